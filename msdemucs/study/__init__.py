@@ -1,0 +1,1 @@
+"""A study: what is searched, how one trial runs, where its record is kept."""
