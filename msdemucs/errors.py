@@ -102,9 +102,7 @@ class DataError(MsdemucsError):
         track: the track it belongs to, if any.
     """
 
-    def __init__(
-        self, message: str, *, path: Path | None = None, track: str | None = None
-    ) -> None:
+    def __init__(self, message: str, *, path: Path | None = None, track: str | None = None) -> None:
         self.path, self.track = path, track
         place = f"{path}: " if path else ""
         owner = f" (track “{track}”)" if track else ""

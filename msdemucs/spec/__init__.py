@@ -1,0 +1,29 @@
+"""What a model is: validated plain data, and the plan it expands to; needs no torch."""
+
+from msdemucs.spec.base import Section
+from msdemucs.spec.dump import diff_specs, dump_spec, expanded, get_field, spec_hash
+from msdemucs.spec.load import find_spec, load_spec, parse_spec, zoo_names
+from msdemucs.spec.plan import Plan, plan
+from msdemucs.spec.schema import Resolution, Spec
+from msdemucs.spec.validate import load_validated, load_validated_text, nearest, validate_data
+
+__all__ = [
+    "Plan",
+    "Resolution",
+    "Section",
+    "Spec",
+    "diff_specs",
+    "dump_spec",
+    "expanded",
+    "find_spec",
+    "get_field",
+    "load_spec",
+    "load_validated",
+    "load_validated_text",
+    "nearest",
+    "parse_spec",
+    "plan",
+    "spec_hash",
+    "validate_data",
+    "zoo_names",
+]

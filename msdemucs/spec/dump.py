@@ -1,0 +1,87 @@
+"""Specs → plain data: canonical form, content hash, differences, single fields."""
+
+import hashlib
+import json
+from typing import cast
+
+from msdemucs.spec.merge import split_field
+from msdemucs.spec.plan import Plan, plan
+from msdemucs.spec.schedules import expand
+from msdemucs.spec.schema import Spec
+
+Plain = dict[str, object]
+
+
+def dump_spec(spec: Spec) -> Plain:
+    """The spec with every default filled in; `parse_spec` reads it back equal."""
+    return cast(Plain, spec.model_dump(mode="json"))
+
+
+def expanded(spec: Spec) -> Plain:
+    """The spec with schedules as lists and without what has no effect: equal for equal models."""
+    data = dump_spec(spec)
+    resolved: Plan = plan(spec)
+    for field in ("channels", "kernel_size", "stride"):
+        data[field] = list(expand(getattr(spec, field), spec.depth))
+    if resolved.bottleneck_fusion is None:
+        cast(Plain, data["fusion"]).pop("bottleneck")
+    if not spec.resolutions:
+        data.pop("fusion")
+    return data
+
+
+def spec_hash(spec: Spec) -> str:
+    """Sixteen hexadecimal digits that name the architecture: the spec's own name is left out."""
+    data = expanded(spec)
+    data.pop("name")
+    text = json.dumps(data, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def diff_specs(base: Spec, other: Spec) -> dict[str, tuple[object, object]]:
+    """Dotted field → (the base's value, the other's value), for the fields that differ.
+
+    The name is left out; a section that only one of them has is one entry.
+    """
+    left, right = dump_spec(base), dump_spec(other)
+    left.pop("name")
+    right.pop("name")
+    return dict(_differences(left, right, ""))
+
+
+def get_field(spec: Spec, field: str) -> object:
+    """The plain value of a dotted field, `"attention.0.heads"`.
+
+    Raises:
+        KeyError: the spec has no such field.
+    """
+    value: object = dump_spec(spec)
+    for part in split_field(field):
+        if isinstance(value, dict) and part in value:
+            value = value[part]
+        elif isinstance(value, list) and part.isdigit() and int(part) < len(value):
+            value = value[int(part)]
+        else:
+            raise KeyError(field)
+    return value
+
+
+def _differences(left: object, right: object, path: str) -> list[tuple[str, tuple[object, object]]]:
+    if left == right:
+        return []
+    if isinstance(left, dict) and isinstance(right, dict) and left.get("kind") == right.get("kind"):
+        names = [*left, *(name for name in right if name not in left)]
+        pairs = [(name, left.get(name), right.get(name)) for name in names]
+        return [
+            found
+            for name, old, new in pairs
+            for found in _differences(old, new, f"{path}.{name}".lstrip("."))
+        ]
+    if isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
+        if all(isinstance(item, dict) for item in [*left, *right]) and "attention" in path:
+            return [
+                found
+                for index, (old, new) in enumerate(zip(left, right, strict=True))
+                for found in _differences(old, new, f"{path}.{index}")
+            ]
+    return [(path, (left, right))]

@@ -1,0 +1,139 @@
+"""The primitive operators that a plan is made of, with their sizes: what costs follow from.
+
+Each knows the parameters it holds; `cost.formulas` knows what it computes.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Convolution:
+    """A convolution of any dimension.
+
+    Attributes:
+        kernel: taps of the kernel over all its dimensions.
+        positions: output positions over all dimensions.
+    """
+
+    in_channels: int
+    out_channels: int
+    kernel: int
+    positions: int
+    groups: int = 1
+
+    @property
+    def parameters(self) -> int:
+        """Weights and biases."""
+        return self.in_channels // self.groups * self.out_channels * self.kernel + self.out_channels
+
+
+@dataclass(frozen=True, slots=True)
+class TransposedConvolution:
+    """A transposed convolution; `positions` are those of its input, where its work is done."""
+
+    in_channels: int
+    out_channels: int
+    kernel: int
+    positions: int
+
+    @property
+    def parameters(self) -> int:
+        """Weights and biases."""
+        return self.in_channels * self.out_channels * self.kernel + self.out_channels
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """A biased matrix applied at every position."""
+
+    in_features: int
+    out_features: int
+    positions: int
+
+    @property
+    def parameters(self) -> int:
+        """Weights and biases."""
+        return self.in_features * self.out_features + self.out_features
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionProducts:
+    """The products of queries, keys and values, projections apart."""
+
+    queries: int
+    keys: int
+    width: int
+    heads: int
+    mechanism: Literal["softmax", "linear"]
+    parameters: Literal[0] = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Normalisation:
+    """Layer or group normalisation over `elements` values, with an affine pair a channel."""
+
+    channels: int
+    elements: int
+
+    @property
+    def parameters(self) -> int:
+        """Gain and bias of every channel."""
+        return 2 * self.channels
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A learned gain a channel over `elements` values (LayerScale)."""
+
+    channels: int
+    elements: int
+
+    @property
+    def parameters(self) -> int:
+        """One gain a channel."""
+        return self.channels
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A learned table that is added to `elements` values (frequency embedding)."""
+
+    rows: int
+    channels: int
+    elements: int
+
+    @property
+    def parameters(self) -> int:
+        """Every entry."""
+        return self.rows * self.channels
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """A weighted sum over `elements` values with a few learned weights, or none."""
+
+    parameters: int
+    elements: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fourier:
+    """Real Fourier transforms of `n_fft` samples, `frames` of them over all signals."""
+
+    n_fft: int
+    frames: int
+    parameters: Literal[0] = 0
+
+
+Operator = (
+    Convolution
+    | TransposedConvolution
+    | Linear
+    | AttentionProducts
+    | Normalisation
+    | Scale
+    | Table
+    | Mix
+    | Fourier
+)

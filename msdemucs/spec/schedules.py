@@ -1,0 +1,126 @@
+"""One value for each level, in four spellings that all expand to a list.
+
+    8                                            the same at every level
+    [8, 8, 4, 4]                                 level by level
+    {start: 8, at: {2: 16, 4: 32}}               change points: 8 8 16 16 32
+    {start: 16, times: 0.5, every: 2, min: 2}    geometric: 16 16 8 8 4
+Channels also grow: {start: 48, growth: 2} is 48 96 192 384, each step rounded down to a whole
+number and then up to a multiple of round_to.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import Field, ValidationError, WrapValidator
+from pydantic_core import PydanticCustomError
+
+from msdemucs.spec.base import Section
+
+Positive = Annotated[int, Field(ge=1)]
+
+
+class ChangePoints(Section):
+    """A value that holds until the next change point."""
+
+    start: Positive
+    """The value from level 0 on."""
+    at: Mapping[int, Positive]
+    """Level → the value from that level on."""
+
+
+class Geometric(Section):
+    """A value multiplied every few levels."""
+
+    start: Positive
+    """The value at level 0."""
+    times: Annotated[float, Field(gt=0)] = 1.0
+    """The factor of one step; results are rounded down."""
+    every: Positive = 1
+    """Levels from one step to the next."""
+    min: Positive = 1
+    """No value falls below this."""
+
+
+class Growth(Section):
+    """Channels that grow from level to level."""
+
+    start: Positive
+    """Channels of level 0."""
+    growth: Annotated[float, Field(gt=0)] | tuple[Annotated[float, Field(gt=0)], ...] = 2.0
+    """The factor from one level to the next; a list gives each step its own."""
+    round_to: Positive = 1
+    """Each level's channels are rounded up to a multiple of this."""
+
+
+def _one_sentence(value: object, handler: object, spellings: str) -> object:
+    """Pydantic reports one error for each member of a union; a person wants one sentence."""
+    try:
+        return handler(value)  # type: ignore[operator]
+    except ValidationError:
+        message = "must be a whole number of at least 1, a list of them, or {spellings}"
+        raise PydanticCustomError("schedule", message, {"spellings": spellings}) from None
+
+
+def _schedule(value: object, handler: object) -> object:
+    return _one_sentence(
+        value, handler, "{start, at: {level: value}} or {start, times, every, min}"
+    )
+
+
+def _channels(value: object, handler: object) -> object:
+    return _one_sentence(value, handler, "{start, growth, round_to} or {start, at: {level: value}}")
+
+
+Schedule = Annotated[
+    Positive | tuple[Positive, ...] | ChangePoints | Geometric, WrapValidator(_schedule)
+]
+ChannelSchedule = Annotated[
+    Positive | tuple[Positive, ...] | ChangePoints | Growth, WrapValidator(_channels)
+]
+AnySchedule = int | tuple[int, ...] | ChangePoints | Geometric | Growth
+
+
+def expand(schedule: AnySchedule, depth: int) -> tuple[int, ...]:
+    """The schedule's value at each of `depth` levels.
+
+    Raises:
+        ValueError: a list of another length, a change point beyond the last level.
+    """
+    if isinstance(schedule, int):
+        return (schedule,) * depth
+    if isinstance(schedule, tuple):
+        if len(schedule) != depth:
+            raise ValueError(f"has {len(schedule)} values for {depth} levels (depth: {depth})")
+        return schedule
+    if isinstance(schedule, ChangePoints):
+        return _expand_changes(schedule, depth)
+    if isinstance(schedule, Geometric):
+        steps = (
+            schedule.start * schedule.times ** (level // schedule.every) for level in range(depth)
+        )
+        return tuple(max(schedule.min, math.floor(value + 1e-9)) for value in steps)
+    return _expand_growth(schedule, depth)
+
+
+def _expand_changes(schedule: ChangePoints, depth: int) -> tuple[int, ...]:
+    late = [level for level in schedule.at if not 0 < level < depth]
+    if late:
+        raise ValueError(f"changes at level {late[0]}, but levels run from 0 to {depth - 1}")
+    values = [schedule.start]
+    for level in range(1, depth):
+        values.append(schedule.at.get(level, values[-1]))
+    return tuple(values)
+
+
+def _expand_growth(schedule: Growth, depth: int) -> tuple[int, ...]:
+    steps = (
+        schedule.growth if isinstance(schedule.growth, tuple) else (schedule.growth,) * (depth - 1)
+    )
+    if len(steps) != depth - 1:
+        raise ValueError(f"growth has {len(steps)} steps; {depth} levels need {depth - 1}")
+    values = [schedule.start]
+    for step in steps:
+        grown = int(values[-1] * step)
+        values.append(max(1, math.ceil(grown / schedule.round_to) * schedule.round_to))
+    return tuple(values)

@@ -1,0 +1,176 @@
+"""The spec: everything that a variant changes is a field here, with its one default."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from msdemucs.spec.attention import Attention
+from msdemucs.spec.base import Section
+from msdemucs.spec.fusion import Fusion
+from msdemucs.spec.schedules import ChannelSchedule, Growth, Schedule
+
+MOST_RESOLUTIONS = 7
+
+
+class Resolution(Section):
+    """One STFT setting; written as {n_fft, hop_length}, or as n_fft alone."""
+
+    n_fft: int
+    """Window length in samples, a power of two."""
+    hop_length: int
+    """Samples between frames, a power of two of at most n_fft / 2; n_fft / 4 when not given."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, data: object) -> object:
+        if isinstance(data, int) and not isinstance(data, bool):
+            data = {"n_fft": data}
+        if isinstance(data, dict) and isinstance(data.get("n_fft"), int):
+            return {"hop_length": max(1, data["n_fft"] // 4), **data}
+        return data
+
+    @field_validator("n_fft", "hop_length")
+    @classmethod
+    def _power_of_two(cls, value: int) -> int:
+        if value < 1 or value & (value - 1):
+            below = 1 << max(5, max(1, value).bit_length() - 1)
+            message = "must be a power of two, found {value}; the nearest are {below} and {above}"
+            context = {"value": value, "below": below, "above": 2 * below}
+            raise PydanticCustomError("power_of_two", message, context)
+        return value
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if not 32 <= self.n_fft <= 65536:
+            message = "n_fft must lie between 32 and 65536, found {value}"
+            raise PydanticCustomError("n_fft", message, {"value": self.n_fft})
+        if self.hop_length > self.n_fft // 2:
+            message = "hop_length must be at most n_fft / 2 = {most}, found {value}"
+            context = {"most": self.n_fft // 2, "value": self.hop_length}
+            raise PydanticCustomError("hop_length", message, context)
+        return self
+
+
+class FrequencyEmbedding(Section):
+    """A learned offset a frequency row and channel, added after the first encoder level."""
+
+    weight: float = 0.2
+    """Share with which the table is added."""
+    scale: Annotated[float, Field(gt=0)] = 10.0
+    """Factor by which the table learns faster than other parameters."""
+    smooth: bool = True
+    """Initialise neighbouring rows alike."""
+
+
+class Spectral(Section):
+    """The spectral branches: one encoder and decoder a resolution, each with its own weights."""
+
+    resolutions: Annotated[
+        tuple[Resolution, ...], Field(min_length=1, max_length=MOST_RESOLUTIONS)
+    ] = (Resolution(n_fft=4096, hop_length=1024),)
+    """From one to seven STFT settings, no two alike."""
+    frequency_embedding: FrequencyEmbedding | None = FrequencyEmbedding()
+    """null: none."""
+
+    @field_validator("resolutions")
+    @classmethod
+    def _distinct(cls, value: tuple[Resolution, ...]) -> tuple[Resolution, ...]:
+        for resolution in value:
+            if value.count(resolution) > 1:
+                message = "n_fft {n_fft} with hop_length {hop_length} is listed twice"
+                raise PydanticCustomError("resolutions", message, resolution.model_dump())
+        return value
+
+
+class Waveform(Section):
+    """The waveform branch; it uses the spec's channels, kernels and strides."""
+
+
+class Residual(Section):
+    """Residual branches of dilated convolutions inside encoder or decoder levels (DConv).
+
+    Source: Défossez 2021 (arXiv:2111.03600), section 3.2.
+    """
+
+    encoder: bool = True
+    """In the encoders' levels."""
+    decoder: bool = False
+    """In the decoders' levels."""
+    depth: Annotated[int, Field(ge=1, le=8)] = 2
+    """Sub-layers, dilated by 1, 2, 4 …"""
+    compress: Annotated[float, Field(ge=1)] = 8.0
+    """Channels divided by this inside a sub-layer, rounded down, at least 1."""
+    init: Annotated[float, Field(gt=0)] = 1e-3
+    """Initial gain of each sub-layer's output (LayerScale)."""
+
+
+class Norm(Section):
+    """Group normalisation of the deeper levels."""
+
+    starts: Annotated[int, Field(ge=0)] = 4
+    """First level that is normalised."""
+    groups: Annotated[int, Field(ge=1)] = 4
+    """Groups; they must divide the channels of every normalised level."""
+
+
+class Init(Section):
+    """How weights begin."""
+
+    rescale: Annotated[float, Field(gt=0)] | None = 0.1
+    """Reference standard deviation towards which convolutions' weights are scaled; null: leave them."""
+
+
+class Spec(Section):
+    """A Demucs-style separator, as a person declares it."""
+
+    name: Annotated[str, Field(min_length=1)]
+    """What reports call the model; it changes nothing."""
+    sources: Annotated[tuple[str, ...], Field(min_length=1)] = ("drums", "bass", "other", "vocals")
+    """Stems to estimate, in order."""
+    sample_rate: Annotated[int, Field(ge=1)] = 44100
+    """Hz."""
+    audio_channels: Annotated[int, Field(ge=1, le=8)] = 2
+    """1 for mono, 2 for stereo."""
+    segment: Annotated[float, Field(gt=0)] = 10.0
+    """Seconds of audio that the model is made for; costs are counted on it, weights do not depend on it."""
+    depth: Annotated[int, Field(ge=1, le=12)] = 4
+    """Levels of every encoder and decoder."""
+    channels: ChannelSchedule = Growth(start=48)
+    """Features of each level."""
+    kernel_size: Schedule = 8
+    """Taps of each level's convolution, along rows (spectral) or samples (waveform)."""
+    stride: Schedule = 4
+    """Stride of each level's convolution; kernel_size − stride must be even and not negative."""
+    waveform: Waveform | None = Waveform()
+    """null: no waveform branch."""
+    spectral: Spectral | None = Spectral()
+    """null: no spectral branch."""
+    residual: Residual | None = Residual()
+    """null: none."""
+    norm: Norm | None = Norm()
+    """null: none."""
+    attention: tuple[Attention, ...] = ()
+    """Blocks at the bottleneck, in order; an empty list for none."""
+    fusion: Fusion = Fusion()
+    """How several resolutions meet."""
+    init: Init = Init()
+    """How weights begin."""
+
+    @field_validator("sources")
+    @classmethod
+    def _distinct(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        twice = sorted({source for source in value if value.count(source) > 1})
+        if twice:
+            raise PydanticCustomError("sources", "“{name}” is listed twice", {"name": twice[0]})
+        return value
+
+    @property
+    def n_samples(self) -> int:
+        """Samples of one segment."""
+        return max(1, round(self.segment * self.sample_rate))
+
+    @property
+    def resolutions(self) -> tuple[Resolution, ...]:
+        """The STFT settings; none without a spectral branch."""
+        return self.spectral.resolutions if self.spectral else ()

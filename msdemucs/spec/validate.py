@@ -1,0 +1,171 @@
+"""Nodes → a validated model, or every fault of the document at its line, in the user's words."""
+
+import difflib
+import json
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from msdemucs.errors import Problem, SpecError
+from msdemucs.spec.source import Node, Place, nodes_of, read_yaml, read_yaml_file
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def load_validated(path: Path, model: type[Model]) -> Model:
+    """A YAML file as a model.
+
+    Raises:
+        SpecError: every fault with file, line, column and field.
+    """
+    return validate(read_yaml_file(path), model)
+
+
+def load_validated_text(text: str, path: str, model: type[Model]) -> Model:
+    """A YAML document as a model; `path` is what errors call it.
+
+    Raises:
+        SpecError: every fault with file, line, column and field.
+    """
+    return validate(read_yaml(text, path), model)
+
+
+def validate(node: Node, model: type[Model]) -> Model:
+    """The node as a model.
+
+    Raises:
+        SpecError: every fault with file, line, column and field.
+    """
+    try:
+        return model.model_validate_json(json.dumps(node.plain()))
+    except ValidationError as error:
+        problems = [_problem(detail, node, model) for detail in error.errors(include_url=False)]
+        raise SpecError(problems) from None
+
+
+def validate_data(data: Mapping[str, object], model: type[Model], *, origin: str = "data") -> Model:
+    """Plain data as a model; errors name `origin` in place of a file.
+
+    Raises:
+        SpecError: every fault with its field.
+    """
+    return validate(nodes_of(data, origin), model)
+
+
+def locate(root: Node, field: str) -> Place:
+    """The place of a dotted field, or of the nearest section that was written."""
+    node = root
+    for part in field.split("."):
+        child = node.child(part)
+        if child is None:
+            break
+        node = child
+    return node.place
+
+
+def nearest(name: str, allowed: Sequence[str]) -> str:
+    """“Did you mean …?” for a misspelt name, else the names allowed."""
+    close = difflib.get_close_matches(name, allowed, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean “{close[0]}”?"
+    return "allowed: " + ", ".join(allowed)
+
+
+def _problem(detail: ErrorDetails, root: Node, model: type[BaseModel]) -> Problem:
+    """One of pydantic's errors in our words, at the place that caused it."""
+    kind, context = detail["type"], detail.get("ctx", {})
+    node, field = _walk(root, detail["loc"])
+    if kind == "extra_forbidden":
+        name = field.rsplit(".", 1)[-1]
+        hint = nearest(name, sorted(_fields_at(model, detail["loc"][:-1])))
+        return (node.key or node.place).problem("there is no such field", field=field, hint=hint)
+    if kind == "missing":
+        missing = str(detail["loc"][-1])
+        field = field if field.endswith(missing) else f"{field}.{missing}".lstrip(".")
+        return node.place.problem("is required and was not given", field=field)
+    if kind == "union_tag_not_found":
+        message = f"needs {context['discriminator']}, which says the kind"
+        return node.place.problem(message, field=field)
+    if kind == "union_tag_invalid":
+        tag = node.child(str(context["discriminator"]).strip("'")) or node
+        allowed = [name.strip().strip("'") for name in str(context["expected_tags"]).split(",")]
+        message = f"there is no kind “{context['tag']}”"
+        hint = nearest(str(context["tag"]), allowed)
+        return tag.place.problem(message, field=f"{field}.kind", hint=hint)
+    message, hint = _sentence(detail, node)
+    return node.place.problem(message, field=field, hint=hint)
+
+
+def _sentence(detail: ErrorDetails, node: Node) -> tuple[str, str]:
+    """What a value must be and what was found, and a hint where a name is near."""
+    found = _show(node.plain())
+    text = detail["msg"].removeprefix("Value error, ")
+    if detail["type"] == "literal_error":
+        allowed = [
+            name.strip(" '")
+            for name in text.split("Input should be")[-1].replace(" or ", ",").split(",")
+        ]
+        return f"must be one of {', '.join(allowed)}; found {found}", nearest(
+            str(node.value), allowed
+        )
+    text = text.replace("Input should be", "must be")
+    if "found" in text:
+        return text, ""
+    return f"{text}; found {found}", ""
+
+
+def _show(value: object) -> str:
+    """A value as YAML's reader understood it, short."""
+    kinds: dict[type, str] = {str: "text", dict: "fields", list: "a list", type(None): "nothing"}
+    text = json.dumps(value, ensure_ascii=False)
+    text = text if len(text) <= 60 else text[:57] + "…"
+    kind = kinds.get(type(value))
+    return f"{text} ({kind})" if kind in ("text", "fields", "a list") else (kind or text)
+
+
+def _walk(root: Node, loc: Sequence[str | int]) -> tuple[Node, str]:
+    """The node and dotted field of pydantic's loc, which also holds tags and type names."""
+    node, parts = root, []
+    for index, part in enumerate(loc):
+        child = node.child(part)
+        if child is not None:
+            node = child
+            parts.append(str(part))
+        elif index == len(loc) - 1 and isinstance(part, str) and "[" not in part:
+            parts.append(part)
+    return node, ".".join(parts)
+
+
+def _fields_at(model: type[BaseModel], loc: Sequence[str | int]) -> set[str]:
+    """The fields that the section at `loc` may hold."""
+    found: list[type[BaseModel]] = [model]
+    for part in loc:
+        tagged = [section for section in found if str(part) in _tags(section)]
+        fields = [
+            s.model_fields[part] for s in found if isinstance(part, str) and part in s.model_fields
+        ]
+        if tagged:
+            found = tagged
+        elif fields:
+            found = [section for field in fields for section in _sections(field.annotation)]
+    return {name for section in found for name in section.model_fields}
+
+
+def _tags(section: type[BaseModel]) -> tuple[object, ...]:
+    kind = section.model_fields.get("kind")
+    is_literal = kind is not None and typing.get_origin(kind.annotation) is Literal
+    return typing.get_args(kind.annotation) if kind is not None and is_literal else ()
+
+
+def _sections(annotation: object) -> Iterator[type[BaseModel]]:
+    """Every section class inside an annotation: unions, tuples, Annotated."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+        return
+    arguments = typing.get_args(annotation)
+    for argument in arguments[:1] if typing.get_origin(annotation) is Annotated else arguments:
+        yield from _sections(argument)
