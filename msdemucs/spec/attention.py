@@ -1,5 +1,6 @@
 """Attention blocks: how tokens of the branches look at each other."""
 
+from abc import abstractmethod
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -20,8 +21,8 @@ class AttentionOptions(Section):
     """What every kind of attention block has."""
 
     mechanism: Mechanism = "softmax"
-    """softmax: scaled dot products (Vaswani et al. 2017), quadratic in tokens; linear: the feature map
-    ELU + 1 in place of the exponential (Katharopoulos et al. 2020), linear in tokens."""
+    """softmax: scaled dot products (Vaswani et al. 2017), quadratic in tokens; linear: the feature
+    map ELU + 1 in place of the exponential (Katharopoulos et al. 2020), linear in tokens."""
     layers: Annotated[int, Field(ge=1, le=64)] = 5
     """Transformer layers of each stream."""
     heads: Annotated[int, Field(ge=1)] = 8
@@ -29,9 +30,9 @@ class AttentionOptions(Section):
     ffn: Annotated[float, Field(gt=0)] = 4.0
     """Width of the feed-forward layer, as a multiple of the block's width."""
 
+    @abstractmethod
     def is_cross(self, layer: int) -> bool:
-        """Whether a layer attends to the other stream."""
-        raise TypeError(f"{type(self).__name__} does not say which layers cross")
+        """Whether a layer, counted from 0, attends to the other stream."""
 
 
 class Alternating(AttentionOptions):

@@ -77,11 +77,11 @@ def _differences(left: object, right: object, path: str) -> list[tuple[str, tupl
             for name, old, new in pairs
             for found in _differences(old, new, f"{path}.{name}".lstrip("."))
         ]
-    if isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
-        if all(isinstance(item, dict) for item in [*left, *right]) and "attention" in path:
-            return [
-                found
-                for index, (old, new) in enumerate(zip(left, right, strict=True))
-                for found in _differences(old, new, f"{path}.{index}")
-            ]
+    is_pair_of_lists = isinstance(left, list) and isinstance(right, list)
+    if path == "attention" and is_pair_of_lists and len(left) == len(right):
+        return [
+            found
+            for index, (old, new) in enumerate(zip(left, right, strict=True))
+            for found in _differences(old, new, f"{path}.{index}")
+        ]
     return [(path, (left, right))]

@@ -19,7 +19,7 @@ class WeightedBottleneck(Section):
 
     kind: Literal["weighted"] = "weighted"
     smoothing: Smoothing = 0.9
-    """Share of the running average in the weights used in training; null: the weights as they are."""
+    """Share of the running average in the weights used in training; null: no average."""
 
     def operators(self, resolutions: int, elements: int) -> tuple[Operator, ...]:
         """One weight a resolution; a multiply-add an element, in and out."""
@@ -43,7 +43,7 @@ class WeightedOutput(Section):
 
     kind: Literal["weighted"] = "weighted"
     smoothing: Smoothing = 0.9
-    """Share of the running average in the weights used in training; null: the weights as they are."""
+    """Share of the running average in the weights used in training; null: no average."""
 
     def operators(
         self, sources: int, channels: int, resolutions: int, samples: int
@@ -57,7 +57,7 @@ class PerSourceOutput(Section):
 
     kind: Literal["per_source"] = "per_source"
     smoothing: Smoothing = 0.9
-    """Share of the running average in the weights used in training; null: the weights as they are."""
+    """Share of the running average in the weights used in training; null: no average."""
 
     def operators(
         self, sources: int, channels: int, resolutions: int, samples: int

@@ -86,7 +86,6 @@ def _placed(node: Node, problem: Problem) -> Problem:
 
 
 def _resolve(path: Path, chain: tuple[Path, ...]) -> Node:
-    """A file's node over everything that it extends."""
     path = path.resolve()
     if path in chain:
         circle = " → ".join(step.name for step in (*chain, path))

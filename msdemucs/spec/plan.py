@@ -333,23 +333,27 @@ class _Planner:
         return len(self.spec.sources) * self.spec.audio_channels
 
     def check_attention(self) -> None:
-        width = self.channels[-1]
+        width, deepest = self.channels[-1], self.spec.depth - 1
         both = self.spec.spectral is not None and self.spec.waveform is not None
         for index, block in enumerate(self.spec.attention):
             if width % block.heads:
                 fitting = [str(heads) for heads in range(1, 17) if width % heads == 0]
                 self.refuse(
                     f"attention.{index}.heads",
-                    f"{block.heads} heads do not divide {width} channels of level {self.spec.depth - 1}",
+                    f"{block.heads} heads do not divide {width} channels of level {deepest}",
                     f"{', '.join(fitting)} heads would",
                 )
             if width % 4:
-                message = f"position tables need a width that 4 divides; level {self.spec.depth - 1} has {width} channels"
+                message = (
+                    f"position tables need a width that 4 divides; level {deepest} has "
+                    f"{width} channels"
+                )
                 self.refuse(f"attention.{index}", message)
             if block.is_cross(1) and not both:
                 self.refuse(
                     f"attention.{index}.kind",
-                    "alternating attention crosses between a spectral and a waveform branch; there is one branch",
+                    "alternating attention crosses between a spectral and a waveform branch; "
+                    "there is one branch",
                     "use kind: self",
                 )
 
@@ -359,7 +363,8 @@ class _Planner:
         if output.kind in ("weighted", "per_source") and count < 2:
             self.refuse(
                 "fusion.output.kind",
-                f"{output.kind} weighs several resolutions against each other; there is {count or 'none'}",
+                f"{output.kind} weighs several resolutions against each other; "
+                f"there is {count or 'none'}",
                 "use kind: sum",
             )
         if output.kind == "convolution" and output.width % 2 == 0:

@@ -54,7 +54,7 @@ class Growth(Section):
 
 
 def _one_sentence(value: object, handler: object, spellings: str) -> object:
-    """Pydantic reports one error for each member of a union; a person wants one sentence."""
+    # Pydantic reports one error for each member of a union; a person wants one sentence.
     try:
         return handler(value)  # type: ignore[operator]
     except ValidationError:

@@ -118,7 +118,7 @@ class Init(Section):
     """How weights begin."""
 
     rescale: Annotated[float, Field(gt=0)] | None = 0.1
-    """Reference standard deviation towards which convolutions' weights are scaled; null: leave them."""
+    """Standard deviation towards which convolutions' weights are scaled; null: leave them."""
 
 
 class Spec(Section):
@@ -133,7 +133,8 @@ class Spec(Section):
     audio_channels: Annotated[int, Field(ge=1, le=8)] = 2
     """1 for mono, 2 for stereo."""
     segment: Annotated[float, Field(gt=0)] = 10.0
-    """Seconds of audio that the model is made for; costs are counted on it, weights do not depend on it."""
+    """Seconds of audio that the model is made for: costs are counted on it, no weight depends
+    on it."""
     depth: Annotated[int, Field(ge=1, le=12)] = 4
     """Levels of every encoder and decoder."""
     channels: ChannelSchedule = Growth(start=48)

@@ -1,0 +1,38 @@
+"""Architecture search and ablation for Demucs-style music source separation.
+
+from msdemucs import build, load_spec
+model = build(load_spec("htdemucs_n"))
+estimates = model(mixture)  # [batch, channels, samples] → [batch, sources, channels, samples]
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from msdemucs.cost import cost
+from msdemucs.spec import Spec, load_spec, parse_spec
+
+if TYPE_CHECKING:
+    from msdemucs.model import Separator, build, load_weights, save_weights
+
+__version__ = version("msdemucs")
+
+__all__ = [
+    "Separator",
+    "Spec",
+    "build",
+    "cost",
+    "load_spec",
+    "load_weights",
+    "parse_spec",
+    "save_weights",
+]
+
+_NEEDS_TORCH = {"Separator", "build", "load_weights", "save_weights"}
+
+
+def __getattr__(name: str) -> object:
+    """Load what needs torch when it is first asked for: importing torch takes seconds."""
+    if name in _NEEDS_TORCH:
+        return getattr(import_module("msdemucs.model"), name)
+    raise AttributeError(f"module “{__name__}” has no attribute “{name}”")

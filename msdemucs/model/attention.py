@@ -1,0 +1,189 @@
+"""Attention blocks over the streams of the bottleneck, mirrored from `spec.attention`."""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from msdemucs.model.embeddings import sinusoids_1d, sinusoids_2d
+from msdemucs.spec.attention import AttentionOptions, Mechanism
+
+LAYER_SCALE = 1e-4  # Rouard et al. 2023, section 3
+
+Heads = Float[Tensor, "B H N D"]
+Tokens = Float[Tensor, "B N D"]
+Positions = Callable[[int, int, int, torch.device], Float[Tensor, "N D"]]
+
+
+def softmax_products(queries: Heads, keys: Heads, values: Heads) -> Heads:
+    """softmax(q kᵀ / √d) v.
+
+    Source: Vaswani et al. 2017, section 3.2.
+    """
+    return F.scaled_dot_product_attention(queries, keys, values)
+
+
+def linear_products(queries: Heads, keys: Heads, values: Heads) -> Heads:
+    """φ(q) (φ(k)ᵀ v) / (φ(q) Σ φ(k)) with φ = ELU + 1: linear in the number of tokens.
+
+    Source: Katharopoulos et al. 2020 (Transformers are RNNs), section 3.2.
+    """
+    q, k = F.elu(queries) + 1, F.elu(keys) + 1
+    memory = k.transpose(-1, -2) @ values  # [B, H, D, D]
+    normaliser = q @ k.sum(-2)[..., None]  # [B, H, N, 1]
+    return q @ memory / (normaliser + 1e-6)
+
+
+PRODUCTS: dict[Mechanism, Callable[[Heads, Heads, Heads], Heads]] = {
+    "softmax": softmax_products,
+    "linear": linear_products,
+}
+
+
+class MultiHeadAttention(nn.Module):
+    """Queries of one sequence attend to keys and values of another, head by head."""
+
+    def __init__(self, width: int, options: AttentionOptions) -> None:
+        super().__init__()
+        self.heads, self.products = options.heads, PRODUCTS[options.mechanism]
+        self.query, self.key = nn.Linear(width, width), nn.Linear(width, width)
+        self.value, self.out = nn.Linear(width, width), nn.Linear(width, width)
+
+    def forward(self, queries: Tokens, context: Float[Tensor, "B M D"]) -> Tokens:
+        """As long as the queries."""
+        q = self.query(queries).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # [B, H, N, d]
+        k = self.key(context).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        v = self.value(context).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        return self.out(self.products(q, k, v).transpose(1, 2).flatten(2))
+
+
+class SequenceNorm(nn.Module):
+    """Normalisation over all tokens and features of an item, with an affine pair a feature."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+        self.bias = nn.Parameter(torch.zeros(width))
+
+    def forward(self, x: Tokens) -> Tokens:
+        """Zero mean and unit variance of the whole sequence, then the affine pair."""
+        return torch.addcmul(self.bias, F.layer_norm(x, x.shape[1:]), self.weight)
+
+
+class FeedForward(nn.Module):
+    """x + gain · W₂ GELU(W₁ norm(x)), then a norm over the whole sequence."""
+
+    def __init__(self, width: int, options: AttentionOptions) -> None:
+        super().__init__()
+        hidden = int(width * options.ffn)
+        self.norm = nn.LayerNorm(width)
+        self.linear1, self.linear2 = nn.Linear(width, hidden), nn.Linear(hidden, width)
+        self.gain = nn.Parameter(torch.full((width,), LAYER_SCALE))
+        self.norm_out = SequenceNorm(width)
+
+    def forward(self, x: Tokens) -> Tokens:
+        """Same size as the input."""
+        hidden = F.gelu(self.linear1(self.norm(x)))
+        return self.norm_out(x + self.gain * self.linear2(hidden))
+
+
+class SelfLayer(nn.Module):
+    """A stream attends to itself; the other stream is not looked at."""
+
+    def __init__(self, width: int, options: AttentionOptions) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.attention = MultiHeadAttention(width, options)
+        self.gain = nn.Parameter(torch.full((width,), LAYER_SCALE))
+        self.feed_forward = FeedForward(width, options)
+
+    def forward(self, x: Tokens, other: Float[Tensor, "B M D"]) -> Tokens:  # noqa: ARG002
+        """Same size as the input."""
+        normed = self.norm(x)
+        return self.feed_forward(x + self.gain * self.attention(normed, normed))
+
+
+class CrossLayer(nn.Module):
+    """A stream attends to the other stream."""
+
+    def __init__(self, width: int, options: AttentionOptions) -> None:
+        super().__init__()
+        self.norm_query, self.norm_key = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.attention = MultiHeadAttention(width, options)
+        self.gain = nn.Parameter(torch.full((width,), LAYER_SCALE))
+        self.feed_forward = FeedForward(width, options)
+
+    def forward(self, x: Tokens, other: Float[Tensor, "B M D"]) -> Tokens:
+        """Same size as the input."""
+        attended = self.attention(self.norm_query(x), self.norm_key(other))
+        return self.feed_forward(x + self.gain * attended)
+
+
+class Stream(nn.Module):
+    """One stream's side of a block: its norm, its positions and its layers."""
+
+    def __init__(self, width: int, options: AttentionOptions, positions: Positions) -> None:
+        super().__init__()
+        self.norm_in = nn.LayerNorm(width)
+        self.positions = positions
+        kinds = [CrossLayer if options.is_cross(i) else SelfLayer for i in range(options.layers)]
+        self.layers = nn.ModuleList(kind(width, options) for kind in kinds)
+
+    def tokens(self, x: Float[Tensor, "B D F T"]) -> Tokens:
+        """The map as a sequence with positions added, N = T · F with frequency fastest."""
+        B, D, F_, T = x.shape
+        sequence = self.norm_in(x.permute(0, 3, 2, 1).reshape(B, T * F_, D))
+        return sequence + self.positions(F_, T, D, x.device)
+
+
+class AttentionBlock(nn.Module):
+    """Layers of one or two streams side by side; both cross to what the other was before."""
+
+    def __init__(self, streams: list[Stream]) -> None:
+        super().__init__()
+        self.streams = nn.ModuleList(streams)
+
+    def forward(self, maps: list[Tensor]) -> list[Tensor]:
+        """Feature maps [B, D, F, T], each with the size with which it came."""
+        sequences = [stream.tokens(x) for stream, x in zip(self.streams, maps, strict=True)]
+        for layers in zip(*(stream.layers for stream in self.streams), strict=True):
+            others = sequences[::-1]
+            sequences = [
+                layer(own, other)
+                for layer, own, other in zip(layers, sequences, others, strict=True)
+            ]
+        return [
+            sequence.unflatten(1, (x.shape[3], x.shape[2])).permute(0, 3, 2, 1)
+            for sequence, x in zip(sequences, maps, strict=True)
+        ]
+
+
+def attention_block(
+    options: AttentionOptions, width: int, *, is_plane: list[bool]
+) -> AttentionBlock:
+    """A block for streams that are planes (spectral maps) or lines (waveform maps)."""
+    places: list[Positions] = [_plane if plane else _line for plane in is_plane]
+    block = AttentionBlock([Stream(width, options, positions) for positions in places])
+    block.apply(partial(_initialise, mechanism=options.mechanism))
+    return block
+
+
+def _plane(rows: int, frames: int, width: int, device: torch.device) -> Float[Tensor, "N D"]:
+    return sinusoids_2d(rows, frames, width, device)
+
+
+def _line(rows: int, frames: int, width: int, device: torch.device) -> Float[Tensor, "N D"]:
+    assert rows == 1
+    return sinusoids_1d(frames, width, device)
+
+
+def _initialise(module: nn.Module, mechanism: Mechanism) -> None:
+    """Softmax attention begins as torch's own multi-head module: one Xavier matrix for q, k, v."""
+    if isinstance(module, MultiHeadAttention) and mechanism == "softmax":
+        for linear in (module.query, module.key, module.value):
+            nn.init.xavier_uniform_(linear.weight, gain=2**-0.5)  # fans of the stacked [3 D, D]
+            nn.init.zeros_(linear.bias)
+        nn.init.zeros_(module.out.bias)

@@ -1,0 +1,44 @@
+"""Weights in safetensors, with the spec in the file's metadata: one file is one model."""
+
+import json
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from msdemucs.errors import DataError
+from msdemucs.model.build import build
+from msdemucs.model.separator import Separator
+from msdemucs.spec import dump_spec, parse_spec
+
+FORMAT = "msdemucs-1"
+
+
+def save_weights(model: Separator, path: Path) -> None:
+    """Write the model's weights and spec; an existing file is replaced in one step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    metadata = {"format": FORMAT, "spec": json.dumps(dump_spec(model.spec))}
+    tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    partial = path.with_suffix(".partial")
+    save_file(tensors, partial, metadata=metadata)
+    partial.replace(path)
+
+
+def load_weights(path: Path) -> Separator:
+    """The model that a file holds, in evaluation mode.
+
+    Raises:
+        DataError: not a safetensors file, or not one of ours.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise DataError(f"cannot be read as weights: {error}", path=path) from None
+    if metadata.get("format") != FORMAT:
+        message = "holds weights, but no msdemucs spec; msdemucs saves it in the metadata"
+        raise DataError(message, path=path)
+    model = build(parse_spec(json.loads(metadata["spec"])))
+    model.load_state_dict(tensors)
+    return model.eval()

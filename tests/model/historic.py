@@ -1,0 +1,84 @@
+"""Weights drawn in the order in which the original systems draw theirs.
+
+The sheets give sums and outputs of the originals for one seed. Drawing our modules' weights in the
+same order gives the same weights, so that the sheets' values check the whole forward pass.
+Source: shared/systems, sheet of n and nn, section 0.6; base sheet, sections 1.4, 1.5 and 3.2.
+"""
+
+import torch
+from torch import nn
+
+from msdemucs.model import Separator
+from msdemucs.model.attention import AttentionBlock, CrossLayer, MultiHeadAttention, SelfLayer
+from msdemucs.model.branch import Branch
+from msdemucs.model.build import rescale
+from msdemucs.model.layers import DecoderCell, EncoderCell
+
+
+def draw_like_the_original(model: Separator, seed: int) -> None:
+    """Redraw every weight in the original's order."""
+    torch.manual_seed(seed)
+    for conv in _convolutions(model.output):
+        conv.reset_parameters()
+    branches = [branch for branch in model.branches if isinstance(branch, Branch)]
+    for level in range(model.spec.depth):
+        for branch in branches:
+            _draw_cell(branch.encoder[level])
+        for branch in branches:
+            _draw_cell(branch.decoder[model.spec.depth - 1 - level])
+        for embedding in (branch.embeddings[level] for branch in branches):
+            getattr(embedding, "reset_parameters", lambda: None)()
+    for module in (*branches, model.output):
+        rescale(module, model.spec.init.rescale)
+    for block in (module for module in model.modules() if isinstance(module, AttentionBlock)):
+        _draw_attention(block)
+
+
+def _convolutions(module: nn.Module) -> list[nn.Conv2d]:
+    return [conv for conv in module.modules() if isinstance(conv, nn.Conv2d)]
+
+
+def _draw_cell(cell: nn.Module) -> None:
+    assert isinstance(cell, EncoderCell | DecoderCell)
+    cell.conv.reset_parameters()
+    cell.rewrite.reset_parameters()
+    for conv in _convolutions(cell.residual):
+        conv.reset_parameters()
+
+
+def _draw_attention(block: AttentionBlock) -> None:
+    layers = zip(*(stream.layers for stream in block.streams), strict=True)  # type: ignore[arg-type]
+    for layer in (layer for pair in layers for layer in pair):
+        is_linear = layer.attention.products.__name__ == "linear_products"
+        if is_linear and isinstance(layer, SelfLayer):
+            width = layer.attention.query.in_features
+            nn.MultiheadAttention(width, layer.attention.heads)  # drawn and thrown away there
+        elif is_linear:
+            assert isinstance(layer, CrossLayer)
+            _draw_linear_attention(layer.attention)
+        else:
+            _draw_packed_attention(layer.attention)
+        layer.feed_forward.linear1.reset_parameters()
+        layer.feed_forward.linear2.reset_parameters()
+        if is_linear and isinstance(layer, SelfLayer):
+            _draw_linear_attention(layer.attention)
+
+
+def _draw_linear_attention(attention: MultiHeadAttention) -> None:
+    for linear in (attention.query, attention.key, attention.value, attention.out):
+        linear.reset_parameters()
+
+
+def _draw_packed_attention(attention: MultiHeadAttention) -> None:
+    """As torch's multi-head module: the output first, then q, k, v as one matrix."""
+    width = attention.query.in_features
+    attention.out.reset_parameters()
+    packed = nn.init.xavier_uniform_(torch.empty(3 * width, width))
+    with torch.no_grad():
+        attention.out.bias.zero_()
+        parts = packed.chunk(3)
+        for linear, part in zip(
+            (attention.query, attention.key, attention.value), parts, strict=True
+        ):
+            linear.weight.copy_(part)
+            linear.bias.zero_()
