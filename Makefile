@@ -2,6 +2,10 @@
 .PHONY: help setup study test test-fast check bench clean
 .NOTPARALLEL:
 BIN := .venv/bin
+SHELL := /bin/bash
+# An empty environment has neither of these.
+export PATH ?= /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export HOME ?= $(shell echo ~)
 
 help:
 	@echo "make study      a small study on embedded data, ending in an HTML Pareto report"
