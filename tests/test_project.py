@@ -1,0 +1,276 @@
+"""Do the files around the package agree with it, and does a fresh clone have what it needs?"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import msdemucs
+from msdemucs.errors import SpecError
+
+ROOT = Path(__file__).parent.parent
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+README = (ROOT / "README.md").read_text()
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def tracked() -> list[Path]:
+    """Every file that git tracks and that is there."""
+    listing = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return [Path(name) for name in listing.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def shell_lines(text: str) -> Iterator[str]:
+    """The commands in a Markdown text's sh blocks, without comments and continued lines joined."""
+    for block in re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+        for line in block.replace("\\\n", " ").splitlines():
+            command = re.sub(r"\s+#.*|^#.*", "", line).strip()
+            if command:
+                yield command
+
+
+def makefile_targets() -> set[str]:
+    return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def cli_misfit(words: list[str]) -> str | None:
+    """What is wrong with the words of an msdemucs command: an unknown command or option."""
+    from typer.main import get_command
+
+    from msdemucs.cli.app import app
+
+    command = get_command(app)
+    options: set[str] = {"--help"}
+    for word in words:
+        subcommands = getattr(command, "commands", None)
+        if word.startswith("-"):
+            if word.split("=")[0] not in options:
+                return f"{word} is no option of {command.name}"
+        elif subcommands is not None:
+            if word not in subcommands:
+                return f"{word} is no command of {command.name}"
+            command = subcommands[word]
+            options |= {name for parameter in command.params for name in parameter.opts}
+            options |= {name for parameter in command.params for name in parameter.secondary_opts}
+    return None
+
+
+# The version
+
+
+def test_changelog_starts_with_what_is_unreleased_and_names_the_version_of_pyproject() -> None:
+    headings = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert headings[0].startswith("[Unreleased]")
+    versions = re.findall(r"\d+\.\d+\.\d+", " ".join(headings))
+    assert versions[0] == PYPROJECT["project"]["version"]
+
+
+def test_installed_version_is_that_of_pyproject() -> None:
+    assert msdemucs.__version__ == PYPROJECT["project"]["version"] == version("msdemucs")
+
+
+# Documents
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+def test_commands_of_the_documents_exist(document: str) -> None:
+    misfits = []
+    for line in shell_lines((ROOT / document).read_text()):
+        words = line.split()
+        if words[0] == "make":
+            targets = [word for word in words[1:] if "=" not in word]
+            misfits += [f"make {word}" for word in targets if word not in makefile_targets()]
+        elif words[0].endswith("msdemucs"):
+            misfits += [problem for problem in [cli_misfit(words[1:])] if problem]
+    assert misfits == []
+
+
+def test_the_check_of_documented_commands_sees_unknown_commands_and_options() -> None:
+    assert cli_misfit(["spec", "build", "htdemucs", "--json"]) is None
+    assert "bild" in str(cli_misfit(["spec", "bild", "htdemucs"]))
+    assert "--jsn" in str(cli_misfit(["spec", "build", "htdemucs", "--jsn"]))
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+def test_files_that_the_documents_link_to_exist(document: str) -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", (ROOT / document).read_text())
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_python_examples_of_the_readme_run(tmp_path: Path) -> None:
+    examples = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+    assert examples
+    for example in examples:
+        run = subprocess.run(
+            [sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert run.returncode == 0, run.stderr
+
+
+def test_specs_of_the_readme_are_accepted_and_refused_as_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound, broken = re.findall(r"^```yaml\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+    (message,) = re.findall(r"^```text\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+    monkeypatch.chdir(tmp_path)
+    Path("sound.yaml").write_text(sound)
+    Path("broken.yaml").write_text(broken)
+    assert msdemucs.load_spec(Path("sound.yaml")).name == "two_windows"
+    with pytest.raises(SpecError) as refusal:
+        msdemucs.load_spec(Path("broken.yaml"))
+    assert str(refusal.value) == message.rstrip()
+
+
+def test_spec_of_the_contributing_guide_is_a_valid_zoo_file(tmp_path: Path) -> None:
+    (example,) = re.findall(r"^```yaml\n(.*?)^```", CONTRIBUTING, re.DOTALL | re.MULTILINE)
+    path = tmp_path / "example.yaml"
+    path.write_text(example)
+    assert msdemucs.load_spec(path).name == yaml.safe_load(example)["name"]
+
+
+# Files
+
+
+def test_every_data_file_of_the_package_is_packaged(tracked: list[Path]) -> None:
+    patterns = PYPROJECT["tool"]["setuptools"]["package-data"]["msdemucs"]
+    data = [path for path in tracked if path.parts[0] == "msdemucs" and path.suffix != ".py"]
+    assert data
+    inside = [path.relative_to("msdemucs").as_posix() for path in data]
+    assert [name for name in inside if not any(fnmatch(name, p) for p in patterns)] == []
+
+
+def test_every_search_space_is_listed_in_the_readme(tracked: list[Path]) -> None:
+    spaces = [path.as_posix() for path in tracked if path.parts[0] == "search_spaces"]
+    assert spaces
+    assert [path for path in spaces if path not in README] == []
+
+
+def test_no_tracked_file_names_a_package_host_or_a_place_on_one_machine(
+    tracked: list[Path],
+) -> None:
+    hosts = [
+        "pypi" + ".org",
+        "pythonhosted",
+        "download.pytorch",
+        "index" + "-url",
+        "find" + "-links",
+    ]
+    places = [r"/wo" + r"rk/", r"/ro" + r"ot/", r"/home/\w", r"/Users/\w", r"file:" + r"///\w"]
+    pattern = re.compile("|".join([re.escape(host) for host in hosts] + places).encode())
+    found = {path.as_posix(): pattern.findall((ROOT / path).read_bytes()) for path in tracked}
+    assert {path: matches for path, matches in found.items() if matches} == {}
+
+
+def test_every_module_opens_with_a_docstring(tracked: list[Path]) -> None:
+    modules = [path for path in tracked if path.suffix == ".py" and path.name != "__init__.py"]
+    opens = {
+        path.as_posix(): (ROOT / path).read_text().startswith(('"""', 'r"""', "#!"))
+        for path in modules
+    }
+    assert [path for path, has_docstring in opens.items() if not has_docstring] == []
+
+
+# The public names
+
+
+def test_public_names_are_sorted_and_exist() -> None:
+    assert msdemucs.__all__ == sorted(msdemucs.__all__)
+    for name in msdemucs.__all__:
+        assert getattr(msdemucs, name).__name__ == name
+
+
+@pytest.mark.parametrize(
+    "module", ["msdemucs", "msdemucs.spec", "msdemucs.cost", "msdemucs.cli.app"]
+)
+def test_import_leaves_torch_and_optuna_unloaded(module: str) -> None:
+    code = f"import sys, {module}; print(sorted({{'torch', 'optuna'}} & set(sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+# The environment
+
+
+def declared() -> list[Requirement]:
+    names = [*PYPROJECT["project"]["dependencies"], *PYPROJECT["dependency-groups"]["dev"]]
+    return [Requirement(name) for name in names]
+
+
+def test_constraints_pin_every_declared_package_inside_its_range() -> None:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = dict(line.split("==") for line in lines if "==" in line)
+    pinned = {canonicalize_name(name): pin for name, pin in pins.items()}
+    outside = [
+        str(requirement)
+        for requirement in declared()
+        if not requirement.specifier.contains(pinned.get(canonicalize_name(requirement.name), "0"))
+    ]
+    assert outside == []
+
+
+def test_hooks_before_a_commit_are_local_and_run_what_make_check_runs() -> None:
+    (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert repository["repo"] == "local"
+    hooks = {hook["entry"].split()[0] for hook in repository["hooks"]}
+    recipe = (ROOT / "Makefile").read_text().split("check: setup\n")[1].split("\n\n")[0]
+    checks = {line.split()[0].replace("$(BIN)", ".venv/bin") for line in recipe.splitlines()}
+    assert hooks == checks
+
+
+def run_script(path: Path, *arguments: str, tools: Path) -> subprocess.CompletedProcess[str]:
+    """Runs a script that finds only the given programs."""
+    environment = {"PATH": str(tools), "HOME": str(tools)}
+    command = [shutil.which("bash") or "bash", str(path), *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True)
+
+
+@pytest.fixture
+def bare_tools(tmp_path: Path) -> Path:
+    """A folder with the programs that every machine has and nothing else."""
+    folder = tmp_path / "tools"
+    folder.mkdir()
+    for name in ("bash", "cat", "cksum", "dirname", "env", "grep", "id", "rm"):
+        (folder / name).symlink_to(os.path.realpath(shutil.which(name) or name))
+    return folder
+
+
+def test_missing_system_package_is_named_with_what_will_not_work(bare_tools: Path) -> None:
+    script = ROOT / "scripts/system-packages.sh"
+    run = run_script(script, "ffmpeg", "grep", tools=bare_tools)
+    assert run.returncode == 1
+    assert "ffmpeg is missing: MUSDB18 .stem.mp4 files and the real excerpt" in run.stderr
+    assert "grep is missing" not in run.stderr
+
+
+def test_missing_optional_system_package_is_named_and_the_run_goes_on(bare_tools: Path) -> None:
+    script = ROOT / "scripts/system-packages.sh"
+    run = run_script(script, "--optional", "ffmpeg", tools=bare_tools)
+    assert run.returncode == 0
+    assert "ffmpeg is missing" in run.stderr
+
+
+def test_setup_without_python_says_what_to_install(bare_tools: Path, tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    (clone / "scripts").mkdir(parents=True)
+    for name in ("pyproject.toml", "constraints.txt"):
+        (clone / name).touch()
+    for script in (ROOT / "scripts").iterdir():
+        shutil.copy(script, clone / "scripts")
+    run = run_script(clone / "scripts/setup.sh", tools=bare_tools)
+    assert run.returncode == 1
+    assert "no Python 3.11 with its venv module found" in run.stderr
+    assert not (clone / ".venv").exists()
