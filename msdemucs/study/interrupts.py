@@ -1,0 +1,52 @@
+"""Ctrl-C and SIGTERM as one exception that never falls between two writes."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Self
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupts:
+    """Raises KeyboardInterrupt for Ctrl-C and SIGTERM, later when it comes inside `held()`.
+
+    Outside the main thread it leaves signals alone.
+    """
+
+    def __init__(self) -> None:
+        self._is_held = False
+        self._is_pending = False
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._handle) for number in SIGNALS}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Finish what is inside before a signal is heard.
+
+        Raises:
+            KeyboardInterrupt: a signal came meanwhile.
+        """
+        self._is_held = True
+        try:
+            yield
+        finally:
+            self._is_held = False
+        if self._is_pending:
+            self._is_pending = False
+            raise KeyboardInterrupt
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        if not self._is_held:
+            raise KeyboardInterrupt
+        self._is_pending = True

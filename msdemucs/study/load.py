@@ -1,0 +1,143 @@
+"""A study's database → StudyRecord: plain frames that reports and notebooks read."""
+
+import math
+from collections.abc import Mapping
+
+import optuna
+import pandas as pd
+from optuna.trial import FrozenTrial, TrialState
+
+from msdemucs.errors import StudyError
+from msdemucs.spec import nearest
+from msdemucs.study.records import (
+    CURVE_COLUMNS,
+    GROUP_COLUMN_PREFIX,
+    SCORE_COLUMNS,
+    TRIAL_COLUMNS,
+    Direction,
+    StudyRecord,
+)
+from msdemucs.study.storage import (
+    STUDIES,
+    open_storage,
+    open_study,
+    storage_url,
+    study_names,
+)
+
+STATE_NAMES = {
+    TrialState.COMPLETE: "complete",
+    TrialState.FAIL: "failed",
+    TrialState.RUNNING: "running",
+    TrialState.WAITING: "waiting",
+    TrialState.PRUNED: "infeasible",
+}
+
+NUMBERS = TRIAL_COLUMNS[TRIAL_COLUMNS.index("usdr_db") : TRIAL_COLUMNS.index("seed") + 1]
+"""The columns of figures; where one was not measured it is NaN."""
+
+INTERNAL_ATTRS = ("asked",)
+"""What the study keeps for itself, so that it can tell whether it is asked the same again."""
+
+
+def load_study(study: str, *, storage: str | None = None) -> StudyRecord:
+    """A study read back from its database.
+
+    Args:
+        study: its name, or the path or URL of a database that holds one study.
+        storage: URL of the database, for a name that is not under studies/.
+
+    Raises:
+        StudyError: there is no such study or database.
+    """
+    name, url = locate_study(study, storage)
+    opened = open_storage(url)
+    names = study_names(opened)
+    if name is None and len(names) != 1:
+        held = ", ".join(names) or "none"
+        raise StudyError(f"{study} holds {len(names)} studies ({held}); name one, with --storage")
+    return read_record(open_study(opened, name if name is not None else names[0]))
+
+
+def locate_study(study: str, storage: str | None) -> tuple[str | None, str]:
+    """(its name, or None for the only one there; the URL of its database).
+
+    Raises:
+        StudyError: a name without a database under studies/.
+    """
+    if storage is not None:
+        return study, storage
+    if "://" in study:
+        return None, study
+    if study.endswith(".db"):
+        return None, f"sqlite:///{study}"
+    path = STUDIES / f"{study}.db"
+    if not path.is_file():
+        known = sorted(found.stem for found in STUDIES.glob("*.db"))
+        hint = nearest(study, known) if known else "none was run here"
+        raise StudyError(f"there is no study {path}; {hint}")
+    return study, storage_url(study, None)
+
+
+def read_record(study: optuna.Study) -> StudyRecord:
+    """The record of an open study."""
+    stored = study.get_trials(deepcopy=False)
+    directions: dict[str, Direction] = {
+        name: "maximize" if direction == optuna.study.StudyDirection.MAXIMIZE else "minimize"
+        for name, direction in zip(_objectives(study), study.directions, strict=True)
+    }
+    attrs = {key: value for key, value in study.user_attrs.items() if key not in INTERNAL_ATTRS}
+    return StudyRecord(
+        name=study.study_name,
+        title=str(attrs.get("title", study.study_name)),
+        directions=directions,
+        attrs=attrs,
+        trials=_trials(stored),
+        scores=_rows(stored, "scores", SCORE_COLUMNS),
+        curves=_rows(stored, "curve", CURVE_COLUMNS),
+    )
+
+
+def _objectives(study: optuna.Study) -> list[str]:
+    """The objectives' names; numbered where the study was not made by msdemucs."""
+    return study.metric_names or [f"objective {i}" for i in range(len(study.directions))]
+
+
+def _trials(stored: list[FrozenTrial]) -> pd.DataFrame:
+    groups = {
+        name: None
+        for trial in stored
+        for name in trial.user_attrs
+        if name.startswith(GROUP_COLUMN_PREFIX)
+    }
+    columns = [*TRIAL_COLUMNS, *sorted(groups)]
+    rows = [_trial(trial, columns) for trial in stored]
+    frame = pd.DataFrame(rows, columns=columns, dtype=object)  # None stays None in texts
+    for name in ("trial", *NUMBERS, *groups):
+        frame[name] = pd.to_numeric(frame[name])
+    return frame
+
+
+def _trial(trial: FrozenTrial, columns: list[str]) -> Mapping[str, object]:
+    """One row; what was not measured is None."""
+    attrs = trial.user_attrs
+    baseline = attrs.get("baseline")
+    row = {column: attrs.get(column) for column in columns}
+    return row | {
+        "trial": trial.number,
+        "state": STATE_NAMES[trial.state],
+        "name": baseline or f"trial {trial.number}",
+        "params": {**trial.system_attrs.get("fixed_params", {}), **trial.params},
+        "differences": attrs.get("differences", {}),
+        "versions": attrs.get("versions", {}),
+    }
+
+
+def _rows(stored: list[FrozenTrial], attr: str, columns: tuple[str, ...]) -> pd.DataFrame:
+    """The rows that trials keep as lists, with the trial's number before each."""
+    rows = [
+        [trial.number, *(math.nan if value is None else value for value in row)]
+        for trial in stored
+        for row in trial.user_attrs.get(attr, ())
+    ]
+    return pd.DataFrame(rows, columns=list(columns))

@@ -1,0 +1,220 @@
+"""A search space's file, read: one setting of it, with every spec that it can name tried."""
+
+import itertools
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from msdemucs.errors import Problem, SpecError, UsageError
+from msdemucs.spec import Spec, dump_spec, get_field, load_spec, nearest
+from msdemucs.spec.source import Node, read_yaml
+from msdemucs.spec.validate import validate
+from msdemucs.study.space import Search, SearchSpace, resolve
+
+MOST_COMBINATIONS = 64
+"""How many combinations with other fields' values are tried before a value is refused."""
+
+TASK_FIELDS = ("name", "sources", "sample_rate", "audio_channels")
+"""What makes scores comparable: no study varies these."""
+
+
+def load_search_space(path: Path, *, small: bool = False) -> Search:
+    """A search space from YAML, with every spec that it can name tried.
+
+    Args:
+        path: the file.
+        small: take the fields under `small:` in place of the full setting's.
+
+    Raises:
+        SpecError: a field that is wrong, a baseline or choice that makes no valid spec.
+    """
+    text = _read(path)
+    node = setting_of(read_yaml(text, str(path)), small=small)
+    space = validate(node, SearchSpace)
+    return _check(node, space, text=text, folder=path.parent, setting="small" if small else "full")
+
+
+def setting_of(root: Node, *, small: bool) -> Node:
+    """The document in one setting: the fields of `small` replace the others.
+
+    Within `set` and `vary` they are replaced entry by entry. The small setting's study is called
+    <name>-small unless it has a name of its own.
+
+    Raises:
+        SpecError: the small setting is asked for and is not there, or is no mapping.
+    """
+    assert isinstance(root.value, dict)
+    fields = {name: node for name, node in root.value.items() if name != "small"}
+    if not small:
+        return Node(fields, root.place, root.key)
+    delta = root.child("small")
+    if delta is None or not isinstance(delta.value, dict):
+        place = root.place if delta is None else delta.place
+        message = "there is no small setting here: fields under small: that replace the others"
+        raise SpecError([place.problem(message, field="small")])
+    name = fields.get("name")
+    if name and isinstance(name.value, str):
+        fields["name"] = Node(f"{name.value}-small", name.place, name.key)
+    for key, node in delta.value.items():
+        old = fields.get(key)
+        if (
+            key in ("set", "vary")
+            and old
+            and isinstance(old.value, dict)
+            and isinstance(node.value, dict)
+        ):
+            node = Node({**old.value, **node.value}, node.place, node.key)
+        fields[key] = node
+    return Node(fields, root.place, root.key)
+
+
+def _read(path: Path) -> str:
+    """The file's text.
+
+    Raises:
+        SpecError: it cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        reason = "there is no such file"
+        known = sorted(str(other) for other in path.parent.glob("*.yaml"))
+        hint = nearest(str(path), known) if known else ""
+    except (OSError, UnicodeDecodeError) as error:
+        reason, hint = f"cannot be read: {error}", ""
+    raise SpecError([Problem(reason, path=str(path), hint=hint)])
+
+
+def _check(node: Node, space: SearchSpace, *, text: str, folder: Path, setting: str) -> Search:
+    """The search space with its specs.
+
+    Raises:
+        SpecError: a base, baseline, field or choice that makes no valid spec, each at its line.
+    """
+    base = _spec_at(_child(node, "base"), "base", resolve(space.base, folder), space.set)
+    baselines = _baselines(node, space, folder, base)
+    search = Search(space, text, folder, setting, base, baselines)
+    problems = [
+        problem
+        for field in space.vary
+        for problem in _field_problems(_child(node, "vary", field), field, search)
+    ]
+    if problems:
+        raise SpecError(problems)
+    return search
+
+
+def _baselines(node: Node, space: SearchSpace, folder: Path, base: Spec) -> dict[str, Spec]:
+    """Every baseline's spec.
+
+    Raises:
+        SpecError: a baseline that is no valid spec or has another task than the base.
+    """
+    specs: dict[str, Spec] = {}
+    for index, (name, fields) in enumerate(space.baselines.items()):
+        listed = _child(node, "baselines")
+        place = listed.child(name) or listed.child(index) or listed
+        field = f"baselines.{name}"
+        spec = _spec_at(place, field, resolve(name, folder), {**space.set, **fields})
+        for task in TASK_FIELDS[1:]:
+            here, there = getattr(spec, task), getattr(base, task)
+            if here != there:
+                message = f"{task} is {here}, but the base has {there}: scores would not compare"
+                raise SpecError([place.place.problem(message, field=field)])
+        specs[name] = spec
+    return specs
+
+
+def _spec_at(node: Node, field: str, source: str | Path, overrides: Mapping[str, object]) -> Spec:
+    """A named spec.
+
+    Raises:
+        SpecError: what is wrong with it, at the place that names it.
+    """
+    try:
+        return load_spec(source, overrides=overrides)
+    except UsageError as error:
+        raise SpecError([_at(node, str(error), field)]) from None
+    except SpecError as error:
+        first = error.first
+        raise SpecError([_at(node, _message(first), field, first.hint)]) from None
+
+
+def _field_problems(node: Node, field: str, search: Search) -> list[Problem]:
+    """What is wrong with one varied field or with its values."""
+    if field.split(".")[0] in TASK_FIELDS:
+        message = "belongs to the task: scores of trials that differ in it would not compare"
+        return [_at(node, message, f"vary.{field}")]
+    values = search.space.vary[field].corners()
+    faults = [_fault(search, field, value) for value in values]
+    if all(faults) and not _has_field(search.base, field):
+        hint = nearest(field, sorted(_fields(dump_spec(search.base))))
+        return [_at(node, "there is no such field in the base", f"vary.{field}", hint)]
+    return [
+        _at(_value_node(node, index), _message(fault, field), f"vary.{field}", fault.hint)
+        for index, fault in enumerate(faults)
+        if fault is not None
+    ]
+
+
+def _has_field(spec: Spec, field: str) -> bool:
+    try:
+        get_field(spec, field)
+    except KeyError:
+        return False
+    return True
+
+
+def _fields(data: object, path: str = "") -> Iterator[str]:
+    """Every dotted field of plain data, sections included."""
+    if path:
+        yield path
+    listed = dict(enumerate(data)) if isinstance(data, list) else data
+    for name, value in listed.items() if isinstance(listed, dict) else ():
+        yield from _fields(value, f"{path}.{name}".lstrip("."))
+
+
+def _fault(search: Search, field: str, value: object) -> Problem | None:
+    """Why no spec can have this value, or None where some combination of the others works."""
+    first: Problem | None = None
+    others = {name: v.corners() for name, v in search.space.vary.items() if name != field}
+    combinations: itertools.chain[dict[str, object]] = itertools.chain(
+        [{}],
+        ({name: other} for name, values in others.items() for other in values),
+        (dict(zip(others, values, strict=True)) for values in itertools.product(*others.values())),
+    )
+    for combination in itertools.islice(combinations, MOST_COMBINATIONS):
+        try:
+            search.spec({**combination, field: value})
+        except SpecError as error:
+            first = first or error.first
+        else:
+            return None
+    return first
+
+
+def _message(problem: Problem, varied: str = "") -> str:
+    """The message with the spec's field that it is about, unless that is the varied one."""
+    is_other = problem.field and problem.field != varied
+    return f"{problem.field}: {problem.message}" if is_other else problem.message
+
+
+def _child(node: Node, *parts: str) -> Node:
+    """The node of a field, or the nearest one above it."""
+    for part in parts:
+        node = node.child(part) or node
+    return node
+
+
+def _value_node(node: Node, index: int) -> Node:
+    """The node of a variation's choice or bound, counted from 0."""
+    for way in ("choice", "int", "float"):
+        values = node.child(way)
+        if values is not None and isinstance(values.value, dict):
+            return list(values.value.values())[index]
+        if values is not None:
+            return values.child(index) or values
+    return node
+
+
+def _at(node: Node, message: str, field: str, hint: str = "") -> Problem:
+    return (node.key or node.place).problem(message, field=field, hint=hint)

@@ -1,0 +1,151 @@
+"""A search space: what a person writes in search_spaces/*.yaml, and what it means."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue, field_validator
+
+from msdemucs.spec import Section, Spec, load_spec, nearest
+from msdemucs.study.records import GROUP_COLUMN_PREFIX, Direction
+from msdemucs.study.variations import Variation
+
+OBJECTIVES = (
+    "usdr_db",
+    "macs",
+    "macs_per_second",
+    "parameters",
+    "latency_ms_p50",
+    "latency_ms_p95",
+    "rtf",
+    "peak_memory_bytes",
+    "seconds",
+    "train_seconds",
+)
+"""The recorded columns that a study can optimise, beside the score of one group of tracks."""
+
+EMBEDDED_BAND = "data/synthetic"
+EMBEDDED_SAMPLE = "data/sample"
+
+
+class Sampler(Section):
+    """Who proposes the next trial."""
+
+    kind: Literal["tpe", "nsga2", "random"] = "tpe"
+    """tpe: multivariate tree-structured Parzen estimator; nsga2: evolution; random: the control."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the proposals and, with the trial's number added, of each training."""
+
+
+class DataRoots(Section):
+    """Folders of tracks, in MUSDB18-HQ's layout or MUSDB18's."""
+
+    train: tuple[str, ...] = (EMBEDDED_BAND,)
+    """Folders whose train split is trained on."""
+    test: tuple[str, ...] = (EMBEDDED_BAND, EMBEDDED_SAMPLE)
+    """Folders whose test split is evaluated, each a group in the report."""
+
+    @field_validator("train", "test", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
+
+
+class SearchSpace(Section):
+    """What a study varies, around what, how each trial is trained and by what it is judged."""
+
+    name: str
+    """The study's name: its database is studies/<name>.db."""
+    title: str = ""
+    """A line for people."""
+    base: str
+    """The spec around which the search moves: a zoo name, or a path relative to this file."""
+    set: Mapping[str, JsonValue] = {}
+    """Dotted spec fields set alike in the base and in every baseline: {segment: 2}."""
+    vary: Mapping[str, Variation]
+    """Dotted spec field → its choices or range."""
+    baselines: Mapping[str, Mapping[str, JsonValue]] = {}
+    """Zoo names (or paths) of the trials that come first; a mapping gives each its own fields."""
+    objectives: Mapping[str, Direction] = {"usdr_db": "maximize", "macs_per_second": "minimize"}
+    """Recorded columns, each with its direction."""
+    trials: Annotated[int, Field(ge=1)] = 40
+    """Trials to complete in all, baselines included."""
+    sampler: Sampler = Sampler()
+    """Who proposes the next trial."""
+    recipe: str = "field_notes"
+    """How each trial is trained: a shipped recipe's name, or a path relative to this file."""
+    data: DataRoots = DataRoots()
+    """Tracks to train on and to evaluate; the embedded set when not given."""
+
+    @field_validator("name")
+    @classmethod
+    def _names_a_file(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+            raise ValueError(f"must be letters, digits and . _ - alone; found “{name}”")
+        return name
+
+    @field_validator("baselines", mode="before")
+    @classmethod
+    def _list_of_names(cls, value: object) -> object:
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            return {name: {} for name in value}
+        if isinstance(value, dict):
+            return {name: {} if fields is None else fields for name, fields in value.items()}
+        return value
+
+    @field_validator("vary")
+    @classmethod
+    def _varies_something(cls, vary: Mapping[str, Variation]) -> Mapping[str, Variation]:
+        if not vary:
+            raise ValueError("needs at least one field to vary; found none")
+        return vary
+
+    @field_validator("objectives")
+    @classmethod
+    def _recorded(cls, objectives: Mapping[str, Direction]) -> Mapping[str, Direction]:
+        if not 1 <= len(objectives) <= 4:
+            raise ValueError(f"needs one to four objectives; found {len(objectives)}")
+        for name in objectives:
+            if name not in OBJECTIVES and not name.startswith(GROUP_COLUMN_PREFIX):
+                hint = nearest(name, OBJECTIVES)
+                raise ValueError(f"found “{name}”, which is no recorded column: {hint}")
+        return objectives
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search space with its specs resolved and every choice tried.
+
+    Attributes:
+        space: what was asked.
+        text: the YAML as it was written.
+        folder: where the file lies; relative paths start there.
+        setting: "full" or "small".
+        base: the spec that differences are taken from, `set` applied.
+        baselines: name → spec, `set` and its own fields applied.
+    """
+
+    space: SearchSpace
+    text: str
+    folder: Path
+    setting: str
+    base: Spec
+    baselines: Mapping[str, Spec]
+
+    def spec(self, fields: Mapping[str, object], *, name: str = "") -> Spec:
+        """The base with varied fields in place.
+
+        Raises:
+            SpecError: the combination makes no valid spec.
+        """
+        named = {"name": name} if name else {}
+        source = resolve(self.space.base, self.folder)
+        return load_spec(source, overrides={**self.space.set, **fields, **named})
+
+
+def resolve(name: str, folder: Path) -> str | Path:
+    """A file beside the search space where there is one, else the name itself."""
+    path = folder / name
+    return path if path.is_file() else name

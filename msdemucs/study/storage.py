@@ -1,0 +1,186 @@
+"""Where studies are kept: SQLite files under studies/, or any database that Optuna can open."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import optuna
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
+from msdemucs.errors import StudyError
+from msdemucs.spec import dump_spec, nearest
+from msdemucs.study.sampling import expressed, known_experiments, make_sampler
+from msdemucs.study.space import Search
+
+STUDIES = Path("studies")
+"""Where databases and trial folders land, relative to where the command is run."""
+
+LOCK_TIMEOUT_S = 300
+"""How long a writer waits for SQLite's lock before it gives up."""
+
+
+def storage_url(name: str, storage: str | None, directory: Path = STUDIES) -> str:
+    """The database of a study: the one given, else <directory>/<name>.db."""
+    return storage or f"sqlite:///{directory / name}.db"
+
+
+def database_path(url: str) -> Path | None:
+    """The file of an SQLite URL; None for other databases."""
+    match = re.fullmatch(r"sqlite(?:\+\w+)?:///(.+?)(?:\?.*)?", url)
+    return Path(match[1]) if match else None
+
+
+def without_password(url: str) -> str:
+    """The URL as it may be shown and recorded."""
+    return re.sub(r"(://[^:/@]+):[^@/]*@", r"\1:…@", url)
+
+
+def open_storage(url: str, *, create: bool = False) -> optuna.storages.RDBStorage:
+    """An open database.
+
+    Args:
+        url: as SQLAlchemy writes them: sqlite:///studies/a.db, postgresql://user@host/name.
+        create: make an SQLite file, and its folder, where there is none.
+
+    Raises:
+        StudyError: no such file, no driver, no access, not a database of Optuna's.
+    """
+    if re.fullmatch(r"sqlite(?:\+\w+)?:(//)?(/:memory:)?", url):
+        raise StudyError(f"{url} keeps nothing: name a file, sqlite:///studies/a.db")
+    path = database_path(url)
+    if path is not None and create:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    elif path is not None and not path.is_file():
+        raise StudyError(f"there is no study database {path}")
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    arguments = {"timeout": LOCK_TIMEOUT_S} if path is not None else {}
+    try:
+        return optuna.storages.RDBStorage(url, engine_kwargs={"connect_args": arguments})
+    except (ArgumentError, NoSuchModuleError):
+        example = "sqlite:///studies/a.db or postgresql+psycopg://user@host/name"
+        raise StudyError(f"“{url}” is not the URL of a database; for example {example}") from None
+    except ImportError as error:
+        reason = f"{error}; install the database's driver"
+    except (SQLAlchemyError, RuntimeError, OSError) as error:
+        reason = str(getattr(error, "orig", None) or error)
+    raise StudyError(f"cannot open {without_password(url)}: {reason}")
+
+
+def study_names(storage: optuna.storages.RDBStorage) -> list[str]:
+    """The names of the studies in a database, oldest first."""
+    return [study.study_name for study in storage.get_all_studies()]
+
+
+def open_study(storage: optuna.storages.RDBStorage, name: str) -> optuna.Study:
+    """A study of a database, to be read.
+
+    Raises:
+        StudyError: there is none of that name.
+    """
+    names = study_names(storage)
+    if name not in names:
+        hint = nearest(name, names) if names else "it holds none"
+        raise StudyError(f"there is no study “{name}” in this database; {hint}")
+    return optuna.load_study(study_name=name, storage=storage)
+
+
+def create_or_continue(
+    search: Search, storage: optuna.storages.RDBStorage, attrs: Mapping[str, object]
+) -> optuna.Study:
+    """The study of a search space: as it was left, or new with its baselines enqueued.
+
+    Args:
+        search: what is asked now.
+        storage: where the study is or will be.
+        attrs: what to record about a new study beside its search space: recipe, data, machine.
+
+    Raises:
+        StudyError: a study of that name asks something else.
+    """
+    space = search.space
+    if space.name not in study_names(storage):
+        return _create(search, storage, attrs)
+    study = optuna.load_study(study_name=space.name, storage=storage)
+    begun = [trial for trial in study.get_trials(deepcopy=False) if trial.state.name != "WAITING"]
+    if "asked" not in study.user_attrs and not begun:  # its creation was cut short
+        optuna.delete_study(study_name=space.name, storage=storage)
+        return _create(search, storage, attrs)
+    _refuse_differences(study, {**_asked(search), **_compared(attrs)}, space.name)
+    study.sampler = make_sampler(space.sampler, drawn=len(study.get_trials(deepcopy=False)))
+    return study
+
+
+def _create(
+    search: Search, storage: optuna.storages.RDBStorage, attrs: Mapping[str, object]
+) -> optuna.Study:
+    space = search.space
+    study = optuna.create_study(
+        study_name=space.name,
+        storage=storage,
+        directions=list(space.objectives.values()),
+        sampler=make_sampler(space.sampler, drawn=0),
+    )
+    with known_experiments():
+        study.set_metric_names(list(space.objectives))
+    title = space.title or space.name
+    about = {"title": title, "search_space": search.text, "base": search.base.name, **attrs}
+    for key, value in about.items():
+        study.set_user_attr(key, value)
+    for name in search.baselines:
+        study.enqueue_trial(dict(expressed(search, name)), user_attrs={"baseline": name})
+    study.set_user_attr("asked", {**_asked(search), **_compared(attrs)})
+    return study
+
+
+def _asked(search: Search) -> dict[str, object]:
+    """What decides a study's trials; the number of trials and the title may change later."""
+    space = search.space.model_dump(mode="json", exclude_none=True)
+    for free in ("name", "title", "trials", "base", "baselines", "set", "data", "recipe"):
+        space.pop(free)
+    specs = {name: dump_spec(spec) for name, spec in search.baselines.items()}
+    return {**space, "base": dump_spec(search.base), "baselines": specs, "setting": search.setting}
+
+
+def _compared(attrs: Mapping[str, object]) -> dict[str, object]:
+    """The recorded facts that must be the same when a study goes on."""
+    return {key: attrs[key] for key in ("recipe", "data") if key in attrs}
+
+
+def _refuse_differences(study: optuna.Study, asked: dict[str, object], name: str) -> None:
+    """Nothing where the study asked the same.
+
+    Raises:
+        StudyError: it asked something else, or is no study of msdemucs.
+    """
+    before = study.user_attrs.get("asked")
+    if before is None:
+        raise StudyError(f"study “{name}” was not begun by msdemucs; use another --name")
+    changes = list(_changes(before, json.loads(json.dumps(asked)), ""))
+    if changes:
+        shown = "\n".join(f"  {change}" for change in changes[:10])
+        more = f"\n  … and {len(changes) - 10} more" if len(changes) > 10 else ""
+        raise StudyError(
+            f"study “{name}” was begun with another search space:\n{shown}{more}\n"
+            f"Undo the change to continue it, or begin another study with --name"
+        )
+
+
+def _changes(before: object, now: object, field: str) -> list[str]:
+    """A line for every dotted field that differs."""
+    if before == now:
+        return []
+    if isinstance(before, dict) and isinstance(now, dict):
+        names = [*before, *(name for name in now if name not in before)]
+        return [
+            line
+            for name in names
+            for line in _changes(before.get(name), now.get(name), f"{field}.{name}".lstrip("."))
+        ]
+    return [f"{field}: {_short(before)} → {_short(now)}"]
+
+
+def _short(value: object) -> str:
+    """A value in at most one line."""
+    text = "nothing" if value is None else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 100 else text[:97] + "…"

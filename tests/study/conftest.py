@@ -1,0 +1,74 @@
+"""A study whose trials take milliseconds: a real search space, and nothing is trained."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from msdemucs.study.candidate import Candidate, TrialLog
+from msdemucs.study.reading import load_search_space
+from msdemucs.study.space import Search
+
+SPACE = """\
+name: toy
+title: A toy
+base: htdemucs_n
+set: {segment: 0.5, channels.start: 4, attention.0.heads: 4}
+vary:
+  spectral.resolutions:
+    choice: {one: [4096], two: [2048, 4096]}
+  fusion.output.kind:
+    choice: [sum, weighted]
+  channels.start:
+    int: [4, 16]
+    step: 4
+baselines: [htdemucs, htdemucs_nn]
+trials: 5
+"""
+
+
+def asking(search: Search, **fields: object) -> Search:
+    """The search with fields of its space replaced."""
+    return replace(search, space=search.space.model_copy(update=fields))
+
+
+def toy(candidate: Candidate, log: TrialLog) -> None:
+    """Wider is better, and the second group is harder."""
+    width = log.figures["parameters"] ** 0.5 / 100
+    log.phase("train", 2)
+    log.loss(1, 1.0)
+    log.loss(2, 0.5 + candidate.seed / 100)
+    log.scores([("band", "A - B", "bass", width, -6.0), ("room", "C - D", "bass", None, None)])
+    log.record({"usdr_db": width, "usdr_db/band": width, "latency_ms_p50": 3.0})
+
+
+@pytest.fixture
+def in_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current directory, where studies/ will lie."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def space_file(in_tmp: Path) -> Path:
+    path = in_tmp / "toy.yaml"
+    path.write_text(SPACE)
+    return path
+
+
+@pytest.fixture
+def search(space_file: Path) -> Search:
+    return load_search_space(space_file)
+
+
+@pytest.fixture
+def rewritten(space_file: Path) -> Callable[[str, str], Search]:
+    """The toy search space with one piece of its text replaced."""
+
+    def rewrite(old: str, new: str) -> Search:
+        assert old in SPACE
+        space_file.write_text(SPACE.replace(old, new, 1))
+        return load_search_space(space_file)
+
+    return rewrite

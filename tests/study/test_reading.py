@@ -1,0 +1,139 @@
+"""Search spaces from YAML: what is refused, where, and what the small setting replaces."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from msdemucs.errors import Problem, SpecError
+from msdemucs.study.reading import load_search_space
+from msdemucs.study.space import Search
+from tests.study.conftest import SPACE
+
+Rewrite = Callable[[str, str], Search]
+SHIPPED = sorted((Path(__file__).parents[2] / "search_spaces").glob("*.yaml"))
+
+
+def refusal(rewritten: Rewrite, old: str, new: str) -> Problem:
+    with pytest.raises(SpecError) as caught:
+        rewritten(old, new)
+    assert len(caught.value.problems) == 1, str(caught.value)
+    return caught.value.first
+
+
+@pytest.mark.parametrize("small", [False, True])
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_shipped_search_space_is_valid(path: Path, small: bool) -> None:
+    search = load_search_space(path, small=small)
+    assert search.space.name == path.stem + ("-small" if small else "")
+    assert search.setting == ("small" if small else "full")
+
+
+def test_the_small_setting_scales_the_baselines_alike() -> None:
+    (multires,) = (path for path in SHIPPED if path.stem == "multires")
+    full, small = (load_search_space(multires, small=is_small) for is_small in (False, True))
+    factors = {
+        name: full.baselines[name].channels.start / small.baselines[name].channels.start  # type: ignore[union-attr]
+        for name in ("htdemucs", "htdemucs_n", "htdemucs_nn")
+    }
+    assert set(factors.values()) == {3}
+    assert all(
+        small.space.vary["channels.start"].corners() != v.corners()
+        for v in [full.space.vary["channels.start"]]
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "field", "words"),
+    [
+        ("  channels.start:\n", "  channels.strat:\n", 10, "vary.channels.strat", "channels.start"),
+        ("fusion.output.kind", "fusion.outptu.kind", 8, "vary.fusion.outptu.kind", "output"),
+        ("[sum, weighted]", "[sum, wieghted]", 9, "vary.fusion.output.kind", "weighted"),
+        ("two: [2048, 4096]", "two: [2048, 4095]", 7, "vary.spectral.resolutions", "power of two"),
+        ("int: [4, 16]", "int: [4]", 11, "vary.channels.start", "[low, high]"),
+        ("int: [4, 16]", "int: [16, 4]", 11, "vary.channels.start", "low < high"),
+        ("step: 4", "step: 40", 11, "vary.channels.start", "step"),
+        ("step: 4", "step: 4\n    log: true", 11, "vary.channels.start", "either a step or log"),
+        (
+            "    int: [4, 16]\n    step: 4",
+            "    choices: [4]",
+            11,
+            "vary.channels.start.choices",
+            "choice",
+        ),
+        ("[sum, weighted]", "[]", 9, "vary.fusion.output.kind.choice", "at least one"),
+        ("[sum, weighted]", "[sum, sum]", 9, "vary.fusion.output.kind.choice", "twice"),
+        ("[sum, weighted]", "sum", 9, "vary.fusion.output.kind.choice", "list"),
+        ("[htdemucs, htdemucs_nn]", "[htdemux]", 13, "baselines.htdemux", "htdemucs"),
+        (
+            "[htdemucs, htdemucs_nn]",
+            "{htdemucs: {sources: [a]}}",
+            13,
+            "baselines.htdemucs",
+            "compare",
+        ),
+        ("base: htdemucs_n", "base: htdemux_n", 3, "base", "htdemucs_n"),
+        ("segment: 0.5", "sedgment: 0.5", 3, "base", "segment"),
+        ("trials: 5", "trials: 0", 14, "trials", "greater than or equal to 1"),
+        ("trials: 5", "objectives: {sdr_db: maximize}", 14, "objectives", "usdr_db"),
+        ("trials: 5", "sampler: {kind: cmaes}", 14, "sampler.kind", "nsga2"),
+        ("trials: 5", "trails: 5", 14, "trails", "trials"),
+        ("name: toy", "name: ../toy", 1, "name", "letters"),
+        (
+            "  channels.start:\n    int: [4, 16]\n    step: 4\n",
+            "  sources:\n    choice: [[a]]\n",
+            10,
+            "vary.sources",
+            "task",
+        ),
+    ],
+)
+def test_a_fault_is_told_at_its_line_with_what_is_allowed(
+    rewritten: Rewrite, old: str, new: str, line: int, field: str, words: str
+) -> None:
+    problem = refusal(rewritten, old, new)
+    assert (problem.line, problem.field) == (line, field)
+    assert words in problem.message + problem.hint
+    assert problem.path is not None
+    assert problem.path.endswith("toy.yaml")
+
+
+def test_a_choice_that_only_some_combinations_allow_is_kept(rewritten: Rewrite) -> None:
+    search = rewritten("base: htdemucs_n", "base: htdemucs")  # one resolution: nothing to weigh
+    assert search.space.vary["fusion.output.kind"].corners() == ["sum", "weighted"]
+
+
+def test_a_base_may_lie_beside_the_search_space(in_tmp: Path) -> None:
+    (in_tmp / "sub").mkdir()
+    (in_tmp / "sub" / "mine.yaml").write_text("extends: htdemucs_n\nname: mine\ndepth: 3\n")
+    path = in_tmp / "sub" / "space.yaml"
+    path.write_text(SPACE.replace("base: htdemucs_n", "base: mine.yaml"))
+    search = load_search_space(path)
+    assert (search.base.name, search.base.depth) == ("mine", 3)
+
+
+def test_small_replaces_fields_and_single_entries_of_set_and_vary(space_file: Path) -> None:
+    small = "small:\n  set: {segment: 0.25}\n  trials: 2\n  vary: {channels.start: {choice: [4]}}\n"
+    space_file.write_text(SPACE + small)
+    search = load_search_space(space_file, small=True)
+    assert search.space.name == "toy-small"
+    assert search.space.trials == 2
+    assert search.space.set == {"segment": 0.25, "channels.start": 4, "attention.0.heads": 4}
+    assert list(search.space.vary) == [
+        "spectral.resolutions",
+        "fusion.output.kind",
+        "channels.start",
+    ]
+    assert search.space.vary["channels.start"].choice == [4]
+    assert load_search_space(space_file).space.trials == 5
+
+
+def test_a_missing_small_setting_is_told(space_file: Path) -> None:
+    with pytest.raises(SpecError, match="no small setting"):
+        load_search_space(space_file, small=True)
+
+
+def test_a_missing_file_names_its_neighbour(space_file: Path) -> None:
+    with pytest.raises(SpecError, match="there is no such file") as caught:
+        load_search_space(space_file.with_name("toi.yaml"))
+    assert "toy.yaml" in caught.value.first.hint

@@ -1,0 +1,98 @@
+"""Where studies lie, and when one that exists is refused."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import optuna
+import pytest
+
+from msdemucs.errors import StudyError
+from msdemucs.study.load import load_study
+from msdemucs.study.runner import run_study
+from msdemucs.study.space import Search
+from msdemucs.study.storage import create_or_continue, open_storage, without_password
+from tests.study.conftest import asking, toy
+
+Rewrite = Callable[[str, str], Search]
+
+
+def test_plain_optuna_reads_the_database(search: Search) -> None:
+    finished = run_study(search, toy)
+    study = optuna.load_study(study_name="toy", storage="sqlite:///studies/toy.db")
+    assert study.metric_names == ["usdr_db", "macs_per_second"]
+    assert [d.name for d in study.directions] == ["MAXIMIZE", "MINIMIZE"]
+    assert [trial.number for trial in study.best_trials] == list(finished.front)
+    assert study.trials[0].user_attrs["spec"]["name"] == "htdemucs"
+
+
+def test_another_storage_takes_several_studies(search: Search) -> None:
+    url = "sqlite:///elsewhere/all.db"
+    first = run_study(asking(search, trials=1), toy, storage=url)
+    run_study(asking(search, trials=1, name="second"), toy, storage=url)
+    assert first.url == url
+    assert not Path("studies/toy.db").exists()
+    assert load_study("second", storage=url).name == "second"
+    with pytest.raises(StudyError, match=r"holds 2 studies \(toy, second\)"):
+        load_study("elsewhere/all.db")
+
+
+def test_a_changed_search_space_is_refused_with_the_difference(
+    search: Search, rewritten: Rewrite
+) -> None:
+    run_study(asking(search, trials=1), toy)
+    changed = rewritten("[sum, weighted]", "[sum, weighted, per_source]")
+    with pytest.raises(StudyError) as caught:
+        run_study(changed, toy)
+    assert (
+        'vary.fusion.output.kind.choice: ["sum", "weighted"] → ["sum", "weighted", "per_source"]'
+        in str(caught.value)
+    )
+    assert "--name" in str(caught.value)
+    assert len(load_study("toy").trials.query("state == 'complete'")) == 1
+
+
+def test_more_trials_or_another_title_are_no_change(search: Search) -> None:
+    run_study(asking(search, trials=1), toy)
+    assert run_study(asking(search, trials=2, title="renamed"), toy).complete == 2
+
+
+def test_other_data_or_another_recipe_is_a_change(search: Search) -> None:
+    one = asking(search, trials=1)
+    run_study(one, toy, attrs={"recipe": {"steps": 10}, "data": {"test": ["a"]}})
+    with pytest.raises(StudyError, match=r"recipe.steps: 10 → 20"):
+        run_study(one, toy, attrs={"recipe": {"steps": 20}, "data": {"test": ["a"]}})
+
+
+def test_a_study_whose_creation_was_cut_short_is_created_anew(search: Search) -> None:
+    storage = open_storage("sqlite:///studies/toy.db", create=True)
+    half = optuna.create_study(study_name="toy", storage=storage, directions=["maximize"])
+    half.enqueue_trial({"channels.start": 4})
+    study = create_or_continue(search, storage, {})
+    assert len(study.directions) == 2
+    assert [trial.user_attrs["baseline"] for trial in study.trials] == ["htdemucs", "htdemucs_nn"]
+
+
+def test_a_foreign_study_of_the_name_is_left_alone(search: Search) -> None:
+    storage = open_storage("sqlite:///studies/toy.db", create=True)
+    foreign = optuna.create_study(study_name="toy", storage=storage)
+    foreign.add_trial(optuna.create_trial(value=1.0))
+    with pytest.raises(StudyError, match="was not begun by msdemucs"):
+        run_study(search, toy)
+
+
+@pytest.mark.parametrize("url", ["studies", "nosuch://x/y", "sqlite://"])
+def test_a_url_that_is_none_is_told(search: Search, url: str) -> None:
+    with pytest.raises(StudyError):
+        run_study(asking(search, trials=1), toy, storage=url)
+
+
+def test_a_file_that_is_no_database_is_told(search: Search) -> None:
+    Path("studies").mkdir()
+    Path("studies/toy.db").write_text("hello " * 1000)
+    with pytest.raises(StudyError, match="not a database"):
+        run_study(search, toy)
+
+
+def test_passwords_are_not_shown() -> None:
+    assert without_password("postgresql://me:secret@host/db") == "postgresql://me:…@host/db"
+    assert without_password("sqlite:///studies/a.db") == "sqlite:///studies/a.db"
