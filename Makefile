@@ -13,6 +13,7 @@ help:
 	@echo "make test-fast  the tests without the slow ones and the browser"
 	@echo "make check      lint, formatting, import layers, types"
 	@echo "make setup      .venv with the tested packages (the others call it)"
+	@echo "make bench      how long the commands take that should feel instant"
 	@echo "make clean      remove .venv, caches and the embedded data; studies and reports stay"
 
 setup:
@@ -38,6 +39,9 @@ test: setup
 
 test-fast: setup
 	$(BIN)/pytest -m "not slow and not browser"
+
+bench: setup
+	$(BIN)/python benchmarks/startup.py
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis data/synthetic data/sample

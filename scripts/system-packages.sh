@@ -29,14 +29,14 @@ without_it() {
 # Prints the prefix that runs a command as root, or why there is none.
 as_root() {
   if ! command -v apt-get >/dev/null; then
-    echo "this is not a Debian system" >&2
+    echo "system-packages: there is no apt-get here" >&2
     return 1
   elif [ "$(id -u)" = 0 ]; then
     echo env
   elif sudo -n true 2>/dev/null; then
     echo "sudo -n env"
   else
-    echo "not root, and sudo asks for a password" >&2
+    echo "system-packages: not root, and there is no sudo that asks for no password" >&2
     return 1
   fi
 }
