@@ -39,7 +39,8 @@ fi
 quiet=--quiet
 [ -t 1 ] && quiet= # progress bars for a person, a short log for a machine
 pip_install() {
-  .venv/bin/python -m pip install $quiet --disable-pip-version-check --constraint constraints.txt "$@"
+  PYTHONWARNINGS="ignore:Editable installation" .venv/bin/python -m pip install \
+    $quiet --disable-pip-version-check --constraint constraints.txt "$@"
 }
 echo "setup: installing the packages of constraints.txt (the first time several GB, mostly torch's)"
 pip_install --upgrade pip # --group needs pip 25.1
