@@ -32,7 +32,7 @@ _NEEDS_TORCH = {"Separator", "build", "load_weights", "save_weights"}
 
 
 def __getattr__(name: str) -> object:
-    """Load what needs torch when it is first asked for: importing torch takes seconds."""
+    # What needs torch is loaded when it is first asked for: importing torch takes seconds.
     if name in _NEEDS_TORCH:
         return getattr(import_module("msdemucs.model"), name)
     raise AttributeError(f"module “{__name__}” has no attribute “{name}”")

@@ -25,7 +25,11 @@ from msdemucs.spec.operators import (
 
 @singledispatch
 def macs(operator: Operator) -> int:
-    """The MACs of one operator; 0 for elementwise work and transforms, which are counted apart."""
+    """The MACs of one operator; 0 for elementwise work and transforms, which are counted apart.
+
+    Raises:
+        TypeError: an operator without a formula.
+    """
     raise TypeError(f"no formula for {type(operator).__name__}")
 
 
@@ -67,8 +71,9 @@ def _(operator: Operator) -> int:  # noqa: ARG001
 
 def elementwise(operator: Operator) -> int:
     """Values touched by norms, gains, tables and mixes."""
-    is_elementwise = isinstance(operator, Normalisation | Scale | Table | Mix)
-    return operator.elements if is_elementwise else 0
+    if isinstance(operator, Normalisation | Scale | Table | Mix):
+        return operator.elements
+    return 0
 
 
 def transform_flops(operator: Operator) -> int:

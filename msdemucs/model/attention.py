@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -148,15 +149,16 @@ class AttentionBlock(nn.Module):
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
         """Feature maps [B, D, F, T], each with the size with which it came."""
-        sequences = [stream.tokens(x) for stream, x in zip(self.streams, maps, strict=True)]
-        for layers in zip(*(stream.layers for stream in self.streams), strict=True):
+        streams = cast(list[Stream], list(self.streams))
+        sequences = [stream.tokens(x) for stream, x in zip(streams, maps, strict=True)]
+        for layers in zip(*(stream.layers for stream in streams), strict=True):
             others = sequences[::-1]
             sequences = [
                 layer(own, other)
                 for layer, own, other in zip(layers, sequences, others, strict=True)
             ]
         return [
-            sequence.unflatten(1, (x.shape[3], x.shape[2])).permute(0, 3, 2, 1)
+            sequence.reshape(len(x), x.shape[3], x.shape[2], -1).permute(0, 3, 2, 1)
             for sequence, x in zip(sequences, maps, strict=True)
         ]
 

@@ -74,4 +74,5 @@ class Branch(nn.Module):
     def synthesise(self, signal: Signal, n_samples: int) -> Float[Tensor, "B S A N"]:
         """The estimates as waveforms, the normalisation undone."""
         features = signal.features * signal.std + signal.mean
-        return self.front.synthesise(features, n_samples).unflatten(1, (self.sources, -1))
+        waveforms = self.front.synthesise(features, n_samples)  # [B, S · A, N]
+        return waveforms.view(len(waveforms), self.sources, -1, n_samples)

@@ -1,6 +1,6 @@
 """Fusions of resolutions, mirrored from `spec.fusion`: one module an options class."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import singledispatch
 
 import torch
@@ -45,25 +45,15 @@ class SmoothedWeights(nn.Module):
         return (1 - self.smoothing) * weights + self.smoothing * self.average
 
 
+GiveBack = Callable[[Tensor], list[Tensor]]
+
+
 class SingleResolution(nn.Module):
     """Nothing to fuse: the one resolution is the fused map."""
 
-    def merge(self, maps: Sequence[Tensor], weights: Tensor) -> Tensor:  # noqa: ARG002
-        """The one map."""
-        return maps[0]
-
-    def split(
-        self,
-        fused: Tensor,
-        maps: Sequence[Tensor],  # noqa: ARG002
-        weights: Tensor,  # noqa: ARG002
-    ) -> list[Tensor]:
-        """The one map."""
-        return [fused]
-
-    def weights(self) -> Tensor:
-        """A lone 1."""
-        return torch.ones(1)
+    def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, GiveBack]:
+        """The one map, and back."""
+        return maps[0], lambda fused: [fused]
 
 
 class WeightedFusion(nn.Module):
@@ -77,20 +67,22 @@ class WeightedFusion(nn.Module):
         self.middle = n_resolutions // 2
         self.weights = SmoothedWeights(n_resolutions, smoothing=options.smoothing)
 
-    def merge(self, maps: Sequence[Tensor], weights: Float[Tensor, " R"]) -> Tensor:
-        """Σ w_r · resize(h_r), of the middle resolution's size [B, D, F, T]."""
+    def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, GiveBack]:
+        """Σ w_r · resize(h_r), of the middle resolution's size, and how it is given back.
+
+        Given back, each resolution becomes w_r · resize(x) + (1 − w_r) · h_r.
+        """
+        weights = self.weights()
         size = maps[self.middle].shape[2:]
         parts = [weight * _resize(x, size) for weight, x in zip(weights, maps, strict=True)]
-        return torch.stack(parts).sum(0)
 
-    def split(
-        self, fused: Tensor, maps: Sequence[Tensor], weights: Float[Tensor, " R"]
-    ) -> list[Tensor]:
-        """w_r · resize(x) + (1 − w_r) · h_r for each resolution."""
-        return [
-            torch.lerp(x, _resize(fused, x.shape[2:]), weight)
-            for weight, x in zip(weights, maps, strict=True)
-        ]
+        def give_back(fused: Tensor) -> list[Tensor]:
+            return [
+                torch.lerp(x, _resize(fused, x.shape[2:]), weight)
+                for weight, x in zip(weights, maps, strict=True)
+            ]
+
+        return torch.stack(parts).sum(0), give_back
 
 
 def _resize(x: Tensor, size: torch.Size) -> Tensor:
@@ -106,7 +98,7 @@ class SumFusion(nn.Module):
 
 
 class AverageFusion(nn.Module):
-    """A weighted mean of the resolutions, with common weights [1, R] or each source's own [S, R]."""
+    """A weighted mean of the resolutions; weights are common [1, R] or each source's own [S, R]."""
 
     def __init__(self, rows: int, n_resolutions: int, smoothing: float | None) -> None:
         super().__init__()
@@ -141,7 +133,11 @@ class ConvolutionFusion(nn.Module):
 
 @singledispatch
 def fusion(options: object, plan: Plan) -> nn.Module:  # noqa: ARG001
-    """The module of a fusion's options."""
+    """The module of a fusion's options.
+
+    Raises:
+        TypeError: a kind without a module.
+    """
     raise TypeError(f"no module for {type(options).__name__}")
 
 

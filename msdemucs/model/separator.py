@@ -1,12 +1,13 @@
 """The separator: a list of branches that meet at the bottleneck and at the output."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from msdemucs.model.branch import Branch, Signal
+from msdemucs.model.branch import Branch
 from msdemucs.spec import Spec
 
 
@@ -14,7 +15,7 @@ class Bottleneck(nn.Module):
     """Fuse the resolutions, attend, give back to every branch.
 
     Args:
-        fusion: merges the spectral maps into one and splits it again.
+        fusion: the spectral maps → one map, and a function that gives one back to each.
         blocks: attention blocks over the fused spectral map and the waveform's.
         n_spectral: how many of the branches are spectral; they come first.
     """
@@ -26,11 +27,11 @@ class Bottleneck(nn.Module):
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
         """One map [B, C, F, T] a branch, in and out."""
         spectral, waveform = maps[: self.n_spectral], maps[self.n_spectral :]
-        weights = self.fusion.weights()
-        streams = [self.fusion.merge(spectral, weights), *waveform]
+        fused, give_back = self.fusion(spectral)
+        streams = [fused, *waveform]
         for block in self.blocks:
             streams = block(streams)
-        return [*self.fusion.split(streams[0], spectral, weights), *streams[1:]]
+        return [*give_back(streams[0]), *streams[1:]]
 
 
 class WaveformBottleneck(nn.Module):
@@ -66,6 +67,14 @@ class WaveformOutput(nn.Module):
         return estimates[0]
 
 
+class BranchList(nn.ModuleList):
+    """Branches, for the type checker too."""
+
+    def __iter__(self) -> Iterator[Branch]:
+        """The branches in order."""
+        return cast(Iterator[Branch], super().__iter__())
+
+
 class Separator(nn.Module):
     """A mixture in, one estimate a source out; any number of samples from 1 on.
 
@@ -81,7 +90,7 @@ class Separator(nn.Module):
     ) -> None:
         super().__init__()
         self.spec = spec
-        self.branches = nn.ModuleList(branches)
+        self.branches = BranchList(branches)
         self.bottleneck = bottleneck
         self.output = output
 
@@ -91,25 +100,17 @@ class Separator(nn.Module):
         Args:
             mixture: waveform at the spec's sample rate, full scale ±1.
         """
-        branches = list(self.branches)
-        signals = [branch.analyse(mixture) for branch in branches]
+        signals = [branch.analyse(mixture) for branch in self.branches]
+        paths = list(zip(self.branches, signals, strict=True))
         for level in range(self.spec.depth):
-            _each(branches, signals, "encode", level)
+            for branch, signal in paths:
+                branch.encode(signal, level)
         deepest = self.bottleneck([signal.features for signal in signals])
         for signal, features in zip(signals, deepest, strict=True):
             signal.features = features
         for level in range(self.spec.depth):
-            _each(branches, signals, "decode", level)
-        n_samples = mixture.shape[-1]
+            for branch, signal in paths:
+                branch.decode(signal, level)
         return self.output(
-            [
-                branch.synthesise(signal, n_samples)
-                for branch, signal in zip(branches, signals, strict=True)
-            ]
+            [branch.synthesise(signal, mixture.shape[-1]) for branch, signal in paths]
         )
-
-
-def _each(branches: list[nn.Module], signals: list[Signal], stage: str, level: int) -> None:
-    """One level of every branch."""
-    for branch, signal in zip(branches, signals, strict=True):
-        getattr(branch, stage)(signal, level)

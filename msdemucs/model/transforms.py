@@ -73,7 +73,7 @@ def overlap_add(
 ) -> Float[Tensor, "B C N"]:
     """Windows added at their hops and divided by the envelope, a function of the hop's sample."""
     overlap = windows.shape[-1] // hop_length
-    hops = windows.unflatten(-1, (overlap, hop_length))  # [B, C, T, overlap, H]
+    hops = windows.view(*windows.shape[:3], overlap, hop_length)  # [B, C, T, overlap, H]
     shifted = [F.pad(hops[..., i, :], (0, 0, i, overlap - 1 - i)) for i in range(overlap)]
     total = torch.stack(shifted).sum(0) / envelope  # [B, C, T + overlap - 1, H]
     return total.flatten(-2)

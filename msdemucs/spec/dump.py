@@ -77,8 +77,12 @@ def _differences(left: object, right: object, path: str) -> list[tuple[str, tupl
             for name, old, new in pairs
             for found in _differences(old, new, f"{path}.{name}".lstrip("."))
         ]
-    is_pair_of_lists = isinstance(left, list) and isinstance(right, list)
-    if path == "attention" and is_pair_of_lists and len(left) == len(right):
+    if (
+        path == "attention"  # blocks stand for themselves; other lists are values
+        and isinstance(left, list)
+        and isinstance(right, list)
+        and len(left) == len(right)
+    ):
         return [
             found
             for index, (old, new) in enumerate(zip(left, right, strict=True))

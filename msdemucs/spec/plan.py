@@ -183,12 +183,14 @@ class PlanNode:
         path: where it is, such as "spectral.0.encoder.1".
         part: what costs are summed by: transform, encoder, embedding, attention, fusion, decoder.
         output: the size of what leaves it, where it is one feature map.
+        cell: the level that it is, if it is one.
     """
 
     path: str
     part: str
     operators: tuple[Operator, ...]
     output: Grid | None = None
+    cell: Cell | None = None
 
 
 @dataclass(frozen=True)
@@ -330,7 +332,8 @@ class _Planner:
 
     def final_channels(self) -> int:
         """The fewest channels that an outermost decoder gives."""
-        return len(self.spec.sources) * self.spec.audio_channels
+        parts = 1 if self.spec.waveform else 2  # a spectrum's are real and imaginary
+        return parts * len(self.spec.sources) * self.spec.audio_channels
 
     def check_attention(self) -> None:
         width, deepest = self.channels[-1], self.spec.depth - 1
@@ -467,7 +470,7 @@ def _down(branch: BranchPlan, spec: Spec) -> list[PlanNode]:
         nodes.append(_transform(branch, branch.resolution, spec.audio_channels, "analyse"))
     for level, cell in enumerate(branch.encoder):
         path = f"{branch.name}.encoder.{level}"
-        nodes.append(PlanNode(path, "encoder", cell.encoder_operators(), cell.output))
+        nodes.append(PlanNode(path, "encoder", cell.encoder_operators(), cell.output, cell))
         if level == 0 and branch.embedding:
             table = Table(branch.embedding.rows, branch.embedding.channels, cell.output.elements)
             nodes.append(PlanNode(f"{branch.name}.embedding", "embedding", (table,), cell.output))
@@ -477,7 +480,13 @@ def _down(branch: BranchPlan, spec: Spec) -> list[PlanNode]:
 def _up(branch: BranchPlan, spec: Spec) -> list[PlanNode]:
     """The decoder and the back end of a branch."""
     nodes = [
-        PlanNode(f"{branch.name}.decoder.{index}", "decoder", cell.decoder_operators(), cell.output)
+        PlanNode(
+            f"{branch.name}.decoder.{index}",
+            "decoder",
+            cell.decoder_operators(),
+            cell.output,
+            cell,
+        )
         for index, cell in enumerate(branch.decoder)
     ]
     if branch.resolution:

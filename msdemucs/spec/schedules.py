@@ -9,7 +9,7 @@ number and then up to a multiple of round_to.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated
 
 from pydantic import Field, ValidationError, WrapValidator
@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from msdemucs.spec.base import Section
 
+Handler = Callable[[object], object]
 Positive = Annotated[int, Field(ge=1)]
 
 
@@ -53,22 +54,34 @@ class Growth(Section):
     """Each level's channels are rounded up to a multiple of this."""
 
 
-def _one_sentence(value: object, handler: object, spellings: str) -> object:
+def _one_sentence(value: object, handler: Handler, spellings: str) -> object:
     # Pydantic reports one error for each member of a union; a person wants one sentence.
     try:
-        return handler(value)  # type: ignore[operator]
+        return handler(_unjsoned(value))
     except ValidationError:
         message = "must be a whole number of at least 1, a list of them, or {spellings}"
         raise PydanticCustomError("schedule", message, {"spellings": spellings}) from None
 
 
-def _schedule(value: object, handler: object) -> object:
+def _unjsoned(value: object) -> object:
+    # A wrapping validator sees plain Python, to which strict mode no longer applies JSON's rules:
+    # lists stand for tuples, and the names of levels for numbers.
+    if isinstance(value, list):
+        return tuple(_unjsoned(item) for item in value)
+    if isinstance(value, dict):
+        return {
+            int(key) if key.isdecimal() else key: _unjsoned(item) for key, item in value.items()
+        }
+    return value
+
+
+def _schedule(value: object, handler: Handler) -> object:
     return _one_sentence(
         value, handler, "{start, at: {level: value}} or {start, times, every, min}"
     )
 
 
-def _channels(value: object, handler: object) -> object:
+def _channels(value: object, handler: Handler) -> object:
     return _one_sentence(value, handler, "{start, growth, round_to} or {start, at: {level: value}}")
 
 

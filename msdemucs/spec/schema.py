@@ -27,7 +27,8 @@ class Resolution(Section):
         if isinstance(data, int) and not isinstance(data, bool):
             data = {"n_fft": data}
         if isinstance(data, dict) and isinstance(data.get("n_fft"), int):
-            return {"hop_length": max(1, data["n_fft"] // 4), **data}
+            longest = 1 << (max(4, data["n_fft"]).bit_length() - 1)
+            return {"hop_length": longest // 4, **data}
         return data
 
     @field_validator("n_fft", "hop_length")

@@ -5,7 +5,7 @@ keys. Here scalars follow the YAML 1.2 core schema, and duplicate keys and alias
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -68,7 +68,7 @@ class _CoreLoader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
             raise yaml.MarkedYAMLError(problem="aliases (*name) are refused", problem_mark=mark)
         return super().compose_node(parent, index)
 
@@ -84,7 +84,7 @@ for _tag, _pattern, _first in (
     )
 _CoreLoader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile("^$"), [""])
 
-_CONVERT = {
+_CONVERT: dict[str, Callable[[str], Scalar]] = {
     "tag:yaml.org,2002:null": lambda _: None,
     "tag:yaml.org,2002:bool": lambda text: text.lower() == "true",
     "tag:yaml.org,2002:int": int,

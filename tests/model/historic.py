@@ -47,7 +47,7 @@ def _draw_cell(cell: nn.Module) -> None:
 
 
 def _draw_attention(block: AttentionBlock) -> None:
-    layers = zip(*(stream.layers for stream in block.streams), strict=True)  # type: ignore[arg-type]
+    layers = zip(*(stream.layers for stream in block.streams), strict=True)
     for layer in (layer for pair in layers for layer in pair):
         is_linear = layer.attention.products.__name__ == "linear_products"
         if is_linear and isinstance(layer, SelfLayer):

@@ -1,0 +1,97 @@
+"""What every separator does: any length, independent items, no dead parameter."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from msdemucs import build
+from msdemucs.model import Separator
+from tests.specs import build_or_none, small, spec_data
+
+NAMES = ["htdemucs", "htdemucs_n", "htdemucs_nn"]
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("name", NAMES)
+def test_output_is_as_long_as_the_input(name: str, training: bool) -> None:
+    model = build(small(name)).train(training)
+    for n_samples in (1, 2, 63, 500, 2001, 5000):
+        estimates = model(torch.randn(2, 2, n_samples))
+        assert estimates.shape == (2, 4, 2, n_samples)
+        assert estimates.isfinite().all()
+
+
+@settings(max_examples=60)
+@given(spec_data(), st.integers(1, 1200), st.booleans())
+def test_what_passes_validation_runs_forward_and_backward(
+    data: dict[str, object], n_samples: int, training: bool
+) -> None:
+    spec = build_or_none(data)
+    if spec is None:
+        return
+    model = build(spec).train(training)
+    mixture = torch.randn(2, spec.audio_channels, n_samples)
+    estimates = model(mixture)
+    assert estimates.shape == (2, len(spec.sources), spec.audio_channels, n_samples)
+    estimates.square().mean().backward()
+    gradients = [parameter.grad for parameter in model.parameters()]
+    assert all(gradient is None or gradient.isfinite().all() for gradient in gradients)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("name", NAMES)
+def test_every_parameter_gets_a_gradient(name: str, training: bool) -> None:
+    # two hidden channels at least: the norm of a lone one takes the bias before it away
+    model = build(small(name, {"residual.compress": 2})).train(training)
+    estimates = model(torch.randn(1, 2, 2000))
+    (estimates - torch.randn_like(estimates)).square().mean().backward()
+    dead = [
+        key
+        for key, parameter in model.named_parameters()
+        if parameter.grad is None or not parameter.grad.any()
+    ]
+    assert dead == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_items_of_a_batch_do_not_see_each_other(name: str) -> None:
+    model = _perturbed(build(small(name)))
+    mixtures = torch.randn(3, 2, 1500)
+    with torch.inference_mode():
+        together = model(mixtures)
+        alone = torch.cat([model(mixture[None]) for mixture in mixtures])
+    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)  # float32 sums
+
+
+@pytest.mark.parametrize("name", ["htdemucs", "htdemucs_nn"])  # n's last convolution has a bias
+def test_a_louder_mixture_gives_louder_estimates(name: str) -> None:
+    model = _perturbed(build(small(name)))
+    mixture = torch.randn(1, 2, 1500)
+    with torch.inference_mode():
+        torch.testing.assert_close(
+            model(8 * mixture), 8 * model(mixture), rtol=1e-3, atol=1e-3
+        )  # up to the 1e-5 that normalisation adds to the deviation
+
+
+def test_silence_stays_silent() -> None:
+    with torch.inference_mode():
+        estimates = build(small("htdemucs")).eval()(torch.zeros(1, 2, 800))
+    assert not estimates.any()
+
+
+def test_evaluation_does_not_change_the_model() -> None:
+    model = build(small("htdemucs_nn")).eval()
+    before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
+    with torch.inference_mode():
+        first = model(torch.ones(1, 2, 900))
+        assert torch.equal(model(torch.ones(1, 2, 900)), first)
+    assert all(torch.equal(before[key], tensor) for key, tensor in model.state_dict().items())
+
+
+def _perturbed(model: Separator) -> Separator:
+    """Every parameter moved, so that small initial gains hide nothing."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return model.eval()

@@ -1,0 +1,51 @@
+"""Canonical data: it reads back, hashes the architecture, and says what differs."""
+
+import pytest
+from hypothesis import given
+
+from msdemucs.spec import diff_specs, dump_spec, get_field, load_spec, parse_spec, spec_hash
+from tests.specs import build_or_none, spec_data
+
+
+@given(spec_data())
+def test_a_dumped_spec_reads_back_equal(data: dict[str, object]) -> None:
+    spec = build_or_none(data)
+    if spec is not None:
+        assert parse_spec(dump_spec(spec)) == spec
+        assert spec_hash(parse_spec(dump_spec(spec))) == spec_hash(spec)
+
+
+def test_the_hash_does_not_depend_on_name_or_spelling() -> None:
+    spelled = load_spec("htdemucs", overrides={"channels": [48, 96, 192, 384], "name": "other"})
+    assert spec_hash(spelled) == spec_hash(load_spec("htdemucs"))
+
+
+def test_the_hash_leaves_out_what_has_no_effect() -> None:
+    other = load_spec("htdemucs", overrides={"fusion.bottleneck.smoothing": None})
+    assert spec_hash(other) == spec_hash(load_spec("htdemucs"))
+    several = load_spec("htdemucs_n", overrides={"fusion.bottleneck.smoothing": None})
+    assert spec_hash(several) != spec_hash(load_spec("htdemucs_n"))
+
+
+def test_the_zoos_hashes_differ() -> None:
+    names = ("htdemucs", "htdemucs_n", "htdemucs_nn")
+    assert len({spec_hash(load_spec(name)) for name in names}) == 3
+
+
+def test_differences_name_only_the_fields_that_differ() -> None:
+    other = load_spec("htdemucs_n", overrides={"attention.0.heads": 4, "segment": 4})
+    assert diff_specs(load_spec("htdemucs_n"), other) == {
+        "segment": (10.0, 4.0),
+        "attention.0.heads": (8, 4),
+    }
+
+
+def test_another_kind_is_one_difference() -> None:
+    differences = diff_specs(load_spec("htdemucs_n"), load_spec("htdemucs_nn"))
+    assert list(differences) == ["fusion.output"]
+    assert differences["fusion.output"][1] == {"kind": "per_source", "smoothing": 0.9}
+
+
+def test_a_field_that_is_not_there_is_a_key_error() -> None:
+    with pytest.raises(KeyError, match=r"attention\.3\.heads"):
+        get_field(load_spec("htdemucs"), "attention.3.heads")

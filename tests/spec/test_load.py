@@ -1,0 +1,223 @@
+"""Names, files, extends and overrides; and how wrong specs are explained."""
+
+from pathlib import Path
+
+import pytest
+
+from msdemucs.errors import PlanError, SpecError, UsageError
+from msdemucs.spec import get_field, load_spec, parse_spec, zoo_names
+
+BASE = """\
+extends: htdemucs_n
+name: mine
+"""
+
+
+def write(tmp_path: Path, text: str, name: str = "mine.yaml") -> Path:
+    path = tmp_path / name
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("name", zoo_names())
+def test_every_zoo_file_is_named_after_its_system(name: str) -> None:
+    assert load_spec(name).name == name
+
+
+def test_a_delta_keeps_what_it_does_not_name(tmp_path: Path) -> None:
+    spec = load_spec(write(tmp_path, BASE + "channels: {start: 16}\n"))
+    base = load_spec("htdemucs_n")
+    assert get_field(spec, "channels") == {"start": 16, "growth": 2.0, "round_to": 1}
+    assert spec.spectral == base.spectral
+    assert spec.attention == base.attention
+
+
+def test_another_kind_drops_the_old_kinds_options(tmp_path: Path) -> None:
+    spec = load_spec(write(tmp_path, BASE + "fusion: {output: {kind: sum}}\n"))
+    assert get_field(spec, "fusion.output") == {"kind": "sum"}
+    assert get_field(spec, "fusion.bottleneck.smoothing") == 0.9
+
+
+def test_an_override_of_kind_drops_the_old_kinds_options() -> None:
+    spec = load_spec("htdemucs_n", overrides={"fusion.output.kind": "per_source"})
+    assert spec == load_spec("htdemucs_nn", overrides={"name": "htdemucs_n"})
+
+
+def test_an_override_reaches_into_lists_by_number() -> None:
+    overrides = {"attention[0].heads": 4, "kernel_size": [8, 8, 8, 8]}
+    spec = load_spec("htdemucs", overrides=overrides)
+    assert (spec.attention[0].heads, spec.attention[0].layers) == (4, 5)
+
+
+def test_extends_takes_a_path_beside_the_file(tmp_path: Path) -> None:
+    write(tmp_path, BASE + "segment: 4\n", "parent.yaml")
+    spec = load_spec(write(tmp_path, "extends: parent.yaml\nname: child\n"))
+    assert (spec.name, spec.segment) == ("child", 4.0)
+
+
+def test_extends_in_a_circle_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, "extends: b.yaml\n", "a.yaml")
+    write(tmp_path, "extends: a.yaml\n", "b.yaml")
+    with pytest.raises(SpecError, match=r"circle: a\.yaml → b\.yaml → a\.yaml"):
+        load_spec(tmp_path / "a.yaml")
+
+
+def test_an_unknown_zoo_name_gets_the_nearest_one() -> None:
+    with pytest.raises(UsageError, match="did you mean “htdemucs_nn”"):
+        load_spec("htdemucs_nnn")
+
+
+@pytest.mark.parametrize(
+    ("lines", "line", "field", "message", "hint"),
+    [
+        ("chanels: 8", 3, "chanels", "there is no such field", "did you mean “channels”?"),
+        (
+            "attention:\n  - {kind: alternating, heds: 8}",
+            4,
+            "attention.0.heds",
+            "there is no such field",
+            "did you mean “heads”?",
+        ),
+        ("depth: four", 3, "depth", 'must be a valid integer; found "four" (text)', ""),
+        ("depth: true", 3, "depth", "must be a valid integer; found true", ""),
+        ("depth: 0", 3, "depth", "must be greater than or equal to 1; found 0", ""),
+        (
+            "fusion:\n  output:\n    kind: persource",
+            5,
+            "fusion.output.kind",
+            "there is no kind “persource”",
+            "did you mean “per_source”?",
+        ),
+        (
+            "attention: [{kind: alternating, mechanism: sofmax}]",
+            3,
+            "attention.0.mechanism",
+            'must be one of softmax, linear; found "sofmax" (text)',
+            "did you mean “softmax”?",
+        ),
+        ("attention: [{layers: 2}]", 3, "attention.0", "needs 'kind', which says the kind", ""),
+        (
+            "kernel_size: {begin: 8}",
+            3,
+            "kernel_size",
+            "must be a whole number of at least 1, a list of them, or "
+            "{start, at: {level: value}} or {start, times, every, min}; "
+            'found {"begin": 8} (fields)',
+            "",
+        ),
+        (
+            "spectral: {resolutions: [2048, 3000]}",
+            3,
+            "spectral.resolutions.1.n_fft",
+            "must be a power of two, found 3000; the nearest are 2048 and 4096",
+            "",
+        ),
+        (
+            "spectral: {resolutions: [2048, 2048]}",
+            3,
+            "spectral.resolutions",
+            "n_fft 2048 with hop_length 512 is listed twice",
+            "",
+        ),
+        ("sources: [drums, drums]", 3, "sources", "“drums” is listed twice", ""),
+    ],
+)
+def test_a_wrong_field_is_explained_at_its_line(
+    tmp_path: Path, lines: str, line: int, field: str, message: str, hint: str
+) -> None:
+    path = write(tmp_path, BASE + lines + "\n")
+    with pytest.raises(SpecError) as caught:
+        load_spec(path)
+    (problem,) = caught.value.problems
+    assert (problem.line, problem.field, problem.hint) == (line, field, hint)
+    assert problem.message.startswith(message)
+    assert str(caught.value).startswith(f"{path}:{line}:")
+
+
+@pytest.mark.parametrize(
+    ("lines", "line", "field", "message"),
+    [
+        (
+            "kernel_size: [8, 8, 8]",
+            3,
+            "kernel_size",
+            "has 3 values for 4 levels (depth: 4)",
+        ),
+        ("stride: {start: 4, at: {4: 2}}", 3, "stride", "changes at level 4, but levels run"),
+        ("kernel_size: 7", 3, "kernel_size", "kernel_size − stride must be even"),
+        (
+            "attention: [{kind: alternating, heads: 7}]",
+            3,
+            "attention.0.heads",
+            "7 heads do not divide 192 channels of level 3",
+        ),
+        (
+            "segment: 0.1",
+            4,
+            "spectral.resolutions.2",
+            "n_fft 8192 is longer than the segment: 0.1 s × 44100 Hz = 4410 samples",
+        ),
+        (
+            "spectral: {resolutions: [256]}",
+            3,
+            "spectral.resolutions.0",
+            "2 frequency rows at level 3 are not divisible by its stride 4",
+        ),
+        ("waveform: null", 3, "attention.0.kind", "alternating attention crosses"),
+        (
+            "waveform: null\nspectral: null\nattention: []",
+            3,
+            "waveform",
+            "there is neither a waveform nor a spectral branch",
+        ),
+        ("norm: {starts: 2, groups: 5}", 3, "norm.groups", "5 does not divide"),
+        (
+            "fusion: {output: {kind: convolution, width: 128}}",
+            3,
+            "fusion.output.width",
+            "must be odd, found 128",
+        ),
+    ],
+)
+def test_what_cannot_build_is_refused_before_torch(
+    tmp_path: Path, lines: str, line: int, field: str, message: str
+) -> None:
+    with pytest.raises(PlanError) as caught:
+        load_spec(write(tmp_path, BASE + lines + "\n"))
+    problems = {problem.field: problem for problem in caught.value.problems}
+    assert message in problems[field].message
+    if problems[field].path == str(tmp_path / "mine.yaml"):
+        assert problems[field].line == line
+
+
+def test_weighing_a_single_resolution_is_refused_with_the_way_out() -> None:
+    overrides = {"spectral.resolutions": [4096]}
+    with pytest.raises(PlanError, match="use kind: sum"):
+        load_spec("htdemucs_nn", overrides=overrides)
+
+
+def test_a_fault_in_the_base_names_the_bases_file(tmp_path: Path) -> None:
+    write(tmp_path, BASE + "kernel_size: 9\n", "parent.yaml")
+    with pytest.raises(PlanError) as caught:
+        load_spec(write(tmp_path, "extends: parent.yaml\nname: child\n"))
+    assert caught.value.first.path is not None
+    assert (Path(caught.value.first.path).name, caught.value.first.line) == ("parent.yaml", 3)
+
+
+def test_all_faults_are_told_at_once_in_the_order_of_their_lines(tmp_path: Path) -> None:
+    path = write(tmp_path, BASE + "stride: x\ndepth: four\nchanels: 8\n")
+    with pytest.raises(SpecError, match=r"3 errors\. Nothing was written\.") as caught:
+        load_spec(path)
+    assert [problem.line for problem in caught.value.problems] == [3, 4, 5]
+
+
+def test_the_message_shows_the_line_with_a_caret(tmp_path: Path) -> None:
+    with pytest.raises(SpecError) as caught:
+        load_spec(write(tmp_path, BASE + "depth: four\n"))
+    assert "    3 | depth: four\n      |        ^" in str(caught.value)
+
+
+def test_plain_data_is_explained_by_its_field() -> None:
+    with pytest.raises(SpecError) as caught:
+        parse_spec({"name": "x", "depth": 2.5})
+    assert caught.value.first.field == "depth"
