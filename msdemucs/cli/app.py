@@ -1,0 +1,39 @@
+"""The `msdemucs` command: parse, call one function, print."""
+
+import sys
+
+import typer
+
+from msdemucs.cli import data, report, spec, study
+from msdemucs.cli.console import errors
+from msdemucs.errors import InputError, MsdemucsError
+
+app = typer.Typer(
+    name="msdemucs",
+    help="Architecture search and ablation for Demucs-style music source separation.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+app.add_typer(spec.app, name="spec")
+app.add_typer(data.app, name="data")
+app.add_typer(study.app, name="study")
+app.command("report")(report.report)
+
+
+def main() -> None:
+    """Run the command line; wrong input exits with 2, a failed run with 1, Ctrl-C with 130."""
+    try:
+        app()
+    except InputError as error:
+        sys.exit(_explain(error, 2))
+    except MsdemucsError as error:
+        sys.exit(_explain(error, 1))
+
+
+def _explain(error: MsdemucsError, code: int) -> int:
+    text = str(error)
+    prefix = "" if ": error: " in text else "error: "
+    errors.print(prefix + text, markup=False, highlight=False, soft_wrap=True)
+    return code

@@ -1,0 +1,200 @@
+"""`msdemucs spec`: look at specs, check them, compare them, say what they cost."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from msdemucs.cli.console import out
+from msdemucs.cost import Cost, cost
+from msdemucs.errors import UsageError
+from msdemucs.spec import (
+    Plan,
+    Spec,
+    diff_specs,
+    dump_spec,
+    expanded,
+    load_spec,
+    plan,
+    spec_hash,
+    zoo_names,
+)
+from msdemucs.spec.source import read_yaml
+from msdemucs.units import format_count
+
+app = typer.Typer(no_args_is_help=True, help="Look at specs, check and compare them.")
+
+Source = Annotated[str, typer.Argument(help="A zoo name (htdemucs_n) or the path of a YAML file.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Override a field: --set fusion.output.kind=sum", metavar="F=V"),
+]
+Sources = Annotated[
+    str | None,
+    typer.Option(help="Stems to estimate: drums,vocals; or 1 for the accompaniment alone."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+
+
+@app.command()
+def build(
+    source: Source, set_: Set = None, sources: Sources = None, as_json: AsJson = False
+) -> None:
+    """Print the model's levels, parameters and MACs; nothing is written."""
+    spec = load_spec(source, overrides=overrides(set_, sources))
+    costs = cost(spec)
+    if as_json:
+        out.print_json(json.dumps(_summary(spec, costs)))
+        return
+    out.print(_levels(plan(spec), costs))
+    for line in _totals(spec, costs):
+        out.print(line, soft_wrap=True)
+
+
+@app.command()
+def check(source: Source, set_: Set = None, sources: Sources = None) -> None:
+    """Say whether a spec is valid and builds; every fault comes with its line."""
+    spec = load_spec(source, overrides=overrides(set_, sources))
+    out.print(f"{spec.name}: valid; {format_count(cost(spec).parameters)} parameters")
+
+
+@app.command()
+def show(
+    source: Source,
+    set_: Set = None,
+    sources: Sources = None,
+    is_expanded: Annotated[
+        bool, typer.Option("--expanded", help="Schedules as lists, without what has no effect.")
+    ] = False,
+) -> None:
+    """Print the whole spec as YAML, every default filled in."""
+    import yaml
+
+    spec = load_spec(source, overrides=overrides(set_, sources))
+    data = expanded(spec) if is_expanded else dump_spec(spec)
+    text = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, default_flow_style=None)
+    out.print(text, end="", markup=False, soft_wrap=True)
+
+
+@app.command()
+def diff(base: Source, other: Source, as_json: AsJson = False) -> None:
+    """Print the fields in which two specs differ."""
+    differences = diff_specs(load_spec(base), load_spec(other))
+    if as_json:
+        out.print_json(json.dumps({field: list(pair) for field, pair in differences.items()}))
+        return
+    if not differences:
+        out.print("the specs are the same")
+        return
+    table = Table("field", base, other, box=None, header_style="bold")
+    for field, (left, right) in differences.items():
+        table.add_row(field, json.dumps(left), json.dumps(right))
+    out.print(table)
+
+
+@app.command("list")
+def list_() -> None:
+    """Print the zoo: every shipped spec with its size."""
+    table = Table("name", "parameters", "MACs / s", "segment", box=None, header_style="bold")
+    for name in zoo_names():
+        costs = cost(load_spec(name))
+        table.add_row(
+            name,
+            format_count(costs.parameters),
+            format_count(costs.macs_per_second, "MAC/s"),
+            f"{costs.segment:g} s",
+        )
+    out.print(table)
+
+
+@app.command()
+def schema(
+    output: Annotated[Path | None, typer.Option("-o", help="Write to a file instead.")] = None,
+) -> None:
+    """Print the JSON Schema of specs, for editors."""
+    text = json.dumps(Spec.model_json_schema(), indent=2)
+    if output is None:
+        out.print(text, markup=False, soft_wrap=True)
+    else:
+        output.write_text(text + "\n")
+
+
+def overrides(settings: list[str] | None, sources: str | None = None) -> dict[str, object]:
+    """The fields that --set and --sources give, values read as YAML.
+
+    Raises:
+        UsageError: a setting without “=”.
+        SpecError: a value that is not YAML.
+    """
+    found: dict[str, object] = {}
+    for setting in settings or ():
+        field, equals, text = setting.partition("=")
+        if not equals or not field:
+            raise UsageError(f"--set {setting}: write it as field=value")
+        value = read_yaml(f"value: {text}", f"--set {field}").child("value")
+        found[field] = value.plain() if value else None
+    if sources == "1":
+        found["sources"] = ["accompaniment"]
+    elif sources:
+        found["sources"] = [name.strip() for name in sources.split(",")]
+    return found
+
+
+def _summary(spec: Spec, costs: Cost) -> dict[str, object]:
+    return {
+        "name": spec.name,
+        "hash": spec_hash(spec),
+        "sources": list(spec.sources),
+        "segment": spec.segment,
+        "params": costs.parameters,
+        "macs": costs.macs,
+        "macs_per_second": costs.macs_per_second,
+        "macs_by_kind": costs.macs_by_kind,
+        "elementwise": costs.elementwise,
+        "transform_flops": costs.transform_flops,
+        "nodes": [
+            {"path": node.path, "part": node.part, "params": node.parameters, "macs": node.macs}
+            for node in costs.nodes
+        ],
+    }
+
+
+def _levels(resolved: Plan, costs: Cost) -> Table:
+    table = Table(box=None, header_style="bold")
+    table.add_column("part")
+    for name in ("channels", "kernel", "stride", "norm", "residual"):
+        table.add_column(name, justify="right")
+    for name in ("output C × F × T", "parameters", "MACs"):
+        table.add_column(name, justify="right")
+    for node, priced in zip(resolved.nodes, costs.nodes, strict=True):
+        cell, grid = node.cell, node.output
+        table.add_row(
+            node.path,
+            f"{cell.in_channels} → {cell.out_channels}" if cell else "",
+            "×".join(map(str, cell.axis.along(cell.kernel_size))) if cell else "",
+            "×".join(map(str, cell.axis.along(cell.stride))) if cell else "",
+            f"GN {cell.norm_groups}" if cell and cell.norm_groups else "",
+            f"{cell.residual.hidden} ×{len(cell.residual.dilations)}"
+            if cell and cell.residual
+            else "",
+            f"{grid.channels} × {grid.rows} × {grid.frames}" if grid else "",
+            f"{priced.parameters:,}" if priced.parameters else "",
+            format_count(priced.macs) if priced.macs else "",
+        )
+    return table
+
+
+def _totals(spec: Spec, costs: Cost) -> list[str]:
+    kinds = ", ".join(f"{kind} {format_count(n)}" for kind, n in costs.macs_by_kind.items())
+    return [
+        "",
+        f"[bold]{spec.name}[/bold]  {', '.join(spec.sources)}  ({spec_hash(spec)})",
+        f"parameters  {costs.parameters:,}",
+        f"MACs        {costs.macs:,} for a segment of {spec.segment:g} s ({kinds})",
+        f"            {format_count(costs.macs_per_second, 'MAC')} a second of audio; "
+        "1 MAC = 2 FLOPs",
+        f"apart       {format_count(costs.elementwise)} values normalised, scaled or mixed; "
+        f"{format_count(costs.transform_flops, 'FLOP')} of Fourier transforms",
+    ]

@@ -1,0 +1,115 @@
+"""`msdemucs spec` as a user types it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from msdemucs.spec import load_spec, parse_spec
+
+
+def msdemucs(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """The command line in a process of its own, as wide as a screen."""
+    code = "from msdemucs.cli.app import main; main()"
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+
+
+def test_build_json_is_one_object_with_exact_integers() -> None:
+    run = msdemucs("spec", "build", "htdemucs", "--json")
+    assert run.returncode == 0
+    found = json.loads(run.stdout)
+    assert (found["name"], found["params"], found["macs"]) == ("htdemucs", 26899536, 171264653952)
+
+
+def test_build_for_the_accompaniment_alone() -> None:
+    run = msdemucs("spec", "build", "htdemucs_nn", "--sources", "1", "--json")
+    found = json.loads(run.stdout)
+    assert (found["sources"], found["params"]) == (["accompaniment"], 9658508)
+
+
+def test_build_prints_every_level_with_kernel_and_stride(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    run = msdemucs("spec", "build", "htdemucs")
+    rows = {line.split()[0]: line.split() for line in run.stdout.splitlines() if line.strip()}
+    assert rows["spectral.0.encoder.3"][1:6] == ["192", "→", "384", "8×1", "4×1"]
+    assert rows["waveform.decoder.0"][1:6] == ["384", "→", "192", "1×8", "1×4"]
+    assert rows["spectral.0.encoder.3"][-3] == "1,075,872"
+    assert rows["parameters"] == ["parameters", "26,899,536"]
+
+
+def test_set_overrides_a_field() -> None:
+    run = msdemucs(
+        "spec", "build", "htdemucs_n", "--set", "fusion.output.kind=per_source", "--json"
+    )
+    assert json.loads(run.stdout)["params"] == 9666623
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["spec", "build", "htdemus"], "did you mean “htdemucs”?"),
+        (["spec", "check", "missing.yaml"], "there is no file missing.yaml"),
+        (["spec", "check", "htdemucs", "--set", "depth"], "write it as field=value"),
+        (["spec", "check", "htdemucs", "--set", "dept=3"], "did you mean “depth”?"),
+        (["spec", "check", "bad.yaml"], "bad.yaml:2:8: error: depth: must be a valid integer"),
+        (["spec", "explode"], "No such command"),
+    ],
+)
+def test_wrong_input_exits_with_2_and_no_traceback(
+    tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    (tmp_path / "bad.yaml").write_text("name: bad\ndepth: four\n")
+    run = msdemucs(*arguments, cwd=tmp_path)
+    assert run.returncode == 2
+    assert message in run.stderr
+    assert "Traceback" not in run.stderr
+    assert run.stdout == ""
+
+
+def test_show_reads_back_as_the_same_spec() -> None:
+    run = msdemucs("spec", "show", "htdemucs_n")
+    assert parse_spec(yaml.safe_load(run.stdout)) == load_spec("htdemucs_n")
+
+
+def test_show_expanded_spells_schedules_out() -> None:
+    run = msdemucs("spec", "show", "htdemucs", "--expanded")
+    data = yaml.safe_load(run.stdout)
+    assert data["channels"] == [48, 96, 192, 384]
+    assert data["stride"] == [4, 4, 4, 4]
+
+
+def test_diff_prints_the_differing_fields_only() -> None:
+    run = msdemucs("spec", "diff", "htdemucs_n", "htdemucs_nn", "--json")
+    assert list(json.loads(run.stdout)) == ["fusion.output"]
+
+
+def test_list_names_the_zoo() -> None:
+    run = msdemucs("spec", "list")
+    assert [line.split()[0] for line in run.stdout.splitlines()[1:]] == [
+        "htdemucs",
+        "htdemucs_n",
+        "htdemucs_nn",
+    ]
+
+
+def test_schema_describes_every_field() -> None:
+    run = msdemucs("spec", "schema")
+    schema = json.loads(run.stdout)
+    assert set(schema["properties"]) >= {"channels", "spectral", "attention", "fusion"}
+    assert schema["properties"]["sample_rate"]["description"] == "Hz."
+
+
+def test_spec_commands_do_not_import_torch() -> None:
+    code = (
+        "import sys\n"
+        "sys.argv = ['msdemucs', 'spec', 'check', 'htdemucs']\n"
+        "from msdemucs.cli.app import main\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code\n"
+        "assert 'torch' not in sys.modules and 'optuna' not in sys.modules\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
