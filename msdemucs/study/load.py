@@ -1,7 +1,7 @@
 """A study's database → StudyRecord: plain frames that reports and notebooks read."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import optuna
 import pandas as pd
@@ -23,6 +23,7 @@ from msdemucs.study.storage import (
     open_study,
     storage_url,
     study_names,
+    without_password,
 )
 
 STATE_NAMES = {
@@ -36,8 +37,8 @@ STATE_NAMES = {
 NUMBERS = TRIAL_COLUMNS[TRIAL_COLUMNS.index("usdr_db") : TRIAL_COLUMNS.index("seed") + 1]
 """The columns of figures; where one was not measured it is NaN."""
 
-INTERNAL_ATTRS = ("asked",)
-"""What the study keeps for itself, so that it can tell whether it is asked the same again."""
+INTERNAL_ATTRS = ("asked", "title")
+"""What is no attribute of the record: the one tells whether a study is asked the same again."""
 
 
 def load_study(study: str, *, storage: str | None = None) -> StudyRecord:
@@ -57,6 +58,19 @@ def load_study(study: str, *, storage: str | None = None) -> StudyRecord:
         held = ", ".join(names) or "none"
         raise StudyError(f"{study} holds {len(names)} studies ({held}); name one, with --storage")
     return read_record(open_study(opened, name if name is not None else names[0]))
+
+
+def load_studies(storage: str | None = None) -> Iterator[tuple[StudyRecord, str]]:
+    """Every study of a database, or of all databases under studies/, with its URL.
+
+    Raises:
+        StudyError: the database cannot be opened.
+    """
+    files = sorted(STUDIES.glob("*.db"))
+    for url in [storage] if storage else [f"sqlite:///{path}" for path in files]:
+        opened = open_storage(url)
+        for name in study_names(opened):
+            yield read_record(open_study(opened, name)), without_password(url)
 
 
 def locate_study(study: str, storage: str | None) -> tuple[str | None, str]:
@@ -89,7 +103,7 @@ def read_record(study: optuna.Study) -> StudyRecord:
     attrs = {key: value for key, value in study.user_attrs.items() if key not in INTERNAL_ATTRS}
     return StudyRecord(
         name=study.study_name,
-        title=str(attrs.get("title", study.study_name)),
+        title=str(study.user_attrs.get("title", study.study_name)),
         directions=directions,
         attrs=attrs,
         trials=_trials(stored),

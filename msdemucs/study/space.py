@@ -1,14 +1,14 @@
 """A search space: what a person writes in search_spaces/*.yaml, and what it means."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, field_validator
 
-from msdemucs.spec import Section, Spec, load_spec, nearest
+from msdemucs.spec import Section, Spec, load_spec, nearest, validate_data
 from msdemucs.study.records import GROUP_COLUMN_PREFIX, Direction
 from msdemucs.study.variations import Variation
 
@@ -50,7 +50,8 @@ class DataRoots(Section):
     @field_validator("train", "test", mode="before")
     @classmethod
     def _one_or_several(cls, value: object) -> object:
-        return [value] if isinstance(value, str) else value
+        value = [value] if isinstance(value, str) else value
+        return tuple(value) if isinstance(value, list) else value
 
 
 class SearchSpace(Section):
@@ -133,6 +134,31 @@ class Search:
     setting: str
     base: Spec
     baselines: Mapping[str, Spec]
+
+    def asking(
+        self,
+        *,
+        trials: int | None = None,
+        name: str | None = None,
+        data: Sequence[Path] | None = None,
+        seed: int | None = None,
+    ) -> "Search":
+        """The search with what a command line asks in place of what the file says.
+
+        Raises:
+            SpecError: a name that names no file.
+        """
+        asked = self.space.model_dump(mode="json")
+        if trials is not None:
+            asked["trials"] = trials
+        if name is not None:
+            asked["name"] = name
+        if data:
+            roots = [str(path) for path in data]
+            asked["data"] = {"train": roots, "test": roots}
+        if seed is not None:
+            asked["sampler"]["seed"] = seed
+        return replace(self, space=validate_data(asked, SearchSpace, origin="command line"))
 
     def spec(self, fields: Mapping[str, object], *, name: str = "") -> Spec:
         """The base with varied fields in place.

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import optuna
@@ -124,7 +125,14 @@ def _create(
     with known_experiments():
         study.set_metric_names(list(space.objectives))
     title = space.title or space.name
-    about = {"title": title, "search_space": search.text, "base": search.base.name, **attrs}
+    about = {
+        "title": title,
+        "search_space": search.text,
+        "base": search.base.name,
+        "setting": search.setting,
+        "started": datetime.now(UTC).astimezone().isoformat(timespec="seconds"),
+        **attrs,
+    }
     for key, value in about.items():
         study.set_user_attr(key, value)
     for name in search.baselines:
@@ -135,9 +143,9 @@ def _create(
 
 def _asked(search: Search) -> dict[str, object]:
     """What decides a study's trials; the number of trials and the title may change later."""
-    space = search.space.model_dump(mode="json", exclude_none=True)
+    space = search.space.model_dump(mode="json", exclude_defaults=True)
     for free in ("name", "title", "trials", "base", "baselines", "set", "data", "recipe"):
-        space.pop(free)
+        space.pop(free, None)
     specs = {name: dump_spec(spec) for name, spec in search.baselines.items()}
     return {**space, "base": dump_spec(search.base), "baselines": specs, "setting": search.setting}
 

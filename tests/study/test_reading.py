@@ -128,6 +128,15 @@ def test_small_replaces_fields_and_single_entries_of_set_and_vary(space_file: Pa
     assert load_search_space(space_file).space.trials == 5
 
 
+def test_data_may_be_one_folder_or_several(rewritten: Rewrite) -> None:
+    search = rewritten("trials: 5", "data: {train: a, test: [a, b]}")
+    assert (search.space.data.train, search.space.data.test) == (("a",), ("a", "b"))
+    asked = search.asking(data=[Path("c")], trials=3, seed=4, name="other").space
+    assert (asked.data.train, asked.data.test) == (("c",), ("c",))
+    assert (asked.trials, asked.sampler.seed, asked.name) == (3, 4, "other")
+    assert asked.vary == search.space.vary
+
+
 def test_a_missing_small_setting_is_told(space_file: Path) -> None:
     with pytest.raises(SpecError, match="no small setting"):
         load_search_space(space_file, small=True)

@@ -1,0 +1,186 @@
+"""`msdemucs study`: run a search, continue it, look at what it found."""
+
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from msdemucs.cli.console import errors, out
+from msdemucs.units import format_count, format_db, format_seconds
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from msdemucs.study.records import StudyRecord
+    from msdemucs.study.runner import Finished
+
+app = typer.Typer(no_args_is_help=True, help="Run architecture searches and look at them.")
+
+WIDTH_IN_FILES = 240
+"""Columns of a table where no terminal says how many there are."""
+
+COLUMNS = {
+    "usdr_db": "uSDR",
+    "macs_per_second": "MAC/s",
+    "parameters": "params",
+    "latency_ms_p50": "latency",
+    "seconds": "time",
+}
+"""What the tables show beside the objectives, and how it is headed."""
+
+Storage = Annotated[
+    str | None,
+    typer.Option(help="URL of the database; an SQLite file under studies/ when not given."),
+]
+
+
+@app.command()
+def run(  # noqa: PLR0913 (one option a thing that a user may decide)
+    space: Annotated[Path, typer.Argument(help="A search space: search_spaces/multires.yaml")],
+    small: Annotated[bool, typer.Option("--small", help="The file's setting for minutes.")] = False,
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="Trials to complete in all, earlier ones included.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Call the study something else.")] = None,
+    storage: Storage = None,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of tracks with train/ and test/; may be given several times."),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed of proposals and trainings.")
+    ] = None,
+) -> None:
+    """Run a study, or continue it where it stopped."""
+    from msdemucs.cli.progress import progress
+    from msdemucs.study.objective import prepare
+    from msdemucs.study.reading import load_search_space
+    from msdemucs.study.runner import run_study
+    from msdemucs.study.storage import without_password
+
+    search = load_search_space(space, small=small).asking(
+        trials=trials, name=name, data=data, seed=seed
+    )
+    options = {"trials": trials, "name": name, "storage": storage, "seed": seed}
+    command = _command(space, small, options, data or [])
+    wanted = search.space.trials
+    try:
+        with progress(errors, study=search.space.name, wanted=wanted) as listener:
+            bench = prepare(search, say=listener.said)
+            attrs = {**bench.describe(), "command": without_password(command)}
+            finished = run_study(
+                search, bench.evaluate, storage=storage, listener=listener, attrs=attrs
+            )
+    except KeyboardInterrupt:
+        errors.print(f"interrupted; continue with\n  {command}", markup=False, soft_wrap=True)
+        sys.exit(130)
+    _print_finished(finished, storage, wanted)
+
+
+@app.command("list")
+def list_(storage: Storage = None) -> None:
+    """List the studies of a database, or those under studies/."""
+    from msdemucs.study.load import load_studies
+
+    table = Table("study", "complete", "failed", "objectives", "database", box=None)
+    for record, url in load_studies(storage):
+        counts = record.trials.state.value_counts()
+        objectives = ", ".join(f"{name} ({how})" for name, how in record.directions.items())
+        complete, failed = (str(counts.get(state, 0)) for state in ("complete", "failed"))
+        table.add_row(record.name, complete, failed, objectives, url)
+    if table.row_count:
+        _print_table(table)
+    else:
+        errors.print("no study here yet: msdemucs study run search_spaces/multires.yaml --small")
+
+
+@app.command()
+def show(
+    study: Annotated[str, typer.Argument(help="A study's name, or the path of its database.")],
+    storage: Storage = None,
+) -> None:
+    """Print the table of a study's trials."""
+    from msdemucs.study.load import load_study
+
+    record = load_study(study, storage=storage)
+    out.print(f"{record.name}: {record.title}", markup=False)
+    _print_table(trial_table(record, record.trials))
+    for _, trial in record.trials[record.trials.state == "failed"].iterrows():
+        out.print(f"trial {trial.trial} failed: {trial.failure}", markup=False, soft_wrap=True)
+
+
+def _print_finished(finished: "Finished", storage: str | None, wanted: int) -> None:
+    """The front of a finished study and where its database is."""
+    from msdemucs.study.load import load_study
+
+    if not finished.ran:
+        more = max(wanted, finished.complete) + 8
+        out.print(
+            f"study {finished.name} was finished already; for more trials: --trials {more}",
+            soft_wrap=True,
+        )
+    record = load_study(finished.name, storage=storage)
+    front = record.trials[record.trials.trial.isin(finished.front)]
+    out.print(f"study {finished.name}: {finished.complete} complete trials; the front:")
+    _print_table(trial_table(record, front.sort_values(next(iter(record.directions)))))
+    out.print(finished.url, markup=False, soft_wrap=True)
+
+
+def _print_table(table: Table) -> None:
+    """A table as wide as the terminal, or as it needs where there is none."""
+    console = out if out.is_terminal else Console(width=WIDTH_IN_FILES, highlight=False)
+    console.print(table)
+
+
+def trial_table(record: "StudyRecord", trials: "pd.DataFrame") -> Table:
+    """One row a trial, objectives first."""
+    table = Table(box=None, header_style="bold")
+    for column in ("trial", "name", "state"):
+        table.add_column(column)
+    shown = list(dict.fromkeys([*record.directions, *COLUMNS, *_groups(record)]))
+    for column in shown:
+        heading = COLUMNS.get(column, column.replace("usdr_db/", "uSDR "))
+        table.add_column(heading, justify="right")
+    table.add_column("chosen")
+    for _, trial in trials.iterrows():
+        figures = [_figure(column, trial[column]) for column in shown]
+        chosen = ", ".join(f"{_short(field)} {value}" for field, value in trial.params.items())
+        table.add_row(str(trial.trial), trial["name"], trial.state, *figures, chosen)
+    return table
+
+
+def _groups(record: "StudyRecord") -> list[str]:
+    return [column for column in record.trials.columns if column.startswith("usdr_db/")]
+
+
+def _short(field: str) -> str:
+    """The last two names of a dotted field: "output.kind", "attention.mechanism"."""
+    return ".".join([part for part in field.split(".") if not part.isdigit()][-2:])
+
+
+def _figure(column: str, value: float) -> str:
+    """A figure with its unit; "–" where it was not measured."""
+    if value != value:
+        return "–"
+    if column.startswith("usdr_db"):
+        return format_db(value)
+    if column.startswith("latency_ms"):
+        return format_seconds(value / 1000)
+    if column in ("seconds", "train_seconds"):
+        return format_seconds(value)
+    return format_count(value)
+
+
+def _command(space: Path, small: bool, options: Mapping[str, object], data: Sequence[Path]) -> str:
+    """The command line that asks for the same again."""
+    words = ["msdemucs", "study", "run", str(space), *(["--small"] if small else [])]
+    for option, value in options.items():
+        words += [] if value is None else [f"--{option}", str(value)]
+    for path in data:
+        words += ["--data", str(path)]
+    return shlex.join(words)

@@ -1,0 +1,179 @@
+"""`msdemucs study`: what it prints, where, and how it exits."""
+
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from msdemucs.cli import study as commands
+from msdemucs.cli.progress import Bars, Lines, progress
+from msdemucs.errors import SpecError, StudyError
+from msdemucs.study.candidate import Candidate, TrialLog
+from msdemucs.study.reading import load_search_space
+from msdemucs.study.runner import run_study
+from tests.study.conftest import SPACE, toy
+
+
+class ToyBench:
+    """Stands where the real bench stands, and trains nothing."""
+
+    def __init__(self, *_: object, say: object) -> None: ...
+
+    def describe(self) -> dict[str, object]:
+        return {"recipe": {"steps": 2}}
+
+    def evaluate(self, candidate: Candidate, log: TrialLog) -> None:
+        if candidate.trial == 1 and Path("interrupt").exists():
+            raise KeyboardInterrupt
+        toy(candidate, log)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A current directory with a toy search space, whose trials take milliseconds."""
+    monkeypatch.chdir(tmp_path)
+    bench = SimpleNamespace(prepare=ToyBench)
+    monkeypatch.setitem(sys.modules, "msdemucs.study.objective", bench)  # needs no torch
+    small = "small:\n  trials: 3\n"
+    (tmp_path / "toy.yaml").write_text(SPACE + small)
+    return tmp_path
+
+
+def test_run_prints_the_front_and_the_database_and_nothing_else_on_stdout(folder: Path) -> None:
+    done = CliRunner().invoke(commands.app, ["run", "toy.yaml"], catch_exceptions=False)
+    assert done.exit_code == 0
+    lines = done.stdout.splitlines()
+    assert lines[0] == "study toy: 5 complete trials; the front:"
+    assert lines[-1] == "sqlite:///studies/toy.db"
+    assert "begins" not in done.stdout
+    assert "htdemucs begins; 0 of 5 complete" in done.stderr
+    assert "loss 0.5" in done.stderr
+
+
+def test_small_and_options_change_what_is_asked(folder: Path) -> None:
+    words = ["run", "toy.yaml", "--small", "--name", "other", "--seed", "7"]
+    done = CliRunner().invoke(commands.app, words, catch_exceptions=False)
+    assert "study other: 3 complete trials" in done.stdout
+    assert (folder / "studies" / "other.db").is_file()
+
+
+def test_a_finished_study_says_how_to_ask_for_more(folder: Path) -> None:
+    CliRunner().invoke(commands.app, ["run", "toy.yaml"], catch_exceptions=False)
+    again = CliRunner().invoke(commands.app, ["run", "toy.yaml"], catch_exceptions=False)
+    assert "was finished already; for more trials: --trials 13" in again.stdout
+    more = ["run", "toy.yaml", "--trials", "6"]
+    done = CliRunner().invoke(commands.app, more, catch_exceptions=False)
+    assert "6 complete trials" in done.stdout
+
+
+def test_ctrl_c_exits_130_with_the_command_that_continues(folder: Path) -> None:
+    (folder / "interrupt").touch()
+    words = ["run", "toy.yaml", "--trials", "4"]
+    done = CliRunner().invoke(commands.app, words)
+    assert done.exit_code == 130
+    assert "continue with\n  msdemucs study run toy.yaml --trials 4" in done.stderr
+    (folder / "interrupt").unlink()
+    assert "4 complete trials" in CliRunner().invoke(commands.app, words).stdout
+
+
+def test_a_wrong_search_space_writes_nothing(folder: Path) -> None:
+    (folder / "toy.yaml").write_text(SPACE.replace("[sum, weighted]", "[sum, wieghted]"))
+    done = CliRunner().invoke(commands.app, ["run", "toy.yaml"])
+    assert isinstance(done.exception, SpecError)
+    assert done.exception.first.line == 9
+    assert not (folder / "studies").exists()
+
+
+def test_a_name_that_is_no_file_name_is_refused(folder: Path) -> None:
+    done = CliRunner().invoke(commands.app, ["run", "toy.yaml", "--name", "../toy"])
+    assert isinstance(done.exception, SpecError)
+    assert "command line: error: name: must be letters" in str(done.exception)
+
+
+def test_a_wrong_search_space_exits_with_2_and_its_line(tmp_path: Path) -> None:
+    (tmp_path / "toy.yaml").write_text(SPACE.replace("trials: 5", "trails: 5"))
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from msdemucs.cli.app import main; main()",
+            "study",
+            "run",
+            "toy.yaml",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "toy.yaml:14:1: error: trails: there is no such field" in done.stderr
+    assert "did you mean “trials”?" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_show_prints_a_row_for_each_trial(folder: Path) -> None:
+    run_study(load_search_space(Path("toy.yaml")), toy)
+    done = CliRunner().invoke(commands.app, ["show", "toy"], catch_exceptions=False)
+    assert "toy: A toy" in done.stdout
+    heading, *rows = done.stdout.splitlines()[1:]
+    names = ["trial", "name", "state", "uSDR", "MAC/s", "params", "latency", "time", "uSDR", "band"]
+    assert heading.split() == [*names, "chosen"]
+    assert rows[1].split()[:3] == ["1", "htdemucs_nn", "complete"]
+    assert "3.0 ms" in rows[1]
+    assert rows[1].rstrip().endswith("channels.start 4")
+
+
+def test_show_of_a_misspelt_study_names_the_nearest(folder: Path) -> None:
+    run_study(load_search_space(Path("toy.yaml")), toy)
+    done = CliRunner().invoke(commands.app, ["show", "toyy"])
+    assert isinstance(done.exception, StudyError)
+    assert "did you mean “toy”?" in str(done.exception)
+
+
+def test_list_prints_each_study_with_its_database(folder: Path) -> None:
+    empty = CliRunner().invoke(commands.app, ["list"], catch_exceptions=False)
+    assert "no study here yet" in empty.stderr
+    run_study(load_search_space(Path("toy.yaml")), toy)
+    done = CliRunner().invoke(commands.app, ["list"], catch_exceptions=False)
+    assert "toy" in done.stdout
+    assert "sqlite:///studies/toy.db" in done.stdout
+
+
+def test_a_terminal_gets_bars_and_a_log_gets_lines() -> None:
+    with progress(Console(force_terminal=False), study="toy", wanted=1) as listener:
+        assert isinstance(listener, Lines)
+    with progress(Console(force_terminal=True, file=sys.stderr), study="toy", wanted=1) as bars:
+        assert isinstance(bars, Bars)
+
+
+def test_bars_show_the_study_and_the_phase(folder: Path) -> None:
+    console = Console(force_terminal=True, width=120, record=True)
+    with progress(console, study="toy", wanted=5) as listener:
+        assert isinstance(listener, Bars)
+        run_study(load_search_space(Path("toy.yaml")), toy, listener=listener)
+        tasks = listener.bars.tasks
+        assert (tasks[0].completed, tasks[0].total) == (5, 5)
+        assert tasks[1].description.endswith(": train")
+    assert "trial 0 (htdemucs)  complete: usdr_db" in console.export_text()
+
+
+def test_names_with_markup_are_shown_as_they_are() -> None:
+    console = Console(force_terminal=True, width=120, record=True)
+    with progress(console, study="[bold]toy", wanted=1) as listener:
+        listener.said("[red]x[/red]")
+        assert isinstance(listener, Bars)
+        assert "[bold]toy" in listener.bars.tasks[0].description
+    assert "[red]x[/red]" in console.export_text()
+
+
+def test_the_command_that_continues_is_quoted_for_a_shell() -> None:
+    command = commands._command(
+        Path("my space.yaml"), True, {"trials": 3, "name": None}, [Path("a b")]
+    )
+    assert command == "msdemucs study run 'my space.yaml' --small --trials 3 --data 'a b'"
