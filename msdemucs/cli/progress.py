@@ -93,15 +93,15 @@ class Lines:
     def began(self, candidate: Candidate, *, complete: int, wanted: int) -> None:
         """The trial and how far the study is."""
         self.trial = candidate.name
-        self.said(
-            f"trial {candidate.trial}  {candidate.name} begins; {complete} of {wanted} complete"
-        )
+        number = f"trial {candidate.trial}"
+        owner = "" if candidate.name == number else f" ({candidate.name})"
+        self.said(f"{number}{owner} begins; {complete} of {wanted} complete")
 
     def phase(self, what: str, total: int) -> None:
         """What the trial does now."""
         self.what, self.total = what, total
         self.said_at = time.monotonic()
-        self.said(f"{self.trial}  {what}, {total} steps")
+        self.said(f"{self.trial}  {what}" + (f", {total} steps" if total > 1 else ""))
 
     def advanced(self, done: int, note: str) -> None:
         """A step, every SECONDS_BETWEEN_LINES and at the end of a phase."""

@@ -50,7 +50,7 @@ def test_run_prints_the_front_and_the_database_and_nothing_else_on_stdout(folder
     assert lines[0] == "study toy: 5 complete trials; the front:"
     assert lines[-1] == "sqlite:///studies/toy.db"
     assert "begins" not in done.stdout
-    assert "htdemucs begins; 0 of 5 complete" in done.stderr
+    assert "trial 0 (htdemucs) begins; 0 of 5 complete" in done.stderr
     assert "loss 0.5" in done.stderr
 
 
