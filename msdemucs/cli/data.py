@@ -1,0 +1,99 @@
+"""`msdemucs data`: make embedded data, look at what lies in a folder."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from msdemucs.cli.console import errors, out
+from msdemucs.units import format_db, format_seconds
+
+if TYPE_CHECKING:
+    from msdemucs.data.doctor import Finding
+    from msdemucs.data.tracks import Track
+
+app = typer.Typer(no_args_is_help=True, help="Make embedded data, look at folders of tracks.")
+
+Root = Annotated[Path, typer.Argument(metavar="DIR", help="A folder with train/ and test/.")]
+
+
+@app.command()
+def synth(
+    root: Root,
+    tracks: Annotated[int, typer.Option(min=2, help="How many; one in four is for testing.")] = 8,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Length of each track.")] = 20.0,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, another band.")] = 0,
+) -> None:
+    """Compose and play a small band in MUSDB18-HQ's layout: same seed, same bytes."""
+    from msdemucs.data.synthetic import synthesise
+
+    with errors.status("composing") as status:
+        written = synthesise(
+            root,
+            n_tracks=tracks,
+            seconds=seconds,
+            seed=seed,
+            on_track=lambda name: status.update(f"playing {escape(name)}"),
+        )
+    _say(root, f"{tracks} tracks of {format_seconds(seconds)}", written=written)
+
+
+@app.command()
+def sample(root: Root) -> None:
+    """Unpack the excerpt of real music that stempeg carries, as one test track."""
+    from msdemucs.data.sample import unpack_sample
+
+    written = unpack_sample(root)
+    _say(root, "one test track; its mixture is the sum of its stems (README.txt)", written=written)
+
+
+@app.command()
+def check(root: Root) -> None:
+    """List the tracks of a folder and what is wrong with them; reads all of it once."""
+    from msdemucs.data.doctor import examine
+    from msdemucs.data.find import find_tracks
+    from msdemucs.data.tracks import SPLITS
+    from msdemucs.errors import DataError
+
+    faults: list[DataError] = []
+    table = Table(box=None, header_style="bold")
+    for heading in ("split", "track"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("length", "peak", "clipped", "mixture over (mixture − sum)"):
+        table.add_column(heading, justify="right")
+    table.add_column("silent stems")
+    for split in SPLITS:
+        for track in find_tracks(root, split=split, on_error=faults.append):
+            try:
+                table.add_row(*_row(track, examine(track)))
+            except DataError as error:
+                faults.append(error)
+    out.print(table)
+    for fault in faults:
+        errors.print(f"error: {fault}", markup=False, soft_wrap=True)
+    if faults:
+        plural = "" if len(faults) == 1 else "s"
+        errors.print(f"{len(faults)} track{plural} cannot be used")
+        sys.exit(1)
+
+
+def _row(track: "Track", finding: "Finding") -> list[str]:
+    is_sum = finding.sum_db == float("inf")
+    return [
+        track.split,
+        escape(track.name),
+        format_seconds(finding.seconds),
+        f"{finding.peak:.3f}",
+        str(finding.clipped),
+        "equal" if is_sum else format_db(finding.sum_db),
+        ", ".join(finding.silent) or "–",
+    ]
+
+
+def _say(root: Path, what: str, *, written: bool) -> None:
+    """One line on stdout: where the data is, and whether it was made just now."""
+    state = "made" if written else "already there"
+    out.print(f"{root}: {what}; {state}", markup=False, soft_wrap=True)

@@ -1,0 +1,179 @@
+"""Tracks in MUSDB18-HQ's layout: a folder a track, a WAV file a stem; read and written here."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from jaxtyping import Float32, Float64, Int16, Int64
+
+from msdemucs.data.tracks import ACCOMPANIMENT, MIXTURE, STEMS
+from msdemucs.errors import DataError
+
+SUFFIX = ".wav"
+
+FULL_SCALE = 32768
+"""Steps of a 16-bit file from 0 to full scale."""
+
+PEAK = 0.89
+"""The highest value of a mixture that is written: −1 dB of full scale."""
+
+
+@dataclass(frozen=True)
+class StemFolder:
+    """A folder with `mixture.wav` and a file for each stem, all alike.
+
+    Made by open_folder, which checks every header.
+    """
+
+    path: Path
+    stems: tuple[str, ...]
+    sample_rate: int
+    n_samples: int
+    audio_channels: int
+
+    def read(
+        self, names: Sequence[str], *, start: int, n_samples: int
+    ) -> Float32[np.ndarray, "S A N"]:
+        """Stems or the mixture by name; only the stretch is read.
+
+        Raises:
+            DataError: a file that is gone, damaged or shorter than its header said.
+        """
+        return np.stack([self._read(name, start, n_samples) for name in names])
+
+    def _read(self, name: str, start: int, n_samples: int) -> Float32[np.ndarray, "A N"]:
+        path = self.path / (name + SUFFIX)
+        try:
+            with soundfile.SoundFile(path) as file:
+                file.seek(start)
+                frames = file.read(n_samples, dtype="float32", always_2d=True)
+        except (OSError, soundfile.SoundFileError) as error:
+            raise _unreadable(path, self.path.name, error) from error
+        if len(frames) != n_samples:
+            raise DataError(
+                f"ends after {start + len(frames)} samples, its header says {self.n_samples}; "
+                "copy it again",
+                path=path,
+                track=self.path.name,
+            )
+        return np.ascontiguousarray(frames.T)
+
+
+def open_folder(folder: Path, *, sources: Sequence[str]) -> StemFolder:
+    """A track's folder, the header of each of its files checked.
+
+    Args:
+        folder: holds mixture.wav and the stems; its name is the track's.
+        sources: what will be asked for; MUSDB's names need all four of its stems.
+
+    Raises:
+        DataError: a file that is missing, unreadable, empty or unlike the others.
+    """
+    found = {path.stem for path in folder.glob("*" + SUFFIX)}
+    for name in (MIXTURE, *_needed(sources)):
+        if name not in found:
+            raise DataError(
+                f"is missing; the folder has {', '.join(sorted(found)) or 'no WAV file'}",
+                path=folder / (name + SUFFIX),
+                track=folder.name,
+            )
+    extra = sorted(found - {MIXTURE, ACCOMPANIMENT, *STEMS})
+    stems = tuple(stem for stem in (*STEMS, *extra) if stem in found)
+    first, *others = [_header(folder / (name + SUFFIX)) for name in (MIXTURE, *stems)]
+    for name, other in zip(stems, others, strict=True):
+        _compare(folder / (name + SUFFIX), first, other)
+    return StemFolder(
+        folder,
+        stems,
+        sample_rate=first.samplerate,
+        n_samples=first.frames,
+        audio_channels=first.channels,
+    )
+
+
+def _needed(sources: Sequence[str]) -> Sequence[str]:
+    """The stems without which the sum of a track's files is not the track."""
+    if {*sources} <= {*STEMS, ACCOMPANIMENT}:
+        return STEMS
+    return [source for source in sources if source != ACCOMPANIMENT]
+
+
+def _header(path: Path) -> "soundfile._SoundFileInfo":
+    track = path.parent.name
+    try:
+        header = soundfile.info(path)
+    except (OSError, soundfile.SoundFileError) as error:
+        raise _unreadable(path, track, error) from error
+    if not header.frames:
+        raise DataError(
+            "holds no samples; copy it again, or remove the track", path=path, track=track
+        )
+    return header
+
+
+def _compare(
+    path: Path, mixture: "soundfile._SoundFileInfo", stem: "soundfile._SoundFileInfo"
+) -> None:
+    """Refuse a stem that is unlike its mixture.
+
+    Raises:
+        DataError: another length, rate or number of channels.
+    """
+    for what, unit, advice in (
+        ("frames", "samples", "cut or pad the stems to one length"),
+        ("samplerate", "Hz", "resample it"),
+        ("channels", "channels", "convert it"),
+    ):
+        ours, theirs = getattr(stem, what), getattr(mixture, what)
+        if ours != theirs:
+            raise DataError(
+                f"has {ours} {unit}, the mixture has {theirs}; {advice}, or remove the track",
+                path=path,
+                track=path.parent.name,
+            )
+
+
+def _unreadable(path: Path, track: str, error: Exception) -> DataError:
+    reason = str(error).removeprefix(f"Error opening {str(path)!r}: ").rstrip(".")
+    return DataError(
+        f"cannot be read ({reason}); copy it again, or remove the track", path=path, track=track
+    )
+
+
+def write_track(
+    folder: Path, stems: Mapping[str, Int16[np.ndarray, "N A"]], *, sample_rate: int
+) -> None:
+    """Write 16-bit stems and their sum as the mixture.
+
+    Whole numbers add without rounding, and a float32 holds the sum of four 16-bit values
+    exactly, so the files' mixture is the sum of the files' stems to the bit.
+
+    Raises:
+        DataError: the sum does not fit into 16 bits, or the folder cannot be written.
+    """
+    total: Int64[np.ndarray, "N A"] = np.stack([*stems.values()]).sum(0, dtype=np.int64)
+    mixture = total.astype(np.int16)
+    if not np.array_equal(mixture, total):
+        raise DataError("the sum of the stems clips; quantise them together", path=folder)
+    try:
+        folder.mkdir(parents=True)
+        for name, samples in {MIXTURE: mixture, **stems}.items():
+            soundfile.write(folder / (name + SUFFIX), samples, sample_rate, subtype="PCM_16")
+    except (OSError, soundfile.SoundFileError) as error:
+        raise DataError(f"cannot be written ({error})", path=folder) from error
+
+
+def quantise(
+    stems: Mapping[str, Float32[np.ndarray, "A N"] | Float64[np.ndarray, "A N"]],
+) -> tuple[dict[str, Int16[np.ndarray, "N A"]], float]:
+    """Stems as 16-bit numbers after one gain for all, and that gain (never above 1).
+
+    The gain keeps the mixture and every stem under −1 dB of full scale.
+    """
+    total = np.sum([*stems.values()], axis=0)
+    loudest = max(float(np.abs(part).max(initial=0)) for part in (total, *stems.values()))
+    gain = min(1.0, PEAK / loudest) if loudest else 1.0
+    scaled = {name: np.rint(gain * FULL_SCALE * stem) for name, stem in stems.items()}
+    return {name: stem.T.astype(np.int16) for name, stem in scaled.items()}, gain

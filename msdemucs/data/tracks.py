@@ -1,0 +1,148 @@
+"""One track, whatever its files look like: read any stretch of its stems or its mixture."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Float32
+
+from msdemucs.errors import DataError
+
+STEMS = ("drums", "bass", "other", "vocals")
+"""The stems of a MUSDB track, in the field's order."""
+
+MIXTURE = "mixture"
+
+ACCOMPANIMENT = "accompaniment"
+"""A derived source: every stem but the vocals."""
+
+SPLITS = ("train", "test")
+
+
+class Recording(Protocol):
+    """The file or folder that holds a track."""
+
+    @property
+    def path(self) -> Path:
+        """The file or folder."""
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        """The stems in it; their sum is the track."""
+
+    @property
+    def sample_rate(self) -> int:
+        """In Hz."""
+
+    @property
+    def n_samples(self) -> int:
+        """The length of every stem and of the mixture."""
+
+    @property
+    def audio_channels(self) -> int:
+        """1 or 2."""
+
+    def read(
+        self, names: Sequence[str], *, start: int, n_samples: int
+    ) -> Float32[np.ndarray, "S A N"]:
+        """Stems (or the mixture) by name, full scale ±1; the stretch lies inside the track.
+
+        Raises:
+            DataError: a file that is gone, damaged or shorter than it was.
+        """
+
+
+@dataclass(frozen=True)
+class Track:
+    """A song with its stems; nothing is read before it is asked for.
+
+    Attributes:
+        name: "ARTIST - TITLE".
+        group: the data set that it belongs to, by the name of the root folder.
+        split: "train" or "test".
+        recording: the files.
+    """
+
+    name: str
+    group: str
+    split: str
+    recording: Recording
+
+    @property
+    def sample_rate(self) -> int:
+        """In Hz."""
+        return self.recording.sample_rate
+
+    @property
+    def n_samples(self) -> int:
+        """Length."""
+        return self.recording.n_samples
+
+    @property
+    def audio_channels(self) -> int:
+        """1 or 2."""
+        return self.recording.audio_channels
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        """The stems whose sum is the track."""
+        return self.recording.stems
+
+    def parts(self, source: str) -> tuple[str, ...]:
+        """The stems whose sum is a source: itself, or all but the vocals for "accompaniment".
+
+        Raises:
+            DataError: the track has no such stem.
+        """
+        if source in self.stems:
+            return (source,)
+        if source == ACCOMPANIMENT and "vocals" in self.stems:
+            return tuple(stem for stem in self.stems if stem != "vocals")
+        raise DataError(
+            f"has no source “{source}”; it has {', '.join(self.stems)}",
+            path=self.recording.path,
+            track=self.name,
+        )
+
+    def read_sources(
+        self, sources: Sequence[str], *, start: int = 0, n_samples: int | None = None
+    ) -> Float32[np.ndarray, "S A N"]:
+        """The waveforms of some sources.
+
+        Args:
+            sources: names of stems, or "accompaniment".
+            start: the first sample.
+            n_samples: how many; None reads to the end.
+
+        Raises:
+            DataError: a source or a stretch that the track does not have, or a file at fault.
+        """
+        parts = [self.parts(source) for source in sources]
+        names = list(dict.fromkeys(name for group in parts for name in group))
+        stems = self._read(names, start, n_samples)
+        return np.stack([stems[[names.index(name) for name in group]].sum(0) for group in parts])
+
+    def read_mixture(
+        self, *, start: int = 0, n_samples: int | None = None
+    ) -> Float32[np.ndarray, "A N"]:
+        """The mixture as its file has it; arguments as in read_sources.
+
+        Raises:
+            DataError: a stretch that the track does not have, or a file at fault.
+        """
+        waveform: Float32[np.ndarray, "A N"] = self._read([MIXTURE], start, n_samples)[0]
+        return waveform
+
+    def _read(
+        self, names: Sequence[str], start: int, n_samples: int | None
+    ) -> Float32[np.ndarray, "S A N"]:
+        stop = self.n_samples if n_samples is None else start + n_samples
+        if not 0 <= start <= stop <= self.n_samples:
+            raise DataError(
+                f"samples {start} to {stop} were asked for; it has {self.n_samples}",
+                path=self.recording.path,
+                track=self.name,
+            )
+        return self.recording.read(names, start=start, n_samples=stop - start)
