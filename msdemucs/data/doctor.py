@@ -38,7 +38,7 @@ def examine(track: Track) -> Finding:
     energy = error = peak = 0.0
     clipped = 0
     sounds = np.zeros(len(track.stems), dtype=bool)
-    block = BLOCK_S * track.sample_rate
+    block = round(BLOCK_S * track.sample_rate)
     for start in range(0, track.n_samples, block):
         n_samples = min(block, track.n_samples - start)
         mixture = track.read_mixture(start=start, n_samples=n_samples)

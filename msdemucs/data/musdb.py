@@ -60,6 +60,12 @@ class StemFile:
                 chunk_start=start / self.sample_rate,
                 chunk_duration=n_samples / self.sample_rate,
             )
+        except AttributeError as error:  # stempeg 0.2.6 has no such function as its own warning
+            raise DataError(
+                "has streams that end at different places; copy it again, or remove the track",
+                path=self.path,
+                track=track_name(self.path),
+            ) from error
         except Exception as error:  # stempeg raises Warning, ValueError and more
             raise DataError(
                 _reason(self.path, error), path=self.path, track=track_name(self.path)
@@ -102,6 +108,12 @@ def open_stem_file(path: Path, *, sources: Sequence[str]) -> StemFile:
         )
     import musdb
 
+    if not _is_whole(path):
+        raise DataError(
+            "is cut off, or no MP4 file; copy it again, or remove the track",
+            path=path,
+            track=track_name(path),
+        )
     try:
         multitrack = musdb.MultiTrack(str(path), name=track_name(path), stem_id=0)
         streams = [
@@ -134,6 +146,21 @@ def need_ffmpeg(path: Path) -> None:
             "(Debian: sudo apt-get install ffmpeg; macOS: brew install ffmpeg)",
             path=path,
         )
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether the file is as long as its MP4 boxes say; ffprobe is content with less."""
+    size, place = path.stat().st_size, 0
+    with path.open("rb") as file:
+        while place < size:
+            file.seek(place)
+            length = int.from_bytes(file.read(4), "big")
+            if length == 1:  # the length follows the box's name, in 64 bits
+                length = int.from_bytes(file.read(12)[4:], "big")
+            if length < 8:  # 0 is "to the end"; what else it may be is for ffprobe to say
+                return True
+            place += length
+    return place == size
 
 
 def _reason(path: Path, error: Exception) -> str:

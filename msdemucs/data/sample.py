@@ -8,7 +8,7 @@ from jaxtyping import Float32
 
 from msdemucs.data.folders import quantise, write_track
 from msdemucs.data.made import README, make_folder
-from msdemucs.data.musdb import STREAMS, open_stem_file, track_name
+from msdemucs.data.musdb import need_ffmpeg, track_name
 from msdemucs.data.tracks import MIXTURE, STEMS
 from msdemucs.units import format_db
 
@@ -43,15 +43,17 @@ def unpack_sample(root: Path) -> bool:
     name = track_name(source)
 
     def write(folder: Path) -> dict[str, object]:
-        file = open_stem_file(source, sources=STEMS)
-        audio = file.read(STREAMS, start=0, n_samples=file.n_samples)
+        need_ffmpeg(source)
+        # decoded as floats: as 16-bit numbers, which musdb reads, the stems' peaks would clip
+        audio, sample_rate = stempeg.read_stems(str(source), dtype=np.float32)
+        audio = audio.swapaxes(1, 2)
         difference_db = _difference_db(audio)
         stems, gain = quantise(dict(zip(STEMS, audio[1:], strict=True)))
-        write_track(folder / "test" / name, stems, sample_rate=file.sample_rate)
+        write_track(folder / "test" / name, stems, sample_rate=sample_rate)
         gain_db = float(20 * np.log10(gain))
         about = ABOUT.format(
             name=name,
-            seconds=file.n_samples / file.sample_rate,
+            seconds=audio.shape[2] / sample_rate,
             version=release,
             difference=format_db(difference_db),
             gain=format_db(-gain_db),
