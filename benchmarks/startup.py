@@ -2,7 +2,7 @@
 
 Each is timed as a whole process, in turns, so that a busy moment hits all alike:
 
-    .venv/bin/python benchmarks/startup.py --repeats 7
+    .venv/bin/python benchmarks/startup.py --repeats 5
 """
 
 import argparse
@@ -37,7 +37,7 @@ def seconds(command: tuple[str, ...]) -> float:
 def main() -> None:
     """Print a table: minimum, median and maximum of each command."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--repeats", type=int, default=5)
     repeats: int = parser.parse_args().repeats
     rounds = [{command: seconds(command) for command in COMMANDS} for _ in range(repeats)]
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
