@@ -58,7 +58,6 @@ def run(  # noqa: PLR0913 (one option a thing that a user may decide)
 ) -> None:
     """Run a study, or continue it where it stopped."""
     from msdemucs.cli.progress import progress
-    from msdemucs.study.objective import prepare
     from msdemucs.study.reading import load_search_space
     from msdemucs.study.runner import run_study
     from msdemucs.study.storage import without_password
@@ -68,6 +67,9 @@ def run(  # noqa: PLR0913 (one option a thing that a user may decide)
     )
     options = {"trials": trials, "name": name, "storage": storage, "seed": seed}
     command = _command(space, small, options, data or [])
+
+    from msdemucs.study.objective import prepare  # torch: only once the file is known to be valid
+
     wanted = search.space.trials
     try:
         with progress(errors, study=search.space.name, wanted=wanted) as listener:

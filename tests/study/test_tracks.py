@@ -1,0 +1,81 @@
+"""The tracks of a study: found, made when absent, left out when damaged."""
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from msdemucs.data import synthesise
+from msdemucs.errors import DataError
+from msdemucs.spec import load_spec
+from msdemucs.study import tracks
+from msdemucs.study.space import DataRoots
+from msdemucs.study.tracks import StudyTracks, gather
+
+TASK = load_spec("htdemucs_n")
+
+
+@pytest.fixture
+def band(in_tmp: Path) -> Path:
+    """Three tracks of half a second to train on, one to test on."""
+    synthesise(in_tmp / "band", n_tracks=4, seconds=0.5)
+    return Path("band")
+
+
+def gathered(*roots: str, segment: float = 0.25) -> tuple[StudyTracks, list[str]]:
+    said: list[str] = []
+    found = gather(DataRoots(train=roots, test=roots), TASK, segment=segment, say=said.append)
+    return found, said
+
+
+def test_both_splits_are_found_and_described(band: Path) -> None:
+    found, said = gathered("band")
+    about = found.describe()
+    assert (len(found.train), len(found.test), said) == (3, 1, [])
+    assert about["train"] == ["band: 3 tracks, 1.5 s"]
+    assert about["test"] == ["band: 1 track, 500.0 ms"]
+
+
+def test_the_hash_changes_with_the_tracks_and_with_nothing_else(band: Path) -> None:
+    before = gathered("band")[0].describe()["hash"]
+    assert gathered("band")[0].describe()["hash"] == before
+    track = next((band / "train").iterdir())
+    for file in track.iterdir():
+        file.unlink()
+    track.rmdir()
+    assert gathered("band")[0].describe()["hash"] != before
+
+
+def test_a_damaged_track_is_named_and_left_out(band: Path) -> None:
+    damaged = next((band / "train").iterdir()) / "bass.wav"
+    damaged.write_bytes(b"no sound")
+    found, (line,) = gathered("band")
+    assert len(found.train) == 2
+    assert line.startswith("left out: ")
+    assert "bass.wav" in line
+    assert damaged.parent.name in line
+
+
+def test_tracks_shorter_than_a_segment_are_named_and_left_out(band: Path) -> None:
+    with pytest.raises(DataError, match="there is no train track to use under band"):
+        gathered("band", segment=1.0)
+
+
+def test_a_folder_that_is_not_there_is_told(in_tmp: Path) -> None:
+    with pytest.raises(DataError, match="nowhere"):
+        gathered("nowhere")
+
+
+def test_the_embedded_band_is_made_and_a_missing_ffmpeg_only_told(
+    in_tmp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_ffmpeg(root: Path) -> bool:
+        raise DataError("ffmpeg is not installed", path=root)
+
+    monkeypatch.setattr(tracks, "synthesise", partial(synthesise, n_tracks=2, seconds=0.5))
+    monkeypatch.setattr(tracks, "unpack_sample", without_ffmpeg)
+    said: list[str] = []
+    found = gather(DataRoots(), TASK, segment=0.25, say=said.append)
+    assert [track.group for track in (*found.train, *found.test)] == ["synthetic", "synthetic"]
+    assert said[0] == "composing the embedded band in data/synthetic"
+    assert said[-1] == "going on without it: data/sample: ffmpeg is not installed"
