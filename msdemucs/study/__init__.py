@@ -1,1 +1,30 @@
-"""A study: what is searched, how one trial runs, where its record is kept."""
+"""A study: what is searched, how one trial runs, where its record is kept.
+
+from msdemucs.study import load_study
+load_study("multires-small").trials  # a pandas frame, one row a trial
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from msdemucs.study.load import load_study
+    from msdemucs.study.reading import load_search_space
+    from msdemucs.study.records import StudyRecord
+    from msdemucs.study.runner import run_study
+
+__all__ = ["StudyRecord", "load_search_space", "load_study", "run_study"]
+
+_HOMES = {
+    "StudyRecord": "records",
+    "load_search_space": "reading",
+    "load_study": "load",
+    "run_study": "runner",
+}
+
+
+def __getattr__(name: str) -> object:
+    # Loaded when first asked for: whoever reads records needs no Optuna.
+    if name in _HOMES:
+        return getattr(import_module(f"msdemucs.study.{_HOMES[name]}"), name)
+    raise AttributeError(f"module “{__name__}” has no attribute “{name}”")
