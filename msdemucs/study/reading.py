@@ -30,7 +30,14 @@ def load_search_space(path: Path, *, small: bool = False) -> Search:
     text = _read(path)
     node = setting_of(read_yaml(text, str(path)), small=small)
     space = validate(node, SearchSpace)
-    return _check(node, space, text=text, folder=path.parent, setting="small" if small else "full")
+    return _check(node, space, text=text, path=path, setting="small" if small else "full")
+
+
+def problem_at(search: Search, field: str, message: str) -> Problem:
+    """A problem with a field of the search space that only a later step could find."""
+    root = read_yaml(search.text, str(search.path))
+    node = setting_of(root, small=search.setting == "small")
+    return _at(_child(node, field), message, field)
 
 
 def setting_of(root: Node, *, small: bool) -> Node:
@@ -84,15 +91,15 @@ def _read(path: Path) -> str:
     raise SpecError([Problem(reason, path=str(path), hint=hint)])
 
 
-def _check(node: Node, space: SearchSpace, *, text: str, folder: Path, setting: str) -> Search:
+def _check(node: Node, space: SearchSpace, *, text: str, path: Path, setting: str) -> Search:
     """The search space with its specs.
 
     Raises:
         SpecError: a base, baseline, field or choice that makes no valid spec, each at its line.
     """
-    base = _spec_at(_child(node, "base"), "base", resolve(space.base, folder), space.set)
-    baselines = _baselines(node, space, folder, base)
-    search = Search(space, text, folder, setting, base, baselines)
+    base = _spec_at(_child(node, "base"), "base", resolve(space.base, path.parent), space.set)
+    baselines = _baselines(node, space, path.parent, base)
+    search = Search(space, text, path, setting, base, baselines)
     problems = [
         problem
         for field in space.vary

@@ -122,7 +122,7 @@ class Search:
     Attributes:
         space: what was asked.
         text: the YAML as it was written.
-        folder: where the file lies; relative paths start there.
+        path: the file; relative paths start where it lies.
         setting: "full" or "small".
         base: the spec that differences are taken from, `set` applied.
         baselines: name → spec, `set` and its own fields applied.
@@ -130,7 +130,7 @@ class Search:
 
     space: SearchSpace
     text: str
-    folder: Path
+    path: Path
     setting: str
     base: Spec
     baselines: Mapping[str, Spec]
@@ -167,7 +167,7 @@ class Search:
             SpecError: the combination makes no valid spec.
         """
         named = {"name": name} if name else {}
-        source = resolve(self.space.base, self.folder)
+        source = resolve(self.space.base, self.path.parent)
         return load_spec(source, overrides={**self.space.set, **fields, **named})
 
 

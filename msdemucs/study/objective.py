@@ -1,0 +1,139 @@
+"""One real trial: build, measure, train, judge whole tracks, record."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from msdemucs.data import SegmentSampler
+from msdemucs.errors import SpecError, UsageError
+from msdemucs.evaluate import Score, evaluate_tracks
+from msdemucs.measure import latency, machine, peak_memory
+from msdemucs.model import Separator, build, save_weights
+from msdemucs.study.candidate import Candidate, TrialLog
+from msdemucs.study.reading import problem_at
+from msdemucs.study.space import Search, resolve
+from msdemucs.study.tracks import Say, StudyTracks, gather
+from msdemucs.train import Recipe, StepReport, load_recipe, train
+
+WEIGHTS = "weights.safetensors"
+"""The file in a trial's folder."""
+
+
+def prepare(search: Search, *, say: Say) -> "Bench":
+    """What all trials of a study share, checked before the first one.
+
+    Raises:
+        SpecError: a recipe that is not valid.
+        DataError: no track that can be used.
+    """
+    try:
+        recipe = load_recipe(resolve(search.space.recipe, search.path.parent))
+    except UsageError as error:
+        raise SpecError([problem_at(search, "recipe", str(error))]) from None
+    tracks = gather(search.space.data, search.base, segment=recipe.segment, say=say)
+    return Bench(recipe, tracks, "cuda" if torch.cuda.is_available() else "cpu")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Trains and judges every candidate of a study alike."""
+
+    recipe: Recipe
+    tracks: StudyTracks
+    device: str
+
+    def describe(self) -> dict[str, object]:
+        """What a study records about itself."""
+        return {
+            "recipe": self.recipe.model_dump(mode="json"),
+            "data": self.tracks.describe(),
+            "machine": machine(),
+        }
+
+    def evaluate(self, candidate: Candidate, log: TrialLog) -> None:
+        """One trial: latency before training, then training, then whole test tracks."""
+        spec = candidate.spec
+        torch.manual_seed(candidate.seed)
+        model = build(spec).to(self.device)
+        with peak_memory(self.device) as memory:
+            self.measure(model, log)
+            self.train(model, candidate, log)
+            candidate.folder.mkdir(parents=True, exist_ok=True)
+            save_weights(model, candidate.folder / WEIGHTS)
+            self.judge(model, log)
+        log.record({"peak_memory_bytes": memory.bytes})
+
+    def measure(self, model: Separator, log: TrialLog) -> None:
+        """Record how long one segment takes."""
+        log.phase("latency", 1)
+        spec = model.spec
+        found = latency(
+            model,
+            segment_samples=spec.n_samples,
+            audio_channels=spec.audio_channels,
+            device=self.device,
+        )
+        log.record(
+            {
+                "latency_ms_p50": found.p50_ms,
+                "latency_ms_p95": found.p95_ms,
+                "rtf": found.realtime_factor,
+            }
+        )
+
+    def train(self, model: Separator, candidate: Candidate, log: TrialLog) -> None:
+        """Train the model in place and record its learning curve."""
+        spec, recipe = candidate.spec, self.recipe
+        sampler = SegmentSampler(
+            self.tracks.train,
+            sources=spec.sources,
+            segment_samples=round(recipe.segment * spec.sample_rate),
+            batch_size=recipe.batch_size,
+            seed=candidate.seed,
+            flip=recipe.flip,
+        )
+        log.phase("training", recipe.steps)
+
+        def on_step(report: StepReport) -> None:
+            log.loss(report.step, report.loss)
+
+        done = train(model, sampler, recipe, device=self.device, on_step=on_step)
+        log.record({"train_seconds": done.seconds})
+
+    def judge(self, model: Separator, log: TrialLog) -> None:
+        """Record the score of every test track and source, and their means."""
+        log.phase("evaluation", len(self.tracks.test))
+        done = 0
+
+        def on_track(*_: object) -> None:
+            nonlocal done
+            done += 1
+            log.advanced(done)
+
+        scores = evaluate_tracks(model, self.tracks.test, on_track=on_track)
+        log.scores([(s.group, s.track, s.source, s.usdr_db, s.input_usdr_db) for s in scores])
+        log.record(summary(scores))
+
+
+def summary(scores: Sequence[Score]) -> dict[str, float]:
+    """usdr_db over all test tracks, and over each group's.
+
+    Each is the mean over sources of the mean over tracks; silent references are left out.
+    """
+    groups = sorted({score.group for score in scores})
+    found = {"usdr_db": _mean_of_means(scores)}
+    for group in groups:
+        own = [score for score in scores if score.group == group]
+        found[f"usdr_db/{group}"] = _mean_of_means(own)
+    return {name: value for name, value in found.items() if not math.isnan(value)}
+
+
+def _mean_of_means(scores: Sequence[Score]) -> float:
+    by_source: dict[str, list[float]] = {}
+    for score in scores:
+        if score.usdr_db is not None:
+            by_source.setdefault(score.source, []).append(score.usdr_db)
+    means = [sum(values) / len(values) for values in by_source.values()]
+    return sum(means) / len(means) if means else math.nan

@@ -1,0 +1,104 @@
+"""Real trials, as small as they get: everything is built, trained, judged and recorded."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from msdemucs.data import synthesise
+from msdemucs.errors import SpecError
+from msdemucs.evaluate import Score
+from msdemucs.model import load_weights
+from msdemucs.spec import dump_spec
+from msdemucs.study.candidate import Silent
+from msdemucs.study.load import load_study
+from msdemucs.study.objective import prepare, summary
+from msdemucs.study.reading import load_search_space
+from msdemucs.study.runner import run_study
+from msdemucs.study.space import Search
+
+SPACE = """\
+name: tiny
+base: htdemucs_n
+set: {segment: 0.5, depth: 2, channels.start: 4, attention.0.heads: 4, attention.0.layers: 2}
+vary:
+  spectral.resolutions: {choice: {one: [1024], two: [1024, 2048]}}
+  attention.0.mechanism: {choice: [softmax, linear]}
+baselines: [htdemucs_nn]
+trials: 2
+recipe: tiny.yaml
+data: {train: band, test: band}
+"""
+
+RECIPE = "name: tiny\nsteps: 2\nbatch_size: 1\nsegment: 0.5\n"
+
+
+@pytest.fixture
+def search(in_tmp: Path) -> Search:
+    synthesise(in_tmp / "band", n_tracks=2, seconds=1)
+    (in_tmp / "tiny.yaml").write_text(RECIPE)
+    (in_tmp / "space.yaml").write_text(SPACE)
+    return load_search_space(in_tmp / "space.yaml")
+
+
+def study(search: Search) -> None:
+    bench = prepare(search, say=Silent().said)
+    run_study(search, bench.evaluate, attrs=bench.describe())
+
+
+@pytest.mark.slow
+def test_a_real_study_records_everything_that_a_report_needs(search: Search) -> None:
+    study(search)
+    record = load_study("tiny")
+    trials = record.trials
+    assert list(trials.state) == ["complete", "complete"], list(trials.failure)
+    for column in ("usdr_db", "usdr_db/band", "rtf", "train_seconds", "seconds"):
+        assert trials[column].map(math.isfinite).all()
+    assert (trials.latency_ms_p50 > 0).all()
+    assert (trials.latency_ms_p95 >= trials.latency_ms_p50).all()
+    assert (trials.peak_memory_bytes > 1e6).all()
+    assert len(record.scores) == 2 * 4  # trials × sources, one test track
+    assert list(record.curves.groupby("trial").step.max()) == [2, 2]
+    assert {"recipe", "data", "machine"} <= set(record.attrs)
+    model = load_weights(Path("studies/tiny/trials/1/weights.safetensors"))
+    assert dump_spec(model.spec) == trials.spec[1]
+
+
+@pytest.mark.slow
+def test_the_same_study_gives_the_same_scores(search: Search) -> None:
+    study(search)
+    first = load_study("tiny")
+    Path("studies/tiny.db").unlink()
+    study(search)
+    again = load_study("tiny")
+    assert list(again.trials.usdr_db) == list(first.trials.usdr_db)
+    assert again.curves.equals(first.curves)
+
+
+def score(group: str, track: str, source: str, usdr_db: float | None) -> Score:
+    return Score(
+        group=group, track=track, source=source, usdr_db=usdr_db, seconds=1.0, input_usdr_db=0.0
+    )
+
+
+def test_the_summary_is_the_mean_over_sources_of_the_mean_over_tracks() -> None:
+    scores = [
+        score("band", "A", "bass", 2.0),
+        score("band", "B", "bass", 4.0),
+        score("room", "C", "bass", 6.0),
+        score("band", "A", "drums", 10.0),
+        score("band", "B", "drums", None),  # silent
+    ]
+    assert summary(scores) == {"usdr_db": 7.0, "usdr_db/band": 6.5, "usdr_db/room": 6.0}
+
+
+def test_what_is_silent_throughout_has_no_summary() -> None:
+    assert summary([score("band", "A", "bass", None)]) == {}
+
+
+def test_an_unknown_recipe_is_told_at_its_line(search: Search) -> None:
+    search.path.write_text(SPACE.replace("recipe: tiny.yaml", "recipe: demmo"))
+    with pytest.raises(SpecError) as caught:
+        prepare(load_search_space(search.path), say=Silent().said)
+    assert (caught.value.first.line, caught.value.first.field) == (9, "recipe")
+    assert "demo" in caught.value.first.message
