@@ -1,0 +1,132 @@
+"""How well does a model separate whole tracks? One row a track and source."""
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from msdemucs.data.tracks import Track
+from msdemucs.errors import DataError, MsdemucsError
+from msdemucs.evaluate.overlap_add import separate
+from msdemucs.evaluate.sdr import usdr_db
+from msdemucs.measure.inference import wait_for
+from msdemucs.model import Separator
+
+
+@dataclass(frozen=True)
+class Score:
+    """One source of one track.
+
+    Attributes:
+        group: the data set that the track belongs to.
+        track: its name.
+        source: what was estimated.
+        usdr_db: None where the reference is silent.
+        input_usdr_db: of the mixture taken as the estimate: what doing nothing scores; None
+            likewise.
+        seconds: how long separating the track (all its sources at once) took.
+    """
+
+    group: str
+    track: str
+    source: str
+    usdr_db: float | None
+    input_usdr_db: float | None
+    seconds: float
+
+
+OnTrack = Callable[[Track, list[Score]], None]
+
+OnError = Callable[[DataError], None]
+
+
+def evaluate_tracks(
+    model: Separator,
+    tracks: Iterable[Track],
+    *,
+    overlap: float = 0.25,
+    batch_size: int = 4,
+    on_track: OnTrack | None = None,
+    on_error: OnError | None = None,
+) -> list[Score]:
+    """The scores of every track and every source of the model's spec, in that order.
+
+    Tracks are held one at a time, references one source at a time; chunks are as long as the
+    spec's segment.
+
+    Args:
+        model: used in evaluation mode; its modes are restored.
+        tracks: of the spec's sample rate and channels, with its sources.
+        overlap: the fraction of a chunk shared with the next; in [0, 1).
+        batch_size: chunks at a time.
+        on_track: is told of each track that is done, with its scores.
+        on_error: is told of each track that cannot be read, which is then left out; None raises.
+
+    Raises:
+        DataError: a track that cannot be read, without on_error.
+        MsdemucsError: an estimate that is not finite.
+        UsageError: an argument outside its range.
+    """
+    scores: list[Score] = []
+    for track in tracks:
+        try:
+            own = _score(model, track, overlap=overlap, batch_size=batch_size)
+        except DataError as error:
+            if on_error is None:
+                raise
+            on_error(error)
+            continue
+        scores += own
+        if on_track is not None:
+            on_track(track, own)
+    return scores
+
+
+def _score(model: Separator, track: Track, *, overlap: float, batch_size: int) -> list[Score]:
+    """The scores of one track, a row a source.
+
+    Raises:
+        DataError: the track cannot be read.
+        MsdemucsError: an estimate that is not finite.
+    """
+    spec = model.spec
+    mixture = torch.from_numpy(track.read_mixture())
+    start = time.perf_counter()
+    estimates = separate(
+        model, mixture, segment_samples=spec.n_samples, overlap=overlap, batch_size=batch_size
+    )
+    wait_for(estimates.device)
+    seconds = time.perf_counter() - start
+    scores = []
+    for source, estimate in zip(spec.sources, estimates, strict=True):
+        (reference,) = torch.from_numpy(track.read_sources([source]))
+        scores.append(
+            Score(
+                group=track.group,
+                track=track.name,
+                source=source,
+                usdr_db=_finite_usdr_db(reference, estimate, f"“{source}” of “{track.name}”"),
+                input_usdr_db=usdr_db(reference, mixture),
+                seconds=seconds,
+            )
+        )
+    return scores
+
+
+def _finite_usdr_db(
+    reference: Float[Tensor, "A N"], estimate: Float[Tensor, "A N"], what: str
+) -> float | None:
+    """The score.
+
+    Raises:
+        MsdemucsError: an estimate that is not finite, whose mean over tracks would say nothing.
+    """
+    if not bool(estimate.isfinite().all()):
+        raise MsdemucsError(f"the estimate of {what} is not finite; the model's weights diverged")
+    score = usdr_db(reference, estimate)
+    assert score is None or math.isfinite(score)
+    return score

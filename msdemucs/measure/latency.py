@@ -1,0 +1,128 @@
+"""How long does a built model take for one segment on this machine?"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from msdemucs.errors import UsageError
+from msdemucs.measure.inference import inference, wait_for
+from msdemucs.model import Separator
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How a latency is measured.
+
+    Attributes:
+        warmup: runs before the first that counts; at least 0.
+        repeats: runs that count; at least 1.
+        threads: of torch while it is measured; None leaves them as they are.
+    """
+
+    warmup: int = 2
+    repeats: int = 7
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        threads = 1 if self.threads is None else self.threads
+        if self.warmup < 0 or self.repeats < 1 or threads < 1:
+            raise UsageError(
+                f"latency needs 0 or more warm-ups and at least 1 repeat and thread; found {self}"
+            )
+
+
+@dataclass(frozen=True)
+class Latency:
+    """How long one segment, as a batch of one, takes.
+
+    Attributes:
+        p50_ms: the median.
+        p95_ms: the 95th percentile, interpolated between repeats.
+        realtime_factor: median seconds of compute for a second of audio; below 1 keeps up.
+        repeats: how many runs the percentiles are of.
+        threads: torch's threads on the CPU.
+        device: "cpu" or "cuda:0", …
+    """
+
+    p50_ms: float
+    p95_ms: float
+    realtime_factor: float
+    repeats: int
+    threads: int
+    device: str
+
+
+def latency(
+    model: Separator,
+    *,
+    segment_samples: int,
+    audio_channels: int,
+    device: str = "cpu",
+    timing: Timing | None = None,
+) -> Latency:
+    """Time the forward pass on noise, in evaluation mode; the model's modes are restored.
+
+    The noise comes from a generator of its own: measuring changes no later random draw.
+
+    Args:
+        model: lies on the device.
+        segment_samples: length of the mixture.
+        audio_channels: 1 or 2.
+        device: where the model lies.
+        timing: warm-ups, repeats and threads; None takes Timing's own.
+
+    Raises:
+        UsageError: a segment without samples or channels.
+    """
+    if segment_samples < 1 or audio_channels < 1:
+        raise UsageError(
+            f"latency needs at least 1 sample and 1 channel; found {segment_samples} and "
+            f"{audio_channels}"
+        )
+    timing = timing or Timing()
+    shape = (1, audio_channels, segment_samples)
+    mixture = 0.1 * torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    place = torch.device(device)
+    with inference(model), _threads(timing.threads):
+        seconds = _seconds(model, mixture.to(place), place, timing)
+        threads = torch.get_num_threads()
+    p50, p95 = (float(value) for value in np.percentile(seconds, (50, 95)))
+    return Latency(
+        p50_ms=1e3 * p50,
+        p95_ms=1e3 * p95,
+        realtime_factor=p50 * model.spec.sample_rate / segment_samples,
+        repeats=timing.repeats,
+        threads=threads,
+        device=device,
+    )
+
+
+def _seconds(
+    model: Separator, mixture: Tensor, device: torch.device, timing: Timing
+) -> list[float]:
+    """Seconds of each run that counts; a GPU is waited for before and after."""
+    seconds = []
+    for run in range(timing.warmup + timing.repeats):
+        wait_for(device)
+        start = time.perf_counter()
+        model(mixture)
+        wait_for(device)
+        if run >= timing.warmup:
+            seconds.append(time.perf_counter() - start)
+    return seconds
+
+
+@contextmanager
+def _threads(wanted: int | None) -> Iterator[None]:
+    """Torch's threads as wanted, and as they were after."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(wanted or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,68 @@
+"""Which machine and which packages is a figure from? Imports none of them."""
+
+import os
+import platform
+import re
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import psutil
+
+PACKAGES = ("msdemucs", "torch", "optuna", "numpy")
+"""Whose versions decide a result."""
+
+PROC = Path("/proc")
+
+
+def machine() -> dict[str, object]:
+    """Plain data that JSON holds.
+
+    Returns:
+        cpu: name of the processor's model.
+        cores: logical cores that this process may use.
+        memory_bytes: of the whole machine.
+        gpus: names of the NVIDIA GPUs that the driver shows, used or not.
+        python, platform: the interpreter's version; system, release and architecture.
+        versions: package → version, None where it is not installed.
+    """
+    return {
+        "cpu": _cpu(),
+        "cores": _cores(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "gpus": _gpus(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "versions": {name: _version(name) for name in PACKAGES},
+    }
+
+
+def _cpu() -> str:
+    """The model's name; the architecture where the system gives none."""
+    try:
+        text = (PROC / "cpuinfo").read_text()
+    except OSError:
+        text = ""
+    found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    return found[1].strip() if found else platform.processor() or platform.machine()
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _gpus() -> list[str]:
+    """From the driver's files, since asking torch costs its import."""
+    names = []
+    for path in sorted(PROC.glob("driver/nvidia/gpus/*/information")):
+        found = re.search(r"^Model:\s*(.+)$", path.read_text(), re.MULTILINE)
+        names.append(found[1].strip() if found else path.parent.name)
+    return names
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
