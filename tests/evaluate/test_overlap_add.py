@@ -1,0 +1,123 @@
+"""Does cutting a track into chunks and joining them again change nothing by itself?"""
+
+import itertools
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from msdemucs.errors import UsageError
+from msdemucs.evaluate.overlap_add import chunk_starts, separate
+from tests.toys import Scale
+
+LENGTHS = st.integers(1, 700)
+OVERLAPS = st.floats(0, 0.95)
+
+
+class Count(nn.Module):
+    """Returns 1, 2, 3, … for the first, second, third chunk that it ever sees."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen = 0
+
+    def forward(self, mixture: Tensor) -> Tensor:
+        """[B, A, N] → [B, 1, A, N]."""
+        numbers = torch.arange(1, len(mixture) + 1) + self.seen
+        self.seen += len(mixture)
+        return numbers[:, None, None, None] * torch.ones_like(mixture[:, None])
+
+
+@given(n_samples=LENGTHS, segment_samples=LENGTHS, overlap=OVERLAPS, batch_size=st.integers(1, 5))
+def test_an_identity_model_returns_its_input(
+    n_samples: int, segment_samples: int, overlap: float, batch_size: int
+) -> None:
+    mixture = torch.rand((2, n_samples), generator=torch.Generator().manual_seed(n_samples)) - 0.5
+    estimate = separate(
+        Scale(), mixture, segment_samples=segment_samples, overlap=overlap, batch_size=batch_size
+    )
+    # Weighted means of float32: a few roundings, each 6e-8 of the peak of 0.5.
+    torch.testing.assert_close(estimate, mixture[None], rtol=0, atol=1e-6)
+
+
+@given(n_samples=LENGTHS, segment_samples=LENGTHS, overlap=st.floats(0, 0.999))
+def test_chunks_cover_the_track_and_each_adds_something(
+    n_samples: int, segment_samples: int, overlap: float
+) -> None:
+    starts = chunk_starts(n_samples, segment_samples=segment_samples, overlap=overlap)
+    ends = [min(start + segment_samples, n_samples) for start in starts]
+    assert starts[0] == 0
+    assert ends[-1] == n_samples
+    pairs = list(zip(starts, ends, strict=True))
+    for (_, end), (next_start, next_end) in itertools.pairwise(pairs):
+        assert next_start <= end  # no gap
+        assert next_end > end  # not inside the one before
+
+
+def test_a_quarter_of_each_chunk_is_shared() -> None:
+    assert list(chunk_starts(250, segment_samples=100, overlap=0.25)) == [0, 75, 150]
+
+
+def test_chunks_fade_into_each_other_along_triangles() -> None:
+    # Chunks of 4 weigh 1 2 2 1 and share 2 samples; the model says 1, then 2.
+    (estimate,) = separate(Count(), torch.zeros(1, 6), segment_samples=4, overlap=0.5)
+    expected = torch.tensor([[1.0, 1, (2 * 1 + 1 * 2) / 3, (1 * 1 + 2 * 2) / 3, 2, 2]])
+    torch.testing.assert_close(estimate, expected)
+
+
+def test_the_batch_size_changes_nothing_but_the_number_of_calls() -> None:
+    mixture = torch.randn(2, 1000)
+    one, many = Scale(0.5), Scale(0.5)
+    single = separate(one, mixture, segment_samples=100, overlap=0.5, batch_size=1)
+    batched = separate(many, mixture, segment_samples=100, overlap=0.5, batch_size=8)
+    assert torch.equal(single, batched)
+    assert [shape[0] for shape, _, _ in one.calls] == [1] * 19
+    assert [shape[0] for shape, _, _ in many.calls] == [8, 8, 3]
+
+
+def test_every_chunk_has_the_length_of_a_segment() -> None:
+    model = Scale()
+    separate(model, torch.randn(2, 130), segment_samples=100, batch_size=1)
+    assert [shape for shape, _, _ in model.calls] == [(1, 2, 100), (1, 2, 100)]
+
+
+def test_the_model_runs_without_dropout_and_gradients_and_keeps_its_modes() -> None:
+    model = Scale()
+    model.train()
+    model.inner.eval()
+    separate(model, torch.randn(2, 50), segment_samples=100)
+    assert [(training, inference) for _, training, inference in model.calls] == [(False, True)]
+    assert (model.training, model.inner.training) == (True, False)
+
+
+def test_modes_are_restored_when_the_model_fails() -> None:
+    model = Scale().train()
+    with pytest.raises(RuntimeError):
+        separate(model, torch.randn(2, 50, dtype=torch.cfloat), segment_samples=100)
+    assert model.training
+
+
+def test_the_estimate_is_an_ordinary_tensor() -> None:
+    estimate = separate(Scale(), torch.randn(2, 50), segment_samples=20)
+    assert not estimate.is_inference()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"overlap": 1.0}, "overlap must be at least 0 and less than 1; found 1.0"),
+        ({"overlap": -0.1}, "overlap must be"),
+        ({"segment_samples": 0}, "found segment_samples 0 and batch_size 4"),
+        ({"batch_size": 0}, "batch_size 0"),
+    ],
+)
+def test_arguments_out_of_range_are_named(arguments: dict[str, float], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        separate(Scale(), torch.randn(2, 50), **{"segment_samples": 10, **arguments})  # type: ignore[arg-type]
+
+
+def test_a_mixture_without_samples_is_refused() -> None:
+    with pytest.raises(UsageError, match="at least 1 sample"):
+        separate(Scale(), torch.randn(2, 0), segment_samples=10)

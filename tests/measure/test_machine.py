@@ -1,0 +1,59 @@
+"""Does the description of a machine hold what a figure needs beside it?"""
+
+import json
+import platform
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from msdemucs.measure import machine
+
+MODULE = import_module("msdemucs.measure.machine")
+"""Not the function, which has its name."""
+
+
+@pytest.fixture
+def proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty /proc."""
+    monkeypatch.setattr(MODULE, "PROC", tmp_path)
+    return tmp_path
+
+
+def test_versions_are_those_installed() -> None:
+    found = machine()
+    names = ("msdemucs", "torch", "optuna", "numpy")
+    assert found["versions"] == {name: version(name) for name in names}
+    assert found["python"] == platform.python_version()
+
+
+def test_a_package_that_is_not_installed_has_no_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MODULE, "PACKAGES", ("numpy", "no-such-package"))
+    assert machine()["versions"] == {"numpy": version("numpy"), "no-such-package": None}
+
+
+def test_it_is_plain_data() -> None:
+    found = machine()
+    assert json.loads(json.dumps(found)) == found
+    assert isinstance(found["memory_bytes"], int)
+    assert found["memory_bytes"] > 2**28
+    assert isinstance(found["cores"], int)
+    assert found["cores"] >= 1
+
+
+def test_the_processor_is_the_model_that_linux_names(proc: Path) -> None:
+    (proc / "cpuinfo").write_text("processor\t: 0\nmodel name\t: Abacus 9000\nmodel name\t: b\n")
+    assert machine()["cpu"] == "Abacus 9000"
+
+
+def test_without_linux_s_files_the_processor_still_has_a_name(proc: Path) -> None:
+    assert machine()["cpu"]
+    assert machine()["gpus"] == []
+
+
+def test_gpus_are_those_of_the_driver(proc: Path) -> None:
+    folder = proc / "driver/nvidia/gpus/0000:01:00.0"
+    folder.mkdir(parents=True)
+    (folder / "information").write_text("Model: \t\t NVIDIA Toy\nIRQ: 1\n")
+    assert machine()["gpus"] == ["NVIDIA Toy"]

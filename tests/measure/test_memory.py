@@ -1,0 +1,56 @@
+"""Does a with-block's peak show what it needed, whichever way the system allows to measure it?"""
+
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from msdemucs.measure import memory
+from msdemucs.measure.memory import peak_memory
+
+MIB = 2**20
+SLACK = 8 * MIB
+"""Allocators round up, and Python goes on living meanwhile."""
+
+KERNEL = pytest.param(
+    "kernel high-water mark",
+    marks=pytest.mark.skipif(
+        not Path("/proc/self/clear_refs").exists(), reason="only Linux keeps this mark"
+    ),
+)
+
+
+@pytest.fixture(params=[KERNEL, "sampled resident set"])
+def method(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """Each way in turn; without Linux's files there is only sampling."""
+    if request.param == "sampled resident set":
+        monkeypatch.setattr(memory, "PROCESS", tmp_path)
+    return str(request.param)
+
+
+def touch(n_bytes: int) -> None:
+    """Need so much memory, and give it back."""
+    np.ones(n_bytes, np.uint8).sum()
+
+
+def test_what_was_needed_and_given_back_counts(method: str) -> None:
+    with peak_memory() as found:
+        touch(64 * MIB)
+    assert found.method == method
+    assert found.increase_bytes == pytest.approx(64 * MIB, abs=SLACK)
+    assert found.bytes >= found.increase_bytes + 10 * MIB  # Python itself
+
+
+def test_an_earlier_peak_does_not_count(method: str) -> None:
+    touch(256 * MIB)
+    with peak_memory() as found:
+        touch(32 * MIB)
+    assert found.increase_bytes == pytest.approx(32 * MIB, abs=SLACK)
+
+
+def test_a_block_that_fails_is_measured_too(method: str) -> None:
+    with suppress(ZeroDivisionError), peak_memory() as found:
+        touch(32 * MIB)
+        raise ZeroDivisionError
+    assert found.increase_bytes > 16 * MIB

@@ -1,0 +1,101 @@
+"""Are recipes found by name or path, and are mistakes in them told at their line?"""
+
+from pathlib import Path
+
+import pytest
+
+from msdemucs.errors import SpecError, UsageError
+from msdemucs.train import load_recipe, recipe_names
+
+TOY = "name: toy\nsteps: 10\nbatch_size: 2\nsegment: 1\n"
+
+
+@pytest.fixture
+def recipe_file(tmp_path: Path) -> Path:
+    path = tmp_path / "toy.yaml"
+    path.write_text(TOY)
+    return path
+
+
+def mistake(path: Path, text: str) -> SpecError:
+    """What is said about a recipe with this text at its end."""
+    path.write_text(TOY + text)
+    with pytest.raises(SpecError) as caught:
+        load_recipe(path)
+    return caught.value
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_shipped_recipe_loads_and_is_called_as_its_file(name: str) -> None:
+    assert load_recipe(name).name == name
+
+
+def test_the_field_notes_recipe_is_theirs() -> None:
+    recipe = load_recipe("field_notes")
+    assert (recipe.lr, recipe.final_lr) == (1e-3, 1e-5)
+    assert recipe.steps == 10 * 400
+    assert recipe.warmup_steps == 2 * 400
+    assert (recipe.batch_size, recipe.segment) == (2, 4)
+    assert (recipe.loss, recipe.optimiser, recipe.flip) == ("l1", "adam", True)
+
+
+def test_the_demonstration_is_shipped() -> None:
+    assert recipe_names() == ["demo", "field_notes"]
+
+
+def test_a_recipe_may_be_a_file(recipe_file: Path) -> None:
+    assert load_recipe(recipe_file).steps == 10
+    assert load_recipe(str(recipe_file)) == load_recipe(recipe_file)
+
+
+def test_a_misspelt_recipe_names_the_nearest() -> None:
+    with pytest.raises(UsageError, match="there is no recipe “dmo”; did you mean “demo”"):
+        load_recipe("dmo")
+
+
+def test_a_path_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"absent\.yaml: there is no such file"):
+        load_recipe(tmp_path / "absent.yaml")
+
+
+def test_an_unknown_field_names_file_line_and_the_nearest_field(recipe_file: Path) -> None:
+    problem = mistake(recipe_file, "warmup_step: 3\n").first
+    assert (problem.path, problem.line, problem.column) == (str(recipe_file), 5, 1)
+    assert problem.field == "warmup_step"
+    assert "warmup_steps" in problem.hint
+
+
+@pytest.mark.parametrize(
+    ("line", "field"),
+    [
+        ("lr: fast", "lr"),
+        ("lr: 0", "lr"),
+        ("lr: .inf", "lr"),
+        ("clip_norm: -1", "clip_norm"),
+        ("loss: l3", "loss"),
+        ("flip: 1", "flip"),
+        ("warmup_steps: 1.5", "warmup_steps"),
+    ],
+)
+def test_a_wrong_value_is_told_at_its_line(recipe_file: Path, line: str, field: str) -> None:
+    problem = mistake(recipe_file, f"{line}\n").first
+    assert (problem.line, problem.field) == (5, field)
+
+
+@pytest.mark.parametrize("field", ["name", "steps", "batch_size", "segment"])
+def test_what_every_recipe_must_say_is_asked_for(recipe_file: Path, field: str) -> None:
+    text = "\n".join(line for line in TOY.splitlines() if not line.startswith(field))
+    recipe_file.write_text(text)
+    with pytest.raises(SpecError, match=f"{field}: is required"):
+        load_recipe(recipe_file)
+
+
+def test_a_warm_up_as_long_as_the_run_is_refused(recipe_file: Path) -> None:
+    error = mistake(recipe_file, "warmup_steps: 10\n")
+    assert "warmup_steps must be fewer than steps; found 10 of 10" in str(error)
+    assert str(recipe_file) in str(error)
+
+
+def test_a_learning_rate_that_would_rise_at_the_end_is_refused(recipe_file: Path) -> None:
+    error = mistake(recipe_file, "lr: 1e-4\nfinal_lr: 1e-3\n")
+    assert "final_lr must not exceed lr; found 0.001 and 0.0001" in str(error)

@@ -1,0 +1,57 @@
+"""Does the learning rate rise, fall and end where a recipe says?"""
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from msdemucs.train import learning_rate
+
+
+@st.composite
+def runs(draw: st.DrawFn) -> dict[str, float]:
+    """Steps, warm-up and rates that a recipe may have."""
+    steps = draw(st.integers(1, 300))
+    lr = draw(st.floats(1e-6, 1))
+    return {
+        "steps": steps,
+        "warmup_steps": draw(st.integers(0, steps - 1)),
+        "lr": lr,
+        "final_lr": lr * draw(st.floats(0, 1)),
+    }
+
+
+def rates(steps: int, **run: float) -> list[float]:
+    return [learning_rate(step, steps=steps, **run) for step in range(1, steps + 1)]  # type: ignore[arg-type]
+
+
+def test_the_field_notes_rates() -> None:
+    run = {"lr": 1e-3, "final_lr": 1e-5, "warmup_steps": 800}
+    found = rates(4000, **run)
+    assert found[0] == pytest.approx(1e-3 / 800)
+    assert found[399] == pytest.approx(5e-4)
+    assert found[799] == 1e-3
+    assert found[2399] == pytest.approx((1e-3 + 1e-5) / 2)  # half way down
+    assert found[3999] == pytest.approx(1e-5)
+
+
+@given(run=runs())
+def test_it_rises_to_the_highest_rate_and_never_again(run: dict[str, float]) -> None:
+    found = rates(**run)  # type: ignore[arg-type]
+    top = max(0, int(run["warmup_steps"]) - 1)
+    assert found[top] == pytest.approx(run["lr"])
+    assert all(a <= b for a, b in itertools.pairwise(found[: top + 1]))
+    # A cosine near its ends is flat to within rounding.
+    assert all(a >= b * (1 - 1e-9) for a, b in itertools.pairwise(found[top:]))
+
+
+@given(run=runs())
+def test_it_ends_at_the_final_rate(run: dict[str, float]) -> None:
+    found = rates(**run)  # type: ignore[arg-type]
+    falls = run["steps"] > max(1, run["warmup_steps"])
+    assert found[-1] == pytest.approx(run["final_lr"] if falls else run["lr"])
+
+
+def test_without_a_warm_up_the_first_step_has_the_highest_rate() -> None:
+    assert learning_rate(1, steps=10, lr=0.5, final_lr=0.0) == 0.5
