@@ -22,7 +22,7 @@ def score(reference: torch.Tensor, estimate: torch.Tensor, **options: float) -> 
 def test_it_is_the_ratio_of_energies_over_channels_and_samples() -> None:
     reference = torch.tensor([[3.0, 0.0], [0.0, 1.0]])
     estimate = torch.tensor([[2.0, 0.0], [0.0, 1.0]])
-    assert score(reference, estimate, epsilon=0) == pytest.approx(10.0)  # 10 to 1
+    assert score(reference, estimate, epsilon=0.0) == pytest.approx(10.0)  # 10 to 1
 
 
 def test_nothing_as_the_estimate_scores_zero() -> None:
@@ -53,17 +53,17 @@ def test_an_estimate_that_is_not_finite_scores_nan(value: float) -> None:
 
 @given(gain=st.floats(0.01, 100))
 def test_a_common_gain_changes_nothing(gain: float) -> None:
-    plain = score(REFERENCE, REFERENCE + ERROR, epsilon=0)
+    plain = score(REFERENCE, REFERENCE + ERROR, epsilon=0.0)
     # Roundings of the scaled float32 samples average out to far less than this.
-    assert score(gain * REFERENCE, gain * (REFERENCE + ERROR), epsilon=0) == pytest.approx(
+    assert score(gain * REFERENCE, gain * (REFERENCE + ERROR), epsilon=0.0) == pytest.approx(
         plain, abs=1e-4
     )
 
 
 @given(gain=st.floats(0.01, 10))
 def test_an_error_of_twice_the_size_costs_six_decibels(gain: float) -> None:
-    once = score(REFERENCE, REFERENCE + gain * ERROR, epsilon=0)
-    twice = score(REFERENCE, REFERENCE + 2 * gain * ERROR, epsilon=0)
+    once = score(REFERENCE, REFERENCE + gain * ERROR, epsilon=0.0)
+    twice = score(REFERENCE, REFERENCE + 2 * gain * ERROR, epsilon=0.0)
     assert once - twice == pytest.approx(20 * math.log10(2), abs=1e-3)
 
 
@@ -76,5 +76,5 @@ def test_long_tracks_are_summed_in_double_precision() -> None:
     # In float32 the sums of so many squares differ in the sixth digit.
     n_samples = 2**22
     reference = torch.ones(1, 1).expand(1, n_samples)
-    found = score(reference, 1.1 * reference, epsilon=0)
+    found = score(reference, 1.1 * reference, epsilon=0.0)
     assert found == pytest.approx(20, abs=1e-4)  # 1.1 is not exact in float32
