@@ -4,6 +4,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from msdemucs.measure import memory
@@ -40,6 +41,14 @@ def test_what_was_needed_and_given_back_counts(method: str) -> None:
     assert found.method == method
     assert found.increase_bytes == pytest.approx(64 * MIB, abs=SLACK)
     assert found.bytes >= found.increase_bytes + 10 * MIB  # Python itself
+
+
+def test_a_block_that_needs_nothing_stands_at_what_the_process_holds(method: str) -> None:
+    with peak_memory() as found:
+        pass
+    # Within a hundredth: kibibytes are not kilobytes.
+    assert found.bytes == pytest.approx(psutil.Process().memory_info().rss, rel=0.01)
+    assert found.increase_bytes < SLACK
 
 
 def test_an_earlier_peak_does_not_count(method: str) -> None:
