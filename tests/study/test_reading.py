@@ -36,7 +36,7 @@ def test_the_small_setting_scales_the_baselines_alike() -> None:
         name: full.baselines[name].channels.start / small.baselines[name].channels.start  # type: ignore[union-attr]
         for name in ("htdemucs", "htdemucs_n", "htdemucs_nn")
     }
-    assert set(factors.values()) == {4}
+    assert set(factors.values()) == {6}
 
 
 @pytest.mark.parametrize(
