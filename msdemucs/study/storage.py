@@ -143,7 +143,7 @@ def _create(
 
 def _asked(search: Search) -> dict[str, object]:
     """What decides a study's trials; the number of trials and the title may change later."""
-    space = search.space.model_dump(mode="json", exclude_defaults=True)
+    space = search.space.model_dump(mode="json")
     for free in ("name", "title", "trials", "base", "baselines", "set", "data", "recipe"):
         space.pop(free, None)
     specs = {name: dump_spec(spec) for name, spec in search.baselines.items()}

@@ -96,3 +96,9 @@ def test_a_file_that_is_no_database_is_told(search: Search) -> None:
 def test_passwords_are_not_shown() -> None:
     assert without_password("postgresql://me:secret@host/db") == "postgresql://me:…@host/db"
     assert without_password("sqlite:///studies/a.db") == "sqlite:///studies/a.db"
+
+
+def test_a_changed_default_is_shown_with_both_values(search: Search) -> None:
+    run_study(asking(search, trials=1), toy)
+    with pytest.raises(StudyError, match=r"  sampler.seed: 0 → 3\n"):
+        run_study(search.asking(seed=3), toy)
