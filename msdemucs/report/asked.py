@@ -1,0 +1,88 @@
+"""What a study was asked: objectives, search space, recipe, data, machine, versions."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from msdemucs.report.frames import is_baseline, mapping_of, rows_of
+from msdemucs.report.measures import measure_of
+from msdemucs.study.records import StudyRecord
+
+ORDER = ("base", "recipe", "data", "machine", "versions", "started", "command")
+"""Known keys of a record's attrs in the order of the page; others follow by name."""
+
+BLOCKS = ("search_space",)
+"""Keys whose text is shown as it is, in a block of its own."""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A line of the list of what was asked.
+
+    Attributes:
+        label: what it is about.
+        text: the answer.
+        is_block: the text has lines of its own and is shown as written.
+    """
+
+    label: str
+    text: str
+    is_block: bool = False
+
+
+def facts_of(record: StudyRecord) -> tuple[Fact, ...]:
+    """Everything the record knows about its question, in the order of the page."""
+    keys = [key for key in ORDER if key in record.attrs]
+    keys += sorted(key for key in record.attrs if key not in ORDER and key not in BLOCKS)
+    blocks = [key for key in BLOCKS if key in record.attrs]
+    return (
+        Fact("Objectives", objectives_text(record)),
+        *trial_facts(record),
+        *(fact_of(key, record.attrs[key]) for key in [*keys, *blocks]),
+    )
+
+
+def objectives_text(record: StudyRecord) -> str:
+    """The objectives with what is better: "maximise uSDR (dB), minimise Parameters"."""
+    verbs = {"maximize": "maximise", "minimize": "minimise"}
+    texts = [
+        f"{verbs[direction]} {measure_of(column).label}"
+        for column, direction in record.directions.items()
+    ]
+    return "; ".join(texts) or "none"
+
+
+def trial_facts(record: StudyRecord) -> tuple[Fact, ...]:
+    """Which fields were varied and which baselines were run, as the trials tell."""
+    rows = rows_of(record)
+    varied = dict.fromkeys(name for row in rows for name in mapping_of(row, "params"))
+    baselines = dict.fromkeys(str(row["baseline"]) for row in rows if is_baseline(row))
+    facts = (Fact("Varied", ", ".join(varied)), Fact("Baselines", ", ".join(baselines)))
+    return tuple(fact for fact in facts if fact.text)
+
+
+def fact_of(key: str, value: object) -> Fact:
+    """An attribute as a fact; text of several lines becomes a block."""
+    label = key.replace("_", " ").capitalize()
+    if isinstance(value, str):
+        return Fact(label, value.strip("\n"), is_block=key in BLOCKS or "\n" in value.strip())
+    if isinstance(value, Mapping):
+        return Fact(label, " · ".join(f"{name} {text}" for name, text in flatten(value)))
+    return Fact(label, inline(value))
+
+
+def flatten(values: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Dotted names with their values as text."""
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{name}.")
+        else:
+            yield name, inline(value)
+
+
+def inline(value: object) -> str:
+    """A value on one line; lists of plain values lose their brackets."""
+    if isinstance(value, list | tuple) and not any(isinstance(v, Mapping | list) for v in value):
+        return ", ".join(inline(item) for item in value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

@@ -1,0 +1,185 @@
+"""What a study found, in sentences whose every number comes from its record."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from msdemucs.report.frames import (
+    Point,
+    Trade,
+    complete_rows,
+    costs_of,
+    count_states,
+    curves_of,
+    rows_of,
+    trade_of,
+)
+from msdemucs.report.measures import Measure, percent
+from msdemucs.study.records import StudyRecord
+
+SILENCE_DB = 0.0
+"""The uSDR of an estimate of silence, by definition."""
+
+MOST_BASELINES = 4
+"""Sentences about beaten baselines, at most."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A stretch of a sentence; with a trial's number it is that trial's name."""
+
+    text: str
+    trial: int | None = None
+
+
+Sentence = tuple[Part, ...]
+
+
+def text_of(sentence: Sentence) -> str:
+    """The sentence without its links."""
+    return "".join(part.text for part in sentence)
+
+
+def say(*parts: str | Point) -> Sentence:
+    """A sentence of texts and trials."""
+    return tuple(
+        Part(part) if isinstance(part, str) else Part(part.name, part.trial) for part in parts
+    )
+
+
+def count(n: int, noun: str) -> str:
+    """A number with its noun: "1 trial", "3 trials"."""
+    return f"{n} {noun}{'' if n == 1 else 's'}"
+
+
+def summarise_states(record: StudyRecord) -> str:
+    """How many trials are in each state, with reasons: "3 trials: 2 complete, 1 failed (…)."."""
+    texts = []
+    for state in count_states(record):
+        reasons = "; ".join(
+            reason if n == state.n or n == 1 else f"{n} × {reason}" for reason, n in state.reasons
+        )
+        texts.append(f"{state.n} {state.state}" + (f" ({reasons})" if reasons else ""))
+    total = count(len(rows_of(record)), "trial")
+    return f"{total}: {', '.join(texts)}." if texts else "No trial has been started yet."
+
+
+def main_cost(record: StudyRecord) -> Measure:
+    """The study's first objective that is a cost, or the first cost that is always drawn."""
+    costs = costs_of(record)
+    asked = [cost for column in record.directions for cost in costs if cost.column == column]
+    return asked[0] if asked else costs[0]
+
+
+def findings_of(record: StudyRecord) -> tuple[Sentence, ...]:
+    """The study's results, the most important first; what cannot be said is left out."""
+    trade = trade_of(record, main_cost(record))
+    if not trade.points:
+        return (say(f"Nothing can be compared yet. {summarise_states(record)}"),)
+    return (
+        *describe_best(trade),
+        describe_front(trade),
+        *describe_beaten_baselines(trade),
+        *describe_floor(trade),
+        describe_evidence(record),
+    )
+
+
+def describe_best(trade: Trade) -> tuple[Sentence, ...]:
+    """The best trial, and its distance to the best of the baselines or of the sampled trials."""
+    best = _best(trade.points, trade)
+    head = ("Best uSDR: ", best, f" with {_at(best, trade)}")
+    baselines = [point for point in trade.points if point.is_baseline]
+    sampled = [point for point in trade.points if not point.is_baseline]
+    if not baselines or not sampled:
+        return (say(*head, "."),)
+    other = _best(sampled if best.is_baseline else baselines, trade)
+    role = "sampled trial" if best.is_baseline else "baseline"
+    gap = trade.y.text(abs(best.y - other.y))
+    return (say(*head, f"; the best {role}, ", other, f", is {gap} below ({_at(other, trade)})."),)
+
+
+def describe_front(trade: Trade) -> Sentence:
+    """How many trials are on the front, and between which ends."""
+    front = trade.front
+    pair = f"the front of {trade.y.header} against {trade.x.header}"
+    total = count(len(trade.points), "complete trial")
+    if len(front) == 1:
+        return say(front[0], f" alone is on {pair}, of {total}.")
+    first, last = front[0], front[-1]
+    ends = (f", from {_at(first, trade)} (", first, f") to {_at(last, trade)} (", last, ").")
+    return say(f"{len(front)} of {total} are on {pair}", *ends)
+
+
+def describe_trade(trade: Trade) -> Sentence:
+    """A figure's caption: how many points are on this pair's front, and which."""
+    left_out = f" {count(trade.n_unmeasured, 'complete trial')} without both numbers."
+    note = left_out if trade.n_unmeasured else ""
+    if not trade.points:
+        return say(f"No complete trial has both numbers.{note}")
+    total = count(len(trade.points), "complete trial")
+    names = [part for point in trade.front for part in (", ", point)][1:]
+    return say(f"{len(trade.front)} of {total} on the front of this pair: ", *names, f".{note}")
+
+
+def describe_beaten_baselines(trade: Trade) -> tuple[Sentence, ...]:
+    """For each baseline, the cheapest sampled trial that costs less and scores no worse."""
+    sentences = []
+    sampled = [point for point in trade.points if not point.is_baseline]
+    for baseline in (point for point in trade.points if point.is_baseline):
+        better = [point for point in sampled if _beats(point, baseline, trade)]
+        if better and baseline.x > 0:
+            cheapest = min(better, key=lambda point: (point.x, -point.y))
+            share = percent(cheapest.x / baseline.x)
+            scores = f"{trade.y.text(cheapest.y)} against {trade.y.text(baseline.y)}"
+            sentences.append(
+                say(
+                    cheapest,
+                    " reaches ",
+                    baseline,
+                    f" at {share} of its {trade.x.header} ({scores}).",
+                )
+            )
+    return tuple(sentences[:MOST_BASELINES])
+
+
+def describe_floor(trade: Trade) -> tuple[Sentence, ...]:
+    """How many trials are better than no separation at all."""
+    if trade.floor is None:
+        return ()
+    above = sum(point.y > trade.floor for point in trade.points)
+    audible = sum(point.y > SILENCE_DB for point in trade.points)
+    total = count(len(trade.points), "complete trial")
+    return (
+        say(
+            f"{above} of {total} beat the mixture itself as the estimate "
+            f"({trade.y.text(trade.floor)}); {audible} beat silence ({trade.y.text(SILENCE_DB)})."
+        ),
+    )
+
+
+def describe_evidence(record: StudyRecord) -> Sentence:
+    """How long the trials were trained, and whether any spec was trained more than once."""
+    hashes = [str(row["spec_hash"]) for row in complete_rows(record)]
+    repeated = sum(hashes.count(value) > 1 for value in dict.fromkeys(hashes))
+    steps = [curve.steps[-1] for curve in curves_of(record) if curve.state == "complete"]
+    trained = f"Trained for up to {count(max(steps), 'step')}. " if steps else ""
+    if repeated:
+        return say(f"{trained}{count(repeated, 'spec')} ran more than once; the others once.")
+    return say(f"{trained}Every spec ran once, so no interval can be given for a difference.")
+
+
+def _best(points: Sequence[Point], trade: Trade) -> Point:
+    """The best quality; of equals the cheapest."""
+    sign = 1.0 if trade.y.direction == "maximize" else -1.0
+    return max(points, key=lambda point: (sign * point.y, -point.x))
+
+
+def _beats(point: Point, other: Point, trade: Trade) -> bool:
+    """Whether a point costs less and is at least as good."""
+    sign = 1.0 if trade.y.direction == "maximize" else -1.0
+    return point.x < other.x and sign * point.y >= sign * other.y
+
+
+def _at(point: Point, trade: Trade) -> str:
+    """A point's quality and cost: "3.21 dB at 4.2 GMAC/s"."""
+    return f"{trade.y.text(point.y)} at {trade.x.text(point.x)}"

@@ -1,0 +1,229 @@
+"""The report's tables: cells with a text to read and a value to sort by."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import nan
+from typing import Literal
+
+import pandas as pd
+
+from msdemucs.report.frames import (
+    Row,
+    complete_rows,
+    is_baseline,
+    mapping_of,
+    number,
+    quality_of,
+    rows_of,
+    source_means,
+    study_front,
+    trial_number,
+)
+from msdemucs.report.measures import MEASURES, MISSING, USDR, Measure, measure_of
+from msdemucs.study.records import GROUP_COLUMN_PREFIX, StudyRecord
+
+Kind = Literal["name", "state", "number", "text"]
+
+HIDDEN = ("seconds", "macs")
+"""Measures that stand in a trial's details and not in the table, unless they are objectives."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column that a reader can sort by.
+
+    Attributes:
+        header: what stands above it.
+        kind: how its cells look.
+        best_first: the order of the first click puts large values on top.
+        title: what the header means, in one sentence; "" when it says it.
+    """
+
+    header: str
+    kind: Kind
+    best_first: bool = False
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell's text, and what it sorts by: a number (NaN stays last) or the text itself."""
+
+    text: str
+    value: float | str
+
+
+@dataclass(frozen=True)
+class Line:
+    """A table's row for one trial.
+
+    Attributes:
+        trial: the trial's number.
+        state: its state.
+        is_front: it is non-dominated in all objectives of the study.
+        is_baseline: it is a named baseline.
+        cells: one a column.
+    """
+
+    trial: int
+    state: str
+    is_front: bool
+    is_baseline: bool
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns, and lines in the order in which the page first shows them."""
+
+    columns: tuple[Column, ...]
+    lines: tuple[Line, ...]
+
+
+def measures_of(record: StudyRecord) -> tuple[Measure, ...]:
+    """The numeric columns of the record that have a value, quality first, its groups next."""
+    groups = [str(name) for name in record.trials if str(name).startswith(GROUP_COLUMN_PREFIX)]
+    known = [measure.column for measure in MEASURES if measure is not USDR]
+    named = [USDR.column, *sorted(groups), *known, *record.directions]
+    return tuple(
+        measure_of(column, record.directions)
+        for column in dict.fromkeys(named)
+        if column in record.directions
+        or (
+            column not in HIDDEN
+            and any(number(row, column) == number(row, column) for row in rows_of(record))
+        )
+    )
+
+
+def number_cell(value: float, measure: Measure) -> Cell:
+    """A measured number, or a dash that sorts last."""
+    return Cell(measure.text(value), value)
+
+
+def plain(value: object) -> str:
+    """A value of a spec as YAML would show it on one line; None reads "none"."""
+    if value is None:
+        return "none"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def differences_of(row: Row) -> tuple[tuple[str, str, str], ...]:
+    """Field, value in the base, value in the trial, for each field that differs."""
+    return tuple(
+        (field, plain(pair[0]), plain(pair[1]))
+        for field, pair in mapping_of(row, "differences").items()
+        if isinstance(pair, list | tuple) and len(pair) == 2
+    )
+
+
+def best_first(record: StudyRecord) -> list[Row]:
+    """All trials, the best quality on top, those without one at the end, by number."""
+    quality = quality_of(record)
+    sign = -1.0 if quality.direction == "maximize" else 1.0
+
+    def rank(row: Row) -> tuple[bool, float, int]:
+        value = number(row, quality.column)
+        missing = value != value
+        return missing, 0.0 if missing else sign * value, trial_number(row)
+
+    return sorted(rows_of(record), key=rank)
+
+
+def trial_table(record: StudyRecord) -> Table:
+    """Every trial with its state, its numbers and how it differs from the base."""
+    measures = measures_of(record)
+    front = study_front(record)
+    base = record.attrs.get("base")
+    columns = (
+        Column("Trial", "name"),
+        Column("State", "state"),
+        *(
+            Column(m.header, "number", m.direction == "maximize", m.convention or m.label)
+            for m in measures
+        ),
+        Column(f"Differs from {base if isinstance(base, str) else 'the base'} in", "text"),
+    )
+    lines = []
+    for row in best_first(record):
+        changes = "; ".join(f"{field} {old} → {new}" for field, old, new in differences_of(row))
+        failure = row["failure"]
+        reason = f": {failure}" if isinstance(failure, str) else ""
+        cells = (
+            Cell(str(row["name"]), str(row["name"])),
+            Cell(f"{row['state']}{reason}", str(row["state"])),
+            *(number_cell(number(row, measure.column), measure) for measure in measures),
+            Cell(changes or MISSING, changes),
+        )
+        trial = trial_number(row)
+        lines.append(Line(trial, str(row["state"]), trial in front, is_baseline(row), cells))
+    return Table(columns, tuple(lines))
+
+
+def source_table(record: StudyRecord) -> Table:
+    """Mean uSDR of each source over all test tracks, for the complete trials, best first."""
+    means, front, quality = source_means(record), study_front(record), quality_of(record)
+    sources = [str(source) for source in means]
+    overall = quality if quality.column == USDR.column else USDR
+    columns = (
+        Column("Trial", "name"),
+        *(Column(s, "number", True, f"uSDR of {s}, mean over test tracks") for s in sources),
+        Column("mean", "number", True, USDR.convention),
+    )
+    complete = {trial_number(row) for row in complete_rows(record)}
+    lines = []
+    for row in best_first(record):
+        trial = trial_number(row)
+        if trial not in complete or trial not in means.index:
+            continue
+        values = [float(value) for value in means.loc[trial].to_list()]
+        cells = (
+            Cell(str(row["name"]), str(row["name"])),
+            *(number_cell(value, overall) for value in values),
+            number_cell(number(row, USDR.column), overall),
+        )
+        lines.append(Line(trial, "complete", trial in front, is_baseline(row), cells))
+    return Table(columns, tuple(lines))
+
+
+@dataclass(frozen=True)
+class TrackScores:
+    """One track's uSDR by source, as text, and the mixture's own as the estimate."""
+
+    group: str
+    track: str
+    scores: tuple[str, ...]
+    floors: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """A trial's uSDR by track and source."""
+
+    sources: tuple[str, ...]
+    tracks: tuple[TrackScores, ...]
+
+
+def score_table(record: StudyRecord, trial: int) -> ScoreTable:
+    """A trial's scores, tracks and sources in the order in which they were measured."""
+    scores = record.scores[record.scores["trial"] == trial]
+    sources = tuple(str(source) for source in dict.fromkeys(scores["source"]))
+    tracks = []
+    for (group, track), part in scores.groupby(["group", "track"], sort=False):
+        by_source = part.drop_duplicates("source").set_index("source")
+        tracks.append(
+            TrackScores(
+                str(group),
+                str(track),
+                _texts(by_source["usdr_db"], sources),
+                _texts(by_source["input_usdr_db"], sources),
+            )
+        )
+    return ScoreTable(sources, tuple(tracks))
+
+
+def _texts(values: "pd.Series[float]", sources: tuple[str, ...]) -> tuple[str, ...]:
+    """Each source's value as text; a dash where it was not scored."""
+    known: Mapping[str, float] = {str(name): float(value) for name, value in values.items()}
+    return tuple(USDR.text(known.get(source, nan)) for source in sources)

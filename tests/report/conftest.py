@@ -1,0 +1,186 @@
+"""Small but realistic records: three baselines, sampled trials, a failed and a refused one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+import pytest
+
+from msdemucs.study.records import (
+    CURVE_COLUMNS,
+    SCORE_COLUMNS,
+    TRIAL_COLUMNS,
+    Direction,
+    StudyRecord,
+)
+
+SOURCES = ("drums", "bass", "other", "vocals")
+TRACKS = (("synthetic", "Band 7 - Blue Hour"), ("synthetic", "Band 8 - Low Tide"),
+          ("sample", "The Easton Ellises - Falcon 69"))  # fmt: skip
+FLOOR_DB = {"drums": -4.0, "bass": -7.5, "other": -5.0, "vocals": -6.5}
+OBJECTIVES: dict[str, Direction] = {"usdr_db": "maximize", "macs_per_second": "minimize"}
+
+NO_DIFFERENCES: dict[str, list[object]] = {}
+
+
+@dataclass(frozen=True)
+class Toy:
+    """One complete trial: what it costs, what it reaches, how its spec differs."""
+
+    name: str
+    usdr_db: float
+    gmacs: float
+    parameters: int
+    latency_ms: float
+    differences: dict[str, list[object]] = field(default_factory=dict)
+
+
+TOYS = (
+    Toy("htdemucs", 1.42, 1.93, 1_120_400, 61.0, {"spectral.resolutions": [3, 1]}),
+    Toy("htdemucs_n", 1.87, 3.61, 1_530_912, 118.0),
+    Toy("htdemucs_nn", 2.06, 3.61, 1_530_936, 121.0, {"fusion.output.kind": ["sum", "per_source"]}),
+    Toy("trial 3", 0.71, 0.88, 402_128, 39.5,
+        {"channels.start": [8, 4], "attention[0].mechanism": ["softmax", "linear"]}),
+    Toy("trial 4", 2.31, 2.70, 1_310_552, 97.0,
+        {"fusion.output.kind": ["sum", "per_source"], "spectral.resolutions": [3, 2]}),
+    Toy("trial 5", 1.55, 5.20, 2_902_780, 175.0, {"channels.start": [8, 12]}),
+)  # fmt: skip
+
+
+def trial_row(trial: int, toy: Toy) -> dict[str, object]:
+    """A complete trial's row."""
+    is_baseline = toy.name.startswith("htdemucs")
+    return {
+        "trial": trial,
+        "state": "complete",
+        "name": toy.name,
+        "baseline": toy.name if is_baseline else None,
+        "usdr_db": toy.usdr_db,
+        "usdr_db/synthetic": toy.usdr_db + 0.4,
+        "usdr_db/sample": toy.usdr_db - 0.8,
+        "macs": int(toy.gmacs * 3e9),
+        "macs_per_second": toy.gmacs * 1e9,
+        "parameters": toy.parameters,
+        "latency_ms_p50": toy.latency_ms,
+        "latency_ms_p95": toy.latency_ms * 1.08,
+        "rtf": toy.latency_ms / 3000,
+        "peak_memory_bytes": int(600e6 + 80 * toy.parameters),
+        "seconds": 21.0 + toy.gmacs,
+        "train_seconds": 14.0 + toy.gmacs,
+        "seed": 0,
+        "spec": {"name": toy.name, "sources": list(SOURCES), "channels": {"start": 8, "growth": 2}},
+        "spec_hash": f"{trial:016x}",
+        "differences": toy.differences,
+        "params": {} if is_baseline else {"channels.start": 8, "fusion.output.kind": "sum"},
+        "failure": None,
+        "started": f"2026-11-20T22:{trial:02d}:00+00:00",
+        "versions": {"torch": "2.11.0"},
+    }
+
+
+def unfinished_row(trial: int, state: str, failure: str | None = None) -> dict[str, object]:
+    """A trial without results."""
+    empty: dict[str, object] = dict.fromkeys(TRIAL_COLUMNS)
+    return empty | {
+        "trial": trial,
+        "state": state,
+        "name": f"trial {trial}",
+        "seed": 0,
+        "spec": {"name": f"trial {trial}"},
+        "spec_hash": f"{trial:016x}",
+        "differences": {"channels.start": [8, 16]},
+        "params": {"channels.start": 16},
+        "failure": failure,
+        "versions": {},
+    }
+
+
+def score_rows(trial: int, toy: Toy) -> list[dict[str, object]]:
+    """Scores of a trial on every track and source; the sample's bass is silent."""
+    offsets = {"drums": 0.9, "bass": -0.3, "other": -0.5, "vocals": -0.1}
+    rows: list[dict[str, object]] = []
+    for group, track in TRACKS:
+        for source in SOURCES:
+            is_silent = group == "sample" and source == "bass"
+            score = toy.usdr_db + offsets[source] + (0.4 if group == "synthetic" else -0.8)
+            rows.append(
+                {
+                    "trial": trial,
+                    "group": group,
+                    "track": track,
+                    "source": source,
+                    "usdr_db": float("nan") if is_silent else score,
+                    "input_usdr_db": float("nan") if is_silent else FLOOR_DB[source],
+                }
+            )
+    return rows
+
+
+def curve_rows(trial: int, *, steps: int, start: float) -> list[dict[str, object]]:
+    """A loss that falls, with a ripple."""
+    return [
+        {"trial": trial, "step": s, "loss": start / s**0.35 * (1 + 0.05 * ((s * 7) % 5 - 2) / 2)}
+        for s in range(1, steps + 1)
+    ]
+
+
+def make_record(
+    toys: Sequence[Toy] = TOYS,
+    *,
+    unfinished: Sequence[dict[str, object]] = (),
+    directions: dict[str, Direction] | None = None,
+    title: str = "Resolutions and fusion around htdemucs_n",
+) -> StudyRecord:
+    """A study of complete trials followed by unfinished ones."""
+    rows = [trial_row(trial, toy) for trial, toy in enumerate(toys)]
+    scores = [row for trial, toy in enumerate(toys) for row in score_rows(trial, toy)]
+    curves = [
+        row
+        for trial, toy in enumerate(toys)
+        for row in curve_rows(trial, steps=30, start=0.2 - 0.02 * toy.usdr_db)
+    ]
+    for row in unfinished:
+        if row["state"] == "failed":
+            curves += curve_rows(int(str(row["trial"])), steps=11, start=0.24)
+    return StudyRecord(
+        name="multires",
+        title=title,
+        directions=OBJECTIVES if directions is None else directions,
+        attrs=ATTRS,
+        trials=pd.DataFrame([*rows, *unfinished], columns=columns_of([*rows, *unfinished])),
+        scores=pd.DataFrame(scores, columns=list(SCORE_COLUMNS)),
+        curves=pd.DataFrame(curves, columns=list(CURVE_COLUMNS)),
+    )
+
+
+def columns_of(rows: Sequence[dict[str, object]]) -> list[str]:
+    """The contract's columns, and those of groups where a row has them."""
+    return list(dict.fromkeys([*TRIAL_COLUMNS, *(name for row in rows for name in row)]))
+
+
+ATTRS: dict[str, object] = {
+    "base": "htdemucs_n",
+    "recipe": {"name": "demo", "steps": 30, "batch_size": 2, "segment": 3, "loss": "l1"},
+    "data": {"synthetic": "8 tracks, 2 of them test", "sample": "1 test track"},
+    "machine": {"cpu": "toy CPU", "cores": 2, "device": "cpu"},
+    "versions": {"python": "3.11.9", "torch": "2.11.0", "optuna": "5.0.0"},
+    "command": "msdemucs study run search_spaces/multires.yaml",
+    "search_space": "name: multires\nbase: htdemucs_n\nvary:\n  channels.start: [4, 8, 12]\n",
+}
+
+
+@pytest.fixture
+def record() -> StudyRecord:
+    """Eight trials: three baselines, three sampled, one failed, one refused."""
+    return make_record(
+        unfinished=[
+            unfinished_row(6, "failed", "loss became NaN at step 12"),
+            unfinished_row(7, "infeasible", "6.40 GMAC/s exceed the limit of 6 GMAC/s"),
+        ]
+    )
+
+
+@pytest.fixture
+def empty_record() -> StudyRecord:
+    """A study that was created and never run."""
+    return make_record([])
