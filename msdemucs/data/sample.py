@@ -36,6 +36,7 @@ def unpack_sample(root: Path) -> bool:
     Raises:
         DataError: no ffmpeg, or the folder holds something else or cannot be written.
     """
+    need_ffmpeg(Path("the excerpt of stempeg"))  # which cannot even be imported without it
     import stempeg
 
     source = Path(stempeg.example_stem_path())
@@ -43,7 +44,6 @@ def unpack_sample(root: Path) -> bool:
     name = track_name(source)
 
     def write(folder: Path) -> dict[str, object]:
-        need_ffmpeg(source)
         # decoded as floats: as 16-bit numbers, which musdb reads, the stems' peaks would clip
         audio, sample_rate = stempeg.read_stems(str(source), dtype=np.float32)
         audio = audio.swapaxes(1, 2)

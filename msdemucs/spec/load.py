@@ -1,7 +1,6 @@
 """Names and files → specs: `extends:` resolved, overrides applied, validated and planned."""
 
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 
 from msdemucs.errors import PlanError, Problem, SpecError, UsageError
@@ -110,7 +109,6 @@ def _extended(node: Node, folder: Path, chain: tuple[Path, ...]) -> Node:
     return merge(_resolve(found, chain), delta)
 
 
-@lru_cache(maxsize=1024)
 def _short(path: Path) -> Path:
     """The path as a person would write it: relative to where they stand, when it lies below."""
     here = Path.cwd()
