@@ -61,8 +61,8 @@ USDR = Measure(
     "dB",
     "maximize",
     "utterance SDR of whole tracks: 10 log₁₀ of the energy of the reference over that of the "
-    "error, both channels together; the mean over sources of the mean over test tracks. Silent references are "
-    "left out. An estimate of silence scores 0 dB.",
+    "error, both channels together; the mean over sources of the mean over test tracks. Silent "
+    "references are left out. An estimate of silence scores 0 dB.",
 )
 
 MEASURES = (

@@ -177,7 +177,7 @@ def source_table(record: StudyRecord) -> Table:
         trial = trial_number(row)
         if trial not in complete or trial not in means.index:
             continue
-        values = [float(value) for value in means.loc[trial].to_list()]
+        values = [float(value) for value in means.to_numpy()[means.index.get_loc(trial)]]
         cells = (
             Cell(str(row["name"]), str(row["name"])),
             *(number_cell(value, overall) for value in values),
