@@ -127,7 +127,7 @@ def test_a_row_selects_its_point_in_every_figure(
     page = Opened(browser, write_report(record, tmp_path / "r.html")).page
     page.locator("#row-4 td").first.click()
     marked = page.eval_on_selector(
-        ".plot[data-figure="front-macs_per_second"]",
+        ".plot[data-figure=front-macs_per_second]",
         """p => {
              const selection = p.data.find(trace => trace.meta.role === "selection");
              return [selection.x[0], selection.y[0]];
