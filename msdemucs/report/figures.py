@@ -291,6 +291,7 @@ def base_layout(height: int) -> dict[str, object]:
             "align": "left",
             "font": {"family": "var(--sans)", "size": 12, "color": INK},
         },
+        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": MUTED, "activecolor": INK},
         "uirevision": "keep",
     }
 
@@ -313,9 +314,10 @@ def grid_style() -> dict[str, object]:
 def axis_style(axis: Axis) -> dict[str, object]:
     """An axis with its range; large numbers carry SI prefixes."""
     low, high = axis.plotly_range
-    style = grid_style() | {"range": [low, high], "tickformat": "~s"}
+    is_large = max(abs(axis.low), abs(axis.high)) >= 1000
+    style = grid_style() | {"range": [low, high], "tickformat": "~s" if is_large else "~f"}
     if axis.is_log:
-        style |= {"type": "log", "dtick": "D1" if high - low < 1 else "D2"}
+        style |= {"type": "log", "dtick": "D1" if high - low < 0.6 else "D2"}
     return style
 
 
