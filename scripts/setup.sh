@@ -44,7 +44,6 @@ pip_install() {
 }
 echo "setup: installing the packages of constraints.txt (the first time several GB, mostly torch's)"
 pip_install --upgrade pip # --group needs pip 25.1
-# torchaudio carries the reference models that ours are compared with; the package does not import it.
-pip_install --editable . --group dev torchaudio
+pip_install --editable . --group dev
 echo "$wanted" >"$stamp"
 echo "setup: .venv is ready"

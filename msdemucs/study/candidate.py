@@ -7,6 +7,7 @@ from typing import Protocol
 
 import optuna
 
+from msdemucs.errors import DataError
 from msdemucs.spec import Spec
 
 Row = tuple[str, str, str, float | None, float | None]
@@ -80,6 +81,7 @@ class TrialLog:
         self._trial = trial
         self._listener = listener
         self._curve: list[tuple[int, float]] = []
+        self._left_out: list[str] = []
         self.figures: dict[str, float] = {}
 
     def record(self, figures: Mapping[str, float]) -> None:
@@ -95,6 +97,12 @@ class TrialLog:
     def scores(self, rows: Sequence[Row]) -> None:
         """Keep the scores of every test track and source."""
         self._trial.set_user_attr("scores", [list(row) for row in rows])
+
+    def left_out(self, error: DataError) -> None:
+        """Say and keep that a track could not be used, so that the scores are of the others."""
+        self._left_out.append(str(error))
+        self._trial.set_user_attr("left_out", self._left_out)
+        self._listener.said(f"left out: {error}")
 
     def phase(self, what: str, total: int) -> None:
         """Say that a phase of `total` steps begins."""

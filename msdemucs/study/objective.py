@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from msdemucs.data import SegmentSampler
-from msdemucs.errors import SpecError, UsageError
+from msdemucs.errors import DataError, SpecError, UsageError
 from msdemucs.evaluate import Score, evaluate_tracks
 from msdemucs.measure import latency, machine, peak_memory
 from msdemucs.model import Separator, build, save_weights
@@ -63,7 +63,10 @@ class Bench:
             candidate.folder.mkdir(parents=True, exist_ok=True)
             save_weights(model, candidate.folder / WEIGHTS)
             self.judge(model, log)
-        log.record({"peak_memory_bytes": memory.bytes})
+        log.record(
+            {"peak_memory_bytes": memory.bytes, "peak_memory_increase_bytes": memory.increase_bytes}
+        )
+        log.note("peak_memory_method", memory.method)
 
     def measure(self, model: Separator, log: TrialLog) -> None:
         """Record how long one segment takes."""
@@ -103,7 +106,11 @@ class Bench:
         log.record({"train_seconds": done.seconds})
 
     def judge(self, model: Separator, log: TrialLog) -> None:
-        """Record the score of every test track and source, and their means."""
+        """Record the score of every test track and source, and their means.
+
+        Raises:
+            DataError: none of the test tracks can be read.
+        """
         log.phase("evaluation", len(self.tracks.test))
         done = 0
 
@@ -112,7 +119,9 @@ class Bench:
             done += 1
             log.advanced(done)
 
-        scores = evaluate_tracks(model, self.tracks.test, on_track=on_track)
+        scores = evaluate_tracks(model, self.tracks.test, on_track=on_track, on_error=log.left_out)
+        if not scores:
+            raise DataError(f"none of the {len(self.tracks.test)} test tracks can be read")
         log.scores([(s.group, s.track, s.source, s.usdr_db, s.input_usdr_db) for s in scores])
         log.record(summary(scores))
 

@@ -26,7 +26,7 @@ TRIAL_COLUMNS = (
     "latency_ms_p50",  # float, ms: median wall time of one segment's forward pass
     "latency_ms_p95",  # float, ms: its 95th percentile
     "rtf",  # float: seconds of compute for one second of audio
-    "peak_memory_bytes",  # int
+    "peak_memory_bytes",  # int: peak of the whole process (CPU) or of the allocator (GPU)
     "seconds",  # float, s: wall time of the whole trial
     "train_seconds",  # float, s: wall time of its training alone
     "seed",  # int

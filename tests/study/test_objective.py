@@ -75,6 +75,24 @@ def test_the_same_study_gives_the_same_scores(search: Search) -> None:
     assert again.curves.equals(first.curves)
 
 
+@pytest.mark.slow
+def test_a_test_track_that_becomes_unreadable_is_left_out_and_named(in_tmp: Path) -> None:
+    synthesise(in_tmp / "band", n_tracks=8, seconds=1)
+    (in_tmp / "tiny.yaml").write_text(RECIPE)
+    (in_tmp / "space.yaml").write_text(SPACE.replace("trials: 2", "trials: 1"))
+    search = load_search_space(in_tmp / "space.yaml")
+    bench = prepare(search, say=Silent().said)
+    assert len(bench.tracks.test) > 1, "one track must remain"
+    broken = bench.tracks.test[0]
+    drums = broken.recording.path / "drums.wav"
+    drums.write_bytes(drums.read_bytes()[:2000])
+    run_study(search, bench.evaluate, attrs=bench.describe())
+    record = load_study("tiny")
+    assert list(record.trials.state) == ["complete"], list(record.trials.failure)
+    assert broken.name not in set(record.scores.track)
+    assert set(record.scores.track) == {track.name for track in bench.tracks.test[1:]}
+
+
 def score(group: str, track: str, source: str, usdr_db: float | None) -> Score:
     return Score(
         group=group, track=track, source=source, usdr_db=usdr_db, seconds=1.0, input_usdr_db=0.0
