@@ -21,6 +21,7 @@ from msdemucs.spec import (
     spec_hash,
     zoo_names,
 )
+from msdemucs.spec.levels import EncoderLevel, Level
 from msdemucs.spec.source import read_yaml
 from msdemucs.units import format_count
 
@@ -169,21 +170,40 @@ def _levels(resolved: Plan, costs: Cost) -> Table:
     for name in ("output C × F × T", "parameters", "MACs"):
         table.add_column(name, justify="right")
     for node, priced in zip(resolved.nodes, costs.nodes, strict=True):
-        cell, grid = node.cell, node.output
         table.add_row(
             node.path,
-            f"{cell.in_channels} → {cell.out_channels}" if cell else "",
-            "×".join(map(str, cell.axis.along(cell.kernel_size))) if cell else "",
-            "×".join(map(str, cell.axis.along(cell.stride))) if cell else "",
-            f"GN {cell.norm_groups}" if cell and cell.norm_groups else "",
-            f"{cell.residual.hidden} ×{len(cell.residual.dilations)}"
-            if cell and cell.residual
+            *(_level_cells(node.level) if node.level else [""] * 5),
+            f"{node.output.channels} × {node.output.rows} × {node.output.frames}"
+            if node.output
             else "",
-            f"{grid.channels} × {grid.rows} × {grid.frames}" if grid else "",
-            f"{priced.parameters:,}" if priced.parameters else "",
+            f"as {node.shares}" if node.shares else _thousands(priced.parameters),
             format_count(priced.macs) if priced.macs else "",
         )
     return table
+
+
+def _thousands(count: int) -> str:
+    return f"{count:,}" if count else ""
+
+
+def _level_cells(level: Level) -> list[str]:
+    """Channels, kernels, strides (of every branch that enters or leaves), norm, residual branch."""
+    is_encoder = isinstance(level, EncoderLevel)
+    ends = [(shift.outer.channels, shift.inner.channels) for shift in level.shifts]
+    ends = [pair if is_encoder else pair[::-1] for pair in ends]
+    kernels = ["×".join(map(str, s.axis.along(s.kernel_size))) for s in level.shifts]
+    strides = ["×".join(map(str, s.axis.along(s.stride))) for s in level.shifts]
+    residual = level.residual
+    inside = [f"{residual.hidden} ×{len(residual.dilations)}"] if residual else []
+    inside += ["LSTM"] if residual and residual.lstm else []
+    inside += ["attention"] if residual and residual.attention else []
+    return [
+        ", ".join(f"{into} → {out}" for into, out in dict.fromkeys(ends)),
+        ", ".join(kernels),
+        ", ".join(strides),
+        f"GN {level.norm_groups}" if level.norm_groups else "",
+        " + ".join(inside),
+    ]
 
 
 def _totals(spec: Spec, costs: Cost) -> list[str]:

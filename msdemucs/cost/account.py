@@ -8,14 +8,18 @@ from msdemucs.spec import Plan, Spec, plan
 from msdemucs.spec.operators import (
     AttentionProducts,
     Convolution,
+    Filter,
     Linear,
     Operator,
+    Recurrent,
     TransposedConvolution,
 )
 
 KINDS: dict[type, str] = {
     Convolution: "convolution",
     TransposedConvolution: "convolution",
+    Filter: "convolution",
+    Recurrent: "recurrent",
     Linear: "linear",
     AttentionProducts: "attention products",
 }
@@ -27,8 +31,8 @@ class NodeCost:
 
     Attributes:
         path: the node's path, such as "spectral.0.encoder.1".
-        part: encoder, embedding, attention, fusion, decoder or transform.
-        parameters: learned values.
+        part: encoder, embedding, attention, recurrent, fusion, decoder, transform or unused.
+        parameters: learned values; none where it shares another node's.
         macs: multiply-accumulates for one segment.
     """
 
@@ -46,7 +50,8 @@ class Cost:
         parameters: learned values.
         macs: multiply-accumulates; FLOPs are twice as many. What counts is said in `formulas`.
         macs_per_second: MACs for a second of audio, to compare specs with different segments.
-        macs_by_kind: of convolutions (transposed ones too), linear layers, attention products.
+        macs_by_kind: of convolutions (transposed ones and filters too), LSTMs, linear layers and
+            attention products.
         elementwise: values touched by norms, gains, tables and mixes; not in `macs`.
         transform_flops: floating-point operations of the STFTs and their inverses; not in `macs`.
         segment: seconds of audio that all of this is for.
@@ -74,7 +79,7 @@ def cost(spec: Spec | Plan) -> Cost:
         NodeCost(
             node.path,
             node.part,
-            sum(operator.parameters for operator in node.operators),
+            0 if node.shares else sum(operator.parameters for operator in node.operators),
             sum(macs(operator) for operator in node.operators),
         )
         for node in resolved.nodes

@@ -2,8 +2,9 @@
 
 A MAC is one multiplication whose result is added to something; FLOPs are 2 × MACs. Counted are
 convolutions, transposed convolutions (at their input's positions: what a later crop throws away
-was computed), linear layers and the products inside attention. Norms, activations, gains, tables
-and additions are elementwise and are counted apart, in elements; Fourier transforms apart too.
+was computed), linear layers, LSTMs, resamplers' filters and the products inside attention. Norms,
+activations, gains, tables and additions are elementwise and are counted apart, in elements;
+Fourier transforms apart too.
 """
 
 import math
@@ -12,11 +13,13 @@ from functools import singledispatch
 from msdemucs.spec.operators import (
     AttentionProducts,
     Convolution,
+    Filter,
     Fourier,
     Linear,
     Mix,
     Normalisation,
     Operator,
+    Recurrent,
     Scale,
     Table,
     TransposedConvolution,
@@ -50,14 +53,26 @@ def _(operator: Linear) -> int:
 
 
 @macs.register
+def _(operator: Filter) -> int:
+    return operator.taps * operator.positions
+
+
+@macs.register
+def _(operator: Recurrent) -> int:
+    # four gates of what comes in and of what was, in both directions
+    gates = 8 * operator.width
+    return operator.steps * sum(gates * (inputs + operator.width) for inputs in operator.inputs)
+
+
+@macs.register
 def _(operator: AttentionProducts) -> int:
     if operator.mechanism == "softmax":
         # scores q·k and their sums over values, over all heads
-        return 2 * operator.queries * operator.keys * operator.width
+        return operator.sequences * 2 * operator.queries * operator.keys * operator.width
     # φ(k)ᵀv of every key, φ(q) times that, and φ(q) times the sum of keys (its normaliser)
     per_head = operator.width // operator.heads
     products = (operator.keys + operator.queries) * operator.width * per_head
-    return products + operator.queries * operator.width
+    return operator.sequences * (products + operator.queries * operator.width)
 
 
 @macs.register(Normalisation)
@@ -84,3 +99,45 @@ def transform_flops(operator: Operator) -> int:
     if not isinstance(operator, Fourier):
         return 0
     return round(2.5 * operator.n_fft * math.log2(operator.n_fft)) * operator.frames
+
+
+@singledispatch
+def activations(operator: Operator) -> int:
+    """Values of an operator's result, which training keeps for the way back."""
+    return elementwise(operator)
+
+
+@activations.register(Convolution)
+def _(operator: Convolution) -> int:
+    return operator.out_channels * operator.positions
+
+
+@activations.register
+def _(operator: TransposedConvolution) -> int:
+    return operator.out_channels * operator.outputs
+
+
+@activations.register
+def _(operator: Filter) -> int:
+    return operator.positions
+
+
+@activations.register
+def _(operator: Linear) -> int:
+    return operator.out_features * operator.positions
+
+
+@activations.register
+def _(operator: Recurrent) -> int:
+    # of each layer and direction: four gates, the cell and the output
+    return 12 * operator.width * operator.layers * operator.steps
+
+
+@activations.register
+def _(operator: AttentionProducts) -> int:
+    return operator.sequences * operator.queries * operator.width
+
+
+@activations.register
+def _(operator: Fourier) -> int:
+    return operator.n_fft * operator.frames

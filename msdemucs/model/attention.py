@@ -1,4 +1,4 @@
-"""Attention blocks over the streams of the bottleneck, mirrored from `spec.attention`."""
+"""Attention blocks over streams of tokens, mirrored from `spec.attention`."""
 
 from collections.abc import Callable
 from functools import partial
@@ -10,24 +10,22 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from msdemucs.model.embeddings import sinusoids_1d, sinusoids_2d
-from msdemucs.spec.attention import AttentionOptions, Mechanism
-
-LAYER_SCALE = 1e-4  # Rouard et al. 2023, section 3
+from msdemucs.spec.attention import AttentionOptions, BlockPlan, Mechanism
 
 Heads = Float[Tensor, "B H N D"]
 Tokens = Float[Tensor, "B N D"]
 Positions = Callable[[int, int, int, torch.device], Float[Tensor, "N D"]]
 
 
-def softmax_products(queries: Heads, keys: Heads, values: Heads) -> Heads:
+def softmax_products(queries: Heads, keys: Heads, values: Heads, dropout: float = 0.0) -> Heads:
     """softmax(q kᵀ / √d) v.
 
     Source: Vaswani et al. 2017, section 3.2.
     """
-    return F.scaled_dot_product_attention(queries, keys, values)
+    return F.scaled_dot_product_attention(queries, keys, values, dropout_p=dropout)
 
 
-def linear_products(queries: Heads, keys: Heads, values: Heads) -> Heads:
+def linear_products(queries: Heads, keys: Heads, values: Heads, dropout: float = 0.0) -> Heads:
     """φ(q) (φ(k)ᵀ v) / (φ(q) Σ φ(k)) with φ = ELU + 1: linear in the number of tokens.
 
     Source: Katharopoulos et al. 2020 (Transformers are RNNs), section 3.2.
@@ -35,10 +33,10 @@ def linear_products(queries: Heads, keys: Heads, values: Heads) -> Heads:
     q, k = F.elu(queries) + 1, F.elu(keys) + 1
     memory = k.transpose(-1, -2) @ values  # [B, H, D, D]
     normaliser = q @ k.sum(-2)[..., None]  # [B, H, N, 1]
-    return q @ memory / (normaliser + 1e-6)
+    return F.dropout(q @ memory / (normaliser + 1e-6), dropout, training=dropout > 0)
 
 
-PRODUCTS: dict[Mechanism, Callable[[Heads, Heads, Heads], Heads]] = {
+PRODUCTS: dict[Mechanism, Callable[[Heads, Heads, Heads, float], Heads]] = {
     "softmax": softmax_products,
     "linear": linear_products,
 }
@@ -52,13 +50,16 @@ class MultiHeadAttention(nn.Module):
         self.heads, self.products = options.heads, PRODUCTS[options.mechanism]
         self.query, self.key = nn.Linear(width, width), nn.Linear(width, width)
         self.value, self.out = nn.Linear(width, width), nn.Linear(width, width)
+        self.dropout = nn.Dropout(options.dropout)
 
     def forward(self, queries: Tokens, context: Float[Tensor, "B M D"]) -> Tokens:
         """As long as the queries."""
         q = self.query(queries).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # [B, H, N, d]
         k = self.key(context).unflatten(-1, (self.heads, -1)).transpose(1, 2)
         v = self.value(context).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-        return self.out(self.products(q, k, v).transpose(1, 2).flatten(2))
+        dropout = self.dropout.p if self.training else 0.0
+        attended = self.products(q, k, v, dropout).transpose(1, 2).flatten(2)
+        return self.dropout(self.out(attended))
 
 
 class SequenceNorm(nn.Module):
@@ -82,13 +83,14 @@ class FeedForward(nn.Module):
         hidden = int(width * options.ffn)
         self.norm = nn.LayerNorm(width)
         self.linear1, self.linear2 = nn.Linear(width, hidden), nn.Linear(hidden, width)
-        self.gain = nn.Parameter(torch.full((width,), LAYER_SCALE))
+        self.gain = nn.Parameter(torch.full((width,), options.layer_scale))
+        self.dropout = nn.Dropout(options.dropout)
         self.norm_out = SequenceNorm(width)
 
     def forward(self, x: Tokens) -> Tokens:
         """Same size as the input."""
-        hidden = F.gelu(self.linear1(self.norm(x)))
-        return self.norm_out(x + self.gain * self.linear2(hidden))
+        hidden = self.dropout(F.gelu(self.linear1(self.norm(x))))
+        return self.norm_out(x + self.gain * self.dropout(self.linear2(hidden)))
 
 
 class SelfLayer(nn.Module):
@@ -98,7 +100,7 @@ class SelfLayer(nn.Module):
         super().__init__()
         self.norm = nn.LayerNorm(width)
         self.attention = MultiHeadAttention(width, options)
-        self.gain = nn.Parameter(torch.full((width,), LAYER_SCALE))
+        self.gain = nn.Parameter(torch.full((width,), options.layer_scale))
         self.feed_forward = FeedForward(width, options)
 
     def forward(self, x: Tokens, other: Float[Tensor, "B M D"]) -> Tokens:  # noqa: ARG002
@@ -114,7 +116,7 @@ class CrossLayer(nn.Module):
         super().__init__()
         self.norm_query, self.norm_key = nn.LayerNorm(width), nn.LayerNorm(width)
         self.attention = MultiHeadAttention(width, options)
-        self.gain = nn.Parameter(torch.full((width,), LAYER_SCALE))
+        self.gain = nn.Parameter(torch.full((width,), options.layer_scale))
         self.feed_forward = FeedForward(width, options)
 
     def forward(self, x: Tokens, other: Float[Tensor, "B M D"]) -> Tokens:
@@ -123,32 +125,62 @@ class CrossLayer(nn.Module):
         return self.feed_forward(x + self.gain * attended)
 
 
-class Stream(nn.Module):
-    """One stream's side of a block: its norm, its positions and its layers."""
+class Replace(nn.Module):
+    """The block's result goes on."""
 
-    def __init__(self, width: int, options: AttentionOptions, positions: Positions) -> None:
+    def forward(self, old: Tensor, new: Tensor) -> Tensor:  # noqa: ARG002
+        """The new map."""
+        return new
+
+
+class Gate(nn.Module):
+    """σ(w) of the block's result and 1 − σ(w) of what entered; one half each at first."""
+
+    def __init__(self) -> None:
         super().__init__()
+        self.weight = nn.Parameter(torch.zeros(()))
+
+    def forward(self, old: Tensor, new: Tensor) -> Tensor:
+        """The mixed map."""
+        return torch.lerp(old, new, self.weight.sigmoid())
+
+
+class Stream(nn.Module):
+    """One stream's side of a block: from map to tokens, its layers, and back."""
+
+    def __init__(self, plan: BlockPlan, *, is_plane: bool) -> None:
+        super().__init__()
+        options, width = plan.options, plan.width
+        self.widen, self.narrow = _adapters(plan)
         self.norm_in = nn.LayerNorm(width)
-        self.positions = positions
+        self.positions = _plane if is_plane else _line
         kinds = [CrossLayer if options.is_cross(i) else SelfLayer for i in range(options.layers)]
         self.layers = nn.ModuleList(kind(width, options) for kind in kinds)
+        self.mix = Gate() if options.mix == "gate" else Replace()
 
-    def tokens(self, x: Float[Tensor, "B D F T"]) -> Tokens:
+    def tokens(self, x: Float[Tensor, "B C F T"]) -> Tokens:
         """The map as a sequence with positions added, N = T · F with frequency fastest."""
-        B, D, F_, T = x.shape
-        sequence = self.norm_in(x.permute(0, 3, 2, 1).reshape(B, T * F_, D))
-        return sequence + self.positions(F_, T, D, x.device)
+        rows, frames = x.shape[2:]
+        sequence = self.norm_in(self.widen(x).permute(0, 3, 2, 1).flatten(1, 2))
+        return sequence + self.positions(rows, frames, sequence.shape[-1], x.device)
+
+    def give_back(self, x: Float[Tensor, "B C F T"], sequence: Tokens) -> Float[Tensor, "B C F T"]:
+        """The map after attention, given the one before."""
+        rows, frames = x.shape[2:]
+        attended = sequence.view(len(x), frames, rows, -1).permute(0, 3, 2, 1)
+        return self.mix(x, self.narrow(attended))
 
 
 class AttentionBlock(nn.Module):
     """Layers of one or two streams side by side; both cross to what the other was before."""
 
-    def __init__(self, streams: list[Stream]) -> None:
+    def __init__(self, plan: BlockPlan) -> None:
         super().__init__()
-        self.streams = nn.ModuleList(streams)
+        self.streams = nn.ModuleList(Stream(plan, is_plane=plane) for plane in plan.is_plane)
+        self.apply(partial(_initialise, mechanism=plan.options.mechanism))
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
-        """Feature maps [B, D, F, T], each with the size with which it came."""
+        """Feature maps [B, C, F, T], each with the size with which it came."""
         streams = cast(list[Stream], list(self.streams))
         sequences = [stream.tokens(x) for stream, x in zip(streams, maps, strict=True)]
         for layers in zip(*(stream.layers for stream in streams), strict=True):
@@ -158,19 +190,16 @@ class AttentionBlock(nn.Module):
                 for layer, own, other in zip(layers, sequences, others, strict=True)
             ]
         return [
-            sequence.reshape(len(x), x.shape[3], x.shape[2], -1).permute(0, 3, 2, 1)
-            for sequence, x in zip(sequences, maps, strict=True)
+            stream.give_back(x, sequence)
+            for stream, x, sequence in zip(streams, maps, sequences, strict=True)
         ]
 
 
-def attention_block(
-    options: AttentionOptions, width: int, *, is_plane: list[bool]
-) -> AttentionBlock:
-    """A block for streams that are planes (spectral maps) or lines (waveform maps)."""
-    places: list[Positions] = [_plane if plane else _line for plane in is_plane]
-    block = AttentionBlock([Stream(width, options, positions) for positions in places])
-    block.apply(partial(_initialise, mechanism=options.mechanism))
-    return block
+def _adapters(plan: BlockPlan) -> tuple[nn.Module, nn.Module]:
+    """1 × 1 convolutions to the block's width and back, where it differs."""
+    if plan.width == plan.channels:
+        return nn.Identity(), nn.Identity()
+    return nn.Conv2d(plan.channels, plan.width, 1), nn.Conv2d(plan.width, plan.channels, 1)
 
 
 def _plane(rows: int, frames: int, width: int, device: torch.device) -> Float[Tensor, "N D"]:

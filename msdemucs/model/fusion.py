@@ -1,6 +1,6 @@
 """Fusions of resolutions, mirrored from `spec.fusion`: one module an options class."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import singledispatch
 
 import torch
@@ -9,9 +9,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from msdemucs.spec.fusion import (
+    AttentionOutput,
     ConvolutionOutput,
+    MeanBottleneck,
     PerSourceOutput,
     SumOutput,
+    TimeUNet2DOutput,
     WeightedBottleneck,
     WeightedOutput,
 )
@@ -45,29 +48,48 @@ class SmoothedWeights(nn.Module):
         return (1 - self.smoothing) * weights + self.smoothing * self.average
 
 
-GiveBack = Callable[[Tensor], list[Tensor]]
+class EqualWeights(nn.Module):
+    """Weights that are all the same and not learned."""
+
+    weights: Tensor
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.register_buffer("weights", torch.full((count,), 1 / count), persistent=False)
+
+    def forward(self) -> Tensor:
+        """The weights."""
+        return self.weights
 
 
-class SingleResolution(nn.Module):
-    """Nothing to fuse: the one resolution is the fused map."""
+Maps = list[Tensor]
+GiveBack = Callable[[Maps], Maps]
 
-    def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, GiveBack]:
-        """The one map, and back."""
-        return maps[0], lambda fused: [fused]
+
+class NothingToFuse(nn.Module):
+    """One resolution or none: what comes goes on."""
+
+    def forward(self, maps: Maps) -> tuple[Maps, GiveBack]:
+        """The same maps, and back."""
+        return maps, lambda fused: fused
 
 
 class WeightedFusion(nn.Module):
     """Maps resized to the middle resolution and averaged; afterwards given back to each.
 
+    Args:
+        weights: gives one weight a resolution.
+        n_resolutions: how many maps come.
+
     Source: shared/systems sheet of n and nn, section 1.4.
     """
 
-    def __init__(self, options: WeightedBottleneck, n_resolutions: int) -> None:
+    def __init__(self, weights: nn.Module, n_resolutions: int) -> None:
         super().__init__()
         self.middle = n_resolutions // 2
-        self.weights = SmoothedWeights(n_resolutions, smoothing=options.smoothing)
+        self.weights = weights
 
-    def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, GiveBack]:
+    def forward(self, maps: Maps) -> tuple[Maps, GiveBack]:
         """Σ w_r · resize(h_r), of the middle resolution's size, and how it is given back.
 
         Given back, each resolution becomes w_r · resize(x) + (1 − w_r) · h_r.
@@ -76,13 +98,13 @@ class WeightedFusion(nn.Module):
         size = maps[self.middle].shape[2:]
         parts = [weight * _resize(x, size) for weight, x in zip(weights, maps, strict=True)]
 
-        def give_back(fused: Tensor) -> list[Tensor]:
+        def give_back(fused: Maps) -> Maps:
             return [
-                torch.lerp(x, _resize(fused, x.shape[2:]), weight)
+                torch.lerp(x, _resize(fused[0], x.shape[2:]), weight)
                 for weight, x in zip(weights, maps, strict=True)
             ]
 
-        return torch.stack(parts).sum(0), give_back
+        return [torch.stack(parts).sum(0)], give_back
 
 
 def _resize(x: Tensor, size: torch.Size) -> Tensor:
@@ -131,6 +153,61 @@ class ConvolutionFusion(nn.Module):
         return self.conv(stacked)[:, :, 0].unflatten(1, (S, A))
 
 
+class TimeUNet2DFusion(nn.Module):
+    """A small U-Net along time over all sources and channels; its first level spans resolutions.
+
+    Source: shared/systems, sheet of dnf and dn, section 4.
+    """
+
+    def __init__(self, options: TimeUNet2DOutput, plan: Plan) -> None:
+        super().__init__()
+        audio, taps = len(plan.spec.sources) * plan.spec.audio_channels, options.kernel_size
+        above = (audio, *options.widths)
+        heights = (len(plan.spectral), *(1 for _ in options.widths[1:]))
+        self.encoder = nn.ModuleList(
+            nn.Conv2d(into, out, (height, taps), padding=(0, taps // 2))
+            for into, out, height in zip(above, options.widths, heights, strict=False)
+        )
+        self.decoder = nn.ModuleList(
+            nn.Conv2d(into, out, (1, taps), padding=(0, taps // 2))
+            for out, into in reversed(list(zip(above, options.widths, strict=False)))
+        )
+        self.activation = nn.GELU() if options.activation == "gelu" else nn.Identity()
+
+    def forward(self, waveforms: Float[Tensor, "B R S A N"]) -> Float[Tensor, "B S A N"]:
+        """One estimate a source."""
+        S, A = waveforms.shape[2:4]
+        x = waveforms.permute(0, 2, 3, 1, 4).flatten(1, 2)  # [B, S · A, R, N]
+        skips = []
+        for conv in self.encoder:
+            x = self.activation(conv(x))  # [B, C, 1, N]
+            skips.append(x)
+        for conv in self.decoder:
+            x = self.activation(conv(x + skips.pop()))
+        return x.reshape(len(x), S, A, -1)
+
+
+class AttentionFusion(nn.Module):
+    """Each source's weights of the resolutions follow what they sound like around each moment."""
+
+    def __init__(self, options: AttentionOutput, plan: Plan) -> None:
+        super().__init__()
+        sources, resolutions, width = len(plan.spec.sources), len(plan.spectral), options.features
+        hop = options.hop_length
+        self.key = nn.Conv1d(plan.spec.audio_channels, width, 2 * hop, hop, padding=hop)
+        self.place = nn.Parameter(torch.zeros(resolutions, width))
+        self.query = nn.Parameter(torch.randn(sources, width) / width**0.5)
+
+    def forward(self, waveforms: Float[Tensor, "B R S A N"]) -> Float[Tensor, "B S A N"]:
+        """One estimate a source."""
+        B, R, S, _, N = waveforms.shape
+        keys = F.gelu(self.key(waveforms.flatten(0, 2)))  # [B · R · S, D, M]
+        keys = keys.view(B, R, S, *keys.shape[1:]) + self.place[:, None, :, None]
+        scores = (keys * self.query[:, :, None]).sum(3)  # [B, R, S, M]
+        weights = F.interpolate(scores.softmax(1).flatten(0, 1), N, mode="linear")  # [B · R, S, N]
+        return (waveforms * weights.view(B, R, S, 1, N)).sum(1)
+
+
 @singledispatch
 def fusion(options: object, plan: Plan) -> nn.Module:  # noqa: ARG001
     """The module of a fusion's options.
@@ -143,12 +220,19 @@ def fusion(options: object, plan: Plan) -> nn.Module:  # noqa: ARG001
 
 @fusion.register
 def _(options: None, plan: Plan) -> nn.Module:  # noqa: ARG001
-    return SingleResolution()
+    return NothingToFuse()
 
 
 @fusion.register
 def _(options: WeightedBottleneck, plan: Plan) -> nn.Module:
-    return WeightedFusion(options, len(plan.spectral))
+    count = len(plan.spectral)
+    return WeightedFusion(SmoothedWeights(count, smoothing=options.smoothing), count)
+
+
+@fusion.register
+def _(options: MeanBottleneck, plan: Plan) -> nn.Module:  # noqa: ARG001
+    count = len(plan.spectral)
+    return WeightedFusion(EqualWeights(count), count)
 
 
 @fusion.register
@@ -169,3 +253,13 @@ def _(options: PerSourceOutput, plan: Plan) -> nn.Module:
 @fusion.register
 def _(options: ConvolutionOutput, plan: Plan) -> nn.Module:
     return ConvolutionFusion(options, plan)
+
+
+@fusion.register
+def _(options: TimeUNet2DOutput, plan: Plan) -> nn.Module:
+    return TimeUNet2DFusion(options, plan)
+
+
+@fusion.register
+def _(options: AttentionOutput, plan: Plan) -> nn.Module:
+    return AttentionFusion(options, plan)

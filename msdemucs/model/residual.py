@@ -5,7 +5,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from msdemucs.spec.plan import Axis, ResidualPlan
+from msdemucs.model.recurrent import SpannedLstm
+from msdemucs.spec.levels import Axis, ResidualPlan
+from msdemucs.spec.schema import ResidualAttention
 
 
 class LayerScale(nn.Module):
@@ -42,6 +44,59 @@ class RowNorm(nn.Module):
         return torch.addcmul(self.bias[:, None, None] - mean * scale, x, scale)
 
 
+class LocalAttention(nn.Module):
+    """Attention along frames whose scores fall with distance, at rates that each query learns.
+
+    score(u, t) = q_u · k_t / √d − w_u |u − t| for t ≠ u and −100 for t = u, where w_u is the sum
+    over rates f = 1 … D of f · sigmoid(decay_f,u) / (2 √D).
+    Source: Défossez 2021 (arXiv:2111.03600), section 3.2.
+    """
+
+    def __init__(self, width: int, options: ResidualAttention) -> None:
+        super().__init__()
+        self.heads, self.decays = options.heads, options.decays
+        self.query, self.key = nn.Linear(width, width), nn.Linear(width, width)
+        self.content, self.out = nn.Linear(width, width), nn.Linear(width, width)
+        self.decay = nn.Linear(width, options.heads * options.decays)
+        with torch.no_grad():  # few frames fade at first
+            self.decay.weight.mul_(0.01)
+            self.decay.bias.fill_(-2)
+
+    def forward(self, x: Float[Tensor, "B C T"]) -> Float[Tensor, "B C T"]:
+        """Same size as the input, which is added."""
+        sequence = x.transpose(1, 2)  # [B, T, C]
+        q, k, content = (
+            linear(sequence).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # [B, H, T, C / H]
+            for linear in (self.query, self.key, self.content)
+        )
+        scores = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5  # [B, H, T of queries, T of keys]
+        place = torch.arange(x.shape[-1], device=x.device)
+        distance = (place[:, None] - place).abs()
+        scores = scores - self._slopes(sequence)[..., None] * distance
+        # finite, so that a lone frame attends to itself
+        scores = scores.masked_fill(distance == 0, -100)
+        attended = scores.softmax(-1) @ content
+        return x + self.out(attended.transpose(1, 2).flatten(2)).transpose(1, 2)
+
+    def _slopes(self, sequence: Float[Tensor, "B T C"]) -> Float[Tensor, "B H T"]:
+        strength = self.decay(sequence).sigmoid().unflatten(-1, (self.heads, self.decays)) / 2
+        rates = torch.arange(1, self.decays + 1, device=sequence.device, dtype=strength.dtype)
+        return (strength @ rates).transpose(1, 2) / self.decays**0.5
+
+
+class AlongFrames(nn.Module):
+    """A module for sequences [B, C, T], applied to each row of a map by itself."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: Float[Tensor, "B C F T"]) -> Float[Tensor, "B C F T"]:
+        """Same size as the input."""
+        rows = self.inner(x.transpose(1, 2).flatten(0, 1))  # [B · F, C, T]
+        return rows.unflatten(0, (x.shape[0], x.shape[2])).transpose(1, 2)
+
+
 class ResidualBranch(nn.Sequential):
     """Sub-layers dilated by 1, 2, 4 …, each added to what enters it."""
 
@@ -50,7 +105,7 @@ class ResidualBranch(nn.Sequential):
 
 
 class SubLayer(nn.Module):
-    """x + gain · GLU(norm(expand(GELU(norm(compress(x))))), convolving along frames.
+    """x + gain · GLU(norm(expand(inside(GELU(norm(compress(x)))))), convolving along frames.
 
     Source: Défossez 2021 (arXiv:2111.03600), section 3.2.
     """
@@ -60,16 +115,26 @@ class SubLayer(nn.Module):
         c, h = plan.channels, plan.hidden
         self.compress = nn.Conv2d(c, h, (1, 3), dilation=(1, dilation), padding=(0, dilation))
         self.norm1 = _norm(h, axis)
+        self.inside = nn.Sequential(*_inside(plan))
         self.expand = nn.Conv2d(h, 2 * c, 1)
         self.norm2 = _norm(2 * c, axis)
         self.scale = LayerScale(c, plan.init)
 
     def forward(self, x: Float[Tensor, "B C F T"]) -> Float[Tensor, "B C F T"]:
         """Same size as the input."""
-        hidden = F.gelu(self.norm1(self.compress(x)))
+        hidden = self.inside(F.gelu(self.norm1(self.compress(x))))
         return x + self.scale(F.glu(self.norm2(self.expand(hidden)), dim=1))
 
 
 def _norm(channels: int, axis: Axis) -> nn.Module:
     """Rows are items of their own; a waveform has one row, and torch's fused norm does the same."""
     return RowNorm(channels) if axis is Axis.ROWS else nn.GroupNorm(1, channels)
+
+
+def _inside(plan: ResidualPlan) -> list[nn.Module]:
+    modules: list[nn.Module] = []
+    if plan.lstm:
+        modules.append(AlongFrames(SpannedLstm(plan.hidden, plan.lstm.layers, plan.lstm.span)))
+    if plan.attention:
+        modules.append(AlongFrames(LocalAttention(plan.hidden, plan.attention)))
+    return modules

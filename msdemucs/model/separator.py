@@ -1,53 +1,94 @@
-"""The separator: a list of branches that meet at the bottleneck and at the output."""
+"""The separator: a list of branches, and the places where they meet."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from msdemucs.model.branch import Branch
-from msdemucs.spec import Spec
+from msdemucs.model.branch import Branch, Signal
+from msdemucs.spec import Plan, Spec
 
 
-class Bottleneck(nn.Module):
-    """Fuse the resolutions, attend, give back to every branch.
+@dataclass(frozen=True)
+class Parts:
+    """The modules of a separator.
 
-    Args:
-        fusion: the spectral maps → one map, and a function that gives one back to each.
-        blocks: attention blocks over the fused spectral map and the waveform's.
-        n_spectral: how many of the branches are spectral; they come first.
+    Attributes:
+        branches: spectral ones first, then the waveform branch.
+        after_encoder: maps of all branches in, maps of the same sizes out, after each level.
+        core: the same at the deepest level of the branches on their own.
+        after_decoder: the same after each decoder level.
+        output: estimates of all branches in, one out.
     """
 
-    def __init__(self, fusion: nn.Module, blocks: Sequence[nn.Module], n_spectral: int) -> None:
+    branches: Sequence[Branch]
+    after_encoder: Sequence[nn.Module]
+    core: nn.Module
+    after_decoder: Sequence[nn.Module]
+    output: nn.Module
+
+
+class Separator(nn.Module):
+    """A mixture in, one estimate a source out; any number of samples from 1 on.
+
+    Args:
+        plan: what it was built from.
+        parts: what it is made of.
+    """
+
+    def __init__(self, plan: Plan, parts: Parts) -> None:
         super().__init__()
-        self.fusion, self.blocks, self.n_spectral = fusion, nn.ModuleList(blocks), n_spectral
+        self.spec: Spec = plan.spec
+        self.shortest, self.n_spectral = plan.shortest, len(plan.spectral)
+        self.branches = BranchList(parts.branches)
+        self.after_encoder = nn.ModuleList(parts.after_encoder)
+        self.core = parts.core
+        self.after_decoder = nn.ModuleList(parts.after_decoder)
+        self.output = parts.output
+        unused = plan.spec.init.unused
+        self.unused = nn.Parameter(torch.zeros(unused)) if unused else None
 
-    def forward(self, maps: list[Tensor]) -> list[Tensor]:
-        """One map [B, C, F, T] a branch, in and out."""
-        spectral, waveform = maps[: self.n_spectral], maps[self.n_spectral :]
-        fused, give_back = self.fusion(spectral)
-        streams = [fused, *waveform]
-        for block in self.blocks:
-            streams = block(streams)
-        return [*give_back(streams[0]), *streams[1:]]
+    def forward(self, mixture: Float[Tensor, "B A N"]) -> Float[Tensor, "B S A N"]:
+        """Estimates of every source.
+
+        Args:
+            mixture: waveform at the spec's sample rate, full scale ±1.
+        """
+        n_samples = mixture.shape[-1]
+        mixture = F.pad(mixture, (0, max(0, self.shortest - n_samples)))
+        signals = [branch.analyse(mixture) for branch in self.branches]
+        paths = list(zip(self.branches, signals, strict=True))
+
+        for level, meeting in enumerate(self.after_encoder):
+            for branch, signal in paths:
+                branch.encode(signal, level)
+            exchange(meeting, signals)
+            for branch, signal in paths[: self.n_spectral]:
+                branch.embed(signal, level)
+
+        exchange(self.core, signals)
+
+        for level, meeting in enumerate(self.after_decoder):
+            for branch, signal in paths:
+                branch.decode(signal, level)
+            exchange(meeting, signals)
+
+        return self.output([branch.synthesise(signal, n_samples) for branch, signal in paths])
 
 
-class WaveformBottleneck(nn.Module):
-    """Attention of a separator without spectral branches."""
-
-    def __init__(self, blocks: Sequence[nn.Module]) -> None:
-        super().__init__()
-        self.blocks = nn.Sequential(*blocks)
-
-    def forward(self, maps: list[Tensor]) -> list[Tensor]:
-        """The one map [B, C, 1, T]."""
-        return self.blocks(maps)
+def exchange(meeting: nn.Module, signals: Sequence[Signal]) -> None:
+    """Every signal goes on with what the meeting makes of its features."""
+    maps = meeting([signal.features for signal in signals])
+    for signal, features in zip(signals, maps, strict=True):
+        signal.features = features
 
 
 class Output(nn.Module):
-    """Fuse the resolutions' estimates and add the waveform branch's."""
+    """Fuse the resolutions' estimates, then add the waveform branch's."""
 
     def __init__(self, fusion: nn.Module, n_spectral: int) -> None:
         super().__init__()
@@ -57,6 +98,18 @@ class Output(nn.Module):
         """One estimate [B, S, A, N] a branch → one estimate."""
         fused = self.fusion(torch.stack(estimates[: self.n_spectral], dim=1))
         return torch.stack([fused, *estimates[self.n_spectral :]]).sum(0)
+
+
+class SpectralOutput(nn.Module):
+    """Fuse the resolutions' estimates; the waveform branch's are thrown away."""
+
+    def __init__(self, fusion: nn.Module, n_spectral: int) -> None:
+        super().__init__()
+        self.fusion, self.n_spectral = fusion, n_spectral
+
+    def forward(self, estimates: list[Tensor]) -> Float[Tensor, "B S A N"]:
+        """One estimate [B, S, A, N] a branch → one estimate."""
+        return self.fusion(torch.stack(estimates[: self.n_spectral], dim=1))
 
 
 class WaveformOutput(nn.Module):
@@ -73,44 +126,3 @@ class BranchList(nn.ModuleList):
     def __iter__(self) -> Iterator[Branch]:
         """The branches in order."""
         return cast(Iterator[Branch], super().__iter__())
-
-
-class Separator(nn.Module):
-    """A mixture in, one estimate a source out; any number of samples from 1 on.
-
-    Args:
-        spec: what it was built from.
-        branches: spectral ones first, then the waveform branch.
-        bottleneck: maps of all branches in, maps of the same sizes out.
-        output: estimates of all branches in, one out.
-    """
-
-    def __init__(
-        self, spec: Spec, *, branches: Sequence[Branch], bottleneck: nn.Module, output: nn.Module
-    ) -> None:
-        super().__init__()
-        self.spec = spec
-        self.branches = BranchList(branches)
-        self.bottleneck = bottleneck
-        self.output = output
-
-    def forward(self, mixture: Float[Tensor, "B A N"]) -> Float[Tensor, "B S A N"]:
-        """Estimates of every source.
-
-        Args:
-            mixture: waveform at the spec's sample rate, full scale ±1.
-        """
-        signals = [branch.analyse(mixture) for branch in self.branches]
-        paths = list(zip(self.branches, signals, strict=True))
-        for level in range(self.spec.depth):
-            for branch, signal in paths:
-                branch.encode(signal, level)
-        deepest = self.bottleneck([signal.features for signal in signals])
-        for signal, features in zip(signals, deepest, strict=True):
-            signal.features = features
-        for level in range(self.spec.depth):
-            for branch, signal in paths:
-                branch.decode(signal, level)
-        return self.output(
-            [branch.synthesise(signal, mixture.shape[-1]) for branch, signal in paths]
-        )

@@ -1,11 +1,15 @@
 """Front ends: mixture → features of a branch, and features → estimates."""
 
+from functools import singledispatch
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from msdemucs.spec import Resolution
+from msdemucs.model.resampling import Resampler
+from msdemucs.spec.plan import WaveformFront
+from msdemucs.spec.schema import Resolution
 
 
 class Waveform(nn.Module):
@@ -22,14 +26,41 @@ class Waveform(nn.Module):
         return features[:, :, 0, :n_samples]
 
 
+class FittedWaveform(nn.Module):
+    """A waveform padded on both sides to a length that its levels divide, perhaps resampled.
+
+    Source: Défossez et al. 2019 (arXiv:1911.13254), sections 4.1 and 4.2.
+    """
+
+    def __init__(self, plan: WaveformFront) -> None:
+        super().__init__()
+        factor = plan.options.resample
+        self.plan = plan
+        self.upsample, self.downsample = Resampler(1, factor), Resampler(factor, 1)
+
+    def analyse(self, mixture: Float[Tensor, "B A N"]) -> Float[Tensor, "B A 1 M"]:
+        """Padded with zeros, then upsampled."""
+        missing = self.plan.length(mixture.shape[-1]) - mixture.shape[-1]
+        padded = F.pad(mixture, (missing // 2, missing - missing // 2))
+        return self.upsample(padded)[:, :, None]
+
+    def synthesise(
+        self, features: Float[Tensor, "B C 1 M"], n_samples: int
+    ) -> Float[Tensor, "B C N"]:
+        """Downsampled, then the middle of it."""
+        waveforms = self.downsample(features[:, :, 0])
+        start = (waveforms.shape[-1] - n_samples) // 2
+        return waveforms[..., start : start + n_samples]
+
+
 class Spectrogram(nn.Module):
     """Short-time Fourier transform with complex values as channels, and its inverse.
 
-    Frames number T = ceil(N / hop_length): both ends are reflected by (n_fft − hop_length) / 2
-    samples, so that frames line up with the strides of the waveform branch. The Nyquist row is
-    dropped: F = n_fft / 2. The inverse divides by the steady sum of squared windows, so that the
-    outermost (n_fft − hop_length) / 2 samples of an untouched spectrogram come back attenuated;
-    the waveform branch fills them in.
+    Frames number T = ceil(N / hop_length). With framing “half” both ends are reflected by
+    (n_fft − hop_length) / 2 samples, so that frames line up with the strides of the waveform
+    branch; with “grid” the start is reflected by n_fft / 2. The Nyquist row is dropped:
+    F = n_fft / 2. The inverse divides by the steady sum of squared windows, so that the outermost
+    samples of an untouched spectrogram come back attenuated; the waveform branch fills them in.
 
     Source: Défossez 2021 (arXiv:2111.03600), section 3.1.
     """
@@ -40,7 +71,9 @@ class Spectrogram(nn.Module):
     def __init__(self, resolution: Resolution) -> None:
         super().__init__()
         self.n_fft, self.hop_length = resolution.n_fft, resolution.hop_length
-        self.pad = (self.n_fft - self.hop_length) // 2
+        overlap = self.n_fft - self.hop_length
+        self.left = overlap // 2 if resolution.framing == "half" else self.n_fft // 2
+        self.right = overlap - self.left
         window = torch.hann_window(self.n_fft)
         envelope = window.square().view(-1, self.hop_length).sum(0)
         self.register_buffer("window", window, persistent=False)
@@ -50,7 +83,7 @@ class Spectrogram(nn.Module):
         """Channels are audio channel by audio channel, its real part then its imaginary part."""
         B, A, N = mixture.shape
         frames = -(-N // self.hop_length)
-        padded = reflect(mixture.float(), self.pad, self.pad + frames * self.hop_length - N)
+        padded = reflect(mixture.float(), self.left, self.right + frames * self.hop_length - N)
         windows = padded.unfold(-1, self.n_fft, self.hop_length) * self.window  # [B, A, T, n_fft]
         spectrum = torch.fft.rfft(windows, norm="ortho")[..., :-1]  # [B, A, T, F]
         parts = torch.view_as_real(spectrum).permute(0, 1, 4, 3, 2)  # [B, A, 2, F, T]
@@ -65,7 +98,7 @@ class Spectrogram(nn.Module):
         spectrum = F.pad(torch.view_as_complex(parts.contiguous()), (0, 1))  # the Nyquist row
         windows = torch.fft.irfft(spectrum, norm="ortho") * self.window  # [B, C, T, n_fft]
         waveforms = overlap_add(windows, self.hop_length, self.envelope)
-        return waveforms[..., self.pad : self.pad + n_samples]
+        return waveforms[..., self.left : self.left + n_samples]
 
 
 def overlap_add(
@@ -91,3 +124,27 @@ def reflect(waveform: Float[Tensor, "B A N"], left: int, right: int) -> Float[Te
         waveform = F.pad(waveform, (zeros_left, zeros_right))
         left, right = left - zeros_left, right - zeros_right
     return F.pad(waveform, (left, right), mode="reflect")
+
+
+FrontEnd = Waveform | FittedWaveform | Spectrogram
+
+
+@singledispatch
+def front_end(plan: object) -> FrontEnd:
+    """The module of a branch's front end.
+
+    Raises:
+        TypeError: a front end without a module.
+    """
+    raise TypeError(f"no module for {type(plan).__name__}")
+
+
+@front_end.register
+def _(plan: Resolution) -> FrontEnd:
+    return Spectrogram(plan)
+
+
+@front_end.register
+def _(plan: WaveformFront) -> FrontEnd:
+    is_plain = not plan.fits and plan.options.resample == 1
+    return Waveform() if is_plain else FittedWaveform(plan)

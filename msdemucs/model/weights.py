@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_model, save_model
 
 from msdemucs.errors import DataError
 from msdemucs.model.build import build
@@ -18,9 +18,8 @@ def save_weights(model: Separator, path: Path) -> None:
     """Write the model's weights and spec; an existing file is replaced in one step."""
     path.parent.mkdir(parents=True, exist_ok=True)
     metadata = {"format": FORMAT, "spec": json.dumps(dump_spec(model.spec))}
-    tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     partial = path.with_suffix(".partial")
-    save_file(tensors, partial, metadata=metadata)
+    save_model(model, str(partial), metadata=metadata)  # what is shared is written once
     partial.replace(path)
 
 
@@ -33,12 +32,11 @@ def load_weights(path: Path) -> Separator:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise DataError(f"cannot be read as weights: {error}", path=path) from None
     if metadata.get("format") != FORMAT:
         message = "holds weights, but no msdemucs spec; msdemucs saves it in the metadata"
         raise DataError(message, path=path)
     model = build(parse_spec(json.loads(metadata["spec"])))
-    model.load_state_dict(tensors)
+    load_model(model, path)
     return model.eval()

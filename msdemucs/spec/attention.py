@@ -1,20 +1,29 @@
 """Attention blocks: how tokens of the branches look at each other."""
 
+import re
 from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from msdemucs.spec.base import Section
 from msdemucs.spec.operators import (
     AttentionProducts,
+    Convolution,
     Linear,
+    Mix,
     Normalisation,
     Operator,
     Scale,
 )
 
 Mechanism = Literal["softmax", "linear"]
+
+BOTTLENECK = "bottleneck"
+PLACE = re.compile(r"bottleneck|(encoder|decoder) (\d+)")
 
 
 class AttentionOptions(Section):
@@ -26,13 +35,42 @@ class AttentionOptions(Section):
     layers: Annotated[int, Field(ge=1, le=64)] = 5
     """Transformer layers of each stream."""
     heads: Annotated[int, Field(ge=1)] = 8
-    """Attention heads; they must divide the width, which is the deepest level's channels."""
+    """Attention heads; they must divide the width."""
     ffn: Annotated[float, Field(gt=0)] = 4.0
     """Width of the feed-forward layer, as a multiple of the block's width."""
+    width: Annotated[int, Field(ge=4)] | None = None
+    """Features of a token, with 1 × 1 convolutions to that width and back; null: the channels of
+    the level where the block is."""
+    at: Annotated[tuple[str, ...], Field(min_length=1)] = (BOTTLENECK,)
+    """Where: bottleneck, encoder i (after level i), decoder j (after level j, counted from the
+    deepest); several places share the block's weights."""
+    mix: Literal["replace", "gate"] = "replace"
+    """What goes on: the block's result, or its mean with what entered, weighed by a learned
+    sigmoid that begins at one half, one a stream."""
+    layer_scale: Annotated[float, Field(gt=0)] = 1e-4
+    """Initial gain of each sub-layer's output (LayerScale)."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of values dropped in training, of attention and of every sub-layer's output."""
+
+    @field_validator("at")
+    @classmethod
+    def _places(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for place in value:
+            if not PLACE.fullmatch(place):
+                message = "“{place}” is no place; write bottleneck, encoder 2 or decoder 0"
+                raise PydanticCustomError("place", message, {"place": place})
+            if value.count(place) > 1:
+                raise PydanticCustomError("place", "“{place}” is listed twice", {"place": place})
+        return value
 
     @abstractmethod
     def is_cross(self, layer: int) -> bool:
         """Whether a layer, counted from 0, attends to the other stream."""
+
+    @property
+    def crosses(self) -> bool:
+        """Whether any layer attends to the other stream."""
+        return any(self.is_cross(layer) for layer in range(self.layers))
 
 
 class Alternating(AttentionOptions):
@@ -42,14 +80,16 @@ class Alternating(AttentionOptions):
     """
 
     kind: Literal["alternating"] = "alternating"
+    cross_first: bool = False
+    """Begin with a layer of cross-attention."""
 
     def is_cross(self, layer: int) -> bool:
-        """Odd layers cross."""
-        return layer % 2 == 1
+        """Every second layer crosses."""
+        return layer % 2 == (0 if self.cross_first else 1)
 
 
 class SelfOnly(AttentionOptions):
-    """Each stream attends to itself alone; works with one branch as well."""
+    """Each stream attends to itself alone; works with one stream as well."""
 
     kind: Literal["self"] = "self"
 
@@ -58,41 +98,79 @@ class SelfOnly(AttentionOptions):
         return False
 
 
-Attention = Annotated[Alternating | SelfOnly, Field(discriminator="kind")]
+class CrossOnly(AttentionOptions):
+    """The spectral and the waveform stream attend to each other in every layer."""
+
+    kind: Literal["cross"] = "cross"
+
+    def is_cross(self, layer: int) -> bool:  # noqa: ARG002
+        """Every layer crosses."""
+        return True
 
 
-def block_operators(
-    options: AttentionOptions, width: int, tokens: tuple[int, ...]
-) -> tuple[Operator, ...]:
-    """The operators of one block over one or two streams.
+Attention = Annotated[Alternating | SelfOnly | CrossOnly, Field(discriminator="kind")]
 
-    Args:
-        options: the block.
-        width: features of a token.
-        tokens: tokens of each stream.
+
+def level_of(place: str) -> tuple[str, int]:
+    """("encoder", 2) of "encoder 2"; ("bottleneck", 0) of the bottleneck."""
+    side, _, number = place.partition(" ")
+    return side, int(number or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class BlockPlan:
+    """An attention block with its sizes; the same wherever it is used.
+
+    Attributes:
+        channels: of the maps that enter.
+        width: features of a token inside.
+        is_plane: for each stream, whether its tokens lie in frequency and time, or in time alone.
     """
-    operators: list[Operator] = [Normalisation(width, width * count) for count in tokens]
-    for layer in range(options.layers):
-        for index, count in enumerate(tokens):
+
+    options: AttentionOptions
+    channels: int
+    width: int
+    is_plane: tuple[bool, ...]
+
+    def operators(self, tokens: Sequence[int]) -> tuple[Operator, ...]:
+        """The operators of one use of the block on so many tokens of each stream."""
+        return tuple(
+            operator
+            for index, count in enumerate(tokens)
+            for operator in self._stream_operators(count, tokens[len(tokens) - 1 - index])
+        )
+
+    def _stream_operators(self, count: int, others: int) -> list[Operator]:
+        options, width = self.options, self.width
+        operators: list[Operator] = []
+        if width != self.channels:
+            operators.append(Convolution(self.channels, width, 1, count))
+        operators.append(Normalisation(width, width * count, "layer"))
+        for layer in range(options.layers):
             is_cross = options.is_cross(layer)
-            keys = tokens[1 - index] if is_cross else count
+            keys = others if is_cross else count
             operators += _layer_operators(options, width, count, keys, is_cross=is_cross)
-    return tuple(operators)
+        if width != self.channels:
+            operators.append(Convolution(width, self.channels, 1, count))
+        if options.mix == "gate":
+            operators.append(Mix(1, self.channels * count))
+        return operators
 
 
 def _layer_operators(
     options: AttentionOptions, width: int, queries: int, keys: int, *, is_cross: bool
 ) -> list[Operator]:
     hidden = int(width * options.ffn)
-    norms = [Normalisation(width, width * queries)] * 2
+    in_multihead = options.mechanism == "softmax"
+    norms = [Normalisation(width, width * queries, "layer")] * 2
     if is_cross:
-        norms.append(Normalisation(width, width * keys))
+        norms.append(Normalisation(width, width * keys, "layer"))
     return [
         *norms,
-        Linear(width, width, queries),
-        Linear(width, 2 * width, keys),
+        Linear(width, width, queries, in_multihead),
+        Linear(width, 2 * width, keys, in_multihead),
         AttentionProducts(queries, keys, width, options.heads, options.mechanism),
-        Linear(width, width, queries),
+        Linear(width, width, queries, in_multihead),
         Scale(width, width * queries),
         Linear(width, hidden, queries),
         Linear(hidden, width, queries),

@@ -5,7 +5,8 @@ import json
 from typing import cast
 
 from msdemucs.spec.merge import split_field
-from msdemucs.spec.plan import Plan, plan
+from msdemucs.spec.plan import Plan
+from msdemucs.spec.planner import plan
 from msdemucs.spec.schedules import expand
 from msdemucs.spec.schema import Spec
 
@@ -17,13 +18,33 @@ def dump_spec(spec: Spec) -> Plain:
     return cast(Plain, spec.model_dump(mode="json"))
 
 
+SCHEDULES = (
+    "channels",
+    "kernel_size",
+    "stride",
+    "waveform.kernel_size",
+    "waveform.stride",
+    "residual.depth",
+    "norm.groups",
+)
+"""The fields that expand to a value a level."""
+
+
 def expanded(spec: Spec) -> Plain:
     """The spec with schedules as lists and without what has no effect: equal for equal models."""
     data = dump_spec(spec)
     resolved: Plan = plan(spec)
-    for field in ("channels", "kernel_size", "stride"):
-        data[field] = list(expand(getattr(spec, field), spec.depth))
-    if resolved.bottleneck_fusion is None:
+    for field in SCHEDULES:
+        *sections, name = field.split(".")
+        owner, into = cast(object, spec), cast(Plain | None, data)
+        for section in sections:
+            owner, into = getattr(owner, section), cast(Plain, into)[section]  # type: ignore[assignment]
+            if owner is None:
+                break
+        schedule = getattr(owner, name, None)
+        if schedule is not None and into is not None:
+            into[name] = list(expand(schedule, spec.depth))
+    if resolved.fusion is None:
         cast(Plain, data["fusion"]).pop("bottleneck")
     if not spec.resolutions:
         data.pop("fusion")

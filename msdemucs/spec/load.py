@@ -5,7 +5,7 @@ from pathlib import Path
 
 from msdemucs.errors import PlanError, Problem, SpecError, UsageError
 from msdemucs.spec.merge import merge, override
-from msdemucs.spec.plan import plan
+from msdemucs.spec.planner import plan
 from msdemucs.spec.schema import Spec
 from msdemucs.spec.source import Node, nodes_of, read_yaml_file
 from msdemucs.spec.validate import locate, nearest, validate

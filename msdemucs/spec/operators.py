@@ -30,12 +30,18 @@ class Convolution:
 
 @dataclass(frozen=True, slots=True)
 class TransposedConvolution:
-    """A transposed convolution; `positions` are those of its input, where its work is done."""
+    """A transposed convolution.
+
+    Attributes:
+        positions: those of its input, where its work is done.
+        outputs: those of its output before it is cropped.
+    """
 
     in_channels: int
     out_channels: int
     kernel: int
     positions: int
+    outputs: int
 
     @property
     def parameters(self) -> int:
@@ -44,12 +50,27 @@ class TransposedConvolution:
 
 
 @dataclass(frozen=True, slots=True)
+class Filter:
+    """A fixed filter of `taps` at `positions` outputs, such as a resampler's."""
+
+    taps: int
+    positions: int
+    parameters: Literal[0] = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Linear:
-    """A biased matrix applied at every position."""
+    """A biased matrix applied at every position.
+
+    Attributes:
+        in_multihead: whether the originals have it inside torch's multi-head attention module,
+            where the profiler of the published figures does not look.
+    """
 
     in_features: int
     out_features: int
     positions: int
+    in_multihead: bool = False
 
     @property
     def parameters(self) -> int:
@@ -58,23 +79,56 @@ class Linear:
 
 
 @dataclass(frozen=True, slots=True)
+class Recurrent:
+    """A bidirectional LSTM, each direction as wide as its input.
+
+    Attributes:
+        steps: time steps over all sequences.
+    """
+
+    width: int
+    layers: int
+    steps: int
+
+    @property
+    def inputs(self) -> tuple[int, ...]:
+        """Features that enter each layer: later ones see both directions."""
+        return (self.width, *(2 * self.width for _ in range(self.layers - 1)))
+
+    @property
+    def parameters(self) -> int:
+        """Input and recurrent matrices of four gates, two biases each, in both directions."""
+        return sum(8 * self.width * (inputs + self.width + 2) for inputs in self.inputs)
+
+
+@dataclass(frozen=True, slots=True)
 class AttentionProducts:
-    """The products of queries, keys and values, projections apart."""
+    """The products of queries, keys and values, projections apart.
+
+    Attributes:
+        sequences: how many sequences attend, each to itself or one other.
+    """
 
     queries: int
     keys: int
     width: int
     heads: int
     mechanism: Literal["softmax", "linear"]
+    sequences: int = 1
     parameters: Literal[0] = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Normalisation:
-    """Layer or group normalisation over `elements` values, with an affine pair a channel."""
+    """Normalisation over `elements` values, with an affine pair a channel.
+
+    Attributes:
+        kind: of each token over its features (layer) or of groups of channels over all positions.
+    """
 
     channels: int
     elements: int
+    kind: Literal["group", "layer"] = "group"
 
     @property
     def parameters(self) -> int:
@@ -129,7 +183,9 @@ class Fourier:
 Operator = (
     Convolution
     | TransposedConvolution
+    | Filter
     | Linear
+    | Recurrent
     | AttentionProducts
     | Normalisation
     | Scale

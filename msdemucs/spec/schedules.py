@@ -10,7 +10,7 @@ number and then up to a multiple of round_to.
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import Field, ValidationError, WrapValidator
 from pydantic_core import PydanticCustomError
@@ -19,6 +19,7 @@ from msdemucs.spec.base import Section
 
 Handler = Callable[[object], object]
 Positive = Annotated[int, Field(ge=1)]
+Factor = Annotated[float, Field(gt=0)]
 
 
 class ChangePoints(Section):
@@ -35,7 +36,7 @@ class Geometric(Section):
 
     start: Positive
     """The value at level 0."""
-    times: Annotated[float, Field(gt=0)] = 1.0
+    times: Factor = 1.0
     """The factor of one step; results are rounded down."""
     every: Positive = 1
     """Levels from one step to the next."""
@@ -43,13 +44,23 @@ class Geometric(Section):
     """No value falls below this."""
 
 
+class GrowthChanges(Section):
+    """A factor of growth that holds until the next change point."""
+
+    start: Factor
+    """The factor from level 0 to level 1, and on."""
+    at: Mapping[int, Factor]
+    """Level → the factor by which channels grow from that level to the next, and on."""
+
+
 class Growth(Section):
     """Channels that grow from level to level."""
 
     start: Positive
     """Channels of level 0."""
-    growth: Annotated[float, Field(gt=0)] | tuple[Annotated[float, Field(gt=0)], ...] = 2.0
-    """The factor from one level to the next; a list gives each step its own."""
+    growth: Factor | tuple[Factor, ...] | GrowthChanges = 2.0
+    """The factor from one level to the next; a list gives each step its own, {start, at} changes
+    it at levels."""
     round_to: Positive = 1
     """Each level's channels are rounded up to a multiple of this."""
 
@@ -91,6 +102,7 @@ Schedule = Annotated[
 ChannelSchedule = Annotated[
     Positive | tuple[Positive, ...] | ChangePoints | Growth, WrapValidator(_channels)
 ]
+Number = TypeVar("Number", int, float)
 AnySchedule = int | tuple[int, ...] | ChangePoints | Geometric | Growth
 
 
@@ -107,7 +119,7 @@ def expand(schedule: AnySchedule, depth: int) -> tuple[int, ...]:
             raise ValueError(f"has {len(schedule)} values for {depth} levels (depth: {depth})")
         return schedule
     if isinstance(schedule, ChangePoints):
-        return _expand_changes(schedule, depth)
+        return _changes(schedule.start, schedule.at, depth)
     if isinstance(schedule, Geometric):
         steps = (
             schedule.start * schedule.times ** (level // schedule.every) for level in range(depth)
@@ -116,20 +128,29 @@ def expand(schedule: AnySchedule, depth: int) -> tuple[int, ...]:
     return _expand_growth(schedule, depth)
 
 
-def _expand_changes(schedule: ChangePoints, depth: int) -> tuple[int, ...]:
-    late = [level for level in schedule.at if not 0 < level < depth]
+def _changes(start: Number, at: Mapping[int, Number], count: int) -> tuple[Number, ...]:
+    """The start until the first change point, and so on.
+
+    Raises:
+        ValueError: a change point beyond the last level.
+    """
+    late = [level for level in at if not 0 < level < count]
     if late:
-        raise ValueError(f"changes at level {late[0]}, but levels run from 0 to {depth - 1}")
-    values = [schedule.start]
-    for level in range(1, depth):
-        values.append(schedule.at.get(level, values[-1]))
+        raise ValueError(f"changes at level {late[0]}, but levels run from 0 to {count - 1}")
+    values = [start]
+    for level in range(1, count):
+        values.append(at.get(level, values[-1]))
     return tuple(values)
 
 
 def _expand_growth(schedule: Growth, depth: int) -> tuple[int, ...]:
-    steps = (
-        schedule.growth if isinstance(schedule.growth, tuple) else (schedule.growth,) * (depth - 1)
-    )
+    growth = schedule.growth
+    if isinstance(growth, GrowthChanges):
+        steps = _changes(growth.start, growth.at, depth - 1) if depth > 1 else ()
+    elif isinstance(growth, tuple):
+        steps = growth
+    else:
+        steps = (growth,) * (depth - 1)
     if len(steps) != depth - 1:
         raise ValueError(f"growth has {len(steps)} steps; {depth} levels need {depth - 1}")
     values = [schedule.start]

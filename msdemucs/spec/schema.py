@@ -1,6 +1,6 @@
 """The spec: everything that a variant changes is a field here, with its one default."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -12,6 +12,9 @@ from msdemucs.spec.schedules import ChannelSchedule, Growth, Schedule
 
 MOST_RESOLUTIONS = 7
 
+Framing = Literal["half", "grid"]
+Activation = Literal["gelu", "relu"]
+
 
 class Resolution(Section):
     """One STFT setting; written as {n_fft, hop_length}, or as n_fft alone."""
@@ -20,6 +23,9 @@ class Resolution(Section):
     """Window length in samples, a power of two."""
     hop_length: int
     """Samples between frames, a power of two of at most n_fft / 2; n_fft / 4 when not given."""
+    framing: Framing = "half"
+    """half: frame n is centred at (n + ½) · hop_length, as the waveform branch's strides are;
+    grid: at n · hop_length."""
 
     @model_validator(mode="before")
     @classmethod
@@ -65,12 +71,14 @@ class FrequencyEmbedding(Section):
 
 
 class Spectral(Section):
-    """The spectral branches: one encoder and decoder a resolution, each with its own weights."""
+    """The spectral branches: one encoder and decoder a resolution."""
 
     resolutions: Annotated[
         tuple[Resolution, ...], Field(min_length=1, max_length=MOST_RESOLUTIONS)
     ] = (Resolution(n_fft=4096, hop_length=1024),)
     """From one to seven STFT settings, no two alike."""
+    share: bool = False
+    """One encoder and decoder for all resolutions; frequency embeddings stay their own."""
     frequency_embedding: FrequencyEmbedding | None = FrequencyEmbedding()
     """null: none."""
 
@@ -85,7 +93,53 @@ class Spectral(Section):
 
 
 class Waveform(Section):
-    """The waveform branch; it uses the spec's channels, kernels and strides."""
+    """The waveform branch; it uses the spec's channels."""
+
+    kernel_size: Schedule | None = None
+    """Taps of each level in this branch; null: the spec's."""
+    stride: Schedule | None = None
+    """Stride of each level in this branch; null: the spec's."""
+    normalize: bool = True
+    """Each mixture to zero mean and unit deviation before, and back after."""
+    resample: Annotated[int, Field(ge=1, le=8)] = 1
+    """Upsample the mixture by this before the first level, and downsample estimates after."""
+    estimate: Literal["add", "discard"] = "add"
+    """What becomes of its estimates: added to the spectral ones, or (as in htdemucs_dn) decoded
+    and thrown away, so that the decoder never learns and the branch only feeds attention."""
+
+
+class Rewrite(Section):
+    """The convolution with GLU inside each level.
+
+    Source: Défossez et al. 2019 (arXiv:1911.13254), section 4.1.
+    """
+
+    encoder: Annotated[int, Field(ge=1)] = 1
+    """Taps in encoders, odd; along rows as well as frames where a branch has rows."""
+    decoder: Annotated[int, Field(ge=1)] = 3
+    """Taps in decoders, odd; likewise."""
+
+
+class ResidualLstm(Section):
+    """A bidirectional LSTM along frames inside residual branches."""
+
+    starts: Annotated[int, Field(ge=0)] = 0
+    """First level that has it."""
+    layers: Annotated[int, Field(ge=1, le=4)] = 2
+    """Layers, each in both directions."""
+    span: Annotated[int, Field(ge=4, multiple_of=4)] | None = 200
+    """Frames that it sees at once, in spans that overlap by half; null: all."""
+
+
+class ResidualAttention(Section):
+    """Attention along frames with learned decay by distance, inside residual branches."""
+
+    starts: Annotated[int, Field(ge=0)] = 0
+    """First level that has it."""
+    heads: Annotated[int, Field(ge=1)] = 4
+    """Heads; they must divide the channels inside the residual branch."""
+    decays: Annotated[int, Field(ge=1)] = 4
+    """Rates of decay that each head mixes."""
 
 
 class Residual(Section):
@@ -98,12 +152,16 @@ class Residual(Section):
     """In the encoders' levels."""
     decoder: bool = False
     """In the decoders' levels."""
-    depth: Annotated[int, Field(ge=1, le=8)] = 2
-    """Sub-layers, dilated by 1, 2, 4 …"""
+    depth: Schedule = 2
+    """Sub-layers of each level, dilated by 1, 2, 4 …"""
     compress: Annotated[float, Field(ge=1)] = 8.0
     """Channels divided by this inside a sub-layer, rounded down, at least 1."""
     init: Annotated[float, Field(gt=0)] = 1e-3
     """Initial gain of each sub-layer's output (LayerScale)."""
+    lstm: ResidualLstm | None = None
+    """null: none."""
+    attention: ResidualAttention | None = None
+    """null: none. Where both are, the LSTM comes first."""
 
 
 class Norm(Section):
@@ -111,8 +169,15 @@ class Norm(Section):
 
     starts: Annotated[int, Field(ge=0)] = 4
     """First level that is normalised."""
-    groups: Annotated[int, Field(ge=1)] = 4
-    """Groups; they must divide the channels of every normalised level."""
+    groups: Schedule = 4
+    """Groups of each level; they must divide its channels."""
+
+
+class Lstm(Section):
+    """A bidirectional LSTM over the deepest map, whose frames are one sequence."""
+
+    layers: Annotated[int, Field(ge=1, le=8)] = 2
+    """Layers, each in both directions and as wide as the map."""
 
 
 class Init(Section):
@@ -120,6 +185,8 @@ class Init(Section):
 
     rescale: Annotated[float, Field(gt=0)] | None = 0.1
     """Standard deviation towards which convolutions' weights are scaled; null: leave them."""
+    unused: Annotated[int, Field(ge=0)] = 0
+    """Parameters that nothing reads; some originals have them, and counts include them."""
 
 
 class Spec(Section):
@@ -143,17 +210,33 @@ class Spec(Section):
     kernel_size: Schedule = 8
     """Taps of each level's convolution, along rows (spectral) or samples (waveform)."""
     stride: Schedule = 4
-    """Stride of each level's convolution; kernel_size − stride must be even and not negative."""
+    """Stride of each level's convolution, at most its kernel_size."""
+    padding: Literal["same", "valid"] = "same"
+    """same: a level with stride s makes of T frames T / s, rounded up (one fewer where kernel_size
+    − stride is odd); valid: no zeros are added, the mixture is padded so that everything fits
+    (waveform branch alone)."""
+    activation: Activation = "gelu"
+    """After each level's convolution."""
+    rewrite: Rewrite | None = Rewrite()
+    """null: none."""
     waveform: Waveform | None = Waveform()
     """null: no waveform branch."""
     spectral: Spectral | None = Spectral()
     """null: no spectral branch."""
+    merge: Annotated[int, Field(ge=1)] | None = None
+    """Level at which the waveform branch joins the one spectral branch: a kernel as high as the
+    rows that are left makes one row of them, and this level and all deeper ones run along frames.
+    null: the branches stay apart."""
     residual: Residual | None = Residual()
     """null: none."""
     norm: Norm | None = Norm()
     """null: none."""
     attention: tuple[Attention, ...] = ()
-    """Blocks at the bottleneck, in order; an empty list for none."""
+    """Blocks and where they are; at one place they follow each other in this order."""
+    lstm: Lstm | None = None
+    """At the bottleneck, before any attention; null: none."""
+    decoder_start: Literal["bottleneck", "zeros"] = "bottleneck"
+    """What the deepest decoder gets beside its skip."""
     fusion: Fusion = Fusion()
     """How several resolutions meet."""
     init: Init = Init()

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from msdemucs.spec import load_spec, parse_spec
+from msdemucs.spec.load import ZOO
 
 
 def msdemucs(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -89,11 +90,9 @@ def test_diff_prints_the_differing_fields_only() -> None:
 
 def test_list_names_the_zoo() -> None:
     run = msdemucs("spec", "list")
-    assert [line.split()[0] for line in run.stdout.splitlines()[1:]] == [
-        "htdemucs",
-        "htdemucs_n",
-        "htdemucs_nn",
-    ]
+    names = [line.split()[0] for line in run.stdout.splitlines()[1:]]
+    assert names == sorted(path.stem for path in ZOO.glob("*.yaml"))
+    assert {"demucs", "hdemucs_high", "htdemucs", "htdemucs_dnf"} <= set(names)
 
 
 def test_schema_describes_every_field() -> None:

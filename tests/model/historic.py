@@ -12,14 +12,14 @@ from msdemucs.model import Separator
 from msdemucs.model.attention import AttentionBlock, CrossLayer, MultiHeadAttention, SelfLayer
 from msdemucs.model.branch import Branch
 from msdemucs.model.build import rescale
-from msdemucs.model.layers import DecoderCell, EncoderCell
+from msdemucs.model.fusion import TimeUNet2DFusion
+from msdemucs.model.layers import DecoderCell, Down, EncoderCell, Up
 
 
 def draw_like_the_original(model: Separator, seed: int) -> None:
     """Redraw every weight in the original's order."""
     torch.manual_seed(seed)
-    for conv in _convolutions(model.output):
-        conv.reset_parameters()
+    _draw_output(model.output)
     branches = [branch for branch in model.branches if isinstance(branch, Branch)]
     for level in range(model.spec.depth):
         for branch in branches:
@@ -34,14 +34,29 @@ def draw_like_the_original(model: Separator, seed: int) -> None:
         _draw_attention(block)
 
 
+def _draw_output(output: nn.Module) -> None:
+    for unet in (module for module in output.modules() if isinstance(module, TimeUNet2DFusion)):
+        for down, up in zip(unet.encoder, reversed(unet.decoder), strict=True):
+            for conv in (down, up):
+                assert isinstance(conv, nn.Conv2d)
+                conv.reset_parameters()
+        return
+    for conv in _convolutions(output):
+        conv.reset_parameters()
+
+
 def _convolutions(module: nn.Module) -> list[nn.Conv2d]:
     return [conv for conv in module.modules() if isinstance(conv, nn.Conv2d)]
 
 
 def _draw_cell(cell: nn.Module) -> None:
     assert isinstance(cell, EncoderCell | DecoderCell)
-    cell.conv.reset_parameters()
-    cell.rewrite.reset_parameters()
+    shifts = cell.convs if isinstance(cell, EncoderCell) else cell.ups
+    for shift in shifts:
+        assert isinstance(shift, Down | Up)
+        shift.conv.reset_parameters()
+    for conv in _convolutions(cell.rewrite):
+        conv.reset_parameters()
     for conv in _convolutions(cell.residual):
         conv.reset_parameters()
 

@@ -189,9 +189,9 @@ def test_rescaling_moves_the_deviation_towards_the_reference() -> None:
 def test_cells_have_the_sizes_that_the_plan_says() -> None:
     for branch in plan(small("htdemucs_n")).branches:
         for down, up in zip(branch.encoder, reversed(branch.decoder), strict=True):
-            x = torch.randn(1, down.in_channels, down.input.rows, down.input.frames)
-            y = EncoderCell(down)(x)
-            assert y.shape[1:] == (down.out_channels, down.output.rows, down.output.frames)
-            size = max(down.input.rows, 1) if down.axis.value == "rows" else down.input.frames
-            z = DecoderCell(up)(y, y, size)
-            assert z.shape[1:] == (up.out_channels, up.output.rows, up.output.frames)
+            (there,) = down.shifts
+            outer = there.outer
+            y = EncoderCell(down)(torch.randn(1, outer.channels, outer.rows, outer.frames))
+            assert y.shape[1:] == (there.inner.channels, there.inner.rows, there.inner.frames)
+            (z,) = DecoderCell(up)(y, y, outer.along(there.axis))
+            assert z.shape[1:] == (up.output.channels, up.output.rows, up.output.frames)

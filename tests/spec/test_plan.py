@@ -3,14 +3,14 @@
 from hypothesis import given
 
 from msdemucs.spec import load_spec, plan
-from msdemucs.spec.plan import Grid
+from msdemucs.spec.levels import Axis, Grid
 from tests.specs import build_or_none, spec_data
 
 
 def sizes(name: str, branch: int) -> list[tuple[int, int, int]]:
     """C, F and T before the first level and after each."""
-    cells = plan(load_spec(name)).branches[branch].encoder
-    grids = [cells[0].input, *(cell.output for cell in cells)]
+    levels = plan(load_spec(name)).branches[branch].encoder
+    grids = [levels[0].shifts[0].outer, *(level.output for level in levels)]
     return [(grid.channels, grid.rows, grid.frames) for grid in grids]
 
 
@@ -50,13 +50,15 @@ def test_htdemucs_n_has_the_sheets_sizes_at_every_resolution() -> None:
 
 
 def test_attention_sees_the_middle_resolution_and_the_waveform() -> None:
-    assert plan(load_spec("htdemucs_n")).streams == (Grid(192, 8, 431), Grid(192, 1, 1723))
+    site = plan(load_spec("htdemucs_n")).site("bottleneck")
+    assert site is not None
+    assert site.streams == (Grid(192, 8, 431), Grid(192, 1, 1723))
 
 
 def test_one_resolution_is_not_fused_at_the_bottleneck() -> None:
     overrides = {"spectral.resolutions": [4096]}
-    assert plan(load_spec("htdemucs_n", overrides=overrides)).bottleneck_fusion is None
-    assert plan(load_spec("htdemucs_n")).bottleneck_fusion is not None
+    assert plan(load_spec("htdemucs_n", overrides=overrides)).fusion is None
+    assert plan(load_spec("htdemucs_n")).fusion is not None
 
 
 @given(spec_data())
@@ -66,9 +68,8 @@ def test_a_decoder_mirrors_its_encoder(data: dict[str, object]) -> None:
         return
     for branch in plan(spec).branches:
         for down, up in zip(branch.encoder, reversed(branch.decoder), strict=True):
-            assert (up.input, up.kernel_size, up.stride) == (
-                down.output,
-                down.kernel_size,
-                down.stride,
-            )
-            assert (up.output.rows, up.output.frames) == (down.input.rows, down.input.frames)
+            (there,), (back,) = down.shifts, up.shifts
+            assert up.input == down.output
+            assert (back.kernel_size, back.stride) == (there.kernel_size, there.stride)
+            for axis in Axis:
+                assert back.outer.along(axis) == there.outer.along(axis)
