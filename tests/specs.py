@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from hypothesis import strategies as st
-from hypothesis.strategies import DrawFn
+from hypothesis.strategies import DrawFn, SearchStrategy
 
 from msdemucs.errors import SpecError
 from msdemucs.spec import Spec, load_spec, parse_spec
@@ -18,6 +18,8 @@ SMALL: dict[str, object] = {
     "attention.0.ffn": 1,
 }
 
+Data = dict[str, object]
+
 
 def small(name: str, overrides: Mapping[str, object] | None = None) -> Spec:
     """A zoo system with few channels, two levels and short segments."""
@@ -27,69 +29,181 @@ def small(name: str, overrides: Mapping[str, object] | None = None) -> Spec:
     )
 
 
+def one_of(*values: object) -> SearchStrategy[object]:
+    """Any of the values."""
+    return st.sampled_from(values)
+
+
 @st.composite
-def spec_data(draw: DrawFn) -> dict[str, object]:
+def spec_data(draw: DrawFn) -> Data:
     """Plain data of a small spec over every field; most are valid, some cannot build."""
-    depth = draw(st.integers(1, 3))
+    flavour = draw(st.sampled_from(["apart", "apart", "merged", "waveform", "spectral"]))
+    depth = draw(st.integers(2 if flavour == "merged" else 1, 3))
+    merge = draw(st.integers(1, depth - 1)) if flavour == "merged" else None
     strides = draw(st.lists(st.sampled_from([1, 2, 4]), min_size=depth, max_size=depth))
-    extra = draw(st.lists(st.sampled_from([0, 2, 4]), min_size=depth, max_size=depth))
-    resolutions = draw(
-        st.lists(st.sampled_from([64, 128, 256]), min_size=1, max_size=3, unique=True)
-    )
-    hop_divisor = draw(st.sampled_from([2, 4, 8]))
-    spectral = {
-        "resolutions": [{"n_fft": n, "hop_length": n // hop_divisor} for n in resolutions],
-        "frequency_embedding": draw(
-            st.sampled_from([None, {"weight": 0.3, "smooth": False}, {"scale": 2.0}])
-        ),
-    }
-    has_spectral, has_waveform = draw(
-        st.sampled_from([(True, True), (True, True), (True, False), (False, True)])
-    )
-    output: list[dict[str, object]] = [{"kind": "sum"}, {"kind": "convolution", "width": 5}]
-    if has_spectral and len(resolutions) > 1:
-        smoothing = draw(st.sampled_from([None, 0.5]))
-        output += [{"kind": kind, "smoothing": smoothing} for kind in ("weighted", "per_source")]
-    return {
+    data: Data = {
         "name": "drawn",
-        "sources": draw(st.sampled_from([["vocals"], ["a", "b"], ["a", "b", "c", "d"]])),
-        "sample_rate": 8000,
-        "audio_channels": draw(st.sampled_from([1, 2])),
-        "segment": 0.1,
+        "sources": draw(one_of(["vocals"], ["a", "b"], ["a", "b", "c", "d"])),
+        "sample_rate": draw(one_of(8000, 11025)),
+        "audio_channels": draw(one_of(1, 2)),
+        "segment": draw(one_of(0.1, 0.15)),
         "depth": depth,
-        "channels": draw(
-            st.sampled_from([4, {"start": 4, "growth": 1.5, "round_to": 4}, {"start": 8}])
-        ),
-        "kernel_size": [stride + more for stride, more in zip(strides, extra, strict=True)],
+        "channels": draw(channels(depth)),
+        "kernel_size": [
+            draw(kernels(stride, odd=merge is None or level > merge))
+            for level, stride in enumerate(strides)
+        ],
         "stride": strides,
-        "waveform": {} if has_waveform else None,
-        "spectral": spectral if has_spectral else None,
-        "residual": draw(
-            st.sampled_from([None, {}, {"decoder": True, "compress": 2.0, "depth": 1}])
-        ),
-        "norm": draw(st.sampled_from([None, {"starts": 0, "groups": 2}, {"starts": 1}])),
-        "attention": draw(st.lists(blocks(crosses=has_spectral and has_waveform), max_size=2)),
-        "fusion": {
-            "bottleneck": {"kind": "weighted", "smoothing": draw(st.sampled_from([None, 0.9]))},
-            "output": draw(st.sampled_from(output)),
-        },
-        "init": {"rescale": draw(st.sampled_from([None, 0.1]))},
+        "activation": draw(one_of("gelu", "relu")),
+        "rewrite": draw(one_of(None, {}, {"encoder": 3, "decoder": 1})),
+        "merge": merge,
+        "residual": draw(residuals()),
+        "norm": draw(one_of(None, {"starts": 0, "groups": 1}, {"starts": 1, "groups": 2})),
+        "fusion": draw(fusions(several=flavour in ("apart", "spectral"))),
+        "init": {"rescale": draw(one_of(None, 0.1)), "unused": draw(one_of(0, 3))},
+        "waveform": None,
+        "spectral": None,
+    }
+    if flavour != "spectral":
+        data["waveform"] = draw(waveforms(alone=flavour == "waveform"))
+    if flavour != "waveform":
+        data["spectral"] = draw(spectra(strides, merge))
+    if flavour == "waveform":
+        data["padding"] = draw(one_of("same", "valid"))
+    if draw(st.integers(0, 3)) == 0:
+        data["decoder_start"] = "zeros"
+    else:
+        if flavour in ("waveform", "merged") and draw(st.booleans()):
+            data["lstm"] = {"layers": draw(one_of(1, 2))}
+        places = _places(depth, merge, alone=flavour in ("waveform", "spectral"))
+        data["attention"] = draw(st.lists(blocks(places), max_size=2))
+    return data
+
+
+def channels(depth: int) -> SearchStrategy[object]:
+    """Channel schedules in every spelling."""
+    spellings: list[object] = [4, 8, {"start": 8}, {"start": 4, "growth": 1.5, "round_to": 4}]
+    if depth > 1:
+        spellings += [[8] * depth, {"start": 4, "at": {"1": 8}}]
+    if depth > 2:
+        spellings += [{"start": 4, "growth": {"start": 2, "at": {"1": 1}}}]
+    return st.sampled_from(spellings)
+
+
+def kernels(stride: int, *, odd: bool) -> SearchStrategy[int]:
+    """Kernels that fit a stride; now and then one that leaves an odd rest."""
+    evens = [stride, stride, stride + 2, stride + 4]
+    return st.sampled_from([*evens, 3 * stride - 1] if odd else evens)
+
+
+@st.composite
+def residuals(draw: DrawFn) -> Data | None:
+    """Plain data of residual branches, with and without LSTMs and attention."""
+    if draw(st.integers(0, 4)) == 0:
+        return None
+    return {
+        "encoder": draw(st.booleans()),
+        "decoder": draw(st.booleans()),
+        "depth": draw(one_of(1, 2, {"start": 1, "times": 2.0, "min": 1})),
+        "compress": draw(one_of(1.0, 2.0)),
+        "init": draw(one_of(1e-3, 0.1)),
+        "lstm": draw(one_of(None, None, {"starts": 1, "layers": 1, "span": 8}, {"span": None})),
+        "attention": draw(one_of(None, None, {"heads": 2, "decays": 2}, {"starts": 1, "heads": 4})),
     }
 
 
 @st.composite
-def blocks(draw: DrawFn, crosses: bool) -> dict[str, object]:
-    """Plain data of one attention block."""
+def waveforms(draw: DrawFn, alone: bool) -> Data:
+    """Plain data of a waveform branch."""
+    data: Data = {"normalize": draw(st.booleans())}
+    if alone:
+        data["resample"] = draw(one_of(1, 2, 3))
+    else:
+        data["estimate"] = draw(one_of("add", "add", "add", "discard"))
+    if draw(st.integers(0, 4)) == 0:
+        data |= {"kernel_size": 4, "stride": 2}
+    return data
+
+
+@st.composite
+def spectra(draw: DrawFn, strides: list[int], merge: int | None) -> Data:
+    """Plain data of spectral branches; merged ones have the hop that the strides ask for."""
+    if merge is None:
+        sizes = draw(st.lists(st.sampled_from([64, 128, 256]), min_size=1, max_size=3, unique=True))
+        sizes = sizes if len(sizes) > 1 or draw(st.booleans()) else [64, 128]
+        divisor = draw(st.sampled_from([2, 4, 8]))
+        resolutions = [{"n_fft": size, "hop_length": size // divisor} for size in sizes]
+    else:
+        hop = 1
+        for stride in strides[: merge + 1]:
+            hop *= stride
+        resolutions = [{"n_fft": max(64, hop * draw(st.sampled_from([2, 4]))), "hop_length": hop}]
+    framing = draw(one_of("half", "half", "grid"))
     return {
-        "kind": draw(st.sampled_from(["self", "alternating"] if crosses else ["self"])),
-        "mechanism": draw(st.sampled_from(["softmax", "linear"])),
-        "layers": draw(st.integers(1, 2)),
-        "heads": draw(st.sampled_from([1, 2])),
-        "ffn": draw(st.sampled_from([0.5, 2.0])),
+        "resolutions": [{**resolution, "framing": framing} for resolution in resolutions],
+        "share": draw(st.booleans()),
+        "frequency_embedding": draw(one_of(None, {"weight": 0.3, "smooth": False}, {"scale": 2.0})),
     }
 
 
-def build_or_none(data: dict[str, object]) -> Spec | None:
+@st.composite
+def fusions(draw: DrawFn, several: bool) -> Data:
+    """Plain data of both fusions, of every kind."""
+    smoothing = draw(one_of(None, 0.5))
+    averages = ["weighted", "per_source"] if several else []
+    return {
+        "bottleneck": draw(one_of({"kind": "mean"}, {"kind": "weighted", "smoothing": smoothing})),
+        "output": draw(
+            one_of(
+                {"kind": "sum"},
+                *([{"kind": kind, "smoothing": smoothing} for kind in averages]),
+                {"kind": "convolution", "width": 5},
+                {"kind": "time_unet_2d", "channels": 2, "depth": 3, "kernel_size": 3},
+                {"kind": "time_unet_2d", "channels": 3, "activation": "gelu"},
+                *([{"kind": "attention", "features": 3, "hop_length": 50}] * several),
+            )
+        ),
+    }
+
+
+def _places(depth: int, merge: int | None, *, alone: bool) -> list[tuple[list[str], bool]]:
+    """Lists of places that can share a block, and whether two streams are there."""
+    outer = depth if merge is None else merge
+    two = [] if alone else [["bottleneck"]] * (merge is None)
+    one = [["bottleneck"]] if alone or merge is not None else []
+    for level in range(depth):
+        places = [f"encoder {level}"]
+        if level < depth - 1:
+            places.append(f"decoder {depth - 2 - level}")
+        for chosen in (places[:1], places[1:], places):
+            if chosen:
+                (one if alone or level >= outer else two).append(chosen)
+    return [*((places, False) for places in one), *((places, True) for places in two)]
+
+
+@st.composite
+def blocks(draw: DrawFn, places: list[tuple[list[str], bool]]) -> Data:
+    """Plain data of one attention block."""
+    at, crosses = draw(st.sampled_from(places))
+    kind = draw(st.sampled_from(["self", "alternating", "cross"] if crosses else ["self"]))
+    data: Data = {
+        "kind": kind,
+        "mechanism": draw(one_of("softmax", "linear")),
+        "layers": draw(st.integers(1, 2)),
+        "heads": draw(one_of(1, 2)),
+        "ffn": draw(one_of(0.5, 2.0)),
+        "width": draw(one_of(None, None, 8)),
+        "at": at,
+        "mix": draw(one_of("replace", "gate")),
+        "layer_scale": draw(one_of(1e-4, 0.1)),
+        "dropout": draw(one_of(0.0, 0.0, 0.2)),
+    }
+    if kind == "alternating":
+        data["cross_first"] = draw(st.booleans())
+    return data
+
+
+def build_or_none(data: Data) -> Spec | None:
     """The spec, or None where validation refuses it."""
     try:
         return parse_spec(data)

@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from msdemucs.cli.console import out
-from msdemucs.cost import Cost, cost
+from msdemucs.cost import Cost, Limits, activation_bytes, check_size, cost
 from msdemucs.errors import UsageError
 from msdemucs.spec import (
     Plan,
@@ -23,7 +23,7 @@ from msdemucs.spec import (
 )
 from msdemucs.spec.levels import EncoderLevel, Level
 from msdemucs.spec.source import read_yaml
-from msdemucs.units import format_count
+from msdemucs.units import format_bytes, format_count
 
 app = typer.Typer(no_args_is_help=True, help="Look at specs, check and compare them.")
 
@@ -36,20 +36,35 @@ Sources = Annotated[
     str | None,
     typer.Option(help="Stems to estimate: drums,vocals; or 1 for the accompaniment alone."),
 ]
+MaxParameters = Annotated[
+    int | None, typer.Option(help="Refuse models with more parameters; 0 for no limit.")
+]
+MaxMemory = Annotated[
+    float | None,
+    typer.Option(
+        help="Refuse models whose activations for one segment take more GiB; 0 for no limit."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
 
 @app.command()
 def build(
-    source: Source, set_: Set = None, sources: Sources = None, as_json: AsJson = False
+    source: Source,
+    set_: Set = None,
+    sources: Sources = None,
+    as_json: AsJson = False,
+    max_parameters: MaxParameters = None,
+    max_memory: MaxMemory = None,
 ) -> None:
     """Print the model's levels, parameters and MACs; nothing is written."""
     spec = load_spec(source, overrides=overrides(set_, sources))
-    costs = cost(spec)
+    resolved, costs = plan(spec), cost(spec)
+    check_size(resolved, _limits(max_parameters, max_memory))
     if as_json:
         out.print_json(json.dumps(_summary(spec, costs)))
         return
-    out.print(_levels(plan(spec), costs))
+    out.print(_levels(resolved, costs))
     for line in _totals(spec, costs):
         out.print(line, soft_wrap=True)
 
@@ -143,6 +158,14 @@ def overrides(settings: list[str] | None, sources: str | None = None) -> dict[st
     return found
 
 
+def _limits(max_parameters: int | None, max_memory: float | None) -> Limits:
+    """The sizes that --max-parameters and --max-memory give; 0 lifts a limit."""
+    usual = Limits()
+    parameters = usual.parameters if max_parameters is None else max_parameters or None
+    memory = usual.activation_bytes if max_memory is None else round(max_memory * 2**30) or None
+    return Limits(parameters, memory)
+
+
 def _summary(spec: Spec, costs: Cost) -> dict[str, object]:
     return {
         "name": spec.name,
@@ -155,6 +178,7 @@ def _summary(spec: Spec, costs: Cost) -> dict[str, object]:
         "macs_by_kind": costs.macs_by_kind,
         "elementwise": costs.elementwise,
         "transform_flops": costs.transform_flops,
+        "activation_bytes": activation_bytes(plan(spec)),
         "nodes": [
             {"path": node.path, "part": node.part, "params": node.parameters, "macs": node.macs}
             for node in costs.nodes
@@ -163,58 +187,55 @@ def _summary(spec: Spec, costs: Cost) -> dict[str, object]:
 
 
 def _levels(resolved: Plan, costs: Cost) -> Table:
-    table = Table(box=None, header_style="bold")
-    table.add_column("part")
-    for name in ("channels", "kernel", "stride", "norm", "residual"):
-        table.add_column(name, justify="right")
-    for name in ("output C × F × T", "parameters", "MACs"):
-        table.add_column(name, justify="right")
+    """A line a part: what it is, the size of what leaves it, what it costs."""
+    legend = "GN4: group norm, 4 groups; 12·2: residual branch, 12 channels in 2 sub-layers"
+    table = Table(box=None, header_style="bold", caption=legend, caption_justify="left")
+    table.add_column("part", no_wrap=True)
+    for name in ("channels", "kernel / stride", "inside", "C×F×T after", "parameters", "MACs"):
+        table.add_column(name, justify="right", no_wrap=True)
     for node, priced in zip(resolved.nodes, costs.nodes, strict=True):
+        grid = node.output
         table.add_row(
             node.path,
-            *(_level_cells(node.level) if node.level else [""] * 5),
-            f"{node.output.channels} × {node.output.rows} × {node.output.frames}"
-            if node.output
-            else "",
-            f"as {node.shares}" if node.shares else _thousands(priced.parameters),
+            *(_level_cells(node.level) if node.level else [""] * 3),
+            f"{grid.channels}×{grid.rows}×{grid.frames}" if grid else "",
+            "shared" if node.shares else f"{priced.parameters:,}" if priced.parameters else "",
             format_count(priced.macs) if priced.macs else "",
         )
     return table
 
 
-def _thousands(count: int) -> str:
-    return f"{count:,}" if count else ""
-
-
 def _level_cells(level: Level) -> list[str]:
-    """Channels, kernels, strides (of every branch that enters or leaves), norm, residual branch."""
+    """Channels; kernel and stride of every branch that enters or leaves; norm and residual."""
     is_encoder = isinstance(level, EncoderLevel)
     ends = [(shift.outer.channels, shift.inner.channels) for shift in level.shifts]
     ends = [pair if is_encoder else pair[::-1] for pair in ends]
     kernels = ["×".join(map(str, s.axis.along(s.kernel_size))) for s in level.shifts]
     strides = ["×".join(map(str, s.axis.along(s.stride))) for s in level.shifts]
     residual = level.residual
-    inside = [f"{residual.hidden} ×{len(residual.dilations)}"] if residual else []
-    inside += ["LSTM"] if residual and residual.lstm else []
-    inside += ["attention"] if residual and residual.attention else []
+    inside = [f"GN{level.norm_groups}"] if level.norm_groups else []
+    inside += [f"{residual.hidden}·{len(residual.dilations)}"] if residual else []
+    inside += ["lstm"] if residual and residual.lstm else []
+    inside += ["attn"] if residual and residual.attention else []
     return [
-        ", ".join(f"{into} → {out}" for into, out in dict.fromkeys(ends)),
-        ", ".join(kernels),
-        ", ".join(strides),
-        f"GN {level.norm_groups}" if level.norm_groups else "",
-        " + ".join(inside),
+        ", ".join(f"{into}→{out}" for into, out in dict.fromkeys(ends)),
+        f"{', '.join(kernels)} / {', '.join(strides)}",
+        " ".join(inside),
     ]
 
 
 def _totals(spec: Spec, costs: Cost) -> list[str]:
-    kinds = ", ".join(f"{kind} {format_count(n)}" for kind, n in costs.macs_by_kind.items())
+    kinds = ", ".join(f"{kind} {format_count(n)}" for kind, n in costs.macs_by_kind.items() if n)
     return [
         "",
         f"[bold]{spec.name}[/bold]  {', '.join(spec.sources)}  ({spec_hash(spec)})",
         f"parameters  {costs.parameters:,}",
-        f"MACs        {costs.macs:,} for a segment of {spec.segment:g} s ({kinds})",
+        f"MACs        {costs.macs:,} for a segment of {spec.segment:g} s",
+        f"            {kinds}",
         f"            {format_count(costs.macs_per_second, 'MAC')} a second of audio; "
         "1 MAC = 2 FLOPs",
+        f"memory      {format_bytes(activation_bytes(plan(spec)))} of activations for a segment, "
+        "if all are kept",
         f"apart       {format_count(costs.elementwise)} values normalised, scaled or mixed; "
         f"{format_count(costs.transform_flops, 'FLOP')} of Fourier transforms",
     ]

@@ -40,9 +40,10 @@ class FittedWaveform(nn.Module):
 
     def analyse(self, mixture: Float[Tensor, "B A N"]) -> Float[Tensor, "B A 1 M"]:
         """Padded with zeros, then upsampled."""
-        missing = self.plan.length(mixture.shape[-1]) - mixture.shape[-1]
+        n_samples = mixture.shape[-1]
+        missing = self.plan.length(n_samples) - n_samples
         padded = F.pad(mixture, (missing // 2, missing - missing // 2))
-        return self.upsample(padded)[:, :, None]
+        return self.upsample(padded)[:, :, None, : self.plan.fitted(n_samples)]
 
     def synthesise(
         self, features: Float[Tensor, "B C 1 M"], n_samples: int

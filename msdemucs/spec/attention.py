@@ -1,7 +1,6 @@
 """Attention blocks: how tokens of the branches look at each other."""
 
 import re
-from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -9,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
-from msdemucs.spec.base import Section
+from msdemucs.spec.kinds import Kind, OneOf
 from msdemucs.spec.operators import (
     AttentionProducts,
     Convolution,
@@ -26,7 +25,7 @@ BOTTLENECK = "bottleneck"
 PLACE = re.compile(r"bottleneck|(encoder|decoder) (\d+)")
 
 
-class AttentionOptions(Section):
+class AttentionOptions(Kind):
     """What every kind of attention block has."""
 
     mechanism: Mechanism = "softmax"
@@ -63,9 +62,13 @@ class AttentionOptions(Section):
                 raise PydanticCustomError("place", "“{place}” is listed twice", {"place": place})
         return value
 
-    @abstractmethod
     def is_cross(self, layer: int) -> bool:
-        """Whether a layer, counted from 0, attends to the other stream."""
+        """Whether a layer, counted from 0, attends to the other stream.
+
+        Raises:
+            NotImplementedError: a kind that does not say.
+        """
+        raise NotImplementedError
 
     @property
     def crosses(self) -> bool:
@@ -108,7 +111,7 @@ class CrossOnly(AttentionOptions):
         return True
 
 
-Attention = Annotated[Alternating | SelfOnly | CrossOnly, Field(discriminator="kind")]
+Attention = Annotated[AttentionOptions, OneOf(AttentionOptions)]
 
 
 def level_of(place: str) -> tuple[str, int]:

@@ -1,7 +1,7 @@
 """Fusions: how several STFT resolutions become one, at the bottleneck and at the output.
 
-A new kind is an options class here, with the operators that it costs, added to its union below,
-and a module registered for it in `model/fusion.py`.
+A new kind is an options class here, with the operators that it costs, and a module registered for
+it in `model/fusion.py`.
 """
 
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from msdemucs.spec.base import Section
+from msdemucs.spec.kinds import Kind, OneOf
 from msdemucs.spec.operators import Convolution, Mix, Operator
 
 Smoothing = Annotated[float, Field(ge=0, lt=1)] | None
@@ -36,7 +37,7 @@ class Estimates:
         return self.resolutions * self.sources * self.channels * self.samples
 
 
-class OutputOptions(Section):
+class OutputOptions(Kind):
     """What every output fusion has."""
 
     def operators(self, estimates: Estimates) -> tuple[Operator, ...]:
@@ -53,7 +54,19 @@ class OutputOptions(Section):
         return 1
 
 
-class WeightedBottleneck(Section):
+class BottleneckOptions(Kind):
+    """What every fusion at the bottleneck has."""
+
+    def operators(self, resolutions: int, elements: int) -> tuple[Operator, ...]:
+        """What it computes on maps of so many elements together.
+
+        Raises:
+            NotImplementedError: a kind that does not say.
+        """
+        raise NotImplementedError
+
+
+class WeightedBottleneck(BottleneckOptions):
     """Feature maps are resized to the middle resolution and averaged with learned weights.
 
     After attention the result goes back to every resolution r as w_r · x + (1 − w_r) · h_r, with
@@ -69,7 +82,7 @@ class WeightedBottleneck(Section):
         return (Mix(resolutions, 2 * elements),)
 
 
-class MeanBottleneck(Section):
+class MeanBottleneck(BottleneckOptions):
     """As weighted, with every weight one over the number of resolutions, not learned."""
 
     kind: Literal["mean"] = "mean"
@@ -216,21 +229,10 @@ class AttentionOutput(OutputOptions):
         )
 
 
-BottleneckFusion = WeightedBottleneck | MeanBottleneck
-OutputFusion = (
-    SumOutput
-    | WeightedOutput
-    | PerSourceOutput
-    | ConvolutionOutput
-    | TimeUNet2DOutput
-    | AttentionOutput
-)
-
-
 class Fusion(Section):
     """Where and how resolutions meet."""
 
-    bottleneck: Annotated[BottleneckFusion, Field(discriminator="kind")] = WeightedBottleneck()
+    bottleneck: Annotated[BottleneckOptions, OneOf(BottleneckOptions)] = WeightedBottleneck()
     """Around attention, wherever it is; used where there are several resolutions and attention."""
-    output: Annotated[OutputFusion, Field(discriminator="kind")] = SumOutput()
+    output: Annotated[OutputOptions, OneOf(OutputOptions)] = SumOutput()
     """Of the estimates in the waveform domain; the waveform branch is added after it."""

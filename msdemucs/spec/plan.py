@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from msdemucs.spec.attention import BlockPlan
-from msdemucs.spec.fusion import BottleneckFusion, Estimates
+from msdemucs.spec.fusion import BottleneckOptions, Estimates
 from msdemucs.spec.levels import DecoderLevel, EncoderLevel, Grid, Level, recurrent
 from msdemucs.spec.operators import Filter, Fourier, Mix, Operator, Table
 from msdemucs.spec.schema import FrequencyEmbedding, Lstm, Resolution, Spec, Waveform
@@ -36,15 +36,18 @@ class WaveformFront:
     options: Waveform
     fits: tuple[tuple[int, int], ...] = ()
 
-    def length(self, samples: int) -> int:
-        """Samples at the mixture's rate after padding: at least as many."""
-        resample = self.options.resample
-        size = samples * resample
+    def fitted(self, samples: int) -> int:
+        """What the first level is given of a mixture, at its own rate."""
+        size = samples * self.options.resample
         for kernel, stride in self.fits:
             size = max(1, -(-(size - kernel) // stride) + 1)
         for kernel, stride in reversed(self.fits):
             size = (size - 1) * stride + kernel
-        return -(-size // resample)
+        return size
+
+    def length(self, samples: int) -> int:
+        """Samples at the mixture's rate after padding: at least as many."""
+        return -(-self.fitted(samples) // self.options.resample)
 
 
 Front = Resolution | WaveformFront
@@ -152,7 +155,7 @@ class Plan:
     trunk: TrunkPlan | None
     blocks: tuple[BlockPlan, ...]
     sites: tuple[Site, ...]
-    fusion: BottleneckFusion | None
+    fusion: BottleneckOptions | None
     shortest: int
 
     @property
@@ -278,8 +281,10 @@ def _transform(branch: BranchPlan, signals: int, name: str) -> Iterator[PlanNode
         yield PlanNode(path, "transform", (fourier,))
     elif branch.front.options.resample > 1:
         factor = branch.front.options.resample
-        outputs = top.frames if name == "analyse" else top.frames // factor
-        taps = resampler_taps(1, factor) if name == "analyse" else resampler_taps(factor, 1)
+        old, new = (1, factor) if name == "analyse" else (factor, 1)
+        samples = -(-top.frames // factor) if name == "analyse" else top.frames
+        outputs = new * (samples // old + 1)  # the last ones are cropped
+        taps = resampler_taps(old, new)
         yield PlanNode(path, "transform", (Filter(taps, outputs * signals),))
 
 

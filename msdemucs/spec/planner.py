@@ -74,7 +74,9 @@ class _Planner:
         return replace(apart, blocks=blocks, sites=sites, fusion=fusion)
 
     def refuse(self, field: str, message: str, hint: str = "") -> None:
-        self.problems.append(Problem(message, field, hint=hint))
+        """Note what stands in the way; of a schedule the first wrong level is enough."""
+        if all(problem.field != field for problem in self.problems):
+            self.problems.append(Problem(message, field, hint=hint))
 
     def stop_on_problems(self) -> None:
         if self.problems:
@@ -289,8 +291,7 @@ class _Planner:
         kernels, strides = self.waveform_kernels, self.waveform_strides
         fits = tuple(zip(kernels, strides, strict=True)) if spec.padding == "valid" else ()
         front = WaveformFront(spec.waveform, fits)
-        frames = front.length(spec.n_samples) * spec.waveform.resample
-        top = Grid(spec.audio_channels, 1, frames)
+        top = Grid(spec.audio_channels, 1, front.fitted(spec.n_samples))
         shifts = self.shifts(Axis.FRAMES, top, kernels, strides, "segment")
         return self.branch("waveform", front, None, shifts)
 

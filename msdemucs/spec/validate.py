@@ -5,12 +5,13 @@ import json
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from msdemucs.errors import Problem, SpecError
+from msdemucs.spec.kinds import Kind, kinds_of
 from msdemucs.spec.source import Node, Place, nodes_of, read_yaml, read_yaml_file
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -81,7 +82,7 @@ def _problem(detail: ErrorDetails, root: Node, model: type[BaseModel]) -> Proble
     node, field = _walk(root, detail["loc"])
     if kind == "extra_forbidden":
         name = field.rsplit(".", 1)[-1]
-        hint = nearest(name, sorted(_fields_at(model, detail["loc"][:-1])))
+        hint = nearest(name, sorted(_fields_at(model, root, detail["loc"][:-1])))
         return (node.key or node.place).problem("there is no such field", field=field, hint=hint)
     if kind == "missing":
         missing = str(detail["loc"][-1])
@@ -140,31 +141,33 @@ def _walk(root: Node, loc: Sequence[str | int]) -> tuple[Node, str]:
     return node, ".".join(parts)
 
 
-def _fields_at(model: type[BaseModel], loc: Sequence[str | int]) -> set[str]:
+def _fields_at(model: type[BaseModel], root: Node, loc: Sequence[str | int]) -> set[str]:
     """The fields that the section at `loc` may hold."""
     found: list[type[BaseModel]] = [model]
+    node = root
     for part in loc:
-        tagged = [section for section in found if str(part) in _tags(section)]
+        node = node.child(part) or node
         fields = [
             s.model_fields[part] for s in found if isinstance(part, str) and part in s.model_fields
         ]
-        if tagged:
-            found = tagged
-        elif fields:
+        if fields:
             found = [section for field in fields for section in _sections(field.annotation)]
-    return {name for section in found for name in section.model_fields}
+    kind = node.child("kind")
+    named = [section for section in found if kind and _kind_of(section) == kind.value]
+    return {name for section in named or found for name in section.model_fields}
 
 
-def _tags(section: type[BaseModel]) -> tuple[object, ...]:
+def _kind_of(section: type[BaseModel]) -> object:
     kind = section.model_fields.get("kind")
-    is_literal = kind is not None and typing.get_origin(kind.annotation) is Literal
-    return typing.get_args(kind.annotation) if kind is not None and is_literal else ()
+    return kind.default if kind else None
 
 
 def _sections(annotation: object) -> Iterator[type[BaseModel]]:
-    """Every section class inside an annotation: unions, tuples, Annotated."""
+    """Every section class inside an annotation: unions, tuples, Annotated, kinds."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
+        if issubclass(annotation, Kind):
+            yield from kinds_of(annotation).values()
         return
     arguments = typing.get_args(annotation)
     for argument in arguments[:1] if typing.get_origin(annotation) is Annotated else arguments:

@@ -1,5 +1,7 @@
 """Blocks against torch's own modules and against formulas."""
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given
@@ -7,20 +9,24 @@ from hypothesis import strategies as st
 from torch import nn
 
 from msdemucs.model.attention import (
+    Gate,
     MultiHeadAttention,
     SequenceNorm,
     linear_products,
 )
 from msdemucs.model.build import rescale
 from msdemucs.model.embeddings import FrequencyEmbedding, sinusoids_1d, sinusoids_2d
-from msdemucs.model.fusion import SmoothedWeights
+from msdemucs.model.fusion import AttentionFusion, SmoothedWeights, TimeUNet2DFusion
 from msdemucs.model.layers import DecoderCell, EncoderCell
-from msdemucs.model.residual import RowNorm
+from msdemucs.model.recurrent import SpannedLstm
+from msdemucs.model.resampling import Resampler
+from msdemucs.model.residual import LocalAttention, RowNorm
 from msdemucs.model.transforms import Spectrogram, reflect
-from msdemucs.spec import Resolution, plan
+from msdemucs.spec import Plan, Resolution, Spec, plan
 from msdemucs.spec.attention import SelfOnly
 from msdemucs.spec.plan import EmbeddingPlan
 from msdemucs.spec.schema import FrequencyEmbedding as FrequencyEmbeddingOptions
+from msdemucs.spec.schema import ResidualAttention
 from tests.specs import small
 
 CPU = torch.device("cpu")
@@ -63,6 +69,146 @@ def test_the_inverse_returns_the_signal_but_for_its_edges_and_nyquist(
     torch.testing.assert_close(
         back[..., edge:-edge], mixture[..., edge:-edge], rtol=0, atol=1e-3
     )  # the dropped Nyquist row holds that much of a reflected end
+
+
+@pytest.mark.parametrize("n_samples", [4096, 4097, 9000])
+@pytest.mark.parametrize(("n_fft", "hop_length"), [(256, 128), (256, 64)])
+def test_frames_on_a_grid_are_centred_at_their_hops(
+    n_fft: int, hop_length: int, n_samples: int
+) -> None:
+    front = Spectrogram(Resolution(n_fft=n_fft, hop_length=hop_length, framing="grid"))
+    mixture = torch.randn(1, 2, n_samples)
+    features = front.analyse(mixture)
+    frames = -(-n_samples // hop_length)
+    assert features.shape == (1, 4, n_fft // 2, frames)
+    centred = torch.stft(
+        mixture[0],
+        n_fft,
+        hop_length,
+        window=torch.hann_window(n_fft),
+        center=True,
+        pad_mode="reflect",
+        normalized=True,
+        return_complex=True,
+    )[:, :-1, :frames]
+    ours = torch.complex(features[0, 0::2], features[0, 1::2])
+    torch.testing.assert_close(ours, centred, rtol=1e-4, atol=1e-5)
+
+
+def test_the_inverse_of_a_grid_returns_all_but_the_end() -> None:
+    front = Spectrogram(Resolution(n_fft=256, hop_length=128, framing="grid"))
+    mixture = torch.sin(torch.arange(5120) / 10)[None, None]
+    back = front.synthesise(front.analyse(mixture), 5120)
+    torch.testing.assert_close(back[..., :-128], mixture[..., :-128], rtol=0, atol=5e-3)
+
+
+def test_an_impulse_is_resampled_to_a_windowed_sinc_of_unit_gain() -> None:
+    up = Resampler(1, 2)
+    torch.testing.assert_close(up(torch.ones(1, 1, 50)), torch.ones(1, 1, 100))
+    time = torch.arange(2000) / 44100
+    tone = torch.sin(2 * torch.pi * 3000 * time)[None, None]
+    twice = torch.sin(2 * torch.pi * 3000 * torch.arange(4000) / 88200)[None, None]
+    torch.testing.assert_close(up(tone)[..., 200:-200], twice[..., 200:-200], rtol=0, atol=2e-3)
+    back = Resampler(2, 1)(up(tone))
+    torch.testing.assert_close(back[..., 100:-100], tone[..., 100:-100], rtol=0, atol=2e-3)
+
+
+@pytest.mark.parametrize(("old", "new", "n_samples", "expected"), [(1, 3, 7, 21), (3, 1, 7, 2)])
+def test_resampling_rounds_lengths_down(old: int, new: int, n_samples: int, expected: int) -> None:
+    assert Resampler(old, new)(torch.randn(1, 2, n_samples)).shape == (1, 2, expected)
+
+
+def test_spans_are_stitched_from_their_middles() -> None:
+    spanned = SpannedLstm(4, 1, span=20)
+    x = torch.randn(2, 4, 57)
+    with torch.inference_mode():
+        found = spanned(x) - x
+        filled = nn.functional.pad(x, (0, 80 - 57))
+        spans = [spanned.lstm(filled[..., start : start + 20]) for start in range(0, 60, 10)]
+    for index, span in enumerate(spans):
+        middle = slice(10 * index + 5, 10 * index + 15)
+        expected = span[..., 5 : 5 + len(range(57)[middle])]
+        torch.testing.assert_close(found[..., middle], expected, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(found[..., :5], spans[0][..., :5], rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(found[..., 55:], spans[-1][..., 5:7], rtol=1e-4, atol=1e-6)
+
+
+def test_a_short_sequence_is_one_span() -> None:
+    spanned = SpannedLstm(4, 2, span=20)
+    x = torch.randn(1, 4, 20)
+    with torch.inference_mode():
+        torch.testing.assert_close(spanned(x), x + spanned.lstm(x))
+
+
+def test_local_attention_is_its_formula() -> None:
+    # base.md, section 1.2, written out for every pair of frames
+    attention = LocalAttention(6, ResidualAttention(heads=2, decays=3))
+    with torch.no_grad():
+        for parameter in attention.parameters():
+            parameter.normal_()
+        x = torch.randn(1, 6, 5)
+        frames = x[0].T
+        q, k, content = (
+            linear(frames).view(5, 2, 3)
+            for linear in (attention.query, attention.key, attention.content)
+        )
+        strength = attention.decay(frames).sigmoid().view(5, 2, 3) / 2
+        mixed = torch.zeros(5, 2, 3)
+        for u in range(5):
+            for head in range(2):
+                slope = sum((f + 1) * strength[u, head, f] for f in range(3)) / 3**0.5
+                scores = torch.stack(
+                    [
+                        torch.tensor(-100.0)
+                        if t == u
+                        else q[u, head] @ k[t, head] / 3**0.5 - slope * abs(t - u)
+                        for t in range(5)
+                    ]
+                )
+                mixed[u, head] = scores.softmax(0) @ content[:, head]
+        expected = frames + attention.out(mixed.view(5, 6))
+        torch.testing.assert_close(attention(x)[0].T, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_lone_frame_attends_to_itself() -> None:
+    attention = LocalAttention(4, ResidualAttention(heads=2))
+    assert attention(torch.randn(1, 4, 1)).isfinite().all()
+
+
+def test_a_gate_begins_with_the_mean_and_closes_to_what_entered() -> None:
+    gate, old, new = Gate(), torch.randn(1, 2, 3, 4), torch.randn(1, 2, 3, 4)
+    torch.testing.assert_close(gate(old, new), (old + new) / 2)
+    with torch.no_grad():
+        gate.weight.fill_(-200)
+    assert torch.equal(gate(old, new), old)
+
+
+def test_a_time_unet_without_activation_is_linear_and_with_one_is_bounded_below() -> None:
+    linear = {"fusion.output": {"kind": "time_unet_2d", "channels": 4, "kernel_size": 5}}
+    unet = TimeUNet2DFusion(*_output_of(small("htdemucs_n", linear)))
+    x, y = torch.randn(2, 1, 2, 4, 2, 300)
+    bias = unet(torch.zeros_like(x))
+    torch.testing.assert_close(unet(x + y) + bias, unet(x) + unet(y), rtol=1e-3, atol=1e-5)
+    curved = {"fusion.output": {**linear["fusion.output"], "activation": "gelu"}}
+    rectified = TimeUNet2DFusion(*_output_of(small("htdemucs_n", curved)))(100 * x)
+    assert -0.17 < float(rectified.detach().min()) < 0
+
+
+def test_attention_over_resolutions_is_a_mean_that_changes_with_time() -> None:
+    options = {"fusion.output": {"kind": "attention", "features": 4, "hop_length": 50}}
+    attend = AttentionFusion(*_output_of(small("htdemucs_n", options)))
+    same = torch.randn(1, 1, 4, 2, 300).expand(-1, 2, -1, -1, -1)
+    torch.testing.assert_close(attend(same), same[:, 0], rtol=1e-4, atol=1e-6)
+    waveforms = torch.randn(1, 2, 4, 2, 300)
+    weight = (attend(waveforms).detach() - waveforms[:, 1]) / (waveforms[:, 0] - waveforms[:, 1])
+    torch.testing.assert_close(weight[:, :, 0], weight[:, :, 1], rtol=1e-2, atol=1e-3)
+    assert float(weight.min()) > 0
+    assert float(weight.max()) < 1
+    assert float(weight.std()) > 1e-4
+
+
+def _output_of(spec: Spec) -> tuple[Any, Plan]:
+    return spec.fusion.output, plan(spec)
 
 
 @given(st.integers(1, 40), st.integers(0, 50), st.integers(0, 50))

@@ -1,5 +1,7 @@
 """What every separator does: any length, independent items, no dead parameter."""
 
+from collections import defaultdict
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -7,7 +9,8 @@ from hypothesis import strategies as st
 
 from msdemucs import build
 from msdemucs.model import Separator
-from tests.specs import build_or_none, small, spec_data
+from msdemucs.spec import dump_spec
+from tests.specs import Data, build_or_none, small, spec_data
 
 NAMES = ["htdemucs", "htdemucs_n", "htdemucs_nn"]
 
@@ -22,7 +25,8 @@ def test_output_is_as_long_as_the_input(name: str, training: bool) -> None:
         assert estimates.isfinite().all()
 
 
-@settings(max_examples=60)
+@pytest.mark.slow
+@settings(max_examples=500)
 @given(spec_data(), st.integers(1, 1200), st.booleans())
 def test_what_passes_validation_runs_forward_and_backward(
     data: dict[str, object], n_samples: int, training: bool
@@ -34,9 +38,40 @@ def test_what_passes_validation_runs_forward_and_backward(
     mixture = torch.randn(2, spec.audio_channels, n_samples)
     estimates = model(mixture)
     assert estimates.shape == (2, len(spec.sources), spec.audio_channels, n_samples)
+    assert estimates.isfinite().all()
     estimates.square().mean().backward()
     gradients = [parameter.grad for parameter in model.parameters()]
     assert all(gradient is None or gradient.isfinite().all() for gradient in gradients)
+
+
+def test_random_specs_vary_every_field_and_most_of_them_build() -> None:
+    values: defaultdict[str, set[str]] = defaultdict(set)
+    built: list[bool] = []
+
+    @settings(max_examples=300)
+    @given(spec_data())
+    def draw(data: Data) -> None:
+        spec = build_or_none(data)
+        built.append(spec is not None)
+        if spec is not None:
+            note(dump_spec(spec), "")
+
+    def note(value: object, field: str) -> None:
+        values[field].add(str(value))
+        if isinstance(value, dict):
+            for name, inner in value.items():
+                note(inner, f"{field}.{name}".lstrip("."))
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            for inner in value:
+                note(inner, f"{field}[]")
+
+    draw()
+    assert sum(built) > 0.7 * len(built)
+    # a constant, and options of kinds and schedules that are drawn with one value
+    single = {"name", "fusion.output.width", "fusion.output.features", "fusion.output.hop_length"}
+    assert {field for field, found in values.items() if len(found) < 2} - single <= {
+        field for field in values if field.startswith(("channels.", "residual.depth."))
+    }
 
 
 @pytest.mark.parametrize("training", [True, False])

@@ -9,8 +9,22 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from msdemucs import build, load_weights, save_weights
+from msdemucs.cost import cost
 from msdemucs.errors import DataError
+from msdemucs.spec import parse_spec
 from tests.specs import small
+
+SHARED: dict[str, object] = {
+    "name": "shared",
+    "segment": 0.1,
+    "sample_rate": 8000,
+    "depth": 2,
+    "channels": 4,
+    "kernel_size": 4,
+    "stride": 2,
+    "spectral": {"resolutions": [128, 256], "share": True},
+    "waveform": None,
+}
 
 
 def test_a_saved_model_comes_back_the_same(tmp_path: Path) -> None:
@@ -24,6 +38,29 @@ def test_a_saved_model_comes_back_the_same(tmp_path: Path) -> None:
         assert torch.equal(loaded(mixture), model.eval()(mixture))
     for key, tensor in model.state_dict().items():
         assert torch.equal(loaded.state_dict()[key], tensor)
+
+
+def test_what_is_shared_is_written_once_and_read_back_shared(tmp_path: Path) -> None:
+    data = {
+        **SHARED,
+        "attention": [{"kind": "self", "layers": 1, "heads": 1, "at": ["encoder 0", "decoder 0"]}],
+    }
+    model = build(parse_spec(data))
+    path = tmp_path / "model.safetensors"
+    save_weights(model, path)
+    with safe_open(path, framework="pt") as file:
+        written = sum(file.get_tensor(name).numel() for name in file.keys())  # noqa: SIM118
+    learned = sum(parameter.numel() for parameter in model.parameters())
+    averages = sum(buffer.numel() for buffer in model.buffers() if buffer.shape == (2,))
+    assert learned == cost(model.spec).parameters
+    assert written == learned + averages
+    loaded = load_weights(path)
+    mixture = torch.randn(1, 2, 900)
+    with torch.inference_mode():
+        assert torch.equal(loaded(mixture), model.eval()(mixture))
+    first, second = loaded.branches[0], loaded.branches[1]
+    assert first.encoder is second.encoder
+    assert sum(parameter.numel() for parameter in loaded.parameters()) == learned
 
 
 def test_the_file_carries_the_spec_as_json(tmp_path: Path) -> None:
