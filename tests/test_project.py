@@ -121,6 +121,38 @@ def test_python_examples_of_the_readme_run(tmp_path: Path) -> None:
         assert run.returncode == 0, run.stderr
 
 
+def test_the_contributing_guides_new_kind_needs_nothing_but_its_own_code(tmp_path: Path) -> None:
+    blocks = re.findall(r"^```python\n(.*?)^```", CONTRIBUTING, re.DOTALL | re.MULTILINE)
+    check = """
+import torch
+from msdemucs.errors import SpecError
+from msdemucs.spec import Spec, dump_spec, parse_spec, spec_hash
+
+assert parse_spec(dump_spec(spec)) == spec
+assert spec_hash(spec) != spec_hash(load_spec("htdemucs_n"))
+assert '"gains"' in str(Spec.model_json_schema()).replace("'", '"')
+small = {"channels.start": 4, "attention.0.heads": 4, "segment": 0.5}
+model = build(load_spec("htdemucs_n", overrides={**small, "fusion.output": {"kind": "gains"}}))
+model(torch.randn(1, 2, 5000)).sum().backward()
+assert model.output.fusion.gains.grad.any()
+try:
+    load_spec("htdemucs_n", overrides={"fusion.output": {"kind": "gains", "strat": 1}})
+except SpecError as error:
+    print(error)
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", "\n".join([*blocks, check])],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    counted, built = run.stdout.split()[:2]
+    # n without its convolution (6200), and a gain a source and resolution
+    assert counted == built == str(9672811 - 6200 + 4 * 3)
+    assert "did you mean “start”?" in run.stdout
+
+
 def test_specs_of_the_readme_are_accepted_and_refused_as_it_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

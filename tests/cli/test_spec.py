@@ -36,10 +36,41 @@ def test_build_prints_every_level_with_kernel_and_stride(monkeypatch: pytest.Mon
     monkeypatch.setenv("COLUMNS", "160")
     run = msdemucs("spec", "build", "htdemucs")
     rows = {line.split()[0]: line.split() for line in run.stdout.splitlines() if line.strip()}
-    assert rows["spectral.0.encoder.3"][1:6] == ["192", "→", "384", "8×1", "4×1"]
-    assert rows["waveform.decoder.0"][1:6] == ["384", "→", "192", "1×8", "1×4"]
-    assert rows["spectral.0.encoder.3"][-3] == "1,075,872"
+    assert rows["spectral.0.encoder.3"][1:5] == ["192→384", "8×1", "/", "4×1"]
+    assert rows["waveform.decoder.0"][1:5] == ["384→192", "1×8", "/", "1×4"]
+    assert rows["spectral.0.encoder.3"][5:8] == ["48·2", "384×8×431", "1,075,872"]
     assert rows["parameters"] == ["parameters", "26,899,536"]
+
+
+def test_build_shows_where_branches_merge_and_blocks_are_shared() -> None:
+    run = msdemucs("spec", "build", "htdemucs_p")
+    lines = [" ".join(line.split()) for line in run.stdout.splitlines()]
+    assert any("trunk.encoder.0 320→640 8×1, 1×8 / 8×1, 1×4" in line for line in lines)
+    assert "attention.0 at decoder 0 shared 5.544 G" in lines
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--max-parameters", "26899535"], "26.9 M parameters, the limit is 26.9 M"),
+        (["--max-memory", "2"], "2.59 GiB for the activations of one segment, the limit"),
+        (["--set", "channels.start=9999999"], "parameters, the limit is 2 G"),
+    ],
+)
+def test_what_is_too_large_is_refused_before_it_is_built(
+    arguments: list[str], message: str
+) -> None:
+    run = msdemucs("spec", "build", "htdemucs", *arguments)
+    assert run.returncode == 2
+    assert message in run.stderr
+    assert run.stdout == ""
+
+
+def test_limits_can_be_raised() -> None:
+    huge = ["spec", "build", "htdemucs", "--set", "channels.start=4800", "--json"]
+    assert msdemucs(*huge).returncode == 2
+    run = msdemucs(*huge, "--max-parameters", "0", "--max-memory", "0")
+    assert json.loads(run.stdout)["params"] > 200e9
 
 
 def test_set_overrides_a_field() -> None:
