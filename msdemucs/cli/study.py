@@ -3,7 +3,7 @@
 import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -115,10 +115,19 @@ def show(
     from msdemucs.study.load import load_study
 
     record = load_study(study, storage=storage)
-    out.print(f"{record.name}: {record.title}", markup=False)
+    out.print(f"{record.name}: {record.title}", markup=False, soft_wrap=True)
     _print_table(trial_table(record, record.trials))
-    for _, trial in record.trials[record.trials.state == "failed"].iterrows():
-        out.print(f"trial {trial.trial} failed: {trial.failure}", markup=False, soft_wrap=True)
+    for line in _remarks(record):
+        out.print(line, markup=False, soft_wrap=True)
+
+
+def _remarks(record: "StudyRecord") -> Iterator[str]:
+    """Why trials failed or were refused, and what their scores are without."""
+    for _, trial in record.trials.iterrows():
+        if isinstance(trial.failure, str):
+            yield f"trial {trial.trial} {trial.state}: {trial.failure}"
+        for reason in trial.left_out:
+            yield f"trial {trial.trial} without a test track: {reason}"
 
 
 def _print_finished(finished: "Finished", storage: str | None, wanted: int) -> None:

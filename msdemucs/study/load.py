@@ -144,6 +144,7 @@ def _trial(trial: FrozenTrial, columns: list[str]) -> Mapping[str, object]:
         "params": {**trial.system_attrs.get("fixed_params", {}), **trial.params},
         "differences": attrs.get("differences", {}),
         "versions": attrs.get("versions", {}),
+        "left_out": attrs.get("left_out", []),
     }
 
 

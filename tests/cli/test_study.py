@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from msdemucs.cli import study as commands
 from msdemucs.cli.progress import Bars, Lines, progress
-from msdemucs.errors import SpecError, StudyError
+from msdemucs.errors import DataError, SpecError, StudyError
 from msdemucs.study.candidate import Candidate, TrialLog
 from msdemucs.study.reading import load_search_space
 from msdemucs.study.runner import run_study
@@ -127,6 +127,24 @@ def test_show_prints_a_row_for_each_trial(folder: Path) -> None:
     assert rows[1].split()[:3] == ["1", "htdemucs_nn", "complete"]
     assert "3.0 ms" in rows[1]
     assert rows[1].rstrip().endswith("channels.start 4")
+
+
+def test_show_tells_why_trials_have_no_score_or_fewer_tracks(folder: Path) -> None:
+    def careless(candidate: Candidate, log: TrialLog) -> None:
+        if candidate.trial == 0:
+            log.left_out(DataError("is damaged", path=Path("drums.wav"), track="A - B"))
+        if candidate.trial == 1:
+            raise DataError("none of the 2 test tracks can be read")
+        toy(candidate, log)
+
+    run_study(load_search_space(Path("toy.yaml")), careless)
+    done = CliRunner().invoke(commands.app, ["show", "toy"], catch_exceptions=False)
+    lines = done.stdout.splitlines()
+    assert "trial 0 without a test track: drums.wav: is damaged (track “A - B”)" in lines
+    assert any(
+        line.startswith("trial 1 failed: ") and "none of the 2 test tracks" in line
+        for line in lines
+    )
 
 
 def test_show_of_a_misspelt_study_names_the_nearest(folder: Path) -> None:
