@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
-from msdemucs.cli.console import out
+from msdemucs.cli.console import out, print_table
 from msdemucs.cost import Cost, cost
 from msdemucs.errors import UsageError
 from msdemucs.spec import (
@@ -48,7 +49,7 @@ def build(
     if as_json:
         out.print_json(json.dumps(_summary(spec, costs)))
         return
-    out.print(_levels(plan(spec), costs))
+    print_table(_levels(plan(spec), costs))
     for line in _totals(spec, costs):
         out.print(line, soft_wrap=True)
 
@@ -88,10 +89,12 @@ def diff(base: Source, other: Source, as_json: AsJson = False) -> None:
     if not differences:
         out.print("the specs are the same")
         return
-    table = Table("field", base, other, box=None, header_style="bold")
+    table = Table(box=None, header_style="bold")
+    for heading in ("field", base, other):
+        table.add_column(escape(heading), overflow="fold")
     for field, (left, right) in differences.items():
-        table.add_row(field, json.dumps(left), json.dumps(right))
-    out.print(table)
+        table.add_row(field, escape(json.dumps(left)), escape(json.dumps(right)))
+    print_table(table)
 
 
 @app.command("list")
@@ -118,7 +121,19 @@ def schema(
     if output is None:
         out.print(text, markup=False, soft_wrap=True)
     else:
-        output.write_text(text + "\n")
+        _write(output, text + "\n")
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror}") from None
 
 
 def overrides(settings: list[str] | None, sources: str | None = None) -> dict[str, object]:
@@ -163,11 +178,12 @@ def _summary(spec: Spec, costs: Cost) -> dict[str, object]:
 
 def _levels(resolved: Plan, costs: Cost) -> Table:
     table = Table(box=None, header_style="bold")
-    table.add_column("part")
+    table.add_column("part", no_wrap=True)
     for name in ("channels", "kernel", "stride", "norm", "residual"):
         table.add_column(name, justify="right")
-    for name in ("output C × F × T", "parameters", "MACs"):
-        table.add_column(name, justify="right")
+    table.add_column("output C × F × T", justify="right")
+    for name in ("parameters", "MACs"):
+        table.add_column(name, justify="right", no_wrap=True)
     for node, priced in zip(resolved.nodes, costs.nodes, strict=True):
         cell, grid = node.cell, node.output
         table.add_row(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from msdemucs.errors import DataError, StudyError
+from msdemucs.errors import DataError, UsageError
 from msdemucs.study.candidate import Candidate, TrialLog
 from msdemucs.study.load import load_study
 from msdemucs.study.records import CURVE_COLUMNS, SCORE_COLUMNS, STATES, TRIAL_COLUMNS
@@ -92,5 +92,5 @@ def test_a_study_is_found_by_name_path_and_url(search: Search, name: str) -> Non
 
 def test_a_misspelt_name_gets_the_nearest(search: Search) -> None:
     run_study(asking(search, trials=1), toy)
-    with pytest.raises(StudyError, match="did you mean “toy”"):
+    with pytest.raises(UsageError, match="did you mean “toy”"):
         load_study("toyy")
