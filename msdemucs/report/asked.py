@@ -89,5 +89,6 @@ def inline(value: object) -> str:
     if value is None or value in ([], ()):
         return "none"
     if isinstance(value, list | tuple) and not any(isinstance(v, Mapping | list) for v in value):
-        return ", ".join(inline(item) for item in value)
+        texts = [inline(item) for item in value]
+        return ("; " if any("," in text for text in texts) else ", ").join(texts)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

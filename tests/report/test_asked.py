@@ -22,3 +22,10 @@ def test_machines_and_recipes_read_without_code(record: StudyRecord) -> None:
     found = facts(replace(record, attrs={"machine": machine, "recipe": {"clip_norm": None}}))
     assert found["Machine"] == "memory 3.00 GiB · gpus none · versions.torch 2.11.0"
     assert found["Recipe"] == "clip_norm none"
+
+
+def test_tracks_left_out_before_the_first_trial_are_listed(record: StudyRecord) -> None:
+    reasons = ["a/bass.wav: is missing; the folder has drums, other", "b/bass.wav: is damaged"]
+    found = facts(replace(record, attrs={"tracks_left_out": reasons}))
+    assert found["Tracks left out"] == "; ".join(reasons)
+    assert facts(replace(record, attrs={"x": ["a", "b"]}))["X"] == "a, b"
