@@ -251,7 +251,10 @@ def paint_curves(curves: Sequence[Curve], *, best: int | None, height: int) -> g
     for curve in sorted(curves, key=lambda curve: emphasis(curve, best)):
         figure.add_trace(curve_trace(curve, best))
     figure.add_trace(selection_trace("lines"))
-    figure.update_xaxes(title={"text": "training step"}, rangemode="tozero", **grid_style())
+    steps = {"dtick": max(1, tick_step(max(curve.steps[-1] for curve in curves)))}
+    figure.update_xaxes(
+        title={"text": "training step"}, rangemode="tozero", **grid_style(), **steps
+    )
     figure.update_yaxes(**axis_style(y))
     mean = f", mean of {window} logged steps" if window > 1 else ""
     add_axis_name(figure, f"training loss{mean}" + (", log scale" if y.is_log else ""))

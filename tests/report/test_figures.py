@@ -66,6 +66,12 @@ def test_the_curves_axis_says_what_is_drawn(record: StudyRecord) -> None:
     assert {"htdemucs", "htdemucs_n", "htdemucs_nn", "trial 4", "trial 6"} <= set(texts)
 
 
+@pytest.mark.parametrize(("n_steps", "tick"), [(1, 1), (2, 1), (40, 10), (4000, 1000)])
+def test_training_steps_are_whole(n_steps: int, tick: int) -> None:
+    figure = paint_curves([curve(*[1.0] * n_steps)], best=None, height=400).to_plotly_json()
+    assert figure["layout"]["xaxis"]["dtick"] == tick
+
+
 def test_a_name_keeps_off_the_fronts_line() -> None:
     """A beaten baseline close under a level of the front, as in the demonstration's study."""
     points = tuple(
