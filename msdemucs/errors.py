@@ -4,10 +4,11 @@ MsdemucsError
 ├── InputError          a file that a person wrote cannot be used (exit 2)
 │   ├── SpecError       a spec, recipe or search space: file, line, column, field
 │   │   └── PlanError   a valid spec that cannot build: a shape that does not work out
-│   └── UsageError      a command's arguments: a name that does not exist, a path that is not there
+│   └── UsageError      a command's arguments: a name that does not exist, a path that is not there,
+│                       a study that was begun otherwise
 ├── DataError           an audio file or a track
 ├── TrainingError       a run that cannot go on: the step and the reason
-├── StudyError          a study that cannot be opened, or whose storage disagrees
+├── StudyError          a study that cannot go on: its storage fails, its trials fail
 └── ReportError         a report that cannot be written
 """
 
@@ -122,7 +123,7 @@ class TrainingError(MsdemucsError):
 
 
 class StudyError(MsdemucsError):
-    """A study that cannot be opened, continued or read."""
+    """A study that cannot go on: its storage fails, or its trials again and again."""
 
 
 class ReportError(MsdemucsError):

@@ -1,13 +1,16 @@
 """Where commands print: results to stdout, all else to stderr."""
 
-import os
-import sys
-
 from rich.console import Console
+from rich.table import Table
 
-PIPED_WIDTH = 120
-"""Columns of tables where no terminal says how wide it is."""
-
-is_sized = sys.stdout.isatty() or "COLUMNS" in os.environ
-out = Console(highlight=False, width=None if is_sized else PIPED_WIDTH)
+out = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
+
+WIDTH_IN_FILES = 240
+"""Columns of a table where no terminal says how many there are."""
+
+
+def print_table(table: Table) -> None:
+    """A table as wide as the terminal, or as it needs where there is none."""
+    console = out if out.is_terminal else Console(width=WIDTH_IN_FILES, highlight=False)
+    console.print(table)

@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from msdemucs.cli.console import errors, out
+from msdemucs.cli.console import errors, out, print_table
 from msdemucs.units import format_db, format_seconds
 
 if TYPE_CHECKING:
@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Make embedded data, look at folders of tracks.")
 
 Root = Annotated[Path, typer.Argument(metavar="DIR", help="A folder with train/ and test/.")]
+NewRoot = Annotated[Path, typer.Argument(metavar="DIR", help="Made where it is not there yet.")]
 
 
 @app.command()
 def synth(
-    root: Root,
+    root: NewRoot,
     tracks: Annotated[int, typer.Option(min=2, help="How many; one in four is for testing.")] = 8,
     seconds: Annotated[float, typer.Option(min=0.1, help="Length of each track.")] = 20.0,
     seed: Annotated[int, typer.Option(min=0, help="Another seed, another band.")] = 0,
@@ -42,7 +43,7 @@ def synth(
 
 
 @app.command()
-def sample(root: Root) -> None:
+def sample(root: NewRoot) -> None:
     """Unpack the excerpt of real music that stempeg carries, as one test track."""
     from msdemucs.data.sample import unpack_sample
 
@@ -71,7 +72,7 @@ def check(root: Root) -> None:
                 table.add_row(*_row(track, examine(track)))
             except DataError as error:
                 faults.append(error)
-    out.print(table)
+    print_table(table)
     for fault in faults:
         errors.print(f"error: {fault}", markup=False, soft_wrap=True)
     if faults:

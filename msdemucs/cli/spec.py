@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
-from msdemucs.cli.console import out
+from msdemucs.cli.console import out, print_table
 from msdemucs.cost import Cost, Limits, activation_bytes, check_size, cost
 from msdemucs.errors import UsageError
 from msdemucs.spec import (
@@ -64,7 +65,7 @@ def build(
     if as_json:
         out.print_json(json.dumps(_summary(spec, costs)))
         return
-    out.print(_levels(resolved, costs))
+    print_table(_levels(resolved, costs))
     for line in _totals(spec, costs):
         out.print(line, soft_wrap=True)
 
@@ -104,10 +105,12 @@ def diff(base: Source, other: Source, as_json: AsJson = False) -> None:
     if not differences:
         out.print("the specs are the same")
         return
-    table = Table("field", base, other, box=None, header_style="bold")
+    table = Table(box=None, header_style="bold")
+    for heading in ("field", base, other):
+        table.add_column(escape(heading), overflow="fold")
     for field, (left, right) in differences.items():
-        table.add_row(field, json.dumps(left), json.dumps(right))
-    out.print(table)
+        table.add_row(field, escape(json.dumps(left)), escape(json.dumps(right)))
+    print_table(table)
 
 
 @app.command("list")
@@ -134,7 +137,19 @@ def schema(
     if output is None:
         out.print(text, markup=False, soft_wrap=True)
     else:
-        output.write_text(text + "\n")
+        _write(output, text + "\n")
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror}") from None
 
 
 def overrides(settings: list[str] | None, sources: str | None = None) -> dict[str, object]:

@@ -3,15 +3,14 @@
 import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from msdemucs.cli.console import errors, out
+from msdemucs.cli.console import errors, out, print_table
 from msdemucs.units import format_count, format_db, format_seconds
 
 if TYPE_CHECKING:
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
     from msdemucs.study.runner import Finished
 
 app = typer.Typer(no_args_is_help=True, help="Run architecture searches and look at them.")
-
-WIDTH_IN_FILES = 240
-"""Columns of a table where no terminal says how many there are."""
 
 COLUMNS = {
     "usdr_db": "uSDR",
@@ -43,7 +39,9 @@ Storage = Annotated[
 @app.command()
 def run(  # noqa: PLR0913 (one option a thing that a user may decide)
     space: Annotated[Path, typer.Argument(help="A search space: search_spaces/multires.yaml")],
-    small: Annotated[bool, typer.Option("--small", help="The file's setting for minutes.")] = False,
+    small: Annotated[
+        bool, typer.Option("--small", help="Take the file's small setting: minutes.")
+    ] = False,
     trials: Annotated[
         int | None, typer.Option(min=1, help="Trials to complete in all, earlier ones included.")
     ] = None,
@@ -61,11 +59,13 @@ def run(  # noqa: PLR0913 (one option a thing that a user may decide)
     from msdemucs.cli.progress import progress
     from msdemucs.study.reading import load_search_space
     from msdemucs.study.runner import run_study
-    from msdemucs.study.storage import without_password
+    from msdemucs.study.storage import check_url, without_password
 
     search = load_search_space(space, small=small).asking(
         trials=trials, name=name, data=data, seed=seed
     )
+    if storage is not None:
+        check_url(storage)
     options = {"trials": trials, "name": name, "storage": storage, "seed": seed}
     command = _command(space, small, options, data or [])
 
@@ -101,7 +101,7 @@ def list_(storage: Storage = None) -> None:
         complete, failed = (str(counts.get(state, 0)) for state in ("complete", "failed"))
         table.add_row(record.name, complete, failed, objectives, url)
     if table.row_count:
-        _print_table(table)
+        print_table(table)
     else:
         errors.print("no study here yet: msdemucs study run search_spaces/multires.yaml --small")
 
@@ -115,10 +115,19 @@ def show(
     from msdemucs.study.load import load_study
 
     record = load_study(study, storage=storage)
-    out.print(f"{record.name}: {record.title}", markup=False)
-    _print_table(trial_table(record, record.trials))
-    for _, trial in record.trials[record.trials.state == "failed"].iterrows():
-        out.print(f"trial {trial.trial} failed: {trial.failure}", markup=False, soft_wrap=True)
+    out.print(f"{record.name}: {record.title}", markup=False, soft_wrap=True)
+    print_table(trial_table(record, record.trials))
+    for line in _remarks(record):
+        out.print(line, markup=False, soft_wrap=True)
+
+
+def _remarks(record: "StudyRecord") -> Iterator[str]:
+    """Why trials failed or were refused, and what their scores are without."""
+    for _, trial in record.trials.iterrows():
+        if isinstance(trial.failure, str):
+            yield f"trial {trial.trial} {trial.state}: {trial.failure}"
+        for reason in trial.left_out:
+            yield f"trial {trial.trial} without a test track: {reason}"
 
 
 def _print_finished(finished: "Finished", storage: str | None, wanted: int) -> None:
@@ -132,16 +141,11 @@ def _print_finished(finished: "Finished", storage: str | None, wanted: int) -> N
             soft_wrap=True,
         )
     record = load_study(finished.name, storage=storage)
+    plural = "" if finished.complete == 1 else "s"
     front = record.trials[record.trials.trial.isin(finished.front)]
-    out.print(f"study {finished.name}: {finished.complete} complete trials; the front:")
-    _print_table(trial_table(record, front.sort_values(next(iter(record.directions)))))
+    out.print(f"study {finished.name}: {finished.complete} complete trial{plural}; the front:")
+    print_table(trial_table(record, front.sort_values(next(iter(record.directions)))))
     out.print(finished.url, markup=False, soft_wrap=True)
-
-
-def _print_table(table: Table) -> None:
-    """A table as wide as the terminal, or as it needs where there is none."""
-    console = out if out.is_terminal else Console(width=WIDTH_IN_FILES, highlight=False)
-    console.print(table)
 
 
 def trial_table(record: "StudyRecord", trials: "pd.DataFrame") -> Table:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from msdemucs.data import folders, musdb
 from msdemucs.data.tracks import MIXTURE, SPLITS, STEMS, Recording, Track
-from msdemucs.errors import DataError
+from msdemucs.errors import DataError, UsageError
 
 OnError = Callable[[DataError], None]
 
@@ -40,13 +40,13 @@ def find_tracks(
         Nothing when only the other split has tracks.
 
     Raises:
-        DataError: a folder that is not there or has no track in any split; a track that cannot
-            be used, without on_error.
+        UsageError: a folder that is not there or has no track in any split.
+        DataError: a track that cannot be used, without on_error.
     """
     places = {name: sorted(_places(root / name)) for name in SPLITS}
     if not any(places.values()):
         fault = "holds no tracks" if root.is_dir() else "is no folder"
-        raise DataError(f"{fault}; {LAYOUT}", path=root)
+        raise UsageError(f"{root}: {fault}; {LAYOUT}")
     tracks = []
     for place in places[split]:
         try:

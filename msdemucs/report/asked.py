@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from msdemucs.report.frames import is_baseline, mapping_of, rows_of
 from msdemucs.report.measures import measure_of
 from msdemucs.study.records import StudyRecord
+from msdemucs.units import format_bytes
 
 ORDER = ("base", "recipe", "data", "machine", "versions", "started", "command")
 """Known keys of a record's attrs in the order of the page; others follow by name."""
@@ -67,7 +68,7 @@ def fact_of(key: str, value: object) -> Fact:
     if isinstance(value, str):
         return Fact(label, value.strip("\n"), is_block=key in BLOCKS or "\n" in value.strip())
     if isinstance(value, Mapping):
-        return Fact(label, " · ".join(f"{name} {text}" for name, text in flatten(value)))
+        return Fact(label, " · ".join(f"{name} {text}".strip() for name, text in flatten(value)))
     return Fact(label, inline(value))
 
 
@@ -77,12 +78,17 @@ def flatten(values: Mapping[str, object], prefix: str = "") -> Iterator[tuple[st
         name = f"{prefix}{key}"
         if isinstance(value, Mapping):
             yield from flatten(value, f"{name}.")
+        elif key.endswith("_bytes") and isinstance(value, int):
+            yield name.removesuffix("_bytes"), format_bytes(value)
         else:
             yield name, inline(value)
 
 
 def inline(value: object) -> str:
-    """A value on one line; lists of plain values lose their brackets."""
+    """A value on one line; lists of plain values lose their brackets, nothing reads "none"."""
+    if value is None or value in ([], ()):
+        return "none"
     if isinstance(value, list | tuple) and not any(isinstance(v, Mapping | list) for v in value):
-        return ", ".join(inline(item) for item in value)
+        texts = [inline(item) for item in value]
+        return ("; " if any("," in text for text in texts) else ", ").join(texts)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

@@ -4,15 +4,17 @@ Colours are the names of the page's CSS variables; the page's script resolves th
 and the dark scheme. Names reach plotly as text: its mark-up characters are escaped here.
 """
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
-from math import log10
+from itertools import pairwise
+from statistics import fmean
 
 import plotly.graph_objects as go
 
 from msdemucs.report.frames import Curve, Point, Trade
-from msdemucs.report.labels import place_labels, spread
+from msdemucs.report.labels import line_box, place_labels, spread, text_box
 
 INK, MUTED, RULE, PAPER = "var(--ink)", "var(--muted)", "var(--rule)", "var(--paper)"
 ACCENT, WARNING = "var(--accent)", "var(--warning)"
@@ -26,10 +28,15 @@ LOG_FROM_RATIO = 3.0
 FLOOR_REACH = 1.5
 """The floor is inside the axis while it is no further below than this many times the spread."""
 
+FLOOR_NOTE = "mixture as estimate"
+
 MOST_NAMES = 12
 """Sampled trials of a front are named beside their points up to this many."""
 
 MOST_CURVE_NAMES = 8
+
+MOST_TICKS = 7
+"""Steps between ticks on an axis that is not logarithmic, at most: a phone has room for these."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +49,14 @@ class Axis:
 
     def place(self, value: float) -> float:
         """Where a value lies between the ends, 0 to 1."""
-        low, high, at = (log10(v) if self.is_log else v for v in (self.low, self.high, value))
+        low, high, at = (math.log10(v) if self.is_log else v for v in (self.low, self.high, value))
         return (at - low) / (high - low)
 
     @property
     def plotly_range(self) -> tuple[float, float]:
         """The ends as plotly wants them: exponents of ten on a logarithmic axis."""
-        return (log10(self.low), log10(self.high)) if self.is_log else (self.low, self.high)
+        ends = (self.low, self.high)
+        return (math.log10(ends[0]), math.log10(ends[1])) if self.is_log else ends
 
 
 def axis_over(values: Sequence[float], *, may_be_log: bool, margin: float) -> Axis:
@@ -82,11 +90,7 @@ def paint_trade(trade: Trade, hovers: Mapping[int, Sequence[str]], *, height: in
     """
     x, y = trade_axes(trade)
     names = named_trials(trade)
-    width_px, height_px = NARROW_PX
-    pixels = [(x.place(p.x) * width_px, y.place(p.y) * height_px) for p in trade.points]
-    texts = [point.name if point.trial in names else "" for point in trade.points]
-    places = place_labels(pixels, texts, width=width_px, height=height_px)
-    position = {point.trial: place for point, place in zip(trade.points, places, strict=True)}
+    position = name_positions(trade, names, x, y)
 
     figure = go.Figure(layout=base_layout(height))
     figure.add_trace(front_line(trade))
@@ -123,6 +127,35 @@ def named_trials(trade: Trade) -> frozenset[int]:
     baselines = [point.trial for point in trade.points if point.is_baseline]
     front = [point.trial for point in trade.front]
     return frozenset(baselines + (front if len(front) <= MOST_NAMES else []))
+
+
+def name_positions(trade: Trade, names: frozenset[int], x: Axis, y: Axis) -> dict[int, str]:
+    """Where each trial's name stands: off other points, the front's steps and the floor's note."""
+    width, height = NARROW_PX
+
+    def pixel(at_x: float, at_y: float) -> tuple[float, float]:
+        return x.place(at_x) * width, y.place(at_y) * height
+
+    lines = []
+    for left, right in pairwise(trade.front):
+        is_level_first = trade.x.direction == "minimize"
+        corner = pixel(right.x, left.y) if is_level_first else pixel(left.x, right.y)
+        lines += [
+            line_box(pixel(left.x, left.y), corner),
+            line_box(corner, pixel(right.x, right.y)),
+        ]
+    if trade.floor is not None:
+        at = min(max(y.place(trade.floor), 0.0), 1.0) * height
+        note = f"↓ {FLOOR_NOTE} {trade.y.text(trade.floor)}"
+        lines.append(text_box(width, at, note, (-1, 1)))
+    places = place_labels(
+        [pixel(point.x, point.y) for point in trade.points],
+        [point.name if point.trial in names else "" for point in trade.points],
+        width=width,
+        height=height,
+        lines=lines,
+    )
+    return {point.trial: place for point, place in zip(trade.points, places, strict=True)}
 
 
 def front_line(trade: Trade) -> go.Scatter:
@@ -176,7 +209,6 @@ def add_floor(figure: go.Figure, floor: float, y: Axis, text: str) -> None:
     """The floor as a dashed line; outside the axis, a note at its edge says where it is."""
     is_inside = y.low <= floor <= y.high
     edge = y.low if floor < y.low else y.high
-    note = "mixture as estimate " + text
     arrow = "" if is_inside else ("↓ " if floor < y.low else "↑ ")
     figure.add_shape(
         type="line",
@@ -190,7 +222,7 @@ def add_floor(figure: go.Figure, floor: float, y: Axis, text: str) -> None:
         name="floor",
     )
     figure.add_annotation(
-        text=arrow + note,
+        text=f"{arrow}{FLOOR_NOTE} {text}",
         xref="paper",
         x=1,
         xanchor="right",
@@ -204,19 +236,28 @@ def add_floor(figure: go.Figure, floor: float, y: Axis, text: str) -> None:
 def paint_curves(curves: Sequence[Curve], *, best: int | None, height: int) -> go.Figure:
     """Loss against step: one line a trial; baselines and the best trial named at its end.
 
+    A step's loss is that of its few segments, so that lines of single steps hide each other:
+    running means are drawn.
+
     Args:
         curves: at least one.
         best: the trial drawn in the accent colour.
         height: pixels.
     """
+    window = mean_window(curves)
+    curves = [smoothed(curve, window) for curve in curves]
     y = axis_over([loss for c in curves for loss in c.losses], may_be_log=True, margin=0.06)
     figure = go.Figure(layout=base_layout(height))
     for curve in sorted(curves, key=lambda curve: emphasis(curve, best)):
         figure.add_trace(curve_trace(curve, best))
     figure.add_trace(selection_trace("lines"))
-    figure.update_xaxes(title={"text": "training step"}, rangemode="tozero", **grid_style())
+    steps = {"dtick": max(1, tick_step(max(curve.steps[-1] for curve in curves)))}
+    figure.update_xaxes(
+        title={"text": "training step"}, rangemode="tozero", **grid_style(), **steps
+    )
     figure.update_yaxes(**axis_style(y))
-    add_axis_name(figure, "training loss" + (", log scale" if y.is_log else ""))
+    mean = f", mean of {window} logged steps" if window > 1 else ""
+    add_axis_name(figure, f"training loss{mean}" + (", log scale" if y.is_log else ""))
 
     named = sorted(curves, key=lambda curve: -emphasis(curve, best))[:MOST_CURVE_NAMES]
     named = [curve for curve in named if emphasis(curve, best)]
@@ -236,6 +277,21 @@ def paint_curves(curves: Sequence[Curve], *, best: int | None, height: int) -> g
         )
     figure.update_layout(margin={"r": 104})
     return figure
+
+
+def mean_window(curves: Sequence[Curve]) -> int:
+    """How many logged steps a point is the mean of: odd, an eighth of the longest curve."""
+    return max(len(curve.steps) for curve in curves) // 16 * 2 + 1
+
+
+def smoothed(curve: Curve, window: int) -> Curve:
+    """The curve of running means: of each step and its neighbours, as many as there are."""
+    reach = window // 2
+    means = (
+        fmean(curve.losses[max(0, index - reach) : index + reach + 1])
+        for index in range(len(curve.losses))
+    )
+    return replace(curve, losses=tuple(means))
 
 
 def emphasis(curve: Curve, best: int | None) -> int:
@@ -312,13 +368,23 @@ def grid_style() -> dict[str, object]:
 
 
 def axis_style(axis: Axis) -> dict[str, object]:
-    """An axis with its range; large numbers carry SI prefixes."""
+    """An axis with its range; large numbers carry SI prefixes, others as many decimals as all."""
     low, high = axis.plotly_range
     is_large = max(abs(axis.low), abs(axis.high)) >= 1000
     style = grid_style() | {"range": [low, high], "tickformat": "~s" if is_large else "~f"}
     if axis.is_log:
-        style |= {"type": "log", "dtick": "D1" if high - low < 0.6 else "D2"}
-    return style
+        return style | {"type": "log", "dtick": "D1" if high - low < 0.6 else "D2"}
+    step = tick_step(high - low)
+    if not is_large:
+        style["tickformat"] = f".{max(0, -math.floor(math.log10(step)))}f"
+    return style | {"dtick": step, "tick0": 0}
+
+
+def tick_step(span: float) -> float:
+    """1, 2 or 5 times a power of ten, such that at most MOST_TICKS steps fill the span."""
+    smallest = span / MOST_TICKS
+    power = 10.0 ** math.floor(math.log10(smallest))
+    return power * next(factor for factor in (1, 2, 5, 10) if factor * power >= smallest)
 
 
 def add_axis_name(figure: go.Figure, text: str) -> None:

@@ -1,5 +1,6 @@
 """What a study found, in sentences whose every number comes from its record."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,8 +11,10 @@ from msdemucs.report.frames import (
     costs_of,
     count_states,
     curves_of,
+    left_out_of,
     rows_of,
     trade_of,
+    trial_number,
 )
 from msdemucs.report.measures import Measure, percent
 from msdemucs.study.records import StudyRecord
@@ -21,6 +24,9 @@ SILENCE_DB = 0.0
 
 MOST_BASELINES = 4
 """Sentences about beaten baselines, at most."""
+
+MOST_NAMED = 8
+"""Trials named in one sentence, at most."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +83,11 @@ def findings_of(record: StudyRecord) -> tuple[Sentence, ...]:
         return (say(f"Nothing can be compared yet. {summarise_states(record)}"),)
     return (
         *describe_best(trade),
+        describe_evidence(record),
+        *describe_left_out(record),
         describe_front(trade),
         *describe_beaten_baselines(trade),
         *describe_floor(trade),
-        describe_evidence(record),
     )
 
 
@@ -158,14 +165,44 @@ def describe_floor(trade: Trade) -> tuple[Sentence, ...]:
 
 
 def describe_evidence(record: StudyRecord) -> Sentence:
-    """How long the trials were trained, and whether any spec was trained more than once."""
-    hashes = [str(row["spec_hash"]) for row in complete_rows(record)]
-    repeated = sum(hashes.count(value) > 1 for value in dict.fromkeys(hashes))
+    """What the scores stand on: steps of training, test tracks, trainings of the same spec."""
     steps = [curve.steps[-1] for curve in curves_of(record) if curve.state == "complete"]
-    trained = f"Trained for up to {count(max(steps), 'step')}. " if steps else ""
-    if repeated:
-        return say(f"{trained}{count(repeated, 'spec')} ran more than once; the others once.")
-    return say(f"{trained}Every spec ran once, so no interval can be given for a difference.")
+    n_tracks = len(record.scores[["group", "track"]].drop_duplicates())
+    most = "" if len(set(steps)) <= 1 else "up to "
+    grounds = [f"{most}{count(max(steps), 'step')} of training"] if steps else []
+    grounds += [count(n_tracks, "test track")] if n_tracks else []
+    basis = f"Scores rest on {' and '.join(grounds)}. " if grounds else ""
+
+    hashes = Counter(str(row["spec_hash"]) for row in complete_rows(record))
+    repeated = sum(n > 1 for n in hashes.values())
+    if not repeated:
+        return say(
+            f"{basis}Every spec was trained once, so that how much of a difference is chance "
+            "is not known."
+        )
+    return say(f"{basis}{repeated} of {count(len(hashes), 'spec')} trained more than once.")
+
+
+def describe_left_out(record: StudyRecord) -> tuple[Sentence, ...]:
+    """Which scores are over fewer test tracks than there were, and may not compare."""
+    complete = complete_rows(record)
+    without = [row for row in complete if left_out_of(row)]
+    if not without:
+        return ()
+    if len(without) == len(complete) and len({left_out_of(row) for row in complete}) == 1:
+        tracks = count(len(left_out_of(complete[0])), "test track")
+        return (say(f"All scores are without {tracks} that could not be used."),)
+    links = [Part(str(row["name"]), trial_number(row)) for row in without[:MOST_NAMED]]
+    parts = [part for link in links for part in (Part(", "), link)][1:]
+    if len(without) > MOST_NAMED:
+        parts.append(Part(f" and {count(len(without) - MOST_NAMED, 'more trial')}"))
+    ending = (
+        " is without test tracks that could not be used: its scores do not compare with the others."
+        if len(without) == 1
+        else " are without test tracks that could not be used: their scores do not compare with "
+        "the others."
+    )
+    return ((*parts, Part(ending)),)
 
 
 def _best(points: Sequence[Point], trade: Trade) -> Point:

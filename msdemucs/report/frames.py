@@ -110,6 +110,12 @@ def mapping_of(row: Row, column: str) -> Mapping[str, object]:
     return value if isinstance(value, Mapping) else {}
 
 
+def left_out_of(row: Row) -> tuple[str, ...]:
+    """Why each test track that a trial's scores are without could not be used."""
+    value = row.get("left_out")
+    return tuple(str(reason) for reason in value) if isinstance(value, list | tuple) else ()
+
+
 def complete_rows(record: StudyRecord) -> tuple[Row, ...]:
     """The trials that came to their end."""
     return tuple(row for row in rows_of(record) if row["state"] == "complete")
@@ -172,8 +178,9 @@ def study_front(record: StudyRecord) -> frozenset[int]:
 
 
 def curves_of(record: StudyRecord) -> tuple[Curve, ...]:
-    """Every trial's losses by step; trials without a logged step are left out."""
-    by_trial = dict(list(record.curves.sort_values("step").groupby("trial")))
+    """Every trial's finite losses by step; trials without one are left out."""
+    finite = record.curves[record.curves["loss"].map(isfinite).astype(bool)]
+    by_trial = dict(list(finite.sort_values("step").groupby("trial")))
     return tuple(
         Curve(
             trial_number(row),

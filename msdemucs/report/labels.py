@@ -6,6 +6,9 @@ from dataclasses import dataclass
 CHARACTER_PX, LINE_PX, GAP_PX = 6.6, 15.0, 8.0
 """Size of a letter at the figures' font size, and a name's distance from its point."""
 
+LINE_ROOM_PX = 3.0
+"""How broad a drawn line counts."""
+
 PLACES = (
     ("top left", -1, 1),
     ("bottom right", 1, -1),
@@ -42,6 +45,7 @@ def place_labels(
     *,
     width: float,
     height: float,
+    lines: Sequence[Box] = (),
 ) -> tuple[str, ...]:
     """A plotly text position for every point, in its order.
 
@@ -50,9 +54,10 @@ def place_labels(
         texts: each point's name; "" for a point without one, which is only kept clear.
         width: of the plot, pixels; names may not leave it.
         height: likewise.
+        lines: what is drawn besides the points, and is better not crossed.
     """
     frame = Box(0.0, width, 0.0, height)
-    taken = [Box(x - 4, x + 4, y - 4, y + 4) for x, y in points]
+    taken = [*lines, *(Box(x - 4, x + 4, y - 4, y + 4) for x, y in points)]
     chosen = []
     for (x, y), text in zip(points, texts, strict=True):
         boxes = [(name, text_box(x, y, text, (dx, dy))) for name, dx, dy in PLACES]
@@ -62,6 +67,13 @@ def place_labels(
         if text:
             taken.append(box)
     return tuple(chosen)
+
+
+def line_box(start: tuple[float, float], end: tuple[float, float]) -> Box:
+    """A level or upright line with the room that it needs."""
+    (x0, y0), (x1, y1) = start, end
+    half = LINE_ROOM_PX / 2
+    return Box(min(x0, x1) - half, max(x0, x1) + half, min(y0, y1) - half, max(y0, y1) + half)
 
 
 def text_box(x: float, y: float, text: str, offset: tuple[int, int]) -> Box:

@@ -49,7 +49,6 @@ FORMATS: Mapping[str, Callable[[float], str]] = {
     "B": units.format_bytes,
     "s": units.format_seconds,
     "ms": lambda value: units.format_seconds(value / 1e3),
-    "ratio": lambda value: f"{value:.3g} ×",
     "plain": lambda value: f"{value:.4g}",
 }
 """How a value of each unit is written."""
@@ -86,16 +85,16 @@ MEASURES = (
         "ms",
         "minimize",
         "wall time of one forward pass over one segment, a batch of one, after warm-up passes, on "
-        "the machine named above: median and 95th percentile of the repeats.",
+        "the machine named below: median and 95th percentile of the repeats.",
     ),
-    Measure("latency_ms_p95", "Latency, 95th percentile (ms)", "p95", "ms", "minimize"),
+    Measure("latency_ms_p95", "Latency, 95th percentile (ms)", "Latency p95", "ms", "minimize"),
     Measure(
         "rtf",
         "Real-time factor",
         "RTF",
-        "ratio",
+        "plain",
         "minimize",
-        "real-time factor: seconds of compute for one second of audio.",
+        "real-time factor: seconds of compute for one second of audio, from the median latency.",
     ),
     Measure(
         "peak_memory_bytes",
@@ -103,7 +102,8 @@ MEASURES = (
         "Peak memory",
         "B",
         "minimize",
-        "highest memory in use while the trial ran.",
+        "the most that the whole process held while the trial ran, Python and its libraries "
+        "included; on a GPU, the most that torch's allocator had given out.",
     ),
     Measure(
         "train_seconds", "Training time (s)", "Training", "s", "minimize", "wall time of training."

@@ -18,6 +18,7 @@ from msdemucs.report.asked import facts_of
 from msdemucs.report.figures import paint_curves, paint_trade
 from msdemucs.report.findings import (
     Sentence,
+    count,
     describe_trade,
     findings_of,
     main_cost,
@@ -29,6 +30,7 @@ from msdemucs.report.frames import (
     complete_rows,
     costs_of,
     curves_of,
+    left_out_of,
     mapping_of,
     number,
     rows_of,
@@ -38,7 +40,9 @@ from msdemucs.report.frames import (
 from msdemucs.report.measures import Measure
 from msdemucs.report.tables import (
     ScoreTable,
+    all_measures,
     best_first,
+    chosen_text,
     differences_of,
     measures_of,
     score_table,
@@ -64,11 +68,26 @@ class FigureView:
 
 @dataclass(frozen=True)
 class Detail:
-    """What opens below the tables for one trial."""
+    """What opens below the tables for one trial.
+
+    Attributes:
+        trial: the trial's number.
+        title: its name.
+        facts: label and text of each of its numbers.
+        reason: why it failed or was refused; "" where it was not.
+        left_out: why each test track that its scores are without could not be used.
+        chosen: what the sampler chose, on one line; "" for nothing.
+        differences: field, value in the base, value here.
+        scores: by track and source.
+        spec: as YAML; "" where none could be made.
+    """
 
     trial: int
     title: str
     facts: tuple[tuple[str, str], ...]
+    reason: str
+    left_out: tuple[str, ...]
+    chosen: str
     differences: tuple[tuple[str, str, str], ...]
     scores: ScoreTable
     spec: str
@@ -122,8 +141,8 @@ def render(record: StudyRecord) -> str:
             curves=curves,
             trials=trial_table(record),
             sources=source_table(record),
-            measures=[measure for measure in measures if measure.convention],
-            details=[detail_of(record, row, measures) for row in rows_of(record)],
+            measures=[measure for measure in all_measures(record) if measure.convention],
+            details=[detail_of(record, row, all_measures(record)) for row in rows_of(record)],
             figures_json=embed_json(drawn),
             plotly_js=Markup(get_plotlyjs()),  # noqa: S704 (a library's own script)
         )
@@ -174,7 +193,9 @@ def hover_lines(row: Row, measures: Sequence[Measure]) -> tuple[str, ...]:
     if len(shown) > MOST_HOVER_DIFFERENCES:
         rest = len(shown) - MOST_HOVER_DIFFERENCES
         shown = (*shown[:MOST_HOVER_DIFFERENCES], f"… and {rest} more differences")
-    return (str(row["name"]), *numbers, *(shown or ("as the base",)))
+    left_out = left_out_of(row)
+    scored = (f"{count(len(left_out), 'test track')} left out",) if left_out else ()
+    return (str(row["name"]), *numbers, *scored, *(shown or ("as the base",)))
 
 
 def curves_view(record: StudyRecord) -> FigureView:
@@ -189,23 +210,26 @@ def curves_view(record: StudyRecord) -> FigureView:
 def detail_of(record: StudyRecord, row: Row, measures: Sequence[Measure]) -> Detail:
     """A trial's numbers, differences, scores and spec."""
     facts = [("State", str(row["state"]))]
-    if isinstance(row["failure"], str):
-        facts.append(("Reason", row["failure"]))
     facts += [
         (measure.header, measure.text(number(row, measure.column)))
         for measure in measures
         if number(row, measure.column) == number(row, measure.column)
     ]
+    if (seed := number(row, "seed")) == seed:
+        facts.append(("Seed", f"{seed:.0f}"))
     facts += [
-        (column.replace("_", " ").capitalize(), str(row[column]))
-        for column in ("seed", "spec_hash", "started")
-        if row[column] is not None and row[column] == row[column]
+        (column.replace("_", " ").capitalize(), text)
+        for column in ("spec_hash", "started")
+        if isinstance(text := row[column], str)
     ]
     spec = mapping_of(row, "spec")
     return Detail(
         trial_number(row),
         str(row["name"]),
         tuple(facts),
+        failure if isinstance(failure := row["failure"], str) else "",
+        left_out_of(row),
+        chosen_text(row),
         differences_of(row),
         score_table(record, trial_number(row)),
         yaml.safe_dump(dict(spec), sort_keys=False, allow_unicode=True) if spec else "",

@@ -12,6 +12,7 @@ from msdemucs.report.frames import (
     Row,
     complete_rows,
     is_baseline,
+    left_out_of,
     mapping_of,
     number,
     quality_of,
@@ -25,8 +26,11 @@ from msdemucs.study.records import GROUP_COLUMN_PREFIX, StudyRecord
 
 Kind = Literal["name", "state", "number", "text"]
 
-HIDDEN = ("seconds", "macs")
+HIDDEN = ("seconds", "macs", "latency_ms_p95", "rtf")
 """Measures that stand in a trial's details and not in the table, unless they are objectives."""
+
+LAST = ("peak_memory_bytes", "train_seconds")
+"""Measures to the right of the differences, which matter more, unless they are objectives."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +85,8 @@ class Table:
     lines: tuple[Line, ...]
 
 
-def measures_of(record: StudyRecord) -> tuple[Measure, ...]:
-    """The numeric columns of the record that have a value, quality first, its groups next."""
+def all_measures(record: StudyRecord) -> tuple[Measure, ...]:
+    """The objectives, and all numbers that some trial has: quality first, its groups next."""
     groups = [str(name) for name in record.trials if str(name).startswith(GROUP_COLUMN_PREFIX)]
     known = [measure.column for measure in MEASURES if measure is not USDR]
     named = [USDR.column, *sorted(groups), *known, *record.directions]
@@ -90,11 +94,23 @@ def measures_of(record: StudyRecord) -> tuple[Measure, ...]:
         measure_of(column, record.directions)
         for column in dict.fromkeys(named)
         if column in record.directions
-        or (
-            column not in HIDDEN
-            and any(number(row, column) == number(row, column) for row in rows_of(record))
-        )
+        or any(number(row, column) == number(row, column) for row in rows_of(record))
     )
+
+
+def measures_of(record: StudyRecord) -> tuple[Measure, ...]:
+    """The measures that have a column in the table of trials."""
+    return tuple(
+        measure
+        for measure in all_measures(record)
+        if measure.column in record.directions or measure.column not in HIDDEN
+    )
+
+
+def number_column(measure: Measure) -> Column:
+    """The column of a measure."""
+    is_best_first = measure.direction == "maximize"
+    return Column(measure.header, "number", is_best_first, measure.convention or measure.label)
 
 
 def number_cell(value: float, measure: Measure) -> Cell:
@@ -103,9 +119,23 @@ def number_cell(value: float, measure: Measure) -> Cell:
 
 
 def plain(value: object) -> str:
-    """A value of a spec as YAML would show it on one line; None reads "none"."""
+    """A value of a spec on one line.
+
+    None reads "none". A choice of a kind reads "kind (its options)". Mappings in a list that all
+    have the same keys read as one list a key: "n_fft 2048, 4096; hop_length 512, 1024".
+    """
     if value is None:
         return "none"
+    if isinstance(value, Mapping):
+        options = [f"{name} {plain(item)}" for name, item in value.items() if name != "kind"]
+        if "kind" in value:
+            return plain(value["kind"]) + (f" ({'; '.join(options)})" if options else "")
+        return "; ".join(options) or "none"
+    if isinstance(value, list | tuple) and value:
+        if all(isinstance(item, Mapping) and item.keys() == value[0].keys() for item in value):
+            keys = value[0].keys()
+            return "; ".join(f"{key} {plain([item[key] for item in value])}" for key in keys)
+        return ", ".join(plain(item) for item in value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
@@ -116,6 +146,28 @@ def differences_of(row: Row) -> tuple[tuple[str, str, str], ...]:
         for field, pair in mapping_of(row, "differences").items()
         if isinstance(pair, list | tuple) and len(pair) == 2
     )
+
+
+def chosen_text(row: Row) -> str:
+    """What the sampler chose: "channels.start 8; fusion.output sum"."""
+    return "; ".join(
+        f"{field} {plain(value)}" for field, value in mapping_of(row, "params").items()
+    )
+
+
+def changes_text(row: Row) -> str:
+    """How a trial differs from the base; what was chosen, where no spec came of it."""
+    if not mapping_of(row, "spec") and mapping_of(row, "params"):
+        return f"no spec; chosen: {chosen_text(row)}"
+    return "; ".join(f"{field} {old} → {new}" for field, old, new in differences_of(row))
+
+
+def state_text(row: Row) -> str:
+    """A trial's state with its reason, and with the test tracks that its scores are without."""
+    failure, left_out = row["failure"], left_out_of(row)
+    reason = f": {failure}" if isinstance(failure, str) else ""
+    tracks = "1 test track" if len(left_out) == 1 else f"{len(left_out)} test tracks"
+    return f"{row['state']}{reason}" + (f", without {tracks}" if left_out else "")
 
 
 def best_first(record: StudyRecord) -> list[Row]:
@@ -134,27 +186,26 @@ def best_first(record: StudyRecord) -> list[Row]:
 def trial_table(record: StudyRecord) -> Table:
     """Every trial with its state, its numbers and how it differs from the base."""
     measures = measures_of(record)
+    last = [m for m in measures if m.column in LAST and m.column not in record.directions]
+    first = [measure for measure in measures if measure not in last]
     front = study_front(record)
     base = record.attrs.get("base")
     columns = (
         Column("Trial", "name"),
         Column("State", "state"),
-        *(
-            Column(m.header, "number", m.direction == "maximize", m.convention or m.label)
-            for m in measures
-        ),
+        *(number_column(measure) for measure in first),
         Column(f"Differs from {base if isinstance(base, str) else 'the base'} in", "text"),
+        *(number_column(measure) for measure in last),
     )
     lines = []
     for row in best_first(record):
-        changes = "; ".join(f"{field} {old} → {new}" for field, old, new in differences_of(row))
-        failure = row["failure"]
-        reason = f": {failure}" if isinstance(failure, str) else ""
+        changes = changes_text(row)
         cells = (
             Cell(str(row["name"]), str(row["name"])),
-            Cell(f"{row['state']}{reason}", str(row["state"])),
-            *(number_cell(number(row, measure.column), measure) for measure in measures),
+            Cell(state_text(row), str(row["state"])),
+            *(number_cell(number(row, measure.column), measure) for measure in first),
             Cell(changes or MISSING, changes),
+            *(number_cell(number(row, measure.column), measure) for measure in last),
         )
         trial = trial_number(row)
         lines.append(Line(trial, str(row["state"]), trial in front, is_baseline(row), cells))

@@ -7,7 +7,7 @@ import optuna
 import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
-from msdemucs.errors import StudyError
+from msdemucs.errors import UsageError
 from msdemucs.spec import nearest
 from msdemucs.study.records import (
     CURVE_COLUMNS,
@@ -49,14 +49,15 @@ def load_study(study: str, *, storage: str | None = None) -> StudyRecord:
         storage: URL of the database, for a name that is not under studies/.
 
     Raises:
-        StudyError: there is no such study or database.
+        UsageError: there is no such study or database.
+        StudyError: the database cannot be opened.
     """
     name, url = locate_study(study, storage)
     opened = open_storage(url)
     names = study_names(opened)
     if name is None and len(names) != 1:
         held = ", ".join(names) or "none"
-        raise StudyError(f"{study} holds {len(names)} studies ({held}); name one, with --storage")
+        raise UsageError(f"{study} holds {len(names)} studies ({held}); name one, with --storage")
     return read_record(open_study(opened, name if name is not None else names[0]))
 
 
@@ -64,7 +65,8 @@ def load_studies(storage: str | None = None) -> Iterator[tuple[StudyRecord, str]
     """Every study of a database, or of all databases under studies/, with its URL.
 
     Raises:
-        StudyError: the database cannot be opened.
+        UsageError: there is no such database.
+        StudyError: it cannot be opened.
     """
     files = sorted(STUDIES.glob("*.db"))
     for url in [storage] if storage else [f"sqlite:///{path}" for path in files]:
@@ -77,7 +79,7 @@ def locate_study(study: str, storage: str | None) -> tuple[str | None, str]:
     """(its name, or None for the only one there; the URL of its database).
 
     Raises:
-        StudyError: a name without a database under studies/.
+        UsageError: a name without a database under studies/.
     """
     if storage is not None:
         return study, storage
@@ -89,7 +91,7 @@ def locate_study(study: str, storage: str | None) -> tuple[str | None, str]:
     if not path.is_file():
         known = sorted(found.stem for found in STUDIES.glob("*.db"))
         hint = nearest(study, known) if known else "none was run here"
-        raise StudyError(f"there is no study {path}; {hint}")
+        raise UsageError(f"there is no study {path}; {hint}")
     return study, storage_url(study, None)
 
 
@@ -144,6 +146,7 @@ def _trial(trial: FrozenTrial, columns: list[str]) -> Mapping[str, object]:
         "params": {**trial.system_attrs.get("fixed_params", {}), **trial.params},
         "differences": attrs.get("differences", {}),
         "versions": attrs.get("versions", {}),
+        "left_out": attrs.get("left_out", []),
     }
 
 

@@ -26,6 +26,7 @@ def prepare(search: Search, *, say: Say) -> "Bench":
 
     Raises:
         SpecError: a recipe that is not valid.
+        UsageError: a folder of tracks that is not there.
         DataError: no track that can be used.
     """
     try:
@@ -50,6 +51,7 @@ class Bench:
             "recipe": self.recipe.model_dump(mode="json"),
             "data": self.tracks.describe(),
             "machine": machine(),
+            **({"tracks_left_out": list(self.tracks.left_out)} if self.tracks.left_out else {}),
         }
 
     def evaluate(self, candidate: Candidate, log: TrialLog) -> None:

@@ -1,5 +1,6 @@
 """A search space's file, read: one setting of it, with every spec that it can name tried."""
 
+import difflib
 import itertools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -37,7 +38,7 @@ def problem_at(search: Search, field: str, message: str) -> Problem:
     """A problem with a field of the search space that only a later step could find."""
     root = read_yaml(search.text, str(search.path))
     node = setting_of(root, small=search.setting == "small")
-    return _at(_child(node, field), message, field)
+    return _child(node, field).place.problem(message, field=field)
 
 
 def setting_of(root: Node, *, small: bool) -> Node:
@@ -84,11 +85,17 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         reason = "there is no such file"
-        known = sorted(str(other) for other in path.parent.glob("*.yaml"))
-        hint = nearest(str(path), known) if known else ""
+        hint = _similar(path)
     except (OSError, UnicodeDecodeError) as error:
         reason, hint = f"cannot be read: {error}", ""
     raise SpecError([Problem(reason, path=str(path), hint=hint)])
+
+
+def _similar(path: Path) -> str:
+    """The file beside it whose name is nearly the same, or "" for none."""
+    stems = {other.stem: other for other in sorted(path.parent.glob("*.yaml"))}
+    close = difflib.get_close_matches(path.stem, stems, n=1)
+    return f"did you mean “{stems[close[0]]}”?" if close else ""
 
 
 def _check(node: Node, space: SearchSpace, *, text: str, path: Path, setting: str) -> Search:

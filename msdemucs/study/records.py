@@ -35,6 +35,7 @@ TRIAL_COLUMNS = (
     "differences",  # dict: dotted field -> [value in the base, value in the trial]
     "params",  # dict: the values that the sampler chose, by name
     "failure",  # str | None: why a trial failed or was refused
+    "left_out",  # list[str]: why each test track that the scores are without could not be used
     "started",  # str | None: ISO 8601 with offset
     "versions",  # dict: package -> version
 )

@@ -81,8 +81,8 @@ def run_study(
         attrs: what to record about a new study: recipe, data, machine, command.
 
     Raises:
-        StudyError: the storage cannot be used, the study asks something else, or trials fail
-            again and again.
+        UsageError: no database's URL, or the study of that name asks something else.
+        StudyError: the storage cannot be used, or trials fail again and again.
         KeyboardInterrupt: Ctrl-C or SIGTERM; the study is left so that the same call continues.
     """
     url = storage_url(search.space.name, storage, directory)

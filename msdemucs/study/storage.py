@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import optuna
+import sqlalchemy
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
-from msdemucs.errors import StudyError
+from msdemucs.errors import StudyError, UsageError
 from msdemucs.spec import dump_spec, nearest
 from msdemucs.study.sampling import expressed, known_experiments, make_sampler
 from msdemucs.study.space import Search
@@ -37,6 +38,25 @@ def without_password(url: str) -> str:
     return re.sub(r"(://[^:/@]+):[^@/]*@", r"\1:…@", url)
 
 
+def check_url(url: str) -> None:
+    """Nothing where a URL names a kind of database that can be opened from here.
+
+    Raises:
+        UsageError: no URL, a database that keeps nothing, a driver that is not installed.
+    """
+    if re.fullmatch(r"sqlite(?:\+\w+)?:(//)?(/:memory:)?", url):
+        raise UsageError(f"{url} keeps nothing: name a file, sqlite:///studies/a.db")
+    try:
+        sqlalchemy.create_engine(url)
+    except (ArgumentError, NoSuchModuleError):
+        example = "sqlite:///studies/a.db or postgresql+psycopg://user@host/name"
+        shown = without_password(url)
+        raise UsageError(f"“{shown}” is not the URL of a database; for example {example}") from None
+    except ImportError as error:
+        reason = f"{error}; install the database's driver"
+        raise UsageError(f"cannot open {without_password(url)}: {reason}") from None
+
+
 def open_storage(url: str, *, create: bool = False) -> optuna.storages.RDBStorage:
     """An open database.
 
@@ -45,24 +65,19 @@ def open_storage(url: str, *, create: bool = False) -> optuna.storages.RDBStorag
         create: make an SQLite file, and its folder, where there is none.
 
     Raises:
-        StudyError: no such file, no driver, no access, not a database of Optuna's.
+        UsageError: no URL, no such file, no driver.
+        StudyError: no access, not a database of Optuna's.
     """
-    if re.fullmatch(r"sqlite(?:\+\w+)?:(//)?(/:memory:)?", url):
-        raise StudyError(f"{url} keeps nothing: name a file, sqlite:///studies/a.db")
+    check_url(url)
     path = database_path(url)
     if path is not None and create:
         path.parent.mkdir(parents=True, exist_ok=True)
     elif path is not None and not path.is_file():
-        raise StudyError(f"there is no study database {path}")
+        raise UsageError(f"there is no study database {path}")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     arguments = {"timeout": LOCK_TIMEOUT_S} if path is not None else {}
     try:
         return optuna.storages.RDBStorage(url, engine_kwargs={"connect_args": arguments})
-    except (ArgumentError, NoSuchModuleError):
-        example = "sqlite:///studies/a.db or postgresql+psycopg://user@host/name"
-        raise StudyError(f"“{url}” is not the URL of a database; for example {example}") from None
-    except ImportError as error:
-        reason = f"{error}; install the database's driver"
     except (SQLAlchemyError, RuntimeError, OSError) as error:
         reason = str(getattr(error, "orig", None) or error)
     raise StudyError(f"cannot open {without_password(url)}: {reason}")
@@ -77,12 +92,12 @@ def open_study(storage: optuna.storages.RDBStorage, name: str) -> optuna.Study:
     """A study of a database, to be read.
 
     Raises:
-        StudyError: there is none of that name.
+        UsageError: there is none of that name.
     """
     names = study_names(storage)
     if name not in names:
         hint = nearest(name, names) if names else "it holds none"
-        raise StudyError(f"there is no study “{name}” in this database; {hint}")
+        raise UsageError(f"there is no study “{name}” in this database; {hint}")
     return optuna.load_study(study_name=name, storage=storage)
 
 
@@ -97,7 +112,7 @@ def create_or_continue(
         attrs: what to record about a new study beside its search space: recipe, data, machine.
 
     Raises:
-        StudyError: a study of that name asks something else.
+        UsageError: a study of that name asks something else.
     """
     space = search.space
     if space.name not in study_names(storage):
@@ -159,16 +174,16 @@ def _refuse_differences(study: optuna.Study, asked: dict[str, object], name: str
     """Nothing where the study asked the same.
 
     Raises:
-        StudyError: it asked something else, or is no study of msdemucs.
+        UsageError: it asked something else, or is no study of msdemucs.
     """
     before = study.user_attrs.get("asked")
     if before is None:
-        raise StudyError(f"study “{name}” was not begun by msdemucs; use another --name")
+        raise UsageError(f"study “{name}” was not begun by msdemucs; use another --name")
     changes = list(_changes(before, json.loads(json.dumps(asked)), ""))
     if changes:
         shown = "\n".join(f"  {change}" for change in changes[:10])
         more = f"\n  … and {len(changes) - 10} more" if len(changes) > 10 else ""
-        raise StudyError(
+        raise UsageError(
             f"study “{name}” was begun with another search space:\n{shown}{more}\n"
             f"Undo the change to continue it, or begin another study with --name"
         )

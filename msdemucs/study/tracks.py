@@ -17,10 +17,17 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class StudyTracks:
-    """What every trial of a study has in common."""
+    """What every trial of a study has in common.
+
+    Attributes:
+        train: tracks that are trained on.
+        test: tracks that are evaluated.
+        left_out: why each other track cannot be used.
+    """
 
     train: tuple[Track, ...]
     test: tuple[Track, ...]
+    left_out: tuple[str, ...] = ()
 
     def describe(self) -> dict[str, object]:
         """A line a split and group, and a hash that tells one collection from another."""
@@ -39,10 +46,13 @@ def gather(roots: DataRoots, task: Spec, *, segment: float, say: Say) -> StudyTr
         say: is told what is made, and every track that cannot be used and is left out.
 
     Raises:
-        DataError: a folder that is not there, or no track that can be used.
+        UsageError: a folder that is not there.
+        DataError: no track that can be used.
     """
+    reasons: list[str] = []
 
     def left_out(error: DataError) -> None:
+        reasons.append(str(error))
         say(f"left out: {error}")
 
     def find(folders: Sequence[str], split: str) -> list[Track]:
@@ -66,7 +76,7 @@ def gather(roots: DataRoots, task: Spec, *, segment: float, say: Say) -> StudyTr
     for split, folders, tracks in (("train", roots.train, train), ("test", roots.test, test)):
         if not tracks:
             raise DataError(f"there is no {split} track to use under {', '.join(folders)}")
-    return StudyTracks(tuple(train), tuple(test))
+    return StudyTracks(tuple(train), tuple(test), tuple(dict.fromkeys(reasons)))
 
 
 def _with_embedded(roots: DataRoots, say: Say) -> DataRoots:

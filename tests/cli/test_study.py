@@ -10,8 +10,9 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from msdemucs.cli import study as commands
+from msdemucs.cli.app import main
 from msdemucs.cli.progress import Bars, Lines, progress
-from msdemucs.errors import SpecError, StudyError
+from msdemucs.errors import DataError, SpecError, UsageError
 from msdemucs.study.candidate import Candidate, TrialLog
 from msdemucs.study.reading import load_search_space
 from msdemucs.study.runner import run_study
@@ -117,6 +118,44 @@ def test_a_wrong_search_space_exits_with_2_and_its_line(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_storage_that_is_none_is_refused_before_anything_is_made(folder: Path) -> None:
+    words = ["run", "toy.yaml", "--storage", "postgres//me:secret@host/db"]
+    done = CliRunner().invoke(commands.app, words)
+    assert isinstance(done.exception, UsageError)
+    assert "is not the URL of a database; for example sqlite:///" in str(done.exception)
+    assert done.stderr == ""
+    assert [path.name for path in folder.iterdir()] == ["toy.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["study", "show", "toyy"], "error: there is no study studies/toyy.db; none was run here"),
+        (["report", "toyy"], "error: there is no study studies/toyy.db; none was run here"),
+        (["study", "list", "--storage", "toy"], "error: “toy” is not the URL of a database"),
+        (
+            ["study", "show", "a", "--storage", "sqlite:///a.db"],
+            "error: there is no study database",
+        ),
+        (["study", "run", "toyy.yaml"], "did you mean “toy.yaml”?"),
+        (["data", "check", "nowhere"], "error: nowhere: is no folder; expected"),
+        (["spec", "schema", "-o", "no/where"], "error: no/where: cannot be written: No such file"),
+    ],
+)
+def test_what_is_not_there_is_wrong_input(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    message: str,
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["msdemucs", *words])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 2
+    assert message in capsys.readouterr().err
+
+
 def test_show_prints_a_row_for_each_trial(folder: Path) -> None:
     run_study(load_search_space(Path("toy.yaml")), toy)
     done = CliRunner().invoke(commands.app, ["show", "toy"], catch_exceptions=False)
@@ -129,10 +168,28 @@ def test_show_prints_a_row_for_each_trial(folder: Path) -> None:
     assert rows[1].rstrip().endswith("channels.start 4")
 
 
+def test_show_tells_why_trials_have_no_score_or_fewer_tracks(folder: Path) -> None:
+    def careless(candidate: Candidate, log: TrialLog) -> None:
+        if candidate.trial == 0:
+            log.left_out(DataError("is damaged", path=Path("drums.wav"), track="A - B"))
+        if candidate.trial == 1:
+            raise DataError("none of the 2 test tracks can be read")
+        toy(candidate, log)
+
+    run_study(load_search_space(Path("toy.yaml")), careless)
+    done = CliRunner().invoke(commands.app, ["show", "toy"], catch_exceptions=False)
+    lines = done.stdout.splitlines()
+    assert "trial 0 without a test track: drums.wav: is damaged (track “A - B”)" in lines
+    assert any(
+        line.startswith("trial 1 failed: ") and "none of the 2 test tracks" in line
+        for line in lines
+    )
+
+
 def test_show_of_a_misspelt_study_names_the_nearest(folder: Path) -> None:
     run_study(load_search_space(Path("toy.yaml")), toy)
     done = CliRunner().invoke(commands.app, ["show", "toyy"])
-    assert isinstance(done.exception, StudyError)
+    assert isinstance(done.exception, UsageError)
     assert "did you mean “toy”?" in str(done.exception)
 
 

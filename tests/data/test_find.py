@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from msdemucs.data import find_tracks
-from msdemucs.errors import DataError
+from msdemucs.errors import DataError, UsageError
 from tests.data.conftest import write_noise
 
 BAD = "Bob - Two"
@@ -94,13 +94,13 @@ def test_a_track_unlike_what_the_study_needs_is_refused(
 
 def test_the_layout_is_shown_where_there_are_no_tracks(tmp_path: Path) -> None:
     (tmp_path / "train").mkdir()
-    with pytest.raises(DataError, match="holds no tracks") as caught:
+    with pytest.raises(UsageError, match="holds no tracks") as caught:
         find_tracks(tmp_path, split="train")
     assert "train/ARTIST - TITLE/{mixture,drums,bass,other,vocals}.wav" in str(caught.value)
 
 
 def test_a_folder_that_is_not_there_is_said_to_be_none(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="is no folder"):
+    with pytest.raises(UsageError, match="is no folder"):
         find_tracks(tmp_path / "nowhere", split="train", on_error=lambda error: None)
 
 

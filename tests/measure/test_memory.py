@@ -1,14 +1,15 @@
 """Does a with-block's peak show what it needed, whichever way the system allows to measure it?"""
 
+import mmap
+import time
 from contextlib import suppress
 from pathlib import Path
 
-import numpy as np
 import psutil
 import pytest
 
 from msdemucs.measure import memory
-from msdemucs.measure.memory import peak_memory
+from msdemucs.measure.memory import SECONDS_BETWEEN_SAMPLES, peak_memory
 
 MIB = 2**20
 SLACK = 8 * MIB
@@ -31,8 +32,13 @@ def method(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 def touch(n_bytes: int) -> None:
-    """Need so much memory, and give it back."""
-    np.ones(n_bytes, np.uint8).sum()
+    """Need so much memory for several samples, since a shorter peak may be missed; give it back.
+
+    The pages are the system's: an allocator may have kept some that earlier tests had touched.
+    """
+    with mmap.mmap(-1, n_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as held:
+        held[:: mmap.PAGESIZE] = b"1" * len(range(0, n_bytes, mmap.PAGESIZE))
+        time.sleep(10 * SECONDS_BETWEEN_SAMPLES)
 
 
 def test_what_was_needed_and_given_back_counts(method: str) -> None:

@@ -1,7 +1,7 @@
 """Small but realistic records: three baselines, sampled trials, a failed and a refused one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 import pytest
@@ -73,6 +73,7 @@ def trial_row(trial: int, toy: Toy) -> dict[str, object]:
         "differences": toy.differences,
         "params": {} if is_baseline else {"channels.start": 8, "fusion.output.kind": "sum"},
         "failure": None,
+        "left_out": [],
         "started": f"2026-11-20T22:{trial:02d}:00+00:00",
         "versions": {"torch": "2.11.0"},
     }
@@ -91,6 +92,7 @@ def unfinished_row(trial: int, state: str, failure: str | None = None) -> dict[s
         "differences": {"channels.start": [8, 16]},
         "params": {"channels.start": 16},
         "failure": failure,
+        "left_out": [],
         "versions": {},
     }
 
@@ -156,6 +158,14 @@ def make_record(
 def columns_of(rows: Sequence[dict[str, object]]) -> list[str]:
     """The contract's columns, and those of groups where a row has them."""
     return list(dict.fromkeys([*TRIAL_COLUMNS, *(name for row in rows for name in row)]))
+
+
+def amend(record: StudyRecord, trial: int, **values: object) -> StudyRecord:
+    """The record with other values in one trial's row."""
+    rows = [dict(row) for row in record.trials.astype(object).to_dict("records")]
+    for row in rows:
+        row.update(values if row["trial"] == trial else {})
+    return replace(record, trials=pd.DataFrame(rows, columns=record.trials.columns))
 
 
 ATTRS: dict[str, object] = {

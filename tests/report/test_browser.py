@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from msdemucs.report.page import write_report
 from msdemucs.study.records import StudyRecord
-from tests.report.conftest import TOYS, make_record, unfinished_row
+from tests.report.conftest import TOYS, amend, make_record, unfinished_row
 
 pytestmark = pytest.mark.browser
 FLAGS = [
@@ -119,6 +119,19 @@ def test_a_failed_trial_shows_its_reason(
 ) -> None:
     page = Opened(browser, write_report(record, tmp_path / "r.html")).page
     assert "loss became NaN at step 12" in page.locator("#row-6").inner_text()
+
+
+def test_left_out_tracks_are_marked_in_the_table_and_named_in_the_details(
+    browser: Browser, record: StudyRecord, tmp_path: Path
+) -> None:
+    reason = "data/Low Tide/drums.wav: cannot be read (track “Low Tide”)"
+    marked = amend(record, 4, left_out=[reason])
+    page = Opened(browser, write_report(marked, tmp_path / "r.html")).page
+    assert "without 1 test track" in page.locator("#row-4").inner_text()
+    assert "trial 4 is without test tracks" in page.locator(".found").inner_text()
+    page.locator("#trial-4 summary").first.click()
+    assert reason in page.locator("#trial-4").inner_text()
+    assert "test track" not in page.locator("#row-0").inner_text()
 
 
 def test_a_row_selects_its_point_in_every_figure(

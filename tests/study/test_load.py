@@ -2,11 +2,13 @@
 
 import json
 import math
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from msdemucs.errors import StudyError
+from msdemucs.errors import DataError, UsageError
+from msdemucs.study.candidate import Candidate, TrialLog
 from msdemucs.study.load import load_study
 from msdemucs.study.records import CURVE_COLUMNS, SCORE_COLUMNS, STATES, TRIAL_COLUMNS
 from msdemucs.study.runner import run_study
@@ -58,6 +60,17 @@ def test_scores_and_curves_have_a_row_for_each_measurement(search: Search) -> No
     assert record.curves.loss[0] == 1.0
 
 
+def test_left_out_test_tracks_are_told_with_their_reasons(search: Search) -> None:
+    def careless(candidate: Candidate, log: TrialLog) -> None:
+        if candidate.trial == 1:
+            log.left_out(DataError("is damaged", path=Path("drums.wav"), track="A - B"))
+        toy(candidate, log)
+
+    run_study(asking(search, trials=2), careless)
+    left_out = load_study("toy").trials.left_out
+    assert list(left_out) == [[], ["drums.wav: is damaged (track “A - B”)"]]
+
+
 def test_a_study_that_has_not_begun_reads_as_waiting_baselines(search: Search) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
@@ -79,5 +92,5 @@ def test_a_study_is_found_by_name_path_and_url(search: Search, name: str) -> Non
 
 def test_a_misspelt_name_gets_the_nearest(search: Search) -> None:
     run_study(asking(search, trials=1), toy)
-    with pytest.raises(StudyError, match="did you mean “toy”"):
+    with pytest.raises(UsageError, match="did you mean “toy”"):
         load_study("toyy")

@@ -90,6 +90,7 @@ def test_a_test_track_that_becomes_unreadable_is_left_out_and_named(in_tmp: Path
     record = load_study("tiny")
     assert list(record.trials.state) == ["complete"], list(record.trials.failure)
     assert broken.name not in set(record.scores.track)
+    assert "drums.wav" in record.trials.left_out[0][0]
     assert set(record.scores.track) == {track.name for track in bench.tracks.test[1:]}
 
 

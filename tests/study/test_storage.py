@@ -6,7 +6,7 @@ from pathlib import Path
 import optuna
 import pytest
 
-from msdemucs.errors import StudyError
+from msdemucs.errors import StudyError, UsageError
 from msdemucs.study.load import load_study
 from msdemucs.study.runner import run_study
 from msdemucs.study.space import Search
@@ -32,7 +32,7 @@ def test_another_storage_takes_several_studies(search: Search) -> None:
     assert first.url == url
     assert not Path("studies/toy.db").exists()
     assert load_study("second", storage=url).name == "second"
-    with pytest.raises(StudyError, match=r"holds 2 studies \(toy, second\)"):
+    with pytest.raises(UsageError, match=r"holds 2 studies \(toy, second\)"):
         load_study("elsewhere/all.db")
 
 
@@ -41,7 +41,7 @@ def test_a_changed_search_space_is_refused_with_the_difference(
 ) -> None:
     run_study(asking(search, trials=1), toy)
     changed = rewritten("[sum, weighted]", "[sum, weighted, per_source]")
-    with pytest.raises(StudyError) as caught:
+    with pytest.raises(UsageError) as caught:
         run_study(changed, toy)
     assert (
         'vary.fusion.output.kind.choice: ["sum", "weighted"] → ["sum", "weighted", "per_source"]'
@@ -59,7 +59,7 @@ def test_more_trials_or_another_title_are_no_change(search: Search) -> None:
 def test_other_data_or_another_recipe_is_a_change(search: Search) -> None:
     one = asking(search, trials=1)
     run_study(one, toy, attrs={"recipe": {"steps": 10}, "data": {"test": ["a"]}})
-    with pytest.raises(StudyError, match=r"recipe.steps: 10 → 20"):
+    with pytest.raises(UsageError, match=r"recipe.steps: 10 → 20"):
         run_study(one, toy, attrs={"recipe": {"steps": 20}, "data": {"test": ["a"]}})
 
 
@@ -76,13 +76,13 @@ def test_a_foreign_study_of_the_name_is_left_alone(search: Search) -> None:
     storage = open_storage("sqlite:///studies/toy.db", create=True)
     foreign = optuna.create_study(study_name="toy", storage=storage)
     foreign.add_trial(optuna.create_trial(value=1.0))
-    with pytest.raises(StudyError, match="was not begun by msdemucs"):
+    with pytest.raises(UsageError, match="was not begun by msdemucs"):
         run_study(search, toy)
 
 
 @pytest.mark.parametrize("url", ["studies", "nosuch://x/y", "sqlite://"])
 def test_a_url_that_is_none_is_told(search: Search, url: str) -> None:
-    with pytest.raises(StudyError):
+    with pytest.raises(UsageError):
         run_study(asking(search, trials=1), toy, storage=url)
 
 
@@ -100,5 +100,5 @@ def test_passwords_are_not_shown() -> None:
 
 def test_a_changed_default_is_shown_with_both_values(search: Search) -> None:
     run_study(asking(search, trials=1), toy)
-    with pytest.raises(StudyError, match=r"  sampler.seed: 0 → 3\n"):
+    with pytest.raises(UsageError, match=r"  sampler.seed: 0 → 3\n"):
         run_study(search.asking(seed=3), toy)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from msdemucs.data import synthesise
-from msdemucs.errors import DataError
+from msdemucs.errors import DataError, UsageError
 from msdemucs.spec import load_spec
 from msdemucs.study import tracks
 from msdemucs.study.space import DataRoots
@@ -54,6 +54,7 @@ def test_a_damaged_track_is_named_and_left_out(band: Path) -> None:
     assert line.startswith("left out: ")
     assert "bass.wav" in line
     assert damaged.parent.name in line
+    assert line == f"left out: {found.left_out[0]}"
 
 
 def test_tracks_shorter_than_a_segment_are_named_and_left_out(band: Path) -> None:
@@ -62,7 +63,7 @@ def test_tracks_shorter_than_a_segment_are_named_and_left_out(band: Path) -> Non
 
 
 def test_a_folder_that_is_not_there_is_told(in_tmp: Path) -> None:
-    with pytest.raises(DataError, match="nowhere"):
+    with pytest.raises(UsageError, match="nowhere"):
         gathered("nowhere")
 
 

@@ -1,0 +1,103 @@
+"""How frames are painted: axes, ticks, curves, names that cover nothing."""
+
+import pytest
+
+from msdemucs.report.figures import (
+    axis_over,
+    axis_style,
+    mean_window,
+    name_positions,
+    paint_curves,
+    paint_trade,
+    smoothed,
+    tick_step,
+    trade_axes,
+)
+from msdemucs.report.frames import Curve, Point, Trade, curves_of, trade_of
+from msdemucs.report.labels import Box, line_box, place_labels
+from msdemucs.report.measures import measure_of
+from msdemucs.study.records import StudyRecord
+
+MACS, USDR = measure_of("macs_per_second"), measure_of("usdr_db")
+
+
+def curve(*losses: float) -> Curve:
+    return Curve(0, "trial 0", "complete", False, tuple(range(1, len(losses) + 1)), losses)
+
+
+@pytest.mark.parametrize(
+    ("span", "step"), [(1.4, 0.2), (7.0, 1.0), (100.0, 20.0), (0.05, 0.01), (3.6, 1.0)]
+)
+def test_ticks_are_one_two_or_five_apart(span: float, step: float) -> None:
+    assert tick_step(span) == pytest.approx(step)
+
+
+def test_all_ticks_of_an_axis_have_as_many_decimals() -> None:
+    style = axis_style(axis_over([0.25, 1.17], may_be_log=False, margin=0.1))
+    assert (style["dtick"], style["tickformat"]) == (0.2, ".1f")
+    whole = axis_style(axis_over([60.0, 170.0], may_be_log=False, margin=0.1))
+    assert whole["tickformat"] == ".0f"
+
+
+def test_wide_axes_are_logarithmic_with_prefixes() -> None:
+    style = axis_style(axis_over([2e8, 9e8], may_be_log=True, margin=0.1))
+    assert (style["type"], style["tickformat"]) == ("log", "~s")
+    assert axis_over([2e8, 3e8], may_be_log=True, margin=0.1).is_log is False
+    assert axis_over([-1.0, 9.0], may_be_log=True, margin=0.1).is_log is False
+
+
+def test_one_value_has_an_axis_too() -> None:
+    axis = axis_over([0.0], may_be_log=True, margin=0.1)
+    assert axis.low < 0 < axis.high
+    assert axis_style(axis)["dtick"] == pytest.approx(0.5)
+
+
+def test_curves_are_running_means_that_keep_their_length() -> None:
+    assert smoothed(curve(1.0, 4.0, 1.0, 4.0), 3).losses == (2.5, 2.0, 3.0, 2.5)
+    assert smoothed(curve(1.0, 4.0), 1).losses == (1.0, 4.0)
+    assert mean_window([curve(*[1.0] * 40), curve(1.0)]) == 5
+    assert mean_window([curve(1.0)]) == 1
+
+
+def test_the_curves_axis_says_what_is_drawn(record: StudyRecord) -> None:
+    figure = paint_curves(curves_of(record), best=4, height=400).to_plotly_json()
+    texts = [note["text"] for note in figure["layout"]["annotations"]]
+    assert any(text.startswith("training loss, mean of 3 logged steps") for text in texts)
+    assert {"htdemucs", "htdemucs_n", "htdemucs_nn", "trial 4", "trial 6"} <= set(texts)
+
+
+@pytest.mark.parametrize(("n_steps", "tick"), [(1, 1), (2, 1), (40, 10), (4000, 1000)])
+def test_training_steps_are_whole(n_steps: int, tick: int) -> None:
+    figure = paint_curves([curve(*[1.0] * n_steps)], best=None, height=400).to_plotly_json()
+    assert figure["layout"]["xaxis"]["dtick"] == tick
+
+
+def test_a_name_keeps_off_the_fronts_line() -> None:
+    """A beaten baseline close under a level of the front, as in the demonstration's study."""
+    points = tuple(
+        Point(trial, name, name == "base", x, y, name != "base")
+        for trial, name, x, y in (
+            (0, "a", 3.2e8, 0.84), (1, "base", 5.4e8, 0.81), (2, "b", 9.1e8, 1.17)
+        )
+    )  # fmt: skip
+    trade = Trade(MACS, USDR, points, 0, None)
+    x, y = trade_axes(trade)
+    place = name_positions(trade, frozenset({0, 1, 2}), x, y)[1]
+    assert place.startswith("bottom")
+
+
+def test_a_name_keeps_off_lines_points_and_edges() -> None:
+    assert place_labels([(50.0, 50.0)], ["name"], width=100, height=100) == ("top left",)
+    level = line_box((0.0, 58.0), (100.0, 58.0))
+    assert place_labels([(50.0, 50.0)], ["name"], width=100, height=100, lines=[level]) == (
+        "bottom right",
+    )
+    assert level == Box(-1.5, 101.5, 56.5, 59.5)
+
+
+def test_a_front_is_drawn_in_steps_with_every_trial_once(record: StudyRecord) -> None:
+    traces = paint_trade(trade_of(record, MACS), {}, height=440).to_plotly_json()["data"]
+    by_role = {trace["meta"]["role"]: trace for trace in traces}
+    assert list(by_role["front"]["customdata"]) == [3, 0, 4]
+    assert list(by_role["dominated"]["customdata"]) == [1, 2, 5]
+    assert by_role["front-line"]["line"]["shape"] == "hv"

@@ -1,0 +1,161 @@
+"""What a study found, as the sentences that people read."""
+
+from dataclasses import replace
+from math import nan
+
+import pytest
+
+from msdemucs.report.findings import (
+    describe_trade,
+    findings_of,
+    main_cost,
+    summarise_states,
+    text_of,
+)
+from msdemucs.report.frames import trade_of
+from msdemucs.report.measures import measure_of
+from msdemucs.study.records import StudyRecord
+from tests.report.conftest import TOYS, amend, make_record, unfinished_row
+
+MACS = measure_of("macs_per_second")
+
+
+def sentences(record: StudyRecord) -> list[str]:
+    """The findings, with common blanks."""
+    return [text_of(found).replace("\N{NO-BREAK SPACE}", " ") for found in findings_of(record)]
+
+
+def test_the_best_is_set_against_the_best_of_the_others(record: StudyRecord) -> None:
+    assert sentences(record)[0] == (
+        "Best uSDR: trial 4 with 2.31 dB at 2.7 GMAC/s; the best baseline, htdemucs_nn, is "
+        "0.25 dB below (2.06 dB at 3.61 GMAC/s)."
+    )
+    ahead = amend(record, 2, usdr_db=2.5)
+    assert sentences(ahead)[0].startswith("Best uSDR: htdemucs_nn with 2.50 dB")
+    assert "the best sampled trial, trial 4, is 0.19 dB below" in sentences(ahead)[0]
+
+
+def test_what_scores_rest_on_comes_before_what_is_made_of_them(record: StudyRecord) -> None:
+    assert sentences(record)[1] == (
+        "Scores rest on 30 steps of training and 3 test tracks. Every spec was trained once, so "
+        "that how much of a difference is chance is not known."
+    )
+
+
+def test_unequal_trainings_and_repeated_specs_are_told(record: StudyRecord) -> None:
+    curves = record.curves[(record.curves.trial != 0) | (record.curves.step <= 5)]
+    repeated = amend(replace(record, curves=curves), 1, spec_hash=f"{0:016x}")
+    assert sentences(repeated)[1] == (
+        "Scores rest on up to 30 steps of training and 3 test tracks. "
+        "1 of 5 specs trained more than once."
+    )
+
+
+def test_a_front_is_told_by_its_ends(record: StudyRecord) -> None:
+    assert sentences(record)[2] == (
+        "3 of 6 complete trials are on the front of uSDR against MACs/s, from 0.71 dB at "
+        "880 MMAC/s (trial 3) to 2.31 dB at 2.7 GMAC/s (trial 4)."
+    )
+
+
+def test_a_baseline_is_reached_by_the_cheapest_that_is_no_worse(record: StudyRecord) -> None:
+    found = sentences(record)
+    # 2.70 of 3.61 GMAC/s; trial 3 is cheaper and worse, trial 5 dearer
+    assert "trial 4 reaches htdemucs_n at 75 % of its MACs/s (2.31 dB against 1.87 dB)." in found
+    assert not any("reaches htdemucs at" in text for text in found)
+
+
+def test_the_floor_and_silence_are_counted(record: StudyRecord) -> None:
+    quieter = amend(amend(record, 3, usdr_db=-0.5), 5, usdr_db=-9.0)
+    assert sentences(quieter)[-1] == (
+        "5 of 6 complete trials beat the mixture itself as the estimate (−5.75 dB); "
+        "4 beat silence (0.00 dB)."
+    )
+
+
+def test_names_link_to_their_trials(record: StudyRecord) -> None:
+    links = [part for part in findings_of(record)[0] if part.trial is not None]
+    assert [(part.text, part.trial) for part in links] == [("trial 4", 4), ("htdemucs_nn", 2)]
+
+
+@pytest.mark.parametrize(
+    ("trials", "sentence"),
+    [
+        ([4], "trial 4 is without test tracks that could not be used: "
+              "its scores do not compare with the others."),
+        ([0, 4], "htdemucs, trial 4 are without test tracks that could not be used: "
+                 "their scores do not compare with the others."),
+        (range(6), "All scores are without 1 test track that could not be used."),
+    ],
+)  # fmt: skip
+def test_left_out_test_tracks_are_told(
+    record: StudyRecord, trials: list[int], sentence: str
+) -> None:
+    for trial in trials:
+        record = amend(record, trial, left_out=["drums.wav: cannot be read (track “Low Tide”)"])
+    assert sentences(record)[2] == sentence
+
+
+def test_nothing_is_said_of_tracks_when_all_were_used(record: StudyRecord) -> None:
+    assert not any("without" in sentence for sentence in sentences(record))
+
+
+def test_many_trials_without_a_track_are_not_all_named() -> None:
+    record = make_record([replace(TOYS[0], name=f"trial {i}") for i in range(11)])
+    for trial in range(10):
+        record = amend(record, trial, left_out=["drums.wav: cannot be read"])
+    sentence = next(text for text in sentences(record) if "without test tracks" in text)
+    assert sentence.startswith("trial 0, trial 1, ")
+    assert " and 2 more trials are without test tracks" in sentence
+
+
+def test_a_caption_names_the_front_and_what_is_not_drawn(record: StudyRecord) -> None:
+    trade = trade_of(amend(record, 5, macs_per_second=nan), MACS)
+    assert text_of(describe_trade(trade)) == (
+        "3 of 5 complete trials on the front of this pair: trial 3, htdemucs, trial 4. "
+        "1 complete trial without both numbers."
+    )
+
+
+def test_the_first_objective_that_is_a_cost_is_the_main_one(record: StudyRecord) -> None:
+    assert main_cost(record).column == "macs_per_second"
+    slow = replace(record, directions={"usdr_db": "maximize", "latency_ms_p50": "minimize"})
+    assert main_cost(slow).column == "latency_ms_p50"
+    assert main_cost(replace(record, directions={})).column == "macs_per_second"
+
+
+def test_states_are_summed_up_with_reasons(record: StudyRecord) -> None:
+    assert summarise_states(record) == (
+        "8 trials: 6 complete, 1 failed (loss became NaN at step 12), "
+        "1 infeasible (6.40 GMAC/s exceed the limit of 6 GMAC/s)."
+    )
+    reasons = ["no memory", "no memory", "NaN"]
+    failed = [unfinished_row(i, "failed", reason) for i, reason in enumerate(reasons)]
+    assert summarise_states(make_record([], unfinished=failed)) == (
+        "3 trials: 3 failed (2 × no memory; NaN)."
+    )
+
+
+def test_a_study_that_was_never_run_says_so(empty_record: StudyRecord) -> None:
+    said = ["Nothing can be compared yet. No trial has been started yet."]
+    assert sentences(empty_record) == said
+
+
+def test_a_study_of_failures_gives_their_reasons() -> None:
+    failed = make_record([], unfinished=[unfinished_row(0, "failed", "no memory")])
+    assert sentences(failed) == ["Nothing can be compared yet. 1 trial: 1 failed (no memory)."]
+    assert text_of(describe_trade(trade_of(failed, MACS))) == "No complete trial has both numbers."
+
+
+def test_scores_that_are_not_numbers_compare_nothing(record: StudyRecord) -> None:
+    for trial in range(6):
+        record = amend(record, trial, usdr_db=nan)
+    assert sentences(record)[0].startswith("Nothing can be compared yet. 8 trials: 6 complete")
+
+
+def test_one_trial_is_best_and_alone() -> None:
+    found = sentences(make_record(TOYS[:1]))
+    assert found[0] == "Best uSDR: htdemucs with 1.42 dB at 1.93 GMAC/s."
+    assert found[2] == (
+        "htdemucs alone is on the front of uSDR against MACs/s, of 1 complete trial."
+    )
