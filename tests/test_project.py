@@ -18,6 +18,7 @@ from packaging.utils import canonicalize_name
 
 import msdemucs
 from msdemucs.errors import SpecError
+from msdemucs.spec import expanded, zoo_names
 
 ROOT = Path(__file__).parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -121,11 +122,45 @@ def test_python_examples_of_the_readme_run(tmp_path: Path) -> None:
         assert run.returncode == 0, run.stderr
 
 
+SPEC_GUIDE = re.findall(
+    r"^```yaml\n(.*?)^```", (ROOT / "docs" / "spec.md").read_text(), re.DOTALL | re.MULTILINE
+)
+
+
+@pytest.mark.parametrize("example", SPEC_GUIDE)
+def test_specs_of_the_spec_guide_load(example: str, tmp_path: Path) -> None:
+    path = tmp_path / "example.yaml"
+    path.write_text(example)
+    spec = msdemucs.load_spec(path)
+    assert spec.name == yaml.safe_load(example)["name"]
+
+
+def test_the_spec_guide_names_every_system_of_the_zoo() -> None:
+    text = (ROOT / "docs" / "spec.md").read_text()
+    short = {name: name.replace("htdemucs_d", "_d", 1) for name in zoo_names()}
+    assert [
+        name
+        for name in short
+        if not {f"`{name}`", f"`{short[name]}`"} & set(re.findall(r"`\w+`", text))
+    ] == []
+
+
+def test_schedules_of_the_spec_guide_expand_as_it_says(tmp_path: Path) -> None:
+    (example,) = [text for text in SPEC_GUIDE if "name: schedules" in text]
+    path = tmp_path / "example.yaml"
+    path.write_text(example)
+    data = expanded(msdemucs.load_spec(path))
+    assert data["channels"] == [32, 64, 96, 192]
+    assert data["kernel_size"] == [16, 16, 8, 8]
+    assert data["stride"] == [8, 8, 4, 4]
+
+
 def test_the_contributing_guides_new_kind_needs_nothing_but_its_own_code(tmp_path: Path) -> None:
     blocks = re.findall(r"^```python\n(.*?)^```", CONTRIBUTING, re.DOTALL | re.MULTILINE)
     check = """
 import torch
 from msdemucs.errors import SpecError
+from msdemucs.spec import expanded, zoo_names
 from msdemucs.spec import Spec, dump_spec, parse_spec, spec_hash
 
 assert parse_spec(dump_spec(spec)) == spec

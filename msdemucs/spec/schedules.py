@@ -65,11 +65,19 @@ class Growth(Section):
     """Each level's channels are rounded up to a multiple of this."""
 
 
+FIELDS = ("start", "at", "times", "every", "min", "growth", "round_to")
+"""Of all spellings together."""
+
+
 def _one_sentence(value: object, handler: Handler, spellings: str) -> object:
     # Pydantic reports one error for each member of a union; a person wants one sentence.
     try:
         return handler(_unjsoned(value))
     except ValidationError:
+        unknown = [key for key in value if key not in FIELDS] if isinstance(value, dict) else []
+        if unknown:
+            context = {"name": unknown[0], "fields": ", ".join(FIELDS)}
+            raise PydanticCustomError("schedule_field", "has no such field", context) from None
         message = "must be a whole number of at least 1, a list of them, or {spellings}"
         raise PydanticCustomError("schedule", message, {"spellings": spellings}) from None
 

@@ -73,9 +73,7 @@ class FrequencyEmbedding(Section):
 class Spectral(Section):
     """The spectral branches: one encoder and decoder a resolution."""
 
-    resolutions: Annotated[
-        tuple[Resolution, ...], Field(min_length=1, max_length=MOST_RESOLUTIONS)
-    ] = (Resolution(n_fft=4096, hop_length=1024),)
+    resolutions: tuple[Resolution, ...] = (Resolution(n_fft=4096, hop_length=1024),)
     """From one to seven STFT settings, no two alike."""
     share: bool = False
     """One encoder and decoder for all resolutions; frequency embeddings stay their own."""
@@ -85,6 +83,10 @@ class Spectral(Section):
     @field_validator("resolutions")
     @classmethod
     def _distinct(cls, value: tuple[Resolution, ...]) -> tuple[Resolution, ...]:
+        if not 1 <= len(value) <= MOST_RESOLUTIONS:
+            message = "must list from 1 to {most} STFT settings, found {count}"
+            context = {"most": MOST_RESOLUTIONS, "count": len(value)}
+            raise PydanticCustomError("resolutions", message, context)
         for resolution in value:
             if value.count(resolution) > 1:
                 message = "n_fft {n_fft} with hop_length {hop_length} is listed twice"

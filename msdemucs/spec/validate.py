@@ -97,8 +97,28 @@ def _problem(detail: ErrorDetails, root: Node, model: type[BaseModel]) -> Proble
         message = f"there is no kind “{context['tag']}”"
         hint = nearest(str(context["tag"]), allowed)
         return tag.place.problem(message, field=f"{field}.kind", hint=hint)
+    if kind == "schedule_field":
+        name = str(context["name"])
+        child = node.child(name) or node
+        hint = nearest(name, str(context["fields"]).split(", "))
+        place = child.key or child.place
+        return place.problem("there is no such field", field=f"{field}.{name}", hint=hint)
     message, hint = _sentence(detail, node)
     return node.place.problem(message, field=field, hint=hint)
+
+
+WORDS = {
+    "a valid integer": "a whole number",
+    "a valid number": "a number",
+    "a valid string": "text",
+    "a valid boolean": "true or false",
+    "a valid dictionary": "a mapping (field: value)",
+    "a valid list": "a list",
+    "a valid tuple": "a list",
+    "a valid array": "a list",
+    "an object": "a mapping (field: value)",
+}
+"""Pydantic's words and a YAML author's."""
 
 
 def _sentence(detail: ErrorDetails, node: Node) -> tuple[str, str]:
@@ -114,6 +134,8 @@ def _sentence(detail: ErrorDetails, node: Node) -> tuple[str, str]:
             str(node.value), allowed
         )
     text = text.replace("Input should be", "must be")
+    for theirs, ours in WORDS.items():
+        text = text.replace(theirs, ours)
     if "found" in text:
         return text, ""
     return f"{text}; found {found}", ""

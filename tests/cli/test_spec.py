@@ -87,7 +87,7 @@ def test_set_overrides_a_field() -> None:
         (["spec", "check", "missing.yaml"], "there is no file missing.yaml"),
         (["spec", "check", "htdemucs", "--set", "depth"], "write it as field=value"),
         (["spec", "check", "htdemucs", "--set", "dept=3"], "did you mean “depth”?"),
-        (["spec", "check", "bad.yaml"], "bad.yaml:2:8: error: depth: must be a valid integer"),
+        (["spec", "check", "bad.yaml"], "bad.yaml:2:8: error: depth: must be a whole number"),
         (["spec", "explode"], "No such command"),
     ],
 )

@@ -78,8 +78,8 @@ def test_an_unknown_zoo_name_gets_the_nearest_one() -> None:
             "there is no such field",
             "did you mean “heads”?",
         ),
-        ("depth: four", 3, "depth", 'must be a valid integer; found "four" (text)', ""),
-        ("depth: true", 3, "depth", "must be a valid integer; found true", ""),
+        ("depth: four", 3, "depth", 'must be a whole number; found "four" (text)', ""),
+        ("depth: true", 3, "depth", "must be a whole number; found true", ""),
         ("depth: 0", 3, "depth", "must be greater than or equal to 1; found 0", ""),
         (
             "fusion:\n  output:\n    kind: persource",
@@ -97,12 +97,33 @@ def test_an_unknown_zoo_name_gets_the_nearest_one() -> None:
         ),
         ("attention: [{layers: 2}]", 3, "attention.0", "needs 'kind', which says the kind", ""),
         (
-            "kernel_size: {begin: 8}",
+            "kernel_size: {start: many}",
             3,
             "kernel_size",
             "must be a whole number of at least 1, a list of them, or "
             "{start, at: {level: value}} or {start, times, every, min}; "
-            'found {"begin": 8} (fields)',
+            'found {"start": "many"} (fields)',
+            "",
+        ),
+        (
+            "kernel_size: {strat: 8}",
+            3,
+            "kernel_size.strat",
+            "there is no such field",
+            "did you mean “start”?",
+        ),
+        (
+            "attention: [{kind: self, at: [encodr 1]}]",
+            3,
+            "attention.0.at",
+            "“encodr 1” is no place; write bottleneck, encoder 2 or decoder 0",
+            "",
+        ),
+        (
+            "spectral: {resolutions: []}",
+            3,
+            "spectral.resolutions",
+            "must list from 1 to 7 STFT settings, found 0",
             "",
         ),
         (
