@@ -1,6 +1,7 @@
 """`msdemucs spec`: look at specs, check them, compare them, say what they cost."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -9,10 +10,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from msdemucs.cli.console import out, print_table
+from msdemucs.cli.spec_tables import levels, sight, totals, views
 from msdemucs.cost import Cost, Limits, activation_bytes, check_size, cost
-from msdemucs.errors import UsageError
+from msdemucs.cost.explain import explain as explained
+from msdemucs.errors import PlanError, UsageError
 from msdemucs.spec import (
-    Plan,
     Spec,
     diff_specs,
     dump_spec,
@@ -22,9 +24,10 @@ from msdemucs.spec import (
     spec_hash,
     zoo_names,
 )
-from msdemucs.spec.levels import EncoderLevel, Level
+from msdemucs.spec.load import load_unplanned
+from msdemucs.spec.mend import mend
 from msdemucs.spec.source import read_yaml
-from msdemucs.units import format_bytes, format_count
+from msdemucs.units import format_count
 
 app = typer.Typer(no_args_is_help=True, help="Look at specs, check and compare them.")
 
@@ -65,8 +68,18 @@ def build(
     if as_json:
         out.print_json(json.dumps(_summary(spec, costs)))
         return
-    print_table(_levels(resolved, costs))
-    for line in _totals(spec, costs):
+    print_table(levels(resolved, costs))
+    for line in totals(spec, costs):
+        out.print(line, soft_wrap=True)
+
+
+@app.command()
+def explain(source: Source, set_: Set = None, sources: Sources = None) -> None:
+    """Print what every level sees and costs; of a refused spec, the change that mends it."""
+    spec = _load_or_mend(source, overrides(set_, sources))
+    found = explained(spec)
+    print_table(views(found))
+    for line in sight(found, spec):
         out.print(line, soft_wrap=True)
 
 
@@ -173,6 +186,21 @@ def overrides(settings: list[str] | None, sources: str | None = None) -> dict[st
     return found
 
 
+def _load_or_mend(source: str, changed: dict[str, object]) -> Spec:
+    """The spec; a refusal's first problem says which change of one field is enough, if one is.
+
+    Raises:
+        PlanError: its sizes do not work out.
+    """
+    try:
+        return load_spec(source, overrides=changed)
+    except PlanError as error:
+        first, *rest = error.problems
+        change = mend(load_unplanned(source, overrides=changed), first.field)
+        hint = f"the smallest change with which it builds: {change}" if change else first.hint
+        raise PlanError([replace(first, hint=hint), *rest]) from None
+
+
 def _limits(max_parameters: int | None, max_memory: float | None) -> Limits:
     """The sizes that --max-parameters and --max-memory give; 0 lifts a limit."""
     usual = Limits()
@@ -199,58 +227,3 @@ def _summary(spec: Spec, costs: Cost) -> dict[str, object]:
             for node in costs.nodes
         ],
     }
-
-
-def _levels(resolved: Plan, costs: Cost) -> Table:
-    """A line a part: what it is, the size of what leaves it, what it costs."""
-    legend = "GN4: group norm, 4 groups; 12·2: residual branch, 12 channels in 2 sub-layers"
-    table = Table(box=None, header_style="bold", caption=legend, caption_justify="left")
-    table.add_column("part", no_wrap=True)
-    for name in ("channels", "kernel / stride", "inside", "C×F×T after", "parameters", "MACs"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for node, priced in zip(resolved.nodes, costs.nodes, strict=True):
-        grid = node.output
-        table.add_row(
-            node.path,
-            *(_level_cells(node.level) if node.level else [""] * 3),
-            f"{grid.channels}×{grid.rows}×{grid.frames}" if grid else "",
-            "shared" if node.shares else f"{priced.parameters:,}" if priced.parameters else "",
-            format_count(priced.macs) if priced.macs else "",
-        )
-    return table
-
-
-def _level_cells(level: Level) -> list[str]:
-    """Channels; kernel and stride of every branch that enters or leaves; norm and residual."""
-    is_encoder = isinstance(level, EncoderLevel)
-    ends = [(shift.outer.channels, shift.inner.channels) for shift in level.shifts]
-    ends = [pair if is_encoder else pair[::-1] for pair in ends]
-    kernels = ["×".join(map(str, s.axis.along(s.kernel_size))) for s in level.shifts]
-    strides = ["×".join(map(str, s.axis.along(s.stride))) for s in level.shifts]
-    residual = level.residual
-    inside = [f"GN{level.norm_groups}"] if level.norm_groups else []
-    inside += [f"{residual.hidden}·{len(residual.dilations)}"] if residual else []
-    inside += ["lstm"] if residual and residual.lstm else []
-    inside += ["attn"] if residual and residual.attention else []
-    return [
-        ", ".join(f"{into}→{out}" for into, out in dict.fromkeys(ends)),
-        f"{', '.join(kernels)} / {', '.join(strides)}",
-        " ".join(inside),
-    ]
-
-
-def _totals(spec: Spec, costs: Cost) -> list[str]:
-    kinds = ", ".join(f"{kind} {format_count(n)}" for kind, n in costs.macs_by_kind.items() if n)
-    return [
-        "",
-        f"[bold]{spec.name}[/bold]  {', '.join(spec.sources)}  ({spec_hash(spec)})",
-        f"parameters  {costs.parameters:,}",
-        f"MACs        {costs.macs:,} for a segment of {spec.segment:g} s",
-        f"            {kinds}",
-        f"            {format_count(costs.macs_per_second, 'MAC')} a second of audio; "
-        "1 MAC = 2 FLOPs",
-        f"memory      {format_bytes(activation_bytes(plan(spec)))} of activations for a segment, "
-        "if all are kept",
-        f"apart       {format_count(costs.elementwise)} values normalised, scaled or mixed; "
-        f"{format_count(costs.transform_flops, 'FLOP')} of Fourier transforms",
-    ]

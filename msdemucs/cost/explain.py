@@ -12,7 +12,7 @@ from msdemucs.cost.account import NodeCost, cost
 from msdemucs.cost.formulas import activations
 from msdemucs.cost.guard import BYTES
 from msdemucs.spec import Plan, Resolution, Spec, plan
-from msdemucs.spec.levels import Axis, EncoderLevel, Grid, ResidualPlan, Shift
+from msdemucs.spec.levels import Axis, EncoderLevel, ResidualPlan, Shift
 from msdemucs.spec.plan import BranchPlan, PlanNode
 
 
@@ -153,8 +153,3 @@ def _through(view: View, level: EncoderLevel, shift: Shift) -> View:
 def _reach(residual: ResidualPlan | None) -> int:
     """Frames that residual branches add to what a position sees: three taps each, dilated."""
     return sum(2 * dilation for dilation in residual.dilations) if residual else 0
-
-
-def grid_text(grid: Grid | None) -> str:
-    """Channels × rows × frames."""
-    return f"{grid.channels}×{grid.rows}×{grid.frames}" if grid else ""

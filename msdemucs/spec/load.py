@@ -33,6 +33,16 @@ def load_spec(source: str | Path, *, overrides: Mapping[str, object] | None = No
     return _finish(_resolve(find_spec(source), ()), overrides)
 
 
+def load_unplanned(source: str | Path, *, overrides: Mapping[str, object] | None = None) -> Spec:
+    """As `load_spec`, for a spec whose sizes may not work out.
+
+    Raises:
+        UsageError: neither a zoo name nor a file.
+        SpecError: a field that is wrong, with file, line and column.
+    """
+    return validate(override(_resolve(find_spec(source), ()), overrides or {}), Spec)
+
+
 def parse_spec(
     data: Mapping[str, object], *, overrides: Mapping[str, object] | None = None
 ) -> Spec:
