@@ -11,7 +11,15 @@ from rich.table import Table
 
 from msdemucs.cli.console import out, print_table
 from msdemucs.cli.spec_tables import levels, sight, totals, views
-from msdemucs.cost import Cost, Limits, activation_bytes, check_size, cost
+from msdemucs.cost import (
+    Cost,
+    Limits,
+    activation_bytes,
+    check_size,
+    cost,
+    ptflops_count,
+    thop_count,
+)
 from msdemucs.cost.explain import explain as explained
 from msdemucs.errors import PlanError, UsageError
 from msdemucs.spec import (
@@ -128,17 +136,28 @@ def diff(base: Source, other: Source, as_json: AsJson = False) -> None:
 
 @app.command("list")
 def list_() -> None:
-    """Print the zoo: every shipped spec with its size."""
-    table = Table("name", "parameters", "MACs / s", "segment", box=None, header_style="bold")
+    """Print the zoo: every shipped spec with what it costs, and what published figures count."""
+    table = Table(box=None, header_style="bold")
+    table.add_column("name", no_wrap=True)
+    for name in ("segment", "parameters", "MACs / s of audio", "thop GMAC", "thop M params"):
+        table.add_column(name, justify="right", no_wrap=True)
     for name in zoo_names():
-        costs = cost(load_spec(name))
+        spec = load_spec(name)
+        costs, thop = cost(spec), thop_count(spec)
         table.add_row(
             name,
-            format_count(costs.parameters),
-            format_count(costs.macs_per_second, "MAC/s"),
             f"{costs.segment:g} s",
+            format_count(costs.parameters),
+            format_count(costs.macs_per_second, "MAC"),
+            f"{thop.macs / 1e9:.2f}",
+            f"{thop.parameters / 1e6:.2f}",
         )
-    out.print(table)
+    print_table(table)
+    out.print(
+        "thop: the profiler behind published figures; it leaves attention out, and counts "
+        "transposed convolutions a stride too high",
+        soft_wrap=True,
+    )
 
 
 @app.command()
@@ -221,6 +240,7 @@ def _summary(spec: Spec, costs: Cost) -> dict[str, object]:
         "macs_by_kind": costs.macs_by_kind,
         "elementwise": costs.elementwise,
         "transform_flops": costs.transform_flops,
+        "dialects": {"thop": thop_count(spec).macs, "ptflops": ptflops_count(spec)},
         "activation_bytes": activation_bytes(plan(spec)),
         "nodes": [
             {"path": node.path, "part": node.part, "params": node.parameters, "macs": node.macs}

@@ -1,8 +1,8 @@
 """What a spec costs, from its plan alone; needs no torch."""
 
 from msdemucs.cost.account import Cost, NodeCost, cost
+from msdemucs.cost.dialects import ThopCount, ptflops_count, thop_count
 from msdemucs.cost.guard import Limits, activation_bytes, check_size
-from msdemucs.cost.thop import ThopCount, thop_count
 
 __all__ = [
     "Cost",
@@ -12,5 +12,6 @@ __all__ = [
     "activation_bytes",
     "check_size",
     "cost",
+    "ptflops_count",
     "thop_count",
 ]

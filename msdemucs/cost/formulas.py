@@ -66,7 +66,7 @@ def _(operator: Recurrent) -> int:
 
 @macs.register
 def _(operator: AttentionProducts) -> int:
-    if operator.mechanism == "softmax":
+    if operator.mechanism != "linear":
         # scores q·k and their sums over values, over all heads
         return operator.sequences * 2 * operator.queries * operator.keys * operator.width
     # φ(k)ᵀv of every key, φ(q) times that, and φ(q) times the sum of keys (its normaliser)
@@ -135,7 +135,10 @@ def _(operator: Recurrent) -> int:
 
 @activations.register
 def _(operator: AttentionProducts) -> int:
-    return operator.sequences * operator.queries * operator.width
+    result = operator.sequences * operator.queries * operator.width
+    if operator.mechanism == "local":  # the scores are kept too
+        return result + operator.sequences * operator.queries * operator.keys * operator.heads
+    return result
 
 
 @activations.register

@@ -166,7 +166,7 @@ class ResidualPlan:
         return (
             *(Linear(h, h, grid.positions) for _ in range(3)),
             Linear(h, decays, grid.positions),
-            AttentionProducts(frames, frames, h, heads, "softmax", grid.rows),
+            AttentionProducts(frames, frames, h, heads, "local", grid.rows),
             Linear(h, h, grid.positions),
         )
 

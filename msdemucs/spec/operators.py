@@ -106,6 +106,7 @@ class AttentionProducts:
     """The products of queries, keys and values, projections apart.
 
     Attributes:
+        mechanism: softmax, linear, or local: softmax whose scores are made one by one.
         sequences: how many sequences attend, each to itself or one other.
     """
 
@@ -113,7 +114,7 @@ class AttentionProducts:
     keys: int
     width: int
     heads: int
-    mechanism: Literal["softmax", "linear"]
+    mechanism: Literal["softmax", "linear", "local"]
     sequences: int = 1
     parameters: Literal[0] = 0
 

@@ -1,5 +1,6 @@
 """Exact integers of the published systems, formulas by hand, and torch's own counter as witness."""
 
+import ptflops
 import pytest
 import torch
 from hypothesis import given, settings
@@ -7,7 +8,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from msdemucs import build
-from msdemucs.cost import cost
+from msdemucs.cost import cost, ptflops_count
 from msdemucs.cost.formulas import elementwise, macs, transform_flops
 from msdemucs.spec import Spec, load_spec, plan, zoo_names
 from msdemucs.spec.operators import (
@@ -21,6 +22,7 @@ from msdemucs.spec.operators import (
     TransposedConvolution,
 )
 from tests.specs import build_or_none, spec_data
+from tests.systems import slim
 
 ONE, FOUR = ["accompaniment"], ["drums", "bass", "other", "vocals"]
 
@@ -116,6 +118,20 @@ def test_planned_macs_and_parameters_are_those_of_the_built_model(data: dict[str
     assert found.macs - found.macs_by_kind["recurrent"] == counted_macs(spec)
     model = build(spec)
     assert found.parameters == sum(parameter.numel() for parameter in model.parameters())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["htdemucs", "htdemucs_n", "htdemucs_nc"])
+def test_the_ptflops_dialect_is_what_ptflops_says(name: str) -> None:
+    spec = slim(name)
+    found, _ = ptflops.get_model_complexity_info(
+        build(spec).eval(),
+        (2, spec.n_samples),
+        as_strings=False,
+        print_per_layer_stat=False,
+        backend="aten",
+    )
+    assert ptflops_count(spec) == found
 
 
 @pytest.mark.slow

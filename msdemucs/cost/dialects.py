@@ -1,19 +1,24 @@
-"""The published notes' way of counting, to compare our figures with theirs.
+"""Other tools' ways of counting, to compare our figures with theirs. Use `cost` for what is true.
 
-They come from the profiler thop 0.1.1, which looks at convolutions, linear layers, LSTMs and layer
-norms alone. It misses all of torch's multi-head attention, counts transposed convolutions at their
-output (a stride too high), and takes four operations for each value that a layer norm touches. Use
-`cost` for what a model costs; this is for parity.
+thop 0.1.1, which the published notes' figures come from, looks at convolutions, linear layers,
+LSTMs and layer norms alone. It misses all of torch's multi-head attention, counts transposed
+convolutions at their output (a stride too high), and takes four operations for each value that a
+layer norm touches. Source: shared/systems, sheet of n, section 0.7; thop 0.1.1, rnn_hooks.py.
 
-Source: shared/systems, sheet of n, section 0.7; thop 0.1.1, rnn_hooks.py.
+ptflops 0.7.5 with its backend aten counts convolutions and matrix products with their
+biases. It misses the products of torch's fused attention, and LSTMs. Source: ptflops 0.7.5,
+aten_ops.py.
 """
 
 from dataclasses import dataclass
 from functools import singledispatch
 
+from msdemucs.cost.formulas import macs
 from msdemucs.spec import Plan, Spec, plan
 from msdemucs.spec.operators import (
+    AttentionProducts,
     Convolution,
+    Filter,
     Linear,
     Normalisation,
     Operator,
@@ -60,6 +65,46 @@ def _is_known(operator: Operator) -> bool:
             return isinstance(operator, Convolution | TransposedConvolution | Recurrent)
 
 
+def ptflops_count(spec: Spec | Plan) -> int:
+    """The “MACs” that ptflops's backend aten reports of our model, for one segment (batch 1).
+
+    Raises:
+        PlanError: the spec cannot be built.
+    """
+    resolved = plan(spec) if isinstance(spec, Spec) else spec
+    return sum(_ptflops(operator) for node in resolved.nodes for operator in node.operators)
+
+
+@singledispatch
+def _ptflops(operator: Operator) -> int:  # noqa: ARG001
+    return 0
+
+
+@_ptflops.register
+def _(operator: Convolution) -> int:
+    return macs(operator) + operator.out_channels * operator.positions
+
+
+@_ptflops.register
+def _(operator: TransposedConvolution) -> int:
+    return macs(operator) + operator.out_channels * operator.outputs
+
+
+@_ptflops.register
+def _(operator: Filter) -> int:
+    return macs(operator)
+
+
+@_ptflops.register
+def _(operator: Linear) -> int:
+    return macs(operator) + operator.out_features * operator.positions
+
+
+@_ptflops.register
+def _(operator: AttentionProducts) -> int:
+    return 0 if operator.mechanism == "softmax" else macs(operator)
+
+
 @singledispatch
 def _macs(operator: Operator) -> int:  # noqa: ARG001
     return 0
@@ -67,8 +112,7 @@ def _macs(operator: Operator) -> int:  # noqa: ARG001
 
 @_macs.register
 def _(operator: Convolution) -> int:
-    per_position = operator.in_channels // operator.groups * operator.out_channels * operator.kernel
-    return per_position * operator.positions
+    return macs(operator)
 
 
 @_macs.register
@@ -78,9 +122,7 @@ def _(operator: TransposedConvolution) -> int:
 
 @_macs.register
 def _(operator: Linear) -> int:
-    if operator.in_multihead:
-        return 0
-    return operator.in_features * operator.out_features * operator.positions
+    return 0 if operator.in_multihead else macs(operator)
 
 
 @_macs.register
