@@ -61,13 +61,10 @@ class Inert:
     """
 
     name = ""
+    arguments: tuple[object, ...] = ()
 
-    def __new__(cls, *arguments: object) -> "Inert":
-        made = super().__new__(cls)
-        made.arguments = arguments
-        return made
-
-    arguments: tuple[object, ...]
+    def __init__(self, *arguments: object) -> None:
+        self.arguments = arguments
 
 
 def _unpickled(path: Path) -> object:
@@ -111,20 +108,25 @@ def _from_package(package: object, path: Path) -> Checkpoint:
         state = package.get("state", package.get("state_dict", package))
         return Checkpoint(_floats(state, path), path.stem, path)
     klass = getattr(package["klass"], "name", str(package["klass"]))
-    arguments = _named(list(package.get("args", ())), package.get("kwargs", {}), path)
+    arguments = _named(package.get("args", ()), package.get("kwargs", {}), path)
     return Checkpoint(_floats(package.get("state"), path), path.stem, path, klass, arguments)
 
 
-def _named(args: list[object], kwargs: Mapping[str, object], path: Path) -> dict[str, object]:
+def _named(args: Any, kwargs: Any, path: Path) -> dict[str, object]:
     """Arguments of a constructor by name; the one that comes first may lack its own.
 
     Raises:
-        DataError: more without a name.
+        DataError: what was found are not arguments.
     """
-    if len(args) > 1:
-        raise DataError(f"has {len(args)} arguments without names; one can be told", path=path)
-    named = {**({"sources": args[0]} if args else {}), **kwargs}
-    return {name: _plain(value) for name, value in named.items()}
+    try:
+        named = {name: _plain(value) for name, value in kwargs.items()}
+        first = [_plain(value) for value in args]
+    except (ArithmeticError, AttributeError, TypeError, ValueError, LookupError) as error:
+        message = f"has a model's arguments that cannot be read: {error}"
+        raise DataError(message, path=path) from None
+    if len(first) > 1:
+        raise DataError(f"has {len(first)} arguments without names; one can be told", path=path)
+    return {**named, **({"sources": first[0]} if first else {})}
 
 
 def _plain(value: object) -> object:
@@ -156,9 +158,9 @@ def _read_safetensors(path: Path) -> Checkpoint:
         return Checkpoint(_floats(state, path), path.stem, path)
     try:
         args, kwargs = json.loads(metadata["args"]), json.loads(metadata["kwargs"])
-        arguments = _named(args, kwargs, path)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, ValueError) as error:
         raise DataError(f"has metadata that cannot be read: {error}", path=path) from None
+    arguments = _named(args, kwargs, path)
     return Checkpoint(_floats(state, path), path.stem, path, metadata["klass"], arguments)
 
 

@@ -6,7 +6,7 @@ which modules are made or run.
 Source: shared/systems/base.md, sections 1 to 5.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from msdemucs.spec import Plan
@@ -128,19 +128,20 @@ def _renamed(foreign: Foreign) -> Foreign:
 
 def _waveform_only(plan: Plan) -> Iterator[tuple[str, Foreign]]:
     assert plan.waveform is not None
-    for index, level in enumerate(plan.waveform.encoder):
+    for index, encoder in enumerate(plan.waveform.encoder):
         ours, theirs = f"branches.0.encoder.{index}", f"encoder.{index}"
-        after = 4 if level.residual else 3
+        after = 4 if encoder.residual else 3
         places = {"convs.0.conv": 0, "norm": 1, "rewrite.conv": after, "rewrite.norm": after + 1}
         yield from _affine(ours, theirs, {name: str(place) for name, place in places.items()})
-        yield from _residual(ours, f"{theirs}.3", level)
-    for index, level in enumerate(plan.waveform.decoder):
+        yield from _residual(ours, f"{theirs}.3", encoder)
+    for index, decoder in enumerate(plan.waveform.decoder):
         ours, theirs = f"branches.0.decoder.{index}", f"decoder.{index}"
-        before = 3 if level.rewrite else 0
-        after = before + (1 if level.residual else 0)
-        places = {"rewrite.conv": 0, "rewrite.norm": 1, "ups.0.conv": after, "ups.0.norm": after + 1}
+        before = 3 if decoder.rewrite else 0
+        after = before + (1 if decoder.residual else 0)
+        places = {"rewrite.conv": 0, "rewrite.norm": 1}
+        places |= {"ups.0.conv": after, "ups.0.norm": after + 1}
         yield from _affine(ours, theirs, {name: str(place) for name, place in places.items()})
-        yield from _residual(ours, f"{theirs}.{before}", level)
+        yield from _residual(ours, f"{theirs}.{before}", decoder)
     if plan.spec.lstm:
         yield from _lstm("core.0.lstm", "lstm", plan.spec.lstm.layers)
 
@@ -152,27 +153,27 @@ def _hybrid(plan: Plan) -> Iterator[tuple[str, Foreign]]:
     depth, outer = plan.spec.depth, len(plan.branches[0].encoder)
     merged = 1 if plan.trunk else 0
     for branch, (resolved, prefix) in enumerate(zip(plan.branches, ("", "t"), strict=True)):
+        ours = f"branches.{branch}"
         first = merged if prefix else depth - outer  # the waveform's decoder begins at the split
-        for index, level in enumerate(resolved.encoder):
-            ours = f"branches.{branch}.encoder.{index}"
-            yield from _cell(ours, f"{prefix}encoder.{index}", level)
-        for index, level in enumerate(resolved.decoder):
-            ours = f"branches.{branch}.decoder.{index}"
-            yield from _cell(ours, f"{prefix}decoder.{first + index}", level)
+        yield from _cells(f"{ours}.encoder", f"{prefix}encoder", resolved.encoder)
+        yield from _cells(f"{ours}.decoder", f"{prefix}decoder", resolved.decoder, first)
     yield "branches.0.embeddings.0.table", Foreign(("freq_emb.embedding.weight",))
     if plan.trunk:
-        for index, level in enumerate(plan.trunk.encoder):
-            yield from _cell(f"core.encoder.{index}", f"encoder.{outer + index}", level)
-        for index, level in enumerate(plan.trunk.decoder):
-            yield from _cell(f"core.decoder.{index}", f"decoder.{index}", level)
+        yield from _cells("core.encoder", "encoder", plan.trunk.encoder, outer)
+        yield from _cells("core.decoder", "decoder", plan.trunk.decoder)
         yield from _affine("core.encoder.0", f"tencoder.{outer}", MERGING)
         yield from _affine(f"core.decoder.{depth - outer - 1}", "tdecoder.0", SPLITTING)
 
 
-def _cell(ours: str, theirs: str, level: Level) -> Iterator[tuple[str, Foreign]]:
-    table = ENCODER_CELL if isinstance(level, EncoderLevel) else DECODER_CELL
-    yield from _affine(ours, theirs, table)
-    yield from _residual(ours, f"{theirs}.dconv", level)
+def _cells(
+    ours: str, theirs: str, levels: Sequence[Level], first: int = 0
+) -> Iterator[tuple[str, Foreign]]:
+    """The cells of an encoder or decoder; theirs are counted from `first`."""
+    for index, level in enumerate(levels):
+        table = ENCODER_CELL if isinstance(level, EncoderLevel) else DECODER_CELL
+        own, other = f"{ours}.{index}", f"{theirs}.{first + index}"
+        yield from _affine(own, other, table)
+        yield from _residual(own, f"{other}.dconv", level)
 
 
 def _transformer(plan: Plan) -> Iterator[tuple[str, Foreign]]:
@@ -228,7 +229,7 @@ def _residual(ours: str, theirs: str, level: Level) -> Iterator[tuple[str, Forei
 
 
 def _lstm(ours: str, theirs: str, layers: int) -> Iterator[tuple[str, Foreign]]:
-    """torch's LSTM under the same names, and the matrix after it."""
+    """An LSTM of torch under the same names, and the matrix after it."""
     yield from _one(f"{ours}.linear", f"{theirs}.linear")
     for layer in range(layers):
         for direction in ("", "_reverse"):

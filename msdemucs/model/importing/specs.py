@@ -26,7 +26,7 @@ def spec_of(checkpoint: Checkpoint) -> Spec:
         return _by_shapes(checkpoint)
     constructor = CONSTRUCTORS.get(checkpoint.klass.rpartition(".")[2])
     if constructor is None or not checkpoint.klass.startswith("demucs."):
-        known = ", ".join(f"demucs’s {name}" for name in CONSTRUCTORS)
+        known = ", ".join(f"demucs.…{name}" for name in CONSTRUCTORS)
         message = f"holds a model of the class {checkpoint.klass}; what can be imported: {known}"
         raise DataError(message, path=checkpoint.path)
     if checkpoint.klass == "demucs.model.Demucs":
@@ -96,7 +96,7 @@ def _kernel_faults(arguments: Arguments) -> list[str]:
         return []
     kernel, stride = _int(arguments["kernel_size"]), _int(arguments["stride"])
     if stride < 2 or kernel - stride != 2 * (kernel // 4):
-        return [f"kernel_size is {kernel} with a stride of {stride}, which is padded otherwise here"]
+        return [f"kernel_size {kernel} with stride {stride} is padded otherwise here"]
     return []
 
 
@@ -188,7 +188,11 @@ def _common(arguments: Arguments) -> Data:
 
 
 def _channels(arguments: Arguments) -> object:
-    """Each level as wide as the last times growth, rounded down each time."""
+    """Each level as wide as the last times growth, rounded down each time.
+
+    Raises:
+        TypeError: growth is no number.
+    """
     start, growth = _int(arguments["channels"]), arguments["growth"]
     if not isinstance(growth, int | float):
         raise TypeError(f"growth is {growth!r}")
@@ -218,6 +222,11 @@ def _residual(arguments: Arguments) -> Data | None:
 
 
 def _int(value: object) -> int:
+    """The value, known to be an integer.
+
+    Raises:
+        TypeError: it is something else.
+    """
     if not isinstance(value, int):
         raise TypeError(f"{value!r} was found where a whole number belongs")
     return value
@@ -247,7 +256,11 @@ SPECTRAL: Data = {
     "time_stride": 2,
     "context_enc": 0,
 }
-FIXED_SPECTRAL = {"cac": (True,), "multi_freqs": (None, []), "channels_time": (None,)}
+FIXED_SPECTRAL: dict[str, tuple[object, ...]] = {
+    "cac": (True,),
+    "multi_freqs": (None, []),
+    "channels_time": (None,),
+}
 UNREAD_SPECTRAL = {"wiener_iters", "end_iters", "wiener_residual", "multi_freqs_depth"}
 RECURRENT: Data = {"dconv_comp": 4, "dconv_attn": 4, "dconv_lstm": 4, "dconv_init": 1e-4}
 
@@ -329,7 +342,9 @@ CANDIDATES = (
 )
 """Systems of the zoo whose weights exist outside."""
 
-LAST_BIAS = re.compile(r"(?:tdecoder|time_decoder)\.(\d+)\.conv_tr\.bias|decoder\.(\d+)\.(\d+)\.bias")
+LAST_BIAS = re.compile(
+    r"(?:tdecoder|time_decoder)\.(\d+)\.conv_tr\.bias|decoder\.(\d+)\.(\d+)\.bias"
+)
 """Biases of which the one with the highest numbers belongs to the estimates."""
 
 USUAL_SOURCES = {
