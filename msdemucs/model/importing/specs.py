@@ -117,12 +117,19 @@ def _demucs(arguments: Arguments) -> Data:
 
 
 def _hdemucs(arguments: Arguments) -> Data:
+    """The branches merge where the rows left are no more than a kernel is high.
+
+    Raises:
+        ValueError: there are not as many levels.
+    """
     kernel, stride = _int(arguments["kernel_size"]), _int(arguments["stride"])
     depth, time_stride = _int(arguments["depth"]), _int(arguments["time_stride"])
     rows, merge = _int(arguments["nfft"]) // 2, 0
     while rows > kernel:
         rows, merge = rows // stride, merge + 1
     deeper = depth - merge - 1
+    if deeper < 0:
+        raise ValueError(f"its {depth} levels are too few to merge at level {merge}")
     return {
         **_spectral(arguments),
         "kernel_size": [*[kernel] * (merge + 1), *[2 * time_stride] * deeper],
