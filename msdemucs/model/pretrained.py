@@ -42,7 +42,7 @@ def find_weights(name: str | Path) -> Path:
 def weights_folder() -> Path:
     """Where imported weights are kept: in $MSDEMUCS_HOME, ~/.cache/msdemucs if that is not set."""
     home = os.environ.get("MSDEMUCS_HOME")
-    return (Path(home) if home else Path.home() / ".cache" / "msdemucs") / "weights"
+    return (Path(home).expanduser() if home else Path.home() / ".cache" / "msdemucs") / "weights"
 
 
 def _how(path: Path) -> str:

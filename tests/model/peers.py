@@ -143,28 +143,32 @@ def perturb(model: nn.Module) -> None:
 def compare(ours: Separator, peer: nn.Module, n_samples: int) -> Deviation:
     """Both on the same noise, forward and back from the same random direction."""
     mixture = 0.2 * torch.randn(1, 2, n_samples) + 0.1  # neither zero mean nor unit deviation
-    first, second = mixture.clone().requires_grad_(), mixture.double().requires_grad_()
-    estimates, references = ours(first), peer(second)
-    direction = torch.randn_like(references)
-    ours.zero_grad()
-    peer.zero_grad()
-    (estimates * direction).sum().backward()
-    (references * direction).sum().backward()
+    direction = torch.randn(1, len(ours.spec.sources), 2, n_samples)
+    estimates, gradient = _there_and_back(ours, mixture, direction)
+    references, reference_gradient = _there_and_back(peer, mixture.double(), direction.double())
     found = {key: parameter.grad for key, parameter in ours.named_parameters()}
     wanted = _gradients(peer, ours)
-    assert first.grad is not None
-    assert second.grad is not None
-    shares = {"input": _share(first.grad, second.grad)}
+    shares = {"input": _share(gradient, reference_gradient)}
     peaks: dict[str, float] = {}
-    for key, gradient in wanted.items():
+    for key, right in wanted.items():
         owner = key.rpartition(".")[0]
-        peaks[owner] = max(peaks.get(owner, 0.0), float(gradient.abs().max()))
-    for key, gradient in wanted.items():
+        peaks[owner] = max(peaks.get(owner, 0.0), float(right.abs().max()))
+    for key, right in wanted.items():
         mine = found[key]
-        mine = torch.zeros_like(gradient) if mine is None else mine
-        shares[key] = _share(mine, gradient, peak=peaks[key.rpartition(".")[0]])
+        mine = torch.zeros_like(right) if mine is None else mine
+        shares[key] = _share(mine, right, peak=peaks[key.rpartition(".")[0]])
     worst = max(shares, key=lambda key: shares[key])
     return Deviation(_share(estimates, references), shares[worst], worst)
+
+
+def _there_and_back(model: nn.Module, mixture: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
+    """The estimates, and the input's gradient; those of the parameters stay with them."""
+    model.zero_grad()
+    mixture = mixture.clone().requires_grad_()
+    estimates = model(mixture)
+    (estimates * direction).sum().backward()
+    assert mixture.grad is not None
+    return estimates.detach(), mixture.grad
 
 
 def _gradients(peer: nn.Module, ours: Separator) -> dict[str, Tensor]:
