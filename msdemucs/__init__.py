@@ -13,7 +13,7 @@ from msdemucs.cost import cost
 from msdemucs.spec import Spec, load_spec, parse_spec
 
 if TYPE_CHECKING:
-    from msdemucs.model import Separator, build, load_weights, save_weights
+    from msdemucs.model import Separator, build, load_pretrained, load_weights, save_weights
 
 __version__ = version("msdemucs")
 
@@ -22,13 +22,14 @@ __all__ = [
     "Spec",
     "build",
     "cost",
+    "load_pretrained",
     "load_spec",
     "load_weights",
     "parse_spec",
     "save_weights",
 ]
 
-_NEEDS_TORCH = {"Separator", "build", "load_weights", "save_weights"}
+_NEEDS_TORCH = {"Separator", "build", "load_pretrained", "load_weights", "save_weights"}
 
 
 def __getattr__(name: str) -> object:

@@ -45,5 +45,6 @@ pip_install() {
 echo "setup: installing the packages of constraints.txt (the first time several GB, mostly torch's)"
 pip_install --upgrade pip # --group needs pip 25.1
 pip_install --editable . --group dev
+pip_install --no-deps --group peers # what of theirs the tests need is in the group dev
 echo "$wanted" >"$stamp"
 echo "setup: .venv is ready"

@@ -267,7 +267,8 @@ def test_import_leaves_torch_and_optuna_unloaded(module: str) -> None:
 
 
 def declared() -> list[Requirement]:
-    names = [*PYPROJECT["project"]["dependencies"], *PYPROJECT["dependency-groups"]["dev"]]
+    groups = PYPROJECT["dependency-groups"]
+    names = [*PYPROJECT["project"]["dependencies"], *groups["dev"], *groups["peers"]]
     return [Requirement(name) for name in names]
 
 

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from msdemucs.cli import data, report, spec, study
+from msdemucs.cli import data, report, separate, spec, study, weights
 from msdemucs.cli.console import errors
 from msdemucs.errors import InputError, MsdemucsError
 
@@ -19,6 +19,8 @@ app = typer.Typer(
 app.add_typer(spec.app, name="spec")
 app.add_typer(data.app, name="data")
 app.add_typer(study.app, name="study")
+app.add_typer(weights.app, name="weights")
+app.command("separate")(separate.separate)
 app.command("report")(report.report)
 
 

@@ -1,6 +1,6 @@
 """How does a model made for short segments separate a track of any length?"""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from jaxtyping import Float
@@ -18,6 +18,7 @@ def separate(
     segment_samples: int,
     overlap: float = 0.25,
     batch_size: int = 4,
+    on_chunks: Callable[[int, int], None] | None = None,
 ) -> Float[Tensor, "S A N"]:
     """The estimate of every source: overlapping chunks, separated in batches and cross-faded.
 
@@ -32,6 +33,7 @@ def separate(
         segment_samples: length of a chunk.
         overlap: the fraction of a chunk shared with the next; in [0, 1).
         batch_size: chunks at a time.
+        on_chunks: is told after each batch how many chunks are done, and of how many.
 
     Raises:
         UsageError: an argument outside its range.
@@ -54,6 +56,8 @@ def separate(
                 weights = triangle[: stop - start]
                 estimate[..., start:stop] += weights * chunk[..., : stop - start]
                 total[start:stop] += weights
+            if on_chunks is not None:
+                on_chunks(group[-1] // starts.step + 1, len(starts))
     assert estimate is not None
     return estimate.div_(total)
 

@@ -1,6 +1,7 @@
 """Weights in safetensors, with the spec in the file's metadata: one file is one model."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -9,22 +10,48 @@ from safetensors.torch import load_model, save_model
 from msdemucs.errors import DataError
 from msdemucs.model.build import build
 from msdemucs.model.separator import Separator
-from msdemucs.spec import dump_spec, parse_spec
+from msdemucs.spec import Spec, dump_spec, parse_spec
 
 FORMAT = "msdemucs-1"
 
 
-def save_weights(model: Separator, path: Path) -> None:
-    """Write the model's weights and spec; an existing file is replaced in one step."""
+@dataclass(frozen=True)
+class About:
+    """What a file of weights says of itself.
+
+    Attributes:
+        spec: of the model.
+        origin: where the weights were imported from; "" for what msdemucs trained.
+        normalised: whether training saw each track with its mono mixture at zero mean and unit
+            deviation, as Demucs's own does, so that separation has to do the same.
+    """
+
+    spec: Spec
+    origin: str = ""
+    normalised: bool = False
+
+
+def save_weights(
+    model: Separator, path: Path, *, origin: str = "", normalised: bool = False
+) -> None:
+    """Write the model's weights and spec; an existing file is replaced in one step.
+
+    Args:
+        model: what to write.
+        path: the file; its folder is made.
+        origin: see About.
+        normalised: see About.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    metadata = {"format": FORMAT, "spec": json.dumps(dump_spec(model.spec))}
+    about = {"spec": dump_spec(model.spec), "origin": origin, "normalised": normalised}
+    metadata = {"format": FORMAT, **{key: json.dumps(value) for key, value in about.items()}}
     partial = path.with_suffix(".partial")
     save_model(model, str(partial), metadata=metadata)  # what is shared is written once
     partial.replace(path)
 
 
-def load_weights(path: Path) -> Separator:
-    """The model that a file holds, in evaluation mode.
+def read_about(path: Path) -> About:
+    """What a file of weights says of itself, without reading them.
 
     Raises:
         DataError: not a safetensors file, or not one of ours.
@@ -35,8 +62,24 @@ def load_weights(path: Path) -> Separator:
     except (OSError, SafetensorError) as error:
         raise DataError(f"cannot be read as weights: {error}", path=path) from None
     if metadata.get("format") != FORMAT:
-        message = "holds weights, but no msdemucs spec; msdemucs saves it in the metadata"
+        message = (
+            "holds weights, but no msdemucs spec, which msdemucs saves in the metadata; official "
+            "weights are turned into ours by “msdemucs weights import”"
+        )
         raise DataError(message, path=path)
-    model = build(parse_spec(json.loads(metadata["spec"])))
+    return About(
+        parse_spec(json.loads(metadata["spec"])),
+        json.loads(metadata.get("origin", '""')),
+        json.loads(metadata.get("normalised", "false")),
+    )
+
+
+def load_weights(path: Path) -> Separator:
+    """The model that a file holds, in evaluation mode.
+
+    Raises:
+        DataError: not a safetensors file, or not one of ours.
+    """
+    model = build(read_about(path).spec)
     load_model(model, path)
     return model.eval()
