@@ -26,6 +26,7 @@ def test_output_is_as_long_as_the_input(name: str, training: bool) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @settings(max_examples=500)
 @given(spec_data(), st.integers(1, 1200), st.booleans())
 def test_what_passes_validation_runs_forward_and_backward(
