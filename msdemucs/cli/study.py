@@ -1,6 +1,5 @@
 """`msdemucs study`: run a search, continue it, look at what it found."""
 
-import os
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -69,10 +68,7 @@ def run(  # noqa: PLR0913 (one option a thing that a user may decide)
     options = {"trials": trials, "name": name, "storage": storage, "seed": seed}
     command = _command(space, small, options, data or [])
 
-    # OpenMP's threads wait by spinning: beside another busy process, a training step of 0.5 s then
-    # takes 20 s; with a short spin 1.4 s. It is read when torch is imported, which is done late
-    # so that a search space at fault is told at once.
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    # torch is imported late, so that a search space at fault is told at once
     from msdemucs.study.objective import prepare
 
     wanted = search.space.trials

@@ -78,8 +78,16 @@ def load_weights(path: Path) -> Separator:
     """The model that a file holds, in evaluation mode.
 
     Raises:
-        DataError: not a safetensors file, or not one of ours.
+        DataError: not a safetensors file, or not one of ours, or of another version.
     """
     model = build(read_about(path).spec)
-    load_model(model, path)
+    try:
+        load_model(model, path)
+    except RuntimeError as error:  # which lists every name
+        first = str(error).splitlines()[1:2] or [str(error)]
+        message = (
+            f"does not hold the weights of its spec, as files of another version of msdemucs may "
+            f"not: {first[0].strip()[:160]} …"
+        )
+        raise DataError(message, path=path) from None
     return model.eval()

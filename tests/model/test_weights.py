@@ -77,6 +77,18 @@ def test_a_file_that_is_not_weights_is_named(tmp_path: Path) -> None:
         load_weights(path)
 
 
+def test_weights_that_do_not_fit_their_spec_are_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    save_weights(build(small("htdemucs")), path)
+    with safe_open(path, framework="pt") as file:
+        tensors = {f"old.{name}": file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        metadata = file.metadata()
+    save_file(tensors, path, metadata=metadata)
+    with pytest.raises(DataError, match="another version of msdemucs") as caught:
+        load_weights(path)
+    assert len(str(caught.value)) < 500
+
+
 def test_weights_without_a_spec_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "foreign.safetensors"
     save_file({"x": torch.zeros(1)}, path)
