@@ -20,7 +20,7 @@ GRADIENTS = 1e-4
 SHORT, ODD, SEGMENT = 1000, 22051, int(44100 * SMALL_SEGMENT)  # torchaudio fails from 100 to 600
 
 
-@pytest.mark.parametrize("n_samples", [SHORT, ODD, SEGMENT])
+@pytest.mark.parametrize("n_samples", [SHORT, ODD, pytest.param(SEGMENT, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", PAIRS)
 def test_narrow_systems_agree_with_the_published(name: str, n_samples: int) -> None:
     ours, peer = make(name, small=True)
