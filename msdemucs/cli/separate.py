@@ -60,7 +60,7 @@ def separate(  # noqa: PLR0913 (one option a thing that a user may decide)
     folders = output_folders(audio, output, sources=sources, overwrite=overwrite)
     for file in audio:
         check_audio(file, audio_channels=about.spec.audio_channels)
-    model = _on(load_weights(path), device)
+    model = on_device(load_weights(path), device)
     for file, folder in zip(audio, folders, strict=True):
         with _progress(file.name) as on_chunks:
             job = Job(file, folder, about.normalised, overlap, SUBTYPES[as_])
@@ -101,7 +101,7 @@ def _separate(model: "Separator", job: Job, on_chunks: OnChunks) -> int:
     )
 
 
-def _on(model: "Separator", device: str) -> "Separator":
+def on_device(model: "Separator", device: str) -> "Separator":
     """The model on a device.
 
     Raises:

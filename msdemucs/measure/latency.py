@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -12,6 +13,8 @@ from torch import Tensor
 from msdemucs.errors import UsageError
 from msdemucs.measure.inference import inference, wait_for
 from msdemucs.model import Separator
+
+Precision = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True)
@@ -22,28 +25,34 @@ class Timing:
         warmup: runs before the first that counts; at least 0.
         repeats: runs that count; at least 1.
         threads: of torch while it is measured; None leaves them as they are.
+        batch: segments at a time; at least 1.
+        precision: bfloat16 runs under torch's autocast.
     """
 
     warmup: int = 2
     repeats: int = 7
     threads: int | None = None
+    batch: int = 1
+    precision: Precision = "float32"
 
     def __post_init__(self) -> None:
         threads = 1 if self.threads is None else self.threads
-        if self.warmup < 0 or self.repeats < 1 or threads < 1:
+        if self.warmup < 0 or self.repeats < 1 or threads < 1 or self.batch < 1:
             raise UsageError(
-                f"latency needs 0 or more warm-ups and at least 1 repeat and thread; found {self}"
+                "latency needs 0 or more warm-ups and at least 1 repeat, thread and segment; "
+                f"found {self}"
             )
 
 
 @dataclass(frozen=True)
 class Latency:
-    """How long one segment, as a batch of one, takes.
+    """How long a batch of segments takes.
 
     Attributes:
         p50_ms: the median.
         p95_ms: the 95th percentile, interpolated between repeats.
-        realtime_factor: median seconds of compute for a second of audio; below 1 keeps up.
+        realtime_factor: median seconds of compute for a second of audio, over the batch; below 1
+            keeps up.
         repeats: how many runs the percentiles are of.
         threads: torch's threads on the CPU.
         device: "cpu" or "cuda:0", …
@@ -85,17 +94,17 @@ def latency(
             f"{audio_channels}"
         )
     timing = timing or Timing()
-    shape = (1, audio_channels, segment_samples)
+    shape = (timing.batch, audio_channels, segment_samples)
     mixture = 0.1 * torch.randn(shape, generator=torch.Generator().manual_seed(0))
     place = torch.device(device)
-    with inference(model), _threads(timing.threads):
+    with inference(model), _threads(timing.threads), autocast(place, timing.precision):
         seconds = _seconds(model, mixture.to(place), place, timing)
         threads = torch.get_num_threads()
     p50, p95 = (float(value) for value in np.percentile(seconds, (50, 95)))
     return Latency(
         p50_ms=1e3 * p50,
         p95_ms=1e3 * p95,
-        realtime_factor=p50 * model.spec.sample_rate / segment_samples,
+        realtime_factor=p50 * model.spec.sample_rate / segment_samples / timing.batch,
         repeats=timing.repeats,
         threads=threads,
         device=device,
@@ -115,6 +124,13 @@ def _seconds(
         if run >= timing.warmup:
             seconds.append(time.perf_counter() - start)
     return seconds
+
+
+def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
+    """Torch's own mixed precision, or nothing."""
+    if precision == "float32":
+        return nullcontext()
+    return torch.autocast(device.type, torch.bfloat16)
 
 
 @contextmanager

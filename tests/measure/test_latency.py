@@ -74,10 +74,32 @@ def test_measuring_changes_no_later_random_draw() -> None:
     assert torch.equal(torch.randn(3), expected)
 
 
-@pytest.mark.parametrize("field", ["repeats", "threads"])
+def test_a_batch_shares_its_time(clock: Clock) -> None:
+    model = Timed(clock, [4.0, 4.0])
+    timing = Timing(warmup=1, repeats=1, batch=4)
+    found = latency(model, segment_samples=SAMPLE_RATE * 2, audio_channels=2, timing=timing)
+    assert found.realtime_factor == pytest.approx(0.5)  # 4 s of compute for 8 s of audio
+    assert model.calls[0][0] == (4, 2, SAMPLE_RATE * 2)
+
+
+def test_bfloat16_runs_under_autocast() -> None:
+    seen = []
+
+    class Watching(Scale):
+        def forward(self, mixture: Tensor) -> Tensor:
+            seen.append(torch.is_autocast_enabled("cpu"))
+            return super().forward(mixture)
+
+    timing = Timing(warmup=0, repeats=1, precision="bfloat16")
+    latency(Watching(), segment_samples=64, audio_channels=2, timing=timing)
+    assert seen == [True]
+    assert not torch.is_autocast_enabled("cpu")
+
+
+@pytest.mark.parametrize("field", ["repeats", "threads", "batch"])
 def test_a_timing_that_measures_nothing_is_refused(field: str) -> None:
     with pytest.raises(UsageError, match=f"{field}=0"):
-        Timing(**{field: 0})
+        Timing(**{field: 0})  # type: ignore[arg-type]
 
 
 def test_a_segment_without_samples_is_refused() -> None:

@@ -1,0 +1,119 @@
+"""`msdemucs bench`: how fast a spec is on this machine."""
+
+import json
+import time
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from msdemucs.cli.console import errors, out
+from msdemucs.cli.spec import AsJson, Set, Source, Sources, overrides
+from msdemucs.spec import load_spec
+from msdemucs.units import format_bytes, format_seconds
+
+if TYPE_CHECKING:
+    from msdemucs.measure import Precision, Timing
+    from msdemucs.model import Separator
+
+TRACK_SECONDS = 180
+"""Of the track whose separation the field times."""
+
+
+class PrecisionChoice(Enum):
+    """How numbers are held while it runs."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+
+
+def bench(  # noqa: PLR0913 (one option a thing that a user may decide)
+    source: Source,
+    set_: Set = None,
+    sources: Sources = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")] = "cpu",
+    threads: Annotated[int | None, typer.Option(min=1, help="Of torch on the CPU.")] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Segments at a time.")] = 1,
+    precision: Annotated[
+        PrecisionChoice, typer.Option(help="bfloat16: torch's autocast.")
+    ] = PrecisionChoice.FLOAT32,
+    warmup: Annotated[int, typer.Option(min=0, help="Runs before the first that counts.")] = 5,
+    repeats: Annotated[int, typer.Option(min=1, help="Runs that count.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Time a spec with random weights: a segment, and a track of 180 s in overlapping chunks."""
+    spec = load_spec(source, overrides=overrides(set_, sources))
+    from msdemucs.cli.separate import on_device
+    from msdemucs.measure import Timing, machine
+    from msdemucs.model import build
+
+    timing = Timing(warmup, repeats, threads, batch, precision.value)
+    model = on_device(build(spec), device)
+    found = _measure(model, timing, device)
+    if as_json:
+        out.print_json(json.dumps({"name": spec.name, **found, "machine": machine()}))
+        return
+    for line in _lines(found, spec.segment):
+        out.print(line, soft_wrap=True)
+    out.print(f"on          {device}, {machine()['cpu']}, {precision.value}", soft_wrap=True)
+
+
+def _measure(model: "Separator", timing: "Timing", device: str) -> dict[str, float]:
+    """Seconds and bytes, by the names of a study's columns."""
+    from msdemucs.measure import latency, peak_memory
+
+    spec = model.spec
+    errors.print(f"{timing.warmup} runs to warm up, {timing.repeats} that count")
+    with peak_memory(device) as memory:
+        found = latency(
+            model,
+            segment_samples=spec.n_samples,
+            audio_channels=spec.audio_channels,
+            device=device,
+            timing=timing,
+        )
+    errors.print(f"a track of {TRACK_SECONDS} s")
+    seconds = _track_seconds(model, timing.batch, timing.precision)
+    return {
+        "latency_ms_p50": found.p50_ms,
+        "latency_ms_p95": found.p95_ms,
+        "rtf": found.realtime_factor,
+        "track_seconds": seconds,
+        "track_rtf": seconds / TRACK_SECONDS,
+        "peak_memory_increase_bytes": memory.increase_bytes,
+        "batch": timing.batch,
+        "threads": found.threads,
+    }
+
+
+def _track_seconds(model: "Separator", batch: int, precision: "Precision") -> float:
+    """Seconds to separate a track in chunks of a segment that overlap by a quarter."""
+    import torch
+
+    from msdemucs.evaluate import separate
+    from msdemucs.measure import autocast
+    from msdemucs.measure.inference import device_of, wait_for
+
+    spec, device = model.spec, device_of(model)
+    generator = torch.Generator().manual_seed(0)
+    shape = (spec.audio_channels, TRACK_SECONDS * spec.sample_rate)
+    mixture = 0.1 * torch.randn(shape, generator=generator)
+    start = time.perf_counter()
+    with autocast(device, precision):
+        separate(model, mixture, segment_samples=spec.n_samples, overlap=0.25, batch_size=batch)
+    wait_for(device)
+    return time.perf_counter() - start
+
+
+def _lines(found: dict[str, float], segment: float) -> list[str]:
+    p50, p95 = (found[f"latency_ms_{name}"] / 1000 for name in ("p50", "p95"))
+    memory = format_bytes(found["peak_memory_increase_bytes"])
+    batch = f"{found['batch']:g} segments" if found["batch"] > 1 else "a segment"
+    return [
+        f"latency     {format_seconds(p50)} median, {format_seconds(p95)} 95th percentile, for "
+        f"{batch} of {segment:g} s; {found['threads']:g} threads",
+        f"real time   {found['rtf']:.3f} seconds of compute for a second of audio, by the segment",
+        f"            {found['track_rtf']:.3f} for a track of {TRACK_SECONDS} s "
+        f"({format_seconds(found['track_seconds'])}), chunks overlapping by a quarter",
+        f"memory      {memory} more than the model itself",
+    ]
