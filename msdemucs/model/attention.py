@@ -168,7 +168,7 @@ class Stream(nn.Module):
         """The map after attention, given the one before."""
         rows, frames = x.shape[2:]
         attended = sequence.view(len(x), frames, rows, -1).permute(0, 3, 2, 1)
-        return self.mix(x, self.narrow(attended))
+        return self.mix(x, self.narrow(attended.contiguous(memory_format=torch.channels_last)))
 
 
 class AttentionBlock(nn.Module):

@@ -1,11 +1,13 @@
 """One level of an encoder or decoder; the same for every branch and for the merged trunk."""
 
+from functools import reduce
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from msdemucs.model.residual import ResidualBranch
+from msdemucs.model.residual import ResidualBranch, glu
 from msdemucs.spec.levels import Axis, DecoderLevel, EncoderLevel, Level, Shift
 from msdemucs.spec.schema import Activation
 
@@ -81,7 +83,7 @@ class EncoderCell(nn.Module):
 
     def forward(self, *maps: Float[Tensor, "B C F T"]) -> Float[Tensor, "B C_in F_in T_in"]:
         """One map for each convolution; one map leaves."""
-        y = torch.stack([conv(x) for conv, x in zip(self.convs, maps, strict=True)]).sum(0)
+        y = reduce(torch.add, [conv(x) for conv, x in zip(self.convs, maps, strict=True)])
         return self.rewrite(self.residual(self.activation(self.norm(y))))
 
 
@@ -116,7 +118,7 @@ class Rewrite(nn.Module):
 
     def forward(self, x: Float[Tensor, "B C F T"]) -> Float[Tensor, "B C F T"]:
         """Same size as the input."""
-        return F.glu(self.norm(self.conv(x)), dim=1)
+        return glu(self.norm(self.conv(x)))
 
 
 def size_along(x: Float[Tensor, "B C F T"], axis: Axis) -> int:
@@ -136,4 +138,4 @@ def _rewrite(level: Level) -> nn.Module:
 def _residual(level: Level) -> nn.Module:
     if level.residual is None:
         return nn.Identity()
-    return ResidualBranch(level.residual, level.shifts[0].axis)
+    return ResidualBranch(level.residual)
