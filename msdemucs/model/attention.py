@@ -42,14 +42,27 @@ PRODUCTS: dict[Mechanism, Callable[[Heads, Heads, Heads, float], Heads]] = {
 }
 
 
+class TokenLinear(nn.Linear):
+    """A matrix and a bias for every token."""
+
+    def forward(self, tokens: Tokens) -> Float[Tensor, "B N E"]:
+        """Each token by itself; E features leave."""
+        if tokens.device.type != "cpu":
+            return super().forward(tokens)
+        # oneDNN's 1 × 1 convolution takes half the time of MKL's matrix product (measured on AMD)
+        features = tokens.transpose(1, 2)[:, :, None]  # [B, D, 1, N]
+        mapped = F.conv2d(features, self.weight[:, :, None, None], self.bias)
+        return mapped.squeeze(2).transpose(1, 2)
+
+
 class MultiHeadAttention(nn.Module):
     """Queries of one sequence attend to keys and values of another, head by head."""
 
     def __init__(self, width: int, options: AttentionOptions) -> None:
         super().__init__()
         self.heads, self.products = options.heads, PRODUCTS[options.mechanism]
-        self.query, self.key = nn.Linear(width, width), nn.Linear(width, width)
-        self.value, self.out = nn.Linear(width, width), nn.Linear(width, width)
+        self.query, self.key = TokenLinear(width, width), TokenLinear(width, width)
+        self.value, self.out = TokenLinear(width, width), TokenLinear(width, width)
         self.dropout = nn.Dropout(options.dropout)
 
     def forward(self, queries: Tokens, context: Float[Tensor, "B M D"]) -> Tokens:
@@ -82,7 +95,7 @@ class FeedForward(nn.Module):
         super().__init__()
         hidden = int(width * options.ffn)
         self.norm = nn.LayerNorm(width)
-        self.linear1, self.linear2 = nn.Linear(width, hidden), nn.Linear(hidden, width)
+        self.linear1, self.linear2 = TokenLinear(width, hidden), TokenLinear(hidden, width)
         self.gain = nn.Parameter(torch.full((width,), options.layer_scale))
         self.dropout = nn.Dropout(options.dropout)
         self.norm_out = SequenceNorm(width)
