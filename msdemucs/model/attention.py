@@ -85,7 +85,9 @@ class SequenceNorm(nn.Module):
 
     def forward(self, x: Tokens) -> Tokens:
         """Zero mean and unit variance of the whole sequence, then the affine pair."""
-        return torch.addcmul(self.bias, F.layer_norm(x, x.shape[1:]), self.weight)
+        # one kernel for statistics and affine pair, and parallel for a lone item too
+        features = x.transpose(1, 2)[:, :, None]  # [B, D, 1, N], a view that is channels last
+        return F.group_norm(features, 1, self.weight, self.bias).squeeze(2).transpose(1, 2)
 
 
 class FeedForward(nn.Module):
@@ -103,7 +105,7 @@ class FeedForward(nn.Module):
     def forward(self, x: Tokens) -> Tokens:
         """Same size as the input."""
         hidden = self.dropout(F.gelu(self.linear1(self.norm(x))))
-        return self.norm_out(x + self.gain * self.dropout(self.linear2(hidden)))
+        return self.norm_out(torch.addcmul(x, self.gain, self.dropout(self.linear2(hidden))))
 
 
 class SelfLayer(nn.Module):
@@ -119,7 +121,7 @@ class SelfLayer(nn.Module):
     def forward(self, x: Tokens, other: Float[Tensor, "B M D"]) -> Tokens:  # noqa: ARG002
         """Same size as the input."""
         normed = self.norm(x)
-        return self.feed_forward(x + self.gain * self.attention(normed, normed))
+        return self.feed_forward(torch.addcmul(x, self.gain, self.attention(normed, normed)))
 
 
 class CrossLayer(nn.Module):
@@ -135,7 +137,7 @@ class CrossLayer(nn.Module):
     def forward(self, x: Tokens, other: Float[Tensor, "B M D"]) -> Tokens:
         """Same size as the input."""
         attended = self.attention(self.norm_query(x), self.norm_key(other))
-        return self.feed_forward(x + self.gain * attended)
+        return self.feed_forward(torch.addcmul(x, self.gain, attended))
 
 
 class Replace(nn.Module):
