@@ -49,12 +49,16 @@ class Up(nn.Module):
 
     def __init__(self, plan: Shift, level: DecoderLevel) -> None:
         super().__init__()
-        self.axis, self.padding = plan.axis, plan.padding
+        # what no norm looks at need not be made: the convolution's own padding crops both ends
+        is_even = plan.kernel_size - plan.stride == 2 * plan.padding
+        self.axis = plan.axis
+        self.padding = 0 if is_even and level.norm_groups is None else plan.padding
         self.conv = nn.ConvTranspose2d(
             plan.inner.channels,
             plan.outer.channels,
             plan.axis.along(plan.kernel_size),
             plan.axis.along(plan.stride),
+            plan.axis.along(plan.padding - self.padding, 0),
         )
         self.norm = _norm(level, plan.outer.channels)
         self.activation = ACTIVATIONS[level.activation]()
@@ -62,8 +66,10 @@ class Up(nn.Module):
     def forward(self, x: Float[Tensor, "B C F T"], size: int) -> Float[Tensor, "B C_o F_o T_o"]:
         """The axis grows to `size`, what the encoder's level was given."""
         z = self.norm(self.conv(x))
-        crop = slice(self.padding, self.padding + size)
-        return self.activation(z[:, :, crop] if self.axis is Axis.ROWS else z[..., crop])
+        if size_along(z, self.axis) != size:  # to cut nothing off would still copy the gradient
+            crop = slice(self.padding, self.padding + size)
+            z = z[:, :, crop] if self.axis is Axis.ROWS else z[..., crop]
+        return self.activation(z)
 
 
 class EncoderCell(nn.Module):
