@@ -42,14 +42,27 @@ PRODUCTS: dict[Mechanism, Callable[[Heads, Heads, Heads, float], Heads]] = {
 }
 
 
+class TokenLinear(nn.Linear):
+    """A matrix and a bias for every token."""
+
+    def forward(self, tokens: Tokens) -> Float[Tensor, "B N E"]:
+        """Each token by itself; E features leave."""
+        if tokens.device.type != "cpu":
+            return super().forward(tokens)
+        # oneDNN's 1 × 1 convolution takes half the time of MKL's matrix product (measured on AMD)
+        features = tokens.transpose(1, 2)[:, :, None]  # [B, D, 1, N]
+        mapped = F.conv2d(features, self.weight[:, :, None, None], self.bias)
+        return mapped.squeeze(2).transpose(1, 2)
+
+
 class MultiHeadAttention(nn.Module):
     """Queries of one sequence attend to keys and values of another, head by head."""
 
     def __init__(self, width: int, options: AttentionOptions) -> None:
         super().__init__()
         self.heads, self.products = options.heads, PRODUCTS[options.mechanism]
-        self.query, self.key = nn.Linear(width, width), nn.Linear(width, width)
-        self.value, self.out = nn.Linear(width, width), nn.Linear(width, width)
+        self.query, self.key = TokenLinear(width, width), TokenLinear(width, width)
+        self.value, self.out = TokenLinear(width, width), TokenLinear(width, width)
         self.dropout = nn.Dropout(options.dropout)
 
     def forward(self, queries: Tokens, context: Float[Tensor, "B M D"]) -> Tokens:
@@ -72,7 +85,9 @@ class SequenceNorm(nn.Module):
 
     def forward(self, x: Tokens) -> Tokens:
         """Zero mean and unit variance of the whole sequence, then the affine pair."""
-        return torch.addcmul(self.bias, F.layer_norm(x, x.shape[1:]), self.weight)
+        # one kernel for statistics and affine pair, and parallel for a lone item too
+        features = x.transpose(1, 2)[:, :, None]  # [B, D, 1, N], a view that is channels last
+        return F.group_norm(features, 1, self.weight, self.bias).squeeze(2).transpose(1, 2)
 
 
 class FeedForward(nn.Module):
@@ -82,7 +97,7 @@ class FeedForward(nn.Module):
         super().__init__()
         hidden = int(width * options.ffn)
         self.norm = nn.LayerNorm(width)
-        self.linear1, self.linear2 = nn.Linear(width, hidden), nn.Linear(hidden, width)
+        self.linear1, self.linear2 = TokenLinear(width, hidden), TokenLinear(hidden, width)
         self.gain = nn.Parameter(torch.full((width,), options.layer_scale))
         self.dropout = nn.Dropout(options.dropout)
         self.norm_out = SequenceNorm(width)
@@ -90,7 +105,7 @@ class FeedForward(nn.Module):
     def forward(self, x: Tokens) -> Tokens:
         """Same size as the input."""
         hidden = self.dropout(F.gelu(self.linear1(self.norm(x))))
-        return self.norm_out(x + self.gain * self.dropout(self.linear2(hidden)))
+        return self.norm_out(torch.addcmul(x, self.gain, self.dropout(self.linear2(hidden))))
 
 
 class SelfLayer(nn.Module):
@@ -106,7 +121,7 @@ class SelfLayer(nn.Module):
     def forward(self, x: Tokens, other: Float[Tensor, "B M D"]) -> Tokens:  # noqa: ARG002
         """Same size as the input."""
         normed = self.norm(x)
-        return self.feed_forward(x + self.gain * self.attention(normed, normed))
+        return self.feed_forward(torch.addcmul(x, self.gain, self.attention(normed, normed)))
 
 
 class CrossLayer(nn.Module):
@@ -122,7 +137,7 @@ class CrossLayer(nn.Module):
     def forward(self, x: Tokens, other: Float[Tensor, "B M D"]) -> Tokens:
         """Same size as the input."""
         attended = self.attention(self.norm_query(x), self.norm_key(other))
-        return self.feed_forward(x + self.gain * attended)
+        return self.feed_forward(torch.addcmul(x, self.gain, attended))
 
 
 class Replace(nn.Module):
@@ -168,7 +183,7 @@ class Stream(nn.Module):
         """The map after attention, given the one before."""
         rows, frames = x.shape[2:]
         attended = sequence.view(len(x), frames, rows, -1).permute(0, 3, 2, 1)
-        return self.mix(x, self.narrow(attended))
+        return self.mix(x, self.narrow(attended.contiguous(memory_format=torch.channels_last)))
 
 
 class AttentionBlock(nn.Module):

@@ -1,11 +1,13 @@
 """One level of an encoder or decoder; the same for every branch and for the merged trunk."""
 
+from functools import reduce
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from msdemucs.model.residual import ResidualBranch
+from msdemucs.model.residual import ResidualBranch, glu
 from msdemucs.spec.levels import Axis, DecoderLevel, EncoderLevel, Level, Shift
 from msdemucs.spec.schema import Activation
 
@@ -47,12 +49,16 @@ class Up(nn.Module):
 
     def __init__(self, plan: Shift, level: DecoderLevel) -> None:
         super().__init__()
-        self.axis, self.padding = plan.axis, plan.padding
+        # what no norm looks at need not be made: the convolution's own padding crops both ends
+        is_even = plan.kernel_size - plan.stride == 2 * plan.padding
+        self.axis = plan.axis
+        self.padding = 0 if is_even and level.norm_groups is None else plan.padding
         self.conv = nn.ConvTranspose2d(
             plan.inner.channels,
             plan.outer.channels,
             plan.axis.along(plan.kernel_size),
             plan.axis.along(plan.stride),
+            plan.axis.along(plan.padding - self.padding, 0),
         )
         self.norm = _norm(level, plan.outer.channels)
         self.activation = ACTIVATIONS[level.activation]()
@@ -60,8 +66,10 @@ class Up(nn.Module):
     def forward(self, x: Float[Tensor, "B C F T"], size: int) -> Float[Tensor, "B C_o F_o T_o"]:
         """The axis grows to `size`, what the encoder's level was given."""
         z = self.norm(self.conv(x))
-        crop = slice(self.padding, self.padding + size)
-        return self.activation(z[:, :, crop] if self.axis is Axis.ROWS else z[..., crop])
+        if size_along(z, self.axis) != size:  # to cut nothing off would still copy the gradient
+            crop = slice(self.padding, self.padding + size)
+            z = z[:, :, crop] if self.axis is Axis.ROWS else z[..., crop]
+        return self.activation(z)
 
 
 class EncoderCell(nn.Module):
@@ -81,7 +89,7 @@ class EncoderCell(nn.Module):
 
     def forward(self, *maps: Float[Tensor, "B C F T"]) -> Float[Tensor, "B C_in F_in T_in"]:
         """One map for each convolution; one map leaves."""
-        y = torch.stack([conv(x) for conv, x in zip(self.convs, maps, strict=True)]).sum(0)
+        y = reduce(torch.add, [conv(x) for conv, x in zip(self.convs, maps, strict=True)])
         return self.rewrite(self.residual(self.activation(self.norm(y))))
 
 
@@ -116,7 +124,7 @@ class Rewrite(nn.Module):
 
     def forward(self, x: Float[Tensor, "B C F T"]) -> Float[Tensor, "B C F T"]:
         """Same size as the input."""
-        return F.glu(self.norm(self.conv(x)), dim=1)
+        return glu(self.norm(self.conv(x)))
 
 
 def size_along(x: Float[Tensor, "B C F T"], axis: Axis) -> int:
@@ -136,4 +144,4 @@ def _rewrite(level: Level) -> nn.Module:
 def _residual(level: Level) -> nn.Module:
     if level.residual is None:
         return nn.Identity()
-    return ResidualBranch(level.residual, level.shifts[0].axis)
+    return ResidualBranch(level.residual)

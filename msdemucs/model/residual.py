@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from msdemucs.model.recurrent import SpannedLstm
-from msdemucs.spec.levels import Axis, ResidualPlan
+from msdemucs.spec.levels import ResidualPlan
 from msdemucs.spec.schema import ResidualAttention
 
 
@@ -20,28 +20,31 @@ class LayerScale(nn.Module):
         super().__init__()
         self.gain = nn.Parameter(torch.full((channels,), init))
 
-    def forward(self, x: Float[Tensor, "B C F T"]) -> Float[Tensor, "B C F T"]:
-        """Each channel times its gain."""
-        return self.gain[:, None, None] * x
+    def forward(
+        self, x: Float[Tensor, "B C F T"], branch: Float[Tensor, "B C F T"]
+    ) -> Float[Tensor, "B C F T"]:
+        """Return x + gain · branch, made in one pass over memory."""
+        return torch.addcmul(x, self.gain[:, None, None], branch)
 
 
 class RowNorm(nn.Module):
     """Normalisation of each row over channels and frames, with a gain and bias a channel.
 
-    It is GroupNorm with one group on maps whose rows are items of their own.
+    A waveform branch has one row: there it is GroupNorm with one group.
     """
 
-    def __init__(self, channels: int, epsilon: float = 1e-5) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.ones(channels))
         self.bias = nn.Parameter(torch.zeros(channels))
-        self.epsilon = epsilon
 
     def forward(self, x: Float[Tensor, "B C F T"]) -> Float[Tensor, "B C F T"]:
         """Zero mean and unit variance in each row, then the affine pair."""
-        variance, mean = torch.var_mean(x, dim=(1, 3), correction=0, keepdim=True)  # [B, 1, F, 1]
-        scale = torch.rsqrt(variance + self.epsilon) * self.weight[:, None, None]  # [B, C, F, 1]
-        return torch.addcmul(self.bias[:, None, None] - mean * scale, x, scale)
+        B, C, F_, T = x.shape
+        # channels last, where a row lies in one piece, this is a view: rows as items, no copy
+        rows = x.movedim(1, -1).reshape(B * F_, 1, T, C).movedim(-1, 1)  # [B · F, C, 1, T]
+        normed = F.group_norm(rows, 1, self.weight, self.bias)
+        return normed.movedim(1, -1).reshape(B, F_, T, C).movedim(-1, 1)
 
 
 class LocalAttention(nn.Module):
@@ -100,8 +103,8 @@ class AlongFrames(nn.Module):
 class ResidualBranch(nn.Sequential):
     """Sub-layers dilated by 1, 2, 4 …, each added to what enters it."""
 
-    def __init__(self, plan: ResidualPlan, axis: Axis) -> None:
-        super().__init__(*(SubLayer(plan, axis, dilation) for dilation in plan.dilations))
+    def __init__(self, plan: ResidualPlan) -> None:
+        super().__init__(*(SubLayer(plan, dilation) for dilation in plan.dilations))
 
 
 class SubLayer(nn.Module):
@@ -110,25 +113,26 @@ class SubLayer(nn.Module):
     Source: Défossez 2021 (arXiv:2111.03600), section 3.2.
     """
 
-    def __init__(self, plan: ResidualPlan, axis: Axis, dilation: int) -> None:
+    def __init__(self, plan: ResidualPlan, dilation: int) -> None:
         super().__init__()
         c, h = plan.channels, plan.hidden
         self.compress = nn.Conv2d(c, h, (1, 3), dilation=(1, dilation), padding=(0, dilation))
-        self.norm1 = _norm(h, axis)
+        self.norm1 = RowNorm(h)
         self.inside = nn.Sequential(*_inside(plan))
         self.expand = nn.Conv2d(h, 2 * c, 1)
-        self.norm2 = _norm(2 * c, axis)
+        self.norm2 = RowNorm(2 * c)
         self.scale = LayerScale(c, plan.init)
 
     def forward(self, x: Float[Tensor, "B C F T"]) -> Float[Tensor, "B C F T"]:
         """Same size as the input."""
         hidden = self.inside(F.gelu(self.norm1(self.compress(x))))
-        return x + self.scale(F.glu(self.norm2(self.expand(hidden)), dim=1))
+        return self.scale(x, glu(self.norm2(self.expand(hidden))))
 
 
-def _norm(channels: int, axis: Axis) -> nn.Module:
-    """Rows are items of their own; a waveform has one row, and torch's fused norm does the same."""
-    return RowNorm(channels) if axis is Axis.ROWS else nn.GroupNorm(1, channels)
+def glu(x: Float[Tensor, "B C2 F T"]) -> Float[Tensor, "B C F T"]:
+    """One half of the channels times the sigmoid of the other."""
+    # channels as the last axis: only then does torch's gradient keep the layout in memory
+    return F.glu(x.movedim(1, -1), dim=-1).movedim(-1, 1)
 
 
 def _inside(plan: ResidualPlan) -> list[nn.Module]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import cast
 
 import torch
@@ -98,7 +99,7 @@ class Output(nn.Module):
     def forward(self, estimates: list[Tensor]) -> Float[Tensor, "B S A N"]:
         """One estimate [B, S, A, N] a branch → one estimate."""
         fused = self.fusion(torch.stack(estimates[: self.n_spectral], dim=1))
-        return torch.stack([fused, *estimates[self.n_spectral :]]).sum(0)
+        return reduce(torch.add, estimates[self.n_spectral :], fused)
 
 
 class SpectralOutput(nn.Module):

@@ -1,10 +1,10 @@
 """Front ends: mixture → features of a branch, and features → estimates."""
 
-from functools import singledispatch
+from functools import reduce, singledispatch
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Complex, Float
 from torch import Tensor, nn
 
 from msdemucs.model.resampling import Resampler
@@ -23,7 +23,7 @@ class Waveform(nn.Module):
         self, features: Float[Tensor, "B C 1 N"], n_samples: int
     ) -> Float[Tensor, "B C N"]:
         """The feature map as waveforms."""
-        return features[:, :, 0, :n_samples]
+        return features.squeeze(2)[..., :n_samples]
 
 
 class FittedWaveform(nn.Module):
@@ -95,11 +95,16 @@ class Spectrogram(nn.Module):
     ) -> Float[Tensor, "B C N"]:
         """Pairs of channels are real and imaginary parts; each pair becomes one waveform."""
         B, C2, F_, T = features.shape
-        parts = features.float().view(B, C2 // 2, 2, F_, T).permute(0, 1, 4, 3, 2)
-        spectrum = F.pad(torch.view_as_complex(parts.contiguous()), (0, 1))  # the Nyquist row
-        windows = torch.fft.irfft(spectrum, norm="ortho") * self.window  # [B, C, T, n_fft]
-        waveforms = overlap_add(windows, self.hop_length, self.envelope)
+        pairs = features.float().view(B, C2 // 2, 2, F_, T).permute(0, 1, 4, 3, 2)
+        windows = torch.fft.irfft(with_nyquist(pairs), norm="ortho")  # [B, C, T, n_fft]
+        waveforms = overlap_add(windows * self.window, self.hop_length, self.envelope)
         return waveforms[..., self.left : self.left + n_samples]
+
+
+def with_nyquist(pairs: Float[Tensor, "B C T F 2"]) -> Complex[Tensor, "B C T G"]:
+    """The complex spectrum of G = F + 1 rows, the last one zero."""
+    # padding also brings real and imaginary parts side by side: one copy for both
+    return torch.view_as_complex(F.pad(pairs, (0, 0, 0, 1)).contiguous())
 
 
 def overlap_add(
@@ -108,8 +113,9 @@ def overlap_add(
     """Windows added at their hops and divided by the envelope, a function of the hop's sample."""
     overlap = windows.shape[-1] // hop_length
     hops = windows.view(*windows.shape[:3], overlap, hop_length)  # [B, C, T, overlap, H]
-    shifted = [F.pad(hops[..., i, :], (0, 0, i, overlap - 1 - i)) for i in range(overlap)]
-    total = torch.stack(shifted).sum(0) / envelope  # [B, C, T + overlap - 1, H]
+    # one at a time: this is where training holds most memory
+    shifted = (F.pad(hops[..., i, :], (0, 0, i, overlap - 1 - i)) for i in range(overlap))
+    total = reduce(torch.add, shifted) / envelope  # [B, C, T + overlap - 1, H]
     return total.flatten(-2)
 
 
