@@ -87,7 +87,7 @@ def _(operator: Convolution) -> int:
 
 @_ptflops.register
 def _(operator: TransposedConvolution) -> int:
-    return macs(operator) + operator.out_channels * operator.outputs
+    return macs(operator) + operator.out_channels * operator.made
 
 
 @_ptflops.register

@@ -114,7 +114,7 @@ def _(operator: Convolution) -> int:
 
 @activations.register
 def _(operator: TransposedConvolution) -> int:
-    return operator.out_channels * operator.outputs
+    return operator.out_channels * operator.made
 
 
 @activations.register

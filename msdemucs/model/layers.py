@@ -50,9 +50,8 @@ class Up(nn.Module):
     def __init__(self, plan: Shift, level: DecoderLevel) -> None:
         super().__init__()
         # what no norm looks at need not be made: the convolution's own padding crops both ends
-        is_even = plan.kernel_size - plan.stride == 2 * plan.padding
         self.axis = plan.axis
-        self.padding = 0 if is_even and level.norm_groups is None else plan.padding
+        self.padding = 0 if plan.is_even and level.norm_groups is None else plan.padding
         self.conv = nn.ConvTranspose2d(
             plan.inner.channels,
             plan.outer.channels,

@@ -73,11 +73,19 @@ class Shift:
     inner: Grid
 
     @property
+    def uncropped_along(self) -> int:
+        """Rows or frames that the transposed convolution gives before the crop."""
+        return (self.inner.along(self.axis) - 1) * self.stride + self.kernel_size
+
+    @property
+    def across(self) -> int:
+        """Positions on the other axis."""
+        return self.inner.frames if self.axis is Axis.ROWS else self.inner.rows
+
+    @property
     def uncropped(self) -> int:
         """Positions that the transposed convolution gives before the crop."""
-        along = (self.inner.along(self.axis) - 1) * self.stride + self.kernel_size
-        across = self.inner.frames if self.axis is Axis.ROWS else self.inner.rows
-        return along * across
+        return self.uncropped_along * self.across
 
     @property
     def convolution(self) -> Operator:
@@ -86,14 +94,20 @@ class Shift:
         return Convolution(self.outer.channels, inner.channels, self.kernel_size, inner.positions)
 
     @property
-    def transposed(self) -> Operator:
-        """Inner to outer."""
+    def is_even(self) -> bool:
+        """Whether the transposed convolution's own padding can do the whole crop."""
+        return self.kernel_size - self.stride == 2 * self.padding
+
+    def transposed(self, *, is_normed: bool) -> Operator:
+        """Inner to outer; a norm looks at what is cropped later, so that it must be made."""
+        crop = 2 * self.padding if self.is_even and not is_normed else 0
         return TransposedConvolution(
             self.inner.channels,
             self.outer.channels,
             self.kernel_size,
             self.inner.positions,
             self.uncropped,
+            (self.uncropped_along - crop) * self.across,
         )
 
     def smallest(self, inner: int) -> int:
@@ -243,7 +257,7 @@ class DecoderLevel:
                 operator
                 for shift in self.shifts
                 for operator in (
-                    shift.transposed,
+                    shift.transposed(is_normed=self.norm_groups is not None),
                     *norm_operators(self.norm_groups, shift.outer.channels, shift.uncropped),
                 )
             ),

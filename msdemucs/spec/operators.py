@@ -34,7 +34,8 @@ class TransposedConvolution:
 
     Attributes:
         positions: those of its input, where its work is done.
-        outputs: those of its output before it is cropped.
+        outputs: those of its output before anything is cropped.
+        made: those that it makes, where its own padding crops already.
     """
 
     in_channels: int
@@ -42,6 +43,7 @@ class TransposedConvolution:
     kernel: int
     positions: int
     outputs: int
+    made: int
 
     @property
     def parameters(self) -> int:

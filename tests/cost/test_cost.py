@@ -66,7 +66,7 @@ def test_macs_are_the_originals_true_counts(
 
 def test_formulas_by_hand() -> None:
     assert macs(Convolution(6, 8, 3, 100, groups=2)) == (6 // 2) * 8 * 3 * 100
-    assert macs(TransposedConvolution(8, 4, 8, 25, 104)) == 8 * 4 * 8 * 25
+    assert macs(TransposedConvolution(8, 4, 8, 25, 104, 100)) == 8 * 4 * 8 * 25
     assert macs(Linear(16, 32, 10)) == 16 * 32 * 10
     assert macs(AttentionProducts(10, 20, 16, 4, "softmax")) == 10 * 20 * 16 + 10 * 20 * 16
     # φ(k)ᵀv: 20 keys of 4 heads of 4 × 4; φ(q)·: 10 queries likewise; the normaliser: 10 × 16

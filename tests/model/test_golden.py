@@ -95,5 +95,5 @@ def test_fingerprints_of_the_layered_systems(
         estimates = model.eval()(two_sines(44100, level=0.1))
     rms = estimates[0].square().mean(dim=(1, 2)).sqrt()
     assert rms.tolist() == pytest.approx(levels, abs=2e-6)
-    # float32 alone moves d's sample by 3e-6: in float64 it is 0.0394596, with threads it wavers
-    assert float(estimates[0, 0, 0, 1000]) == pytest.approx(sample, abs=4e-6)
+    # the sheet's own tolerance and digits; float32 moves d's by 3e-6 with the number of threads
+    assert float(estimates[0, 0, 0, 1000]) == pytest.approx(sample, rel=1e-4, abs=1e-6)
