@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import Callable
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +55,14 @@ def main() -> None:
     if asked.peak_of:
         print(json.dumps(_peak(asked, *asked.peak_of)))
         return
-    rows = [_row(asked, task, mode) for task in asked.tasks for mode in asked.modes]
+    rows = []
+    for task, mode in product(asked.tasks, asked.modes):
+        rows.append(_row(asked, task, mode))
+        with asked.output.open("w", newline="") as file:  # line by line: a killed run keeps them
+            writer = csv.DictWriter(file, COLUMNS)
+            writer.writeheader()
+            writer.writerows(rows)
     _print(rows)
-    with asked.output.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def _arguments() -> Any:
@@ -96,7 +99,8 @@ def _work(asked: Any, model: nn.Module, task: str, mode: str) -> Callable[[], Te
     """What is timed: called again and again, it returns the estimates."""
     device = torch.device(asked.device)
     model = model.to(device).train(task == "train step")
-    run = torch.compile(model) if mode == "compiled" else model
+    # each size anew: what was compiled for another is not reused
+    run = torch.compile(model, dynamic=False) if mode == "compiled" else model
     is_half = mode == "bfloat16"
     generator = torch.Generator().manual_seed(1)
 
