@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from msdemucs.errors import PlanError, Problem
 from msdemucs.spec.attention import BOTTLENECK, AttentionOptions, BlockPlan, level_of
+from msdemucs.spec.given import Given, Sizes
 from msdemucs.spec.levels import (
     Axis,
     DecoderLevel,
@@ -24,10 +24,7 @@ from msdemucs.spec.plan import (
     TrunkPlan,
     WaveformFront,
 )
-from msdemucs.spec.schedules import AnySchedule, expand
-from msdemucs.spec.schema import Residual, Resolution, Spec
-
-Sizes = tuple[int, ...]
+from msdemucs.spec.schema import Resolution, Spec
 
 
 def plan(spec: Spec) -> Plan:
@@ -40,225 +37,28 @@ def plan(spec: Spec) -> Plan:
 
 
 class _Planner:
-    """Derives a plan and collects what stands in its way."""
+    """Derives a plan, or tells `given` what stands in its way."""
 
     def __init__(self, spec: Spec) -> None:
-        self.spec = spec
-        self.problems: list[Problem] = []
+        self.spec, self.given = spec, Given(spec)
 
     def plan(self) -> Plan:
         spec = self.spec
-        self.check_branches()
-        self.expand_schedules()
-        self.stop_on_problems()
-        self.check_kernels()
-        self.check_norms()
-        self.check_residuals()
-        self.check_merge()
-        self.check_bottleneck()
-        self.check_fusion()
-        self.stop_on_problems()
+        self.given.check()
         spectral = tuple(self.spectral_branch(i, r) for i, r in enumerate(spec.resolutions))
-        self.stop_on_problems()
+        self.given.stop_on_problems()
         waveform = self.waveform_branch() if spec.waveform else None
-        self.stop_on_problems()
-        trunk = self.trunk(spectral[0], waveform) if waveform and self.is_merged else None
+        self.given.stop_on_problems()
+        trunk = self.trunk(spectral[0], waveform) if waveform and self.given.is_merged else None
         apart = Plan(spec, spectral, waveform, trunk, (), (), None, self.shortest(waveform, trunk))
         sites = self.sites(apart)
         blocks = tuple(
             self.block(index, options, sites) for index, options in enumerate(spec.attention)
         )
-        self.stop_on_problems()
+        self.given.stop_on_problems()
         fuses = len(spectral) > 1 and bool(sites)
         fusion = spec.fusion.bottleneck if fuses else None
         return replace(apart, blocks=blocks, sites=sites, fusion=fusion)
-
-    def refuse(self, field: str, message: str, hint: str = "") -> None:
-        """Note what stands in the way; of a schedule the first wrong level is enough."""
-        if all(problem.field != field for problem in self.problems):
-            self.problems.append(Problem(message, field, hint=hint))
-
-    def stop_on_problems(self) -> None:
-        if self.problems:
-            raise PlanError(self.problems)
-
-    # Schedules
-
-    def expand_schedules(self) -> None:
-        spec, waveform = self.spec, self.spec.waveform
-        self.channels = self.schedule("channels", spec.channels)
-        self.kernels = self.schedule("kernel_size", spec.kernel_size)
-        self.strides = self.schedule("stride", spec.stride)
-        self.waveform_kernels, self.waveform_strides = self.kernels, self.strides
-        if waveform and waveform.kernel_size is not None:
-            self.waveform_kernels = self.schedule("waveform.kernel_size", waveform.kernel_size)
-        if waveform and waveform.stride is not None:
-            self.waveform_strides = self.schedule("waveform.stride", waveform.stride)
-        self.groups = self.schedule("norm.groups", spec.norm.groups) if spec.norm else ()
-        self.depths = self.schedule("residual.depth", spec.residual.depth) if spec.residual else ()
-
-    def schedule(self, field: str, schedule: AnySchedule) -> Sizes:
-        try:
-            return expand(schedule, self.spec.depth)
-        except ValueError as error:
-            self.refuse(field, str(error))
-            return ()
-
-    @property
-    def is_merged(self) -> bool:
-        return self.spec.merge is not None
-
-    @property
-    def outer(self) -> int:
-        """Levels of the branches on their own."""
-        return self.spec.depth if self.spec.merge is None else self.spec.merge
-
-    def norm_groups(self, level: int) -> int | None:
-        norm = self.spec.norm
-        return self.groups[level] if norm and level >= norm.starts else None
-
-    # Checks that need no sizes
-
-    def check_branches(self) -> None:
-        spec = self.spec
-        if spec.spectral is None and spec.waveform is None:
-            self.refuse("waveform", "there is neither a waveform nor a spectral branch")
-        if spec.spectral is None and spec.waveform and spec.waveform.estimate == "discard":
-            self.refuse("waveform.estimate", "discards the only branch's estimates")
-        if spec.padding == "valid" and spec.spectral:
-            self.refuse("padding", "valid is for the waveform branch alone", "use spectral: null")
-        if spec.waveform and spec.waveform.resample > 1 and spec.spectral:
-            self.refuse(
-                "waveform.resample",
-                "frames of the spectral branch would no longer line up with the waveform's",
-                "use spectral: null, or resample: 1",
-            )
-
-    def check_kernels(self) -> None:
-        spec = self.spec
-        both = {
-            "": (self.kernels, self.strides),
-            "waveform.": (self.waveform_kernels, self.waveform_strides),
-        }
-        own = spec.waveform and (spec.waveform.kernel_size or spec.waveform.stride)
-        for prefix, (kernels, strides) in both.items():
-            if prefix and not own:
-                continue
-            for level, (kernel, stride) in enumerate(zip(kernels, strides, strict=True)):
-                self.check_kernel(f"{prefix}kernel_size", level, kernel, stride)
-        for side in ("encoder", "decoder"):
-            if spec.rewrite and getattr(spec.rewrite, side) % 2 == 0:
-                taps = getattr(spec.rewrite, side)
-                self.refuse(f"rewrite.{side}", f"must be odd, found {taps}")
-
-    def check_kernel(self, field: str, level: int, kernel: int, stride: int) -> None:
-        where = f"at level {level}: {kernel}, stride {stride}"
-        if kernel < stride:
-            self.refuse(field, f"is smaller than the stride {where}", f"try {2 * stride}")
-        elif (kernel - stride) % 2 and kernel < 3 * stride - 1 and self.spec.padding == "same":
-            self.refuse(
-                field,
-                f"kernel_size − stride must be even, or kernel_size at least 3 · stride − 1 "
-                f"{where}",
-                f"try {kernel + 1}",
-            )
-
-    def check_norms(self) -> None:
-        for level, channels in enumerate(self.channels):
-            groups = self.norm_groups(level)
-            before = self.channels[level - 1] if level else self.final_channels()
-            for found in dict.fromkeys((channels, before)):
-                if groups and found % groups:
-                    self.refuse(
-                        "norm.groups", f"{groups} does not divide {found} channels at level {level}"
-                    )
-
-    def final_channels(self) -> int:
-        """The fewest channels that an outermost decoder gives."""
-        parts = 1 if self.spec.waveform else 2  # a spectrum's are real and imaginary
-        return parts * len(self.spec.sources) * self.spec.audio_channels
-
-    def check_residuals(self) -> None:
-        residual = self.spec.residual
-        if residual is None:
-            return
-        if max(self.depths) > 10:
-            self.refuse("residual.depth", f"must be at most 10, found {max(self.depths)}")
-        attention = residual.attention
-        if not (attention and (residual.encoder or residual.decoder)):
-            return
-        for level in range(attention.starts, self.spec.depth):
-            hidden = self.hidden(residual, level)
-            if hidden % attention.heads:
-                self.refuse(
-                    "residual.attention.heads",
-                    f"{attention.heads} heads do not divide the {hidden} channels inside the "
-                    f"residual branch of level {level}",
-                )
-
-    def check_merge(self) -> None:
-        spec, merge = self.spec, self.spec.merge
-        if merge is None:
-            return
-        if merge >= spec.depth:
-            self.refuse("merge", f"level {merge} is beyond the last, {spec.depth - 1}")
-        elif not (spec.waveform and spec.spectral):
-            self.refuse("merge", "needs a waveform and a spectral branch", "use merge: null")
-        elif len(spec.resolutions) > 1:
-            self.refuse(
-                "merge",
-                f"needs one resolution, whose frames the waveform branch's meet; there are "
-                f"{len(spec.resolutions)}",
-            )
-        else:
-            self.check_meeting(merge, spec.resolutions[0].hop_length)
-
-    def check_meeting(self, merge: int, hop_length: int) -> None:
-        product = 1
-        for level in range(merge + 1):
-            kernel, stride = self.waveform_kernels[level], self.waveform_strides[level]
-            product *= stride
-            if (kernel - stride) % 2:
-                self.refuse(
-                    "kernel_size",
-                    f"kernel_size − stride must be even up to the merge; at level {level} it is "
-                    f"{kernel} − {stride}",
-                )
-        if product != hop_length:
-            self.refuse(
-                "merge",
-                f"needs the product of the waveform branch's strides through level {merge} to "
-                f"equal hop_length: {product} ≠ {hop_length}",
-            )
-
-    def check_bottleneck(self) -> None:
-        spec = self.spec
-        streams = 1 if self.is_merged else len(spec.resolutions) + (spec.waveform is not None)
-        if spec.lstm and (streams > 1 or (spec.spectral and not self.is_merged)):
-            self.refuse(
-                "lstm",
-                "needs one sequence at the bottleneck: a waveform branch alone, or merged branches",
-                "use lstm: null, or attention",
-            )
-        if spec.decoder_start != "zeros":
-            return
-        if spec.lstm:
-            self.refuse("decoder_start", "zeros would throw the lstm's result away")
-        for index, block in enumerate(spec.attention):
-            if {BOTTLENECK, f"encoder {spec.depth - 1}"} & set(block.at):
-                self.refuse(
-                    f"attention.{index}.at", "decoder_start: zeros would throw its result away"
-                )
-
-    def check_fusion(self) -> None:
-        output = self.spec.fusion.output
-        count = len(self.spec.resolutions)
-        if self.spec.spectral and count < output.fewest:
-            self.refuse(
-                "fusion.output.kind",
-                f"{output.kind} weighs several resolutions against each other; there is {count}",
-                "use kind: sum",
-            )
 
     # Branches
 
@@ -267,7 +67,7 @@ class _Planner:
         assert spec.spectral is not None
         field = f"spectral.resolutions.{index}"
         if resolution.n_fft > spec.n_samples:
-            self.refuse(
+            self.given.refuse(
                 field,
                 f"n_fft {resolution.n_fft} is longer than the segment: {spec.segment:g} s × "
                 f"{spec.sample_rate} Hz = {spec.n_samples} samples",
@@ -275,10 +75,10 @@ class _Planner:
             )
         frames = -(-spec.n_samples // resolution.hop_length)
         top = Grid(2 * spec.audio_channels, resolution.n_fft // 2, frames)
-        shifts = self.shifts(Axis.ROWS, top, self.kernels, self.strides, field)
+        shifts = self.shifts(Axis.ROWS, top, self.given.kernels, self.given.strides, field)
         embedding = spec.spectral.frequency_embedding
         table = (
-            EmbeddingPlan(shifts[0].inner.rows, self.channels[0], embedding)
+            EmbeddingPlan(shifts[0].inner.rows, self.given.channels[0], embedding)
             if embedding and shifts
             else None
         )
@@ -288,7 +88,7 @@ class _Planner:
     def waveform_branch(self) -> BranchPlan:
         spec = self.spec
         assert spec.waveform is not None
-        kernels, strides = self.waveform_kernels, self.waveform_strides
+        kernels, strides = self.given.waveform_kernels, self.given.waveform_strides
         fits = tuple(zip(kernels, strides, strict=True)) if spec.padding == "valid" else ()
         front = WaveformFront(spec.waveform, fits)
         top = Grid(spec.audio_channels, 1, front.fitted(spec.n_samples))
@@ -301,10 +101,10 @@ class _Planner:
         """The shifts of a branch on its own."""
         found: list[Shift] = []
         outer = top
-        for level in range(self.outer):
+        for level in range(self.given.outer):
             size = outer.along(axis)
             if axis is Axis.ROWS and size % strides[level]:
-                self.refuse(
+                self.given.refuse(
                     field,
                     f"frequency bins are not divisible by the stride at level {level}: "
                     f"{size} % {strides[level]}",
@@ -312,11 +112,11 @@ class _Planner:
                 )
                 return ()
             padded = self.spec.padding == "same"
-            channels = self.channels[level]
+            channels = self.given.channels[level]
             one = shift(axis, kernels[level], strides[level], outer, channels, is_padded=padded)
             if one.inner.along(axis) < 1:
                 what = "frequency bins" if axis is Axis.ROWS else "samples"
-                self.refuse(
+                self.given.refuse(
                     field, f"no {what} are left at level {level}: {size} are too few for its kernel"
                 )
                 return ()
@@ -337,9 +137,9 @@ class _Planner:
         return BranchPlan(name, front, embedding, encoder, decoder[::-1], shares)
 
     def trunk(self, spectral: BranchPlan, waveform: BranchPlan) -> TrunkPlan:
-        merge = self.outer
+        merge = self.given.outer
         rows = spectral.bottom.rows
-        channels = self.channels[merge]
+        channels = self.given.channels[merge]
         spectral_shift = Shift(
             Axis.ROWS,
             kernel_size=rows,
@@ -349,7 +149,7 @@ class _Planner:
             outer=spectral.bottom,
             inner=Grid(channels, 1, spectral.bottom.frames),
         )
-        kernel, stride = self.waveform_kernels[merge], self.waveform_strides[merge]
+        kernel, stride = self.given.waveform_kernels[merge], self.given.waveform_strides[merge]
         waveform_shift = shift(
             Axis.FRAMES, kernel, stride, waveform.bottom, channels, is_padded=True
         )
@@ -357,11 +157,13 @@ class _Planner:
         levels: list[tuple[Shift, ...]] = [(spectral_shift, waveform_shift)]
         for level in range(merge + 1, self.spec.depth):
             outer = levels[-1][0].inner
-            kernel, stride = self.kernels[level], self.strides[level]
-            one = shift(Axis.FRAMES, kernel, stride, outer, self.channels[level], is_padded=True)
+            kernel, stride = self.given.kernels[level], self.given.strides[level]
+            one = shift(
+                Axis.FRAMES, kernel, stride, outer, self.given.channels[level], is_padded=True
+            )
             if one.inner.frames < 1:
-                self.refuse("segment", f"is too short: no frames are left at level {level}")
-                self.stop_on_problems()
+                self.given.refuse("segment", f"is too short: no frames are left at level {level}")
+                self.given.stop_on_problems()
             levels.append((one,))
         encoder = [self.encoder_level(merge + i, shifts) for i, shifts in enumerate(levels)]
         decoder = [self.decoder_level(merge + i, shifts) for i, shifts in enumerate(levels)]
@@ -372,7 +174,7 @@ class _Planner:
         taps = spec.rewrite.encoder if spec.rewrite else None
         return EncoderLevel(
             shifts,
-            self.norm_groups(level),
+            self.given.norm_groups(level),
             spec.activation,
             self.residual(level, is_decoder=False),
             self.context(shifts[0], taps),
@@ -386,7 +188,7 @@ class _Planner:
             shifts = tuple(with_channels(one, sources * one.outer.channels) for one in shifts)
         return DecoderLevel(
             shifts,
-            self.norm_groups(level),
+            self.given.norm_groups(level),
             spec.activation if level else None,
             self.residual(level, is_decoder=True),
             self.context(shifts[0], taps),
@@ -398,18 +200,15 @@ class _Planner:
             return None
         return (taps, taps) if one.axis is Axis.ROWS else (1, taps)
 
-    def hidden(self, residual: Residual, level: int) -> int:
-        return max(1, int(self.channels[level] / residual.compress))
-
     def residual(self, level: int, *, is_decoder: bool) -> ResidualPlan | None:
         options = self.spec.residual
         if options is None or not (options.decoder if is_decoder else options.encoder):
             return None
         lstm, attention = options.lstm, options.attention
         return ResidualPlan(
-            self.channels[level],
-            self.hidden(options, level),
-            tuple(2**index for index in range(self.depths[level])),
+            self.given.channels[level],
+            self.given.hidden(options, level),
+            tuple(2**index for index in range(self.given.depths[level])),
             options.init,
             lstm if lstm and level >= lstm.starts else None,
             attention if attention and level >= attention.starts else None,
@@ -437,12 +236,12 @@ class _Planner:
                 else:
                     side, _ = level_of(place)
                     last = depth - 1 if side == "encoder" else depth - 2
-                    self.refuse(
+                    self.given.refuse(
                         f"attention.{index}.at",
                         f"there is no {place}: with {depth} levels the last {side} that can "
                         f"attend is {last}",
                     )
-        self.stop_on_problems()
+        self.given.stop_on_problems()
         return tuple(
             Site(place, *self.maps(apart, place), tuple(blocks))
             for place, blocks in used.items()
@@ -456,9 +255,9 @@ class _Planner:
             level = self.spec.depth - 1
         else:
             level = number if side == "encoder" else self.spec.depth - 2 - number
-        if level >= self.outer:
+        if level >= self.given.outer:
             assert apart.trunk is not None
-            return (apart.trunk.encoder[level - self.outer].output,), 1
+            return (apart.trunk.encoder[level - self.given.outer].output,), 1
         maps = tuple(branch.encoder[level].output for branch in apart.branches)
         return maps, len(apart.spectral)
 
@@ -472,21 +271,21 @@ class _Planner:
         for site, kind in zip(own, kinds, strict=True):
             found = site.maps[0].channels
             if found != channels:
-                self.refuse(
+                self.given.refuse(
                     f"{field}.at",
                     f"places share one block's weights, but {own[0].place} has {channels} "
                     f"channels and {site.place} {found}",
                     "give each place a block of its own",
                 )
             if kind != kinds[0]:
-                self.refuse(
+                self.given.refuse(
                     f"{field}.at",
                     f"places share one block's weights, but before and after the merge there are "
                     f"{len(kinds[0])} streams at {own[0].place} and {len(kind)} at {site.place}",
                     "give each place a block of its own",
                 )
             if options.crosses and len(kind) < 2:
-                self.refuse(
+                self.given.refuse(
                     f"{field}.kind",
                     "crosses between a spectral and a waveform branch; there is one branch at "
                     f"{site.place}",
@@ -499,13 +298,13 @@ class _Planner:
     def check_width(self, field: str, options: AttentionOptions, width: int) -> None:
         if width % options.heads:
             fitting = [str(heads) for heads in range(1, 17) if width % heads == 0]
-            self.refuse(
+            self.given.refuse(
                 f"{field}.heads",
                 f"heads {options.heads} do not divide width {width}",
                 f"{', '.join(fitting)} heads would",
             )
         if width % 4:
-            self.refuse(
+            self.given.refuse(
                 f"{field}.width" if options.width else field,
                 f"position tables need a width that 4 divides, found {width}",
             )
