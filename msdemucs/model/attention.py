@@ -173,10 +173,10 @@ class Stream(nn.Module):
         self.layers = nn.ModuleList(kind(width, options) for kind in kinds)
         self.mix = Gate() if options.mix == "gate" else Replace()
 
-    def tokens(self, x: Float[Tensor, "B C F T"]) -> Tokens:
-        """The map as a sequence with positions added, N = T · F with frequency fastest."""
+    def tokens(self, x: Float[Tensor, "B D F T"]) -> Tokens:
+        """The wide map as a sequence with positions added, N = T · F with frequency fastest."""
         rows, frames = x.shape[2:]
-        sequence = self.norm_in(self.widen(x).permute(0, 3, 2, 1).flatten(1, 2))
+        sequence = self.norm_in(x.permute(0, 3, 2, 1).flatten(1, 2))
         return sequence + self.positions(rows, frames, sequence.shape[-1], x.device)
 
     def give_back(self, x: Float[Tensor, "B C F T"], sequence: Tokens) -> Float[Tensor, "B C F T"]:
@@ -197,7 +197,8 @@ class AttentionBlock(nn.Module):
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
         """Feature maps [B, C, F, T], each with the size with which it came."""
         streams = cast(list[Stream], list(self.streams))
-        sequences = [stream.tokens(x) for stream, x in zip(streams, maps, strict=True)]
+        wide = [stream.widen(x) for stream, x in zip(streams, maps, strict=True)]
+        sequences = [stream.tokens(x) for stream, x in zip(streams, wide, strict=True)]
         for layers in zip(*(stream.layers for stream in streams), strict=True):
             others = sequences[::-1]
             sequences = [

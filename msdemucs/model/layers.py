@@ -88,7 +88,8 @@ class EncoderCell(nn.Module):
 
     def forward(self, *maps: Float[Tensor, "B C F T"]) -> Float[Tensor, "B C_in F_in T_in"]:
         """One map for each convolution; one map leaves."""
-        y = reduce(torch.add, [conv(x) for conv, x in zip(self.convs, maps, strict=True)])
+        pairs = list(zip(self.convs, maps, strict=True))
+        y = reduce(torch.add, [conv(x) for conv, x in reversed(pairs)])  # the waveform's first
         return self.rewrite(self.residual(self.activation(self.norm(y))))
 
 

@@ -68,9 +68,9 @@ class LocalAttention(nn.Module):
     def forward(self, x: Float[Tensor, "B C T"]) -> Float[Tensor, "B C T"]:
         """Same size as the input, which is added."""
         sequence = x.transpose(1, 2)  # [B, T, C]
-        q, k, content = (
+        q, k = (
             linear(sequence).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # [B, H, T, C / H]
-            for linear in (self.query, self.key, self.content)
+            for linear in (self.query, self.key)
         )
         scores = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5  # [B, H, T of queries, T of keys]
         place = torch.arange(x.shape[-1], device=x.device)
@@ -78,6 +78,7 @@ class LocalAttention(nn.Module):
         scores = scores - self._slopes(sequence)[..., None] * distance
         # finite, so that a lone frame attends to itself
         scores = scores.masked_fill(distance == 0, -100)
+        content = self.content(sequence).unflatten(-1, (self.heads, -1)).transpose(1, 2)
         attended = scores.softmax(-1) @ content
         return x + self.out(attended.transpose(1, 2).flatten(2)).transpose(1, 2)
 
