@@ -17,10 +17,9 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from msdemucs import build
 from msdemucs.errors import SpecError
-from msdemucs.spec import Spec, parse_spec
-from tests.specs import Data, spec_data
+from msdemucs.spec import parse_spec
+from tests.specs import Data, run_once, spec_data
 
 
 def main() -> None:
@@ -38,24 +37,13 @@ def main() -> None:
         except SpecError as error:
             counts[f"refused: {error.first.field}"] += 1
             return
-        run(spec, n_samples, training=training)
+        run_once(spec, n_samples, training=training)
         counts["ran"] += 1
 
     torch.set_num_threads(1)
     draw()
     for outcome, count in counts.most_common():
         print(f"{count:7}  {outcome}")
-
-
-def run(spec: Spec, n_samples: int, *, training: bool) -> None:
-    """Forward and backward, with finite values throughout."""
-    model = build(spec).train(training)
-    estimates = model(torch.randn(2, spec.audio_channels, n_samples))
-    assert estimates.shape == (2, len(spec.sources), spec.audio_channels, n_samples)
-    assert estimates.isfinite().all()
-    estimates.square().mean().backward()
-    gradients = [parameter.grad for parameter in model.parameters()]
-    assert all(gradient is None or gradient.isfinite().all() for gradient in gradients)
 
 
 if __name__ == "__main__":

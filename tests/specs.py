@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 
+import torch
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
+from msdemucs import build
 from msdemucs.errors import SpecError
 from msdemucs.spec import Spec, load_spec, parse_spec
 
@@ -201,6 +203,17 @@ def blocks(draw: DrawFn, places: list[tuple[list[str], bool]]) -> Data:
     if kind == "alternating":
         data["cross_first"] = draw(st.booleans())
     return data
+
+
+def run_once(spec: Spec, n_samples: int, *, training: bool) -> None:
+    """Forward and backward on noise: sizes as promised, every value and gradient finite."""
+    model = build(spec).train(training)
+    estimates = model(torch.randn(2, spec.audio_channels, n_samples))
+    assert estimates.shape == (2, len(spec.sources), spec.audio_channels, n_samples)
+    assert estimates.isfinite().all()
+    estimates.square().mean().backward()
+    gradients = [parameter.grad for parameter in model.parameters()]
+    assert all(gradient is None or gradient.isfinite().all() for gradient in gradients)
 
 
 def build_or_none(data: Data) -> Spec | None:

@@ -8,6 +8,9 @@ import torch
 from msdemucs import build, load_spec
 from tests.model.historic import draw_like_the_original
 
+ROUNDING = 3e-8
+"""Of the sheets' sums over float32 weights: half of float32's own step, 6e-8; found is 2.2e-8."""
+
 
 def two_sines(n_samples: int, level: float) -> torch.Tensor:
     """220 Hz left and 440 Hz right, at 44.1 kHz."""
@@ -36,7 +39,7 @@ def test_the_same_seed_gives_the_originals_weights_and_outputs(
     model = build(load_spec(name))
     draw_like_the_original(model, seed=1234)
     total = sum(float(p.detach().double().abs().sum()) for p in model.parameters())
-    assert total == pytest.approx(weights, rel=1e-7)  # 10 digits, summed in float32
+    assert total == pytest.approx(weights, rel=ROUNDING)
     with torch.inference_mode():
         estimates = model.eval()(two_sines(88277, level=0.5))
     assert float(estimates.abs().mean()) == pytest.approx(mean, rel=1e-6, abs=2e-7)
@@ -89,8 +92,8 @@ def test_fingerprints_of_the_layered_systems(
     model = build(load_spec(name, overrides={"sources": names}))
     draw_like_the_original(model, seed=0)
     weights = [parameter.detach().double() for parameter in model.parameters()]
-    assert sum(float(w.abs().sum()) for w in weights) == pytest.approx(sizes, rel=1e-7)
-    assert sum(float(w.square().sum()) for w in weights) == pytest.approx(squares, rel=1e-7)
+    assert sum(float(w.abs().sum()) for w in weights) == pytest.approx(sizes, rel=ROUNDING)
+    assert sum(float(w.square().sum()) for w in weights) == pytest.approx(squares, rel=ROUNDING)
     with torch.inference_mode():
         estimates = model.eval()(two_sines(44100, level=0.1))
     rms = estimates[0].square().mean(dim=(1, 2)).sqrt()

@@ -6,6 +6,7 @@ import pytest
 
 from msdemucs.errors import PlanError, SpecError, UsageError
 from msdemucs.spec import get_field, load_spec, parse_spec, zoo_names
+from msdemucs.spec.load import ZOO
 
 BASE = """\
 extends: htdemucs_n
@@ -17,6 +18,11 @@ def write(tmp_path: Path, text: str, name: str = "mine.yaml") -> Path:
     path = tmp_path / name
     path.write_text(text)
     return path
+
+
+@pytest.mark.parametrize("name", zoo_names())
+def test_every_zoo_file_is_short(name: str) -> None:
+    assert len((ZOO / f"{name}.yaml").read_text().splitlines()) <= 40
 
 
 @pytest.mark.parametrize("name", zoo_names())
