@@ -29,10 +29,10 @@ from torch.utils.flop_counter import FlopCounterMode
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from msdemucs import build, load_spec
-from msdemucs.cost import Cost, cost, ptflops_count, thop_count
-from msdemucs.errors import SpecError
+from msdemucs.cost import Cost, Limits, check_size, cost, ptflops_count, thop_count
+from msdemucs.errors import PlanError, SpecError
 from msdemucs.model import Separator
-from msdemucs.spec import Spec, parse_spec, zoo_names
+from msdemucs.spec import Spec, parse_spec, plan, zoo_names
 from tests.specs import Data, spec_data
 
 COLUMNS = ("ours", "thop", "ptflops", "ptflops aten", "ptflops pytorch", "FlopCounterMode", "math")
@@ -67,6 +67,7 @@ def main() -> None:
         f"{theirs:.1f} s: {theirs / ours:.0f} times faster"
     )
     console.print(f"the zoo's slowest: {1e3 * slowest:.1f} ms")
+    console.print(f"a spec beyond the limits: refused in {1e3 * seconds_of(refusal):.1f} ms")
     console.print(f"{arguments.random} random specs: {time_random(arguments.random):.1f} s")
 
 
@@ -107,6 +108,20 @@ def by_torch(model: Separator) -> int:
 def whole_cost(name: str) -> Cost:
     """From the file to the cost."""
     return cost(load_spec(name))
+
+
+def refusal() -> None:
+    """A system with 48 times the channels meets the guard.
+
+    Raises:
+        AssertionError: it was let through.
+    """
+    huge = load_spec("htdemucs_n", overrides={"channels.start": 2304, "segment": 60})
+    try:
+        check_size(plan(huge), Limits())
+    except PlanError:
+        return
+    raise AssertionError("it was not refused")
 
 
 def seconds_of(function: Callable[[], object]) -> float:

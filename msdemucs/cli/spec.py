@@ -14,7 +14,6 @@ from msdemucs.cli.spec_tables import levels, sight, totals, views
 from msdemucs.cost import (
     Cost,
     Limits,
-    activation_bytes,
     check_size,
     cost,
     ptflops_count,
@@ -53,9 +52,7 @@ MaxParameters = Annotated[
 ]
 MaxMemory = Annotated[
     float | None,
-    typer.Option(
-        help="Refuse models whose activations for one segment take more GiB; 0 for no limit."
-    ),
+    typer.Option(help="Refuse models that need more GiB to train on one segment; 0 for no limit."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
@@ -146,7 +143,7 @@ def list_() -> None:
         costs, thop = cost(spec), thop_count(spec)
         table.add_row(
             name,
-            f"{costs.segment:g} s",
+            f"{spec.segment:g} s",
             format_count(costs.parameters),
             format_count(costs.macs_per_second, "MAC"),
             f"{thop.macs / 1e9:.2f}",
@@ -224,7 +221,7 @@ def _limits(max_parameters: int | None, max_memory: float | None) -> Limits:
     """The sizes that --max-parameters and --max-memory give; 0 lifts a limit."""
     usual = Limits()
     parameters = usual.parameters if max_parameters is None else max_parameters or None
-    memory = usual.activation_bytes if max_memory is None else round(max_memory * 2**30) or None
+    memory = usual.training_bytes if max_memory is None else round(max_memory * 2**30) or None
     return Limits(parameters, memory)
 
 
@@ -241,7 +238,11 @@ def _summary(spec: Spec, costs: Cost) -> dict[str, object]:
         "elementwise": costs.elementwise,
         "transform_flops": costs.transform_flops,
         "dialects": {"thop": thop_count(spec).macs, "ptflops": ptflops_count(spec)},
-        "activation_bytes": activation_bytes(plan(spec)),
+        "parameters_by_part": costs.parameters_by_part,
+        "macs_by_part": costs.macs_by_part,
+        "inference_bytes": costs.inference_bytes,
+        "training_bytes": costs.training_bytes,
+        "per_second": costs.per_second,
         "nodes": [
             {"path": node.path, "part": node.part, "params": node.parameters, "macs": node.macs}
             for node in costs.nodes

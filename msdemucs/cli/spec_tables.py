@@ -2,9 +2,9 @@
 
 from rich.table import Table
 
-from msdemucs.cost import Cost, activation_bytes
+from msdemucs.cost import Cost
 from msdemucs.cost.explain import Explanation
-from msdemucs.spec import Plan, Spec, plan, spec_hash
+from msdemucs.spec import Plan, Spec, spec_hash
 from msdemucs.spec.levels import EncoderLevel, Level
 from msdemucs.spec.plan import PlanNode
 from msdemucs.units import format_bytes, format_count, format_seconds
@@ -69,8 +69,8 @@ def totals(spec: Spec, costs: Cost) -> list[str]:
         f"            {kinds}",
         f"            {format_count(costs.macs_per_second, 'MAC')} a second of audio; "
         "1 MAC = 2 FLOPs",
-        f"memory      {format_bytes(activation_bytes(plan(spec)))} of activations for a segment, "
-        "if all are kept",
+        f"memory      {format_bytes(costs.inference_bytes)} at most for a segment, "
+        f"{format_bytes(costs.training_bytes)} to train on it, beside the model (float32)",
         f"apart       {format_count(costs.elementwise)} values normalised, scaled or mixed; "
         f"{format_count(costs.transform_flops, 'FLOP')} of Fourier transforms",
     ]

@@ -2,16 +2,18 @@
 
 from msdemucs.cost.account import Cost, NodeCost, cost
 from msdemucs.cost.dialects import ThopCount, ptflops_count, thop_count
-from msdemucs.cost.guard import Limits, activation_bytes, check_size
+from msdemucs.cost.guard import Limits, check_size
+from msdemucs.cost.memory import inference_bytes, training_bytes
 
 __all__ = [
     "Cost",
     "Limits",
     "NodeCost",
     "ThopCount",
-    "activation_bytes",
     "check_size",
     "cost",
+    "inference_bytes",
     "ptflops_count",
     "thop_count",
+    "training_bytes",
 ]

@@ -1,9 +1,18 @@
-"""Plan → exact integers: parameters and MACs of every part, for one segment of audio."""
+"""Plan → exact integers: parameters, MACs and memory, for one segment of audio.
+
+A MAC is one multiplication whose result is added to something; FLOPs are 2 × MACs. Counted are
+convolutions, transposed ones (at their input's positions), linear layers, LSTMs, resamplers'
+filters and the products inside attention, softmax or linear. Norms, activations, gains, tables and
+additions are elementwise and counted apart, in values; Fourier transforms apart too, in floating-
+point operations. Two dialects in `cost.dialects` reproduce what other tools count.
+"""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from msdemucs.cost.formulas import elementwise, macs, transform_flops
+from msdemucs.cost.memory import inference_bytes, training_bytes
 from msdemucs.spec import Plan, Spec, plan
 from msdemucs.spec.operators import (
     AttentionProducts,
@@ -14,6 +23,7 @@ from msdemucs.spec.operators import (
     Recurrent,
     TransposedConvolution,
 )
+from msdemucs.spec.plan import PlanNode
 
 KINDS: dict[type, str] = {
     Convolution: "convolution",
@@ -34,12 +44,16 @@ class NodeCost:
         part: encoder, embedding, attention, recurrent, fusion, decoder, transform or unused.
         parameters: learned values; none where it shares another node's.
         macs: multiply-accumulates for one segment.
+        elementwise: values touched by norms, gains, tables and mixes; not in `macs`.
+        transform_flops: floating-point operations of Fourier transforms; not in `macs`.
     """
 
     path: str
     part: str
     parameters: int
     macs: int
+    elementwise: int
+    transform_flops: int
 
 
 @dataclass(frozen=True)
@@ -49,23 +63,47 @@ class Cost:
     Attributes:
         parameters: learned values.
         macs: multiply-accumulates; FLOPs are twice as many. What counts is said in `formulas`.
-        macs_per_second: MACs for a second of audio, to compare specs with different segments.
         macs_by_kind: of convolutions (transposed ones and filters too), LSTMs, linear layers and
             attention products.
         elementwise: values touched by norms, gains, tables and mixes; not in `macs`.
         transform_flops: floating-point operations of the STFTs and their inverses; not in `macs`.
-        segment: seconds of audio that all of this is for.
+        inference_bytes: the most that a forward pass holds beside the model, in float32.
+        training_bytes: the most that a training step holds beside the model, its gradients and the
+            optimiser's state, in float32; see `cost.memory` for both.
+        seconds: of audio that all of this is for: a segment in whole samples.
         nodes: the same, part by part.
     """
 
     parameters: int
     macs: int
-    macs_per_second: float
     macs_by_kind: dict[str, int]
     elementwise: int
     transform_flops: int
-    segment: float
+    inference_bytes: int
+    training_bytes: int
+    seconds: float
     nodes: tuple[NodeCost, ...]
+
+    @property
+    def macs_per_second(self) -> float:
+        """MACs for a second of audio, to compare specs with different segments."""
+        return self.macs / self.seconds
+
+    @property
+    def per_second(self) -> dict[str, float]:
+        """Everything that grows with the segment, for a second of audio, by its name."""
+        names = ("macs", "elementwise", "transform_flops", "inference_bytes", "training_bytes")
+        return {name: getattr(self, name) / self.seconds for name in names}
+
+    @property
+    def parameters_by_part(self) -> dict[str, int]:
+        """Learned values of encoders, decoders, attention and the rest."""
+        return _by_part((node.part, node.parameters) for node in self.nodes)
+
+    @property
+    def macs_by_part(self) -> dict[str, int]:
+        """MACs of encoders, decoders, attention and the rest."""
+        return _by_part((node.part, node.macs) for node in self.nodes)
 
 
 def cost(spec: Spec | Plan) -> Cost:
@@ -75,27 +113,37 @@ def cost(spec: Spec | Plan) -> Cost:
         PlanError: the spec cannot be built.
     """
     resolved = plan(spec) if isinstance(spec, Spec) else spec
-    nodes = tuple(
-        NodeCost(
-            node.path,
-            node.part,
-            0 if node.shares else sum(operator.parameters for operator in node.operators),
-            sum(macs(operator) for operator in node.operators),
-        )
-        for node in resolved.nodes
-    )
+    nodes = tuple(_priced(node) for node in resolved.nodes)
     operators = [operator for node in resolved.nodes for operator in node.operators]
-    total = sum(node.macs for node in nodes)
     return Cost(
         parameters=sum(node.parameters for node in nodes),
-        macs=total,
-        macs_per_second=total * resolved.spec.sample_rate / resolved.spec.n_samples,
+        macs=sum(node.macs for node in nodes),
         macs_by_kind=_by_kind(operators),
-        elementwise=sum(elementwise(operator) for operator in operators),
-        transform_flops=sum(transform_flops(operator) for operator in operators),
-        segment=resolved.spec.segment,
+        elementwise=sum(node.elementwise for node in nodes),
+        transform_flops=sum(node.transform_flops for node in nodes),
+        inference_bytes=inference_bytes(resolved),
+        training_bytes=training_bytes(resolved),
+        seconds=resolved.spec.n_samples / resolved.spec.sample_rate,
         nodes=nodes,
     )
+
+
+def _priced(node: PlanNode) -> NodeCost:
+    return NodeCost(
+        node.path,
+        node.part,
+        0 if node.shares else sum(operator.parameters for operator in node.operators),
+        sum(macs(operator) for operator in node.operators),
+        sum(elementwise(operator) for operator in node.operators),
+        sum(transform_flops(operator) for operator in node.operators),
+    )
+
+
+def _by_part(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for part, count in pairs:
+        counts[part] += count
+    return dict(counts)
 
 
 def _by_kind(operators: list[Operator]) -> dict[str, int]:

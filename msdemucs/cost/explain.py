@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from msdemucs.cost.account import NodeCost, cost
 from msdemucs.cost.formulas import activations
-from msdemucs.cost.guard import BYTES
+from msdemucs.cost.memory import BYTES
 from msdemucs.spec import Plan, Resolution, Spec, plan
 from msdemucs.spec.levels import Axis, EncoderLevel, ResidualPlan, Shift
 from msdemucs.spec.plan import BranchPlan, PlanNode

@@ -3,13 +3,9 @@
 from dataclasses import dataclass
 
 from msdemucs.cost.account import cost
-from msdemucs.cost.formulas import activations
 from msdemucs.errors import PlanError, Problem
 from msdemucs.spec import Plan
 from msdemucs.units import format_bytes, format_count
-
-BYTES = 4
-"""Of one float32 value."""
 
 
 @dataclass(frozen=True)
@@ -18,17 +14,12 @@ class Limits:
 
     Attributes:
         parameters: learned values; None for no limit.
-        activation_bytes: what the operators' results for one segment (batch 1, float32) take when
-            all are kept, as training keeps most of them; None for no limit.
+        training_bytes: what forward and backward pass of one segment (batch 1, float32) hold
+            beside the model; None for no limit.
     """
 
     parameters: int | None = 2_000_000_000
-    activation_bytes: int | None = 128 * 2**30
-
-
-def activation_bytes(plan: Plan) -> int:
-    """Bytes of every operator's result for one segment (batch 1, float32)."""
-    return BYTES * sum(activations(operator) for node in plan.nodes for operator in node.operators)
+    training_bytes: int | None = 128 * 2**30
 
 
 def check_size(plan: Plan, limits: Limits) -> None:
@@ -38,21 +29,21 @@ def check_size(plan: Plan, limits: Limits) -> None:
         PlanError: it is larger; each problem says how large, and what the limit is.
     """
     problems = []
-    parameters, size = cost(plan).parameters, activation_bytes(plan)
-    if limits.parameters is not None and parameters > limits.parameters:
-        found, most = format_count(parameters), format_count(limits.parameters)
+    found = cost(plan)
+    if limits.parameters is not None and found.parameters > limits.parameters:
+        count, most = format_count(found.parameters), format_count(limits.parameters)
         problems.append(
             Problem(
-                f"{plan.spec.name} would have {found} parameters, the limit is {most}",
+                f"{plan.spec.name} would have {count} parameters, the limit is {most}",
                 "channels",
                 hint="narrow it, or raise the limit (--max-parameters)",
             )
         )
-    if limits.activation_bytes is not None and size > limits.activation_bytes:
-        found, most = format_bytes(size), format_bytes(limits.activation_bytes)
+    if limits.training_bytes is not None and found.training_bytes > limits.training_bytes:
+        size, most = format_bytes(found.training_bytes), format_bytes(limits.training_bytes)
         problems.append(
             Problem(
-                f"{plan.spec.name} would need {found} for the activations of one segment, the "
+                f"{plan.spec.name} would need {size} for a training step of one segment, the "
                 f"limit is {most}",
                 "segment",
                 hint="shorten the segment, narrow it, or raise the limit (--max-memory)",

@@ -2,15 +2,19 @@
 
 from msdemucs.measure.latency import Latency, Precision, Timing, autocast, latency
 from msdemucs.measure.machine import machine
-from msdemucs.measure.memory import PeakMemory, peak_memory
+from msdemucs.measure.memory import PeakMemory, allocated_peak, peak_memory
+from msdemucs.measure.quiet import others, quietly
 
 __all__ = [
     "Latency",
     "PeakMemory",
     "Precision",
     "Timing",
+    "allocated_peak",
     "autocast",
     "latency",
     "machine",
+    "others",
     "peak_memory",
+    "quietly",
 ]

@@ -49,6 +49,7 @@ class Latency:
     """How long a batch of segments takes.
 
     Attributes:
+        p05_ms: the 5th percentile.
         p50_ms: the median.
         p95_ms: the 95th percentile, interpolated between repeats.
         realtime_factor: median seconds of compute for a second of audio, over the batch; below 1
@@ -58,6 +59,7 @@ class Latency:
         device: "cpu" or "cuda:0", …
     """
 
+    p05_ms: float
     p50_ms: float
     p95_ms: float
     realtime_factor: float
@@ -100,8 +102,9 @@ def latency(
     with inference(model), _threads(timing.threads), autocast(place, timing.precision):
         seconds = _seconds(model, mixture.to(place), place, timing)
         threads = torch.get_num_threads()
-    p50, p95 = (float(value) for value in np.percentile(seconds, (50, 95)))
+    p05, p50, p95 = (float(value) for value in np.percentile(seconds, (5, 50, 95)))
     return Latency(
+        p05_ms=1e3 * p05,
         p50_ms=1e3 * p50,
         p95_ms=1e3 * p95,
         realtime_factor=p50 * model.spec.sample_rate / segment_samples / timing.batch,

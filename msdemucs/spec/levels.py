@@ -88,7 +88,7 @@ class Shift:
         return self.uncropped_along * self.across
 
     @property
-    def convolution(self) -> Operator:
+    def convolution(self) -> Convolution:
         """Outer to inner."""
         inner = self.inner
         return Convolution(self.outer.channels, inner.channels, self.kernel_size, inner.positions)
@@ -98,7 +98,7 @@ class Shift:
         """Whether the transposed convolution's own padding can do the whole crop."""
         return self.kernel_size - self.stride == 2 * self.padding
 
-    def transposed(self, *, is_normed: bool) -> Operator:
+    def transposed(self, *, is_normed: bool) -> TransposedConvolution:
         """Inner to outer; a norm looks at what is cropped later, so that it must be made."""
         crop = 2 * self.padding if self.is_even and not is_normed else 0
         return TransposedConvolution(

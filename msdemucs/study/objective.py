@@ -3,13 +3,14 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
 from msdemucs.data import SegmentSampler
 from msdemucs.errors import DataError, SpecError, UsageError
 from msdemucs.evaluate import Score, evaluate_tracks
-from msdemucs.measure import latency, machine, peak_memory
+from msdemucs.measure import latency, machine, peak_memory, quietly
 from msdemucs.model import Separator, build, save_weights
 from msdemucs.study.candidate import Candidate, TrialLog
 from msdemucs.study.reading import problem_at
@@ -71,20 +72,25 @@ class Bench:
         log.note("peak_memory_method", memory.method)
 
     def measure(self, model: Separator, log: TrialLog) -> None:
-        """Record how long one segment takes."""
+        """Record how long one segment takes, in the quietest of a few attempts."""
         log.phase("latency", 1)
         spec = model.spec
-        found = latency(
-            model,
-            segment_samples=spec.n_samples,
-            audio_channels=spec.audio_channels,
-            device=self.device,
+        found, busy = quietly(
+            partial(
+                latency,
+                model,
+                segment_samples=spec.n_samples,
+                audio_channels=spec.audio_channels,
+                device=self.device,
+            )
         )
         log.record(
             {
+                "latency_ms_p05": found.p05_ms,
                 "latency_ms_p50": found.p50_ms,
                 "latency_ms_p95": found.p95_ms,
                 "rtf": found.realtime_factor,
+                "latency_busy": busy,
             }
         )
 

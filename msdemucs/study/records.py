@@ -23,9 +23,11 @@ TRIAL_COLUMNS = (
     "macs",  # int: multiply-accumulates of one forward pass over a segment
     "macs_per_second",  # float: MACs for one second of audio
     "parameters",  # int: learned numbers
+    "latency_ms_p05",  # float, ms: 5th percentile of the wall time of one segment's forward pass
     "latency_ms_p50",  # float, ms: median wall time of one segment's forward pass
     "latency_ms_p95",  # float, ms: its 95th percentile
     "rtf",  # float: seconds of compute for one second of audio
+    "latency_busy",  # float: share of the cores that others kept busy while latency was measured
     "peak_memory_bytes",  # int: peak of the whole process (CPU) or of the allocator (GPU)
     "seconds",  # float, s: wall time of the whole trial
     "train_seconds",  # float, s: wall time of its training alone

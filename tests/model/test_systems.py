@@ -21,7 +21,7 @@ def test_parameters_are_exact_in_the_plan_and_in_the_built_model(name: str, coun
     wanted = FIGURES[name]["parameters"][count]
     assert cost(spec).parameters == wanted
     with torch.device("meta"):
-        model = build(spec, limits=Limits(activation_bytes=None))
+        model = build(spec, limits=Limits(training_bytes=None))
     assert sum(parameter.numel() for parameter in model.parameters()) == wanted
 
 

@@ -56,6 +56,8 @@ def test_a_real_study_records_everything_that_a_report_needs(search: Search) -> 
         assert trials[column].map(math.isfinite).all()
     assert (trials.latency_ms_p50 > 0).all()
     assert (trials.latency_ms_p95 >= trials.latency_ms_p50).all()
+    assert (trials.latency_ms_p50 >= trials.latency_ms_p05).all()
+    assert trials.latency_busy.between(0, 1).all()
     assert (trials.peak_memory_bytes > 1e6).all()
     assert len(record.scores) == 2 * 4  # trials × sources, one test track
     assert list(record.curves.groupby("trial").step.max()) == [2, 2]
