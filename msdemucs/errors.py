@@ -8,6 +8,7 @@ MsdemucsError
 │                       a study that was begun otherwise
 ├── DataError           an audio file or a track
 ├── TrainingError       a run that cannot go on: the step and the reason
+├── CheckpointError     what a run has saved cannot be used
 ├── StudyError          a study that cannot go on: its storage fails, its trials fail
 └── ReportError         a report that cannot be written
 """
@@ -120,6 +121,10 @@ class TrainingError(MsdemucsError):
     def __init__(self, message: str, *, step: int) -> None:
         self.step = step
         super().__init__(f"step {step}: {message}")
+
+
+class CheckpointError(MsdemucsError):
+    """What a run has saved cannot be used."""
 
 
 class StudyError(MsdemucsError):

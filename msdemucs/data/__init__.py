@@ -1,14 +1,17 @@
 """Tracks and training examples: read from folders, or made where there are none."""
 
+from msdemucs.data.augment import Augmentation
 from msdemucs.data.find import find_tracks
 from msdemucs.data.sample import unpack_sample
-from msdemucs.data.segments import Batch, SegmentSampler, drop_short
+from msdemucs.data.segments import Batch, Prefetch, SegmentSampler, drop_short
 from msdemucs.data.synthetic import synthesise
 from msdemucs.data.tracks import STEMS, Track
 
 __all__ = [
     "STEMS",
+    "Augmentation",
     "Batch",
+    "Prefetch",
     "SegmentSampler",
     "Track",
     "drop_short",

@@ -1,13 +1,15 @@
 """Training examples: random segments of tracks, the same for the same seed and step."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float32
 from torch import Tensor
 
+from msdemucs.data.augment import Augmentation
 from msdemucs.data.find import OnError
 from msdemucs.data.tracks import Track
 from msdemucs.errors import DataError
@@ -43,8 +45,7 @@ class SegmentSampler:
         segment_samples: length of an example.
         batch_size: examples a step.
         seed: together with the step it decides everything.
-        flip: swap left and right, and turn the sign, of each stem at random, as Demucs's
-            training does.
+        augmentation: what is done to the stems; None leaves them.
 
     Raises:
         DataError: no track, or one that is shorter than a segment.
@@ -58,14 +59,14 @@ class SegmentSampler:
         segment_samples: int,
         batch_size: int,
         seed: int,
-        flip: bool = False,
+        augmentation: Augmentation | None = None,
     ) -> None:
         if not tracks:
             raise DataError("there is no track to train on")
         drop_short(tracks, n_samples=segment_samples)
         self.tracks, self.sources = tuple(tracks), tuple(sources)
         self.segment_samples, self.batch_size = segment_samples, batch_size
-        self.seed, self.flip = seed, flip
+        self.seed, self.augmentation = seed, augmentation or Augmentation()
         starts = np.array([track.n_samples - segment_samples + 1 for track in tracks])
         self._shares = starts / starts.sum()
 
@@ -77,25 +78,71 @@ class SegmentSampler:
         """
         rng = np.random.default_rng([self.seed, step])
         drawn = [self._draw(rng) for _ in range(self.batch_size)]
-        mixtures, references, tracks = zip(*drawn, strict=True)
+        tracks = [track for track, _ in drawn]
+        if len({track.stems for track in tracks}) == 1:
+            batch = np.stack([own for _, own in drawn])
+            stems = list(self.augmentation.apply(batch, rng))
+        else:  # stems of different names are not dealt to each other
+            apart = replace(self.augmentation, remix=False)
+            stems = [apart.apply(own[None], rng)[0] for _, own in drawn]
+        references = [
+            np.stack([own[rows].sum(0) for rows in self._rows(track)])
+            for track, own in zip(tracks, stems, strict=True)
+        ]
+        mixtures = np.stack([own.sum(0) for own in stems])
         return Batch(
-            torch.from_numpy(np.stack(mixtures)), torch.from_numpy(np.stack(references)), tracks
+            torch.from_numpy(mixtures),
+            torch.from_numpy(np.stack(references)),
+            tuple(track.name for track in tracks),
         )
 
-    def _draw(
-        self, rng: np.random.Generator
-    ) -> tuple[Float32[np.ndarray, "A N"], Float32[np.ndarray, "S A N"], str]:
-        """One mixture, its references and the track's name; silence only if it keeps coming."""
+    def _draw(self, rng: np.random.Generator) -> tuple[Track, Float32[np.ndarray, "S A N"]]:
+        """A track and a segment of all its stems; silence only if it keeps coming."""
         for _ in range(TRIES):
             track = self.tracks[rng.choice(len(self.tracks), p=self._shares)]
             start = int(rng.integers(track.n_samples - self.segment_samples + 1))
             stems = track.read_sources(track.stems, start=start, n_samples=self.segment_samples)
             if stems.any():
                 break
-        if self.flip:
-            stems = _flipped(stems, rng)
-        rows = [[track.stems.index(stem) for stem in track.parts(s)] for s in self.sources]
-        return stems.sum(0), np.stack([stems[row].sum(0) for row in rows]), track.name
+        return track, stems
+
+    def _rows(self, track: Track) -> list[list[int]]:
+        """Which of a track's stems each source is the sum of."""
+        return [[track.stems.index(stem) for stem in track.parts(s)] for s in self.sources]
+
+
+class Prefetch:
+    """Batches of a sampler, read by a thread while the step before is computed.
+
+    The batches are the same; a fault in reading one surfaces when that one is asked for.
+
+    Args:
+        sampler: asked for steps in rising order, mostly; others are read when asked for.
+        ahead: how many batches are read before they are needed; at least 1.
+        last: the last step that will be asked for.
+    """
+
+    def __init__(self, sampler: SegmentSampler, *, ahead: int = 2, last: int) -> None:
+        self.sampler, self.ahead, self.last = sampler, ahead, last
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prefetch")
+        self._coming: dict[int, Future[Batch]] = {}
+
+    def batch(self, step: int) -> Batch:
+        """The examples of one step; the next ones begin to be read.
+
+        Raises:
+            DataError: a file that cannot be read.
+        """
+        found = self._coming.pop(step, None) or self._pool.submit(self.sampler.batch, step)
+        self._coming = {key: one for key, one in self._coming.items() if key > step}
+        for coming in range(step + 1, min(step + self.ahead, self.last) + 1):
+            if coming not in self._coming:
+                self._coming[coming] = self._pool.submit(self.sampler.batch, coming)
+        return found.result()
+
+    def close(self) -> None:
+        """Read no more."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
 
 
 def drop_short(
@@ -127,12 +174,3 @@ def drop_short(
             raise error
         on_error(error)
     return kept
-
-
-def _flipped(
-    stems: Float32[np.ndarray, "S A N"], rng: np.random.Generator
-) -> Float32[np.ndarray, "S A N"]:
-    """Each stem with its channels reversed or its sign turned, or both, or neither."""
-    reverse, negate = rng.integers(2, size=(2, len(stems))).astype(bool)
-    stems = np.where(reverse[:, None, None], stems[:, ::-1], stems)
-    return np.where(negate[:, None, None], -stems, stems)

@@ -16,7 +16,7 @@ from msdemucs.study.candidate import Candidate, TrialLog
 from msdemucs.study.reading import problem_at
 from msdemucs.study.space import Search, resolve
 from msdemucs.study.tracks import Say, StudyTracks, gather
-from msdemucs.train import Recipe, StepReport, load_recipe, train
+from msdemucs.train import Recipe, Session, StepReport, augmentation, load_recipe, train
 
 WEIGHTS = "weights.safetensors"
 """The file in a trial's folder."""
@@ -103,14 +103,16 @@ class Bench:
             segment_samples=round(recipe.segment * spec.sample_rate),
             batch_size=recipe.batch_size,
             seed=candidate.seed,
-            flip=recipe.flip,
+            augmentation=augmentation(recipe),
         )
-        log.phase("training", recipe.steps)
+        log.phase("training", recipe.n_steps)
 
         def on_step(report: StepReport) -> None:
             log.loss(report.step, report.loss)
 
-        done = train(model, sampler, recipe, device=self.device, on_step=on_step)
+        done = train(model, sampler, recipe, Session(device=self.device, on_step=on_step))
+        if done.average:
+            done.average.apply()
         log.record({"train_seconds": done.seconds})
 
     def judge(self, model: Separator, log: TrialLog) -> None:

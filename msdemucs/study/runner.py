@@ -20,7 +20,6 @@ from msdemucs.spec import Spec, diff_specs, dump_spec, spec_hash
 from msdemucs.study.candidate import Candidate, Evaluate, Listener, Silent, TrialLog
 from msdemucs.study.claims import claim, enqueue_again, recover
 from msdemucs.study.failures import Patience, is_bug, reason_of
-from msdemucs.study.interrupts import Interrupts
 from msdemucs.study.sampling import expressed, propose
 from msdemucs.study.space import Search
 from msdemucs.study.storage import (
@@ -30,6 +29,7 @@ from msdemucs.study.storage import (
     storage_url,
     without_password,
 )
+from msdemucs.train.interrupts import Interrupts
 
 PACKAGES = ("msdemucs", "torch", "optuna", "numpy")
 """Whose versions are recorded with each trial."""

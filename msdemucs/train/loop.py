@@ -3,17 +3,32 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from msdemucs.cost import training_bytes
 from msdemucs.data import Batch
 from msdemucs.errors import TrainingError
+from msdemucs.model import Separator
+from msdemucs.spec import plan
+from msdemucs.train.checkpoints import Checkpoints, State
+from msdemucs.train.devices import fabric_for
+from msdemucs.train.ema import MovingAverage
+from msdemucs.train.interrupts import Interrupts
+from msdemucs.train.losses import Loss
+from msdemucs.train.optimisers import build_optimiser
 from msdemucs.train.recipe import Recipe
 from msdemucs.train.schedule import learning_rate
+from msdemucs.units import format_bytes
+
+SECONDS_BETWEEN_CHECKPOINTS = 600.0
+
+MOST_SCALED_DOWN = 20
+"""Steps in a row that fp16's gradients may overflow while their scale is being found."""
 
 
 class Sampler(Protocol):
@@ -32,7 +47,7 @@ class StepReport:
         loss: of its batch, before the weights changed.
         lr: its learning rate.
         gradient_norm: before clipping.
-        seconds: since the run began.
+        seconds: since the run began, or went on.
         samples_per_second: samples of audio (one a channel counts once) a second of this step,
             reading included.
     """
@@ -50,113 +65,366 @@ class Training:
     """What a run leaves beside the model.
 
     Attributes:
-        curve: (step, loss) of every step.
-        seconds: wall time.
+        curve: (step, loss) of every step that this call made.
+        seconds: wall time of this call.
+        step: the last that was made.
+        best: (step, dB) of the best validation, if there was one.
+        accumulate: parts in which batches went through the model at the end.
+        average: the moving average of the weights, where the recipe wants one.
     """
 
     curve: tuple[tuple[int, float], ...]
     seconds: float
+    step: int
+    best: tuple[int, float] | None = None
+    accumulate: int = 1
+    average: MovingAverage | None = None
+
+
+def _nothing(*_: object) -> None:
+    return
+
+
+@dataclass(frozen=True)
+class Session:
+    """What surrounds a run and does not change what it learns.
+
+    Attributes:
+        device: where the model is trained.
+        fabric: for several devices, launched already; None makes one for the device.
+        checkpoints: where the run saves and goes on from; None does neither.
+        validate: scores the model, in dB; called as the recipe's validation says.
+        until: the step after which to stop for now; None for the recipe's last.
+        auto_batch: whether a batch that does not fit goes through in more parts.
+        on_step: is told of each step.
+        on_validation: is told of each score: its step and dB.
+        say: is told what else a user should know, a line at a time.
+    """
+
+    device: str = "cpu"
+    fabric: Fabric | None = None
+    checkpoints: Checkpoints | None = None
+    validate: Callable[[nn.Module], float] | None = None
+    until: int | None = None
+    auto_batch: bool = False
+    on_step: Callable[[StepReport], None] = _nothing
+    on_validation: Callable[[int, float], None] = _nothing
+    say: Callable[[str], None] = _nothing
 
 
 def train(
-    model: nn.Module,
-    sampler: Sampler,
-    recipe: Recipe,
-    *,
-    device: str = "cpu",
-    on_step: Callable[[StepReport], None] | None = None,
+    model: Separator, sampler: Sampler, recipe: Recipe, session: Session | None = None
 ) -> Training:
     """Train a model in place, and leave it in training mode.
 
-    On the CPU, equal weights, batches, recipe and torch threads give equal weights, bit for bit.
+    On the CPU, equal weights, batches, recipe and torch threads give equal weights, bit for bit,
+    however often the run was interrupted between its checkpoints. On a GPU kernels may add in
+    another order from run to run; batches, schedules and dropout's draws are the same.
+
+    With a moving average the model has its own weights in the end, and `Training.average` the
+    averages.
 
     Args:
-        model: [B, A, N] → [B, S, A, N]; lies on the device.
+        model: [B, A, N] → [B, S, A, N].
         sampler: yields batches of the recipe's size; asked for steps 1, 2, ….
-        recipe: steps, learning rates, clipping.
-        device: where the model lies.
-        on_step: is told of each step.
+        recipe: what is minimised, how, and for how long.
+        session: devices, checkpoints, listeners.
 
     Raises:
-        TrainingError: a loss or a gradient that is not finite; the parameters are then those
-            before the step.
+        TrainingError: a loss or a gradient that is not finite or explodes, or a batch that does not
+            fit in memory; the parameters are then those before the step.
         DataError: a batch that cannot be read.
+        CheckpointError: one that cannot be read or written.
+        KeyboardInterrupt: Ctrl-C or SIGTERM, after a checkpoint was saved.
     """
-    model.train()
-    optimiser = torch.optim.Adam(model.parameters(), lr=recipe.lr)
-    curve: list[tuple[int, float]] = []
-    begin = time.perf_counter()
-    for step in range(1, recipe.steps + 1):
+    return Run(model, sampler, recipe, session or Session()).go()
+
+
+@dataclass
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        step: the last that was made.
+        accumulate: parts of a batch.
+        best: (step, dB) of the best validation.
+        overflows: steps in a row whose scaled gradients were not finite.
+    """
+
+    step: int
+    accumulate: int
+    best: tuple[int, float] | None = None
+    overflows: int = 0
+    curve: list[tuple[int, float]] = field(default_factory=list)
+
+
+class Run:
+    """One call of `train`."""
+
+    def __init__(
+        self, model: Separator, sampler: Sampler, recipe: Recipe, session: Session
+    ) -> None:
+        self.plain, self.sampler, self.recipe, self.session = model, sampler, recipe, session
+        self.fabric = session.fabric or fabric_for(session.device, precision=recipe.precision)
+        model.train().to(self.fabric.device)
+        optimiser = build_optimiser(recipe.optimiser, model, lr=recipe.lr)
+        compiled: nn.Module = torch.compile(model) if recipe.compile else model  # type: ignore[assignment]
+        self.model, self.optimiser = self.fabric.setup(compiled, optimiser)
+        self.loss = Loss(recipe.loss, model.spec.sources, recipe.source_weights)
+        self.loss.to(self.fabric.device)
+        self.average = (
+            MovingAverage(model, decay=recipe.ema.decay, warmup=recipe.ema.warmup)
+            if recipe.ema
+            else None
+        )
+        self.at = Progress(0, recipe.accumulate)
+
+    def go(self) -> Training:
+        """From the last checkpoint, or the beginning, to the end.
+
+        Raises:
+            KeyboardInterrupt: a signal, after a checkpoint was saved.
+        """
+        self.resume()
+        begin = saved = time.perf_counter()
+        last = min(self.recipe.n_steps, self.session.until or self.recipe.n_steps)
+        with Interrupts() as interrupts:
+            try:
+                for step in range(self.at.step + 1, last + 1):
+                    with interrupts.held():
+                        self.step(step, begin)
+                        self.validate(step)
+                        if step == last or self.is_due(step, time.perf_counter() - saved):
+                            self.save()
+                            saved = time.perf_counter()
+            except KeyboardInterrupt:
+                self.save()
+                raise
+        at = self.at
+        seconds = time.perf_counter() - begin
+        return Training(tuple(at.curve), seconds, at.step, at.best, at.accumulate, self.average)
+
+    def is_due(self, step: int, seconds: float) -> bool:
+        """Whether a step's checkpoint is wanted."""
+        if self.recipe.checkpoint_every:
+            return step % self.recipe.checkpoint_every == 0
+        return seconds >= SECONDS_BETWEEN_CHECKPOINTS
+
+    def step(self, step: int, begin: float) -> None:
+        """Change the weights once."""
         before = time.perf_counter()
-        batch = sampler.batch(step)
-        lr = _set_learning_rate(optimiser, step, recipe)
-        loss, norm = _step(model, optimiser, batch, recipe, step=step, device=device)
-        curve.append((step, loss))
-        if on_step is not None:
-            now = time.perf_counter()
-            n_samples = batch.mixture.shape[0] * batch.mixture.shape[-1]
-            speed = n_samples / (now - before)
-            on_step(StepReport(step, loss, lr, norm, now - begin, speed))
-    return Training(tuple(curve), time.perf_counter() - begin)
+        batch = self.sampler.batch(step)
+        lr = learning_rate(
+            step,
+            steps=self.recipe.n_steps,
+            lr=self.recipe.lr,
+            final_lr=self.recipe.final_lr,
+            warmup_steps=self.recipe.n_warmup,
+            schedule=self.recipe.schedule,
+        )
+        for group in self.optimiser.param_groups:
+            group["lr"] = lr
+        loss = self.gradients(batch, step)
+        norm = self.clip()
+        self.check(loss, norm, batch, step)
+        self.optimiser.step()
+        if self.average:
+            self.average.update(step)
+        self.at.step = step
+        self.at.curve.append((step, loss))
+        now = time.perf_counter()
+        n_samples = batch.mixture.shape[0] * batch.mixture.shape[-1]
+        speed = n_samples / (now - before)
+        self.session.on_step(StepReport(step, loss, lr, norm, now - begin, speed))
+
+    def gradients(self, batch: Batch, step: int) -> float:
+        """The loss of a batch, its gradients in place; in more parts where one does not fit.
+
+        Raises:
+            TrainingError: it does not fit.
+            RuntimeError: another fault of torch's.
+            MemoryError: never; it is told as a TrainingError.
+        """
+        while True:
+            drawn = torch.get_rng_state()
+            buffers = [one.clone() for one in self.plain.buffers()] if self.can_part else []
+            try:
+                return self.forward_and_back(batch)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                reason = str(error).splitlines()[0] if str(error) else "no more memory"
+            self.optimiser.zero_grad(set_to_none=True)
+            if not self.can_part:
+                raise TrainingError(self.too_large(reason), step=step)
+            torch.set_rng_state(drawn)
+            for one, old in zip(self.plain.buffers(), buffers, strict=True):
+                one.data.copy_(old)
+            self.at.accumulate = self.next_parts()
+            self.session.say(
+                f"step {step}: out of memory; batches go through in {self.at.accumulate} parts now"
+            )
+
+    def forward_and_back(self, batch: Batch) -> float:
+        """The mean loss over all parts and devices; gradients are added up."""
+        self.optimiser.zero_grad(set_to_none=True)
+        mixture, references = self.own(batch.mixture), self.own(batch.references)
+        total, parts = 0.0, self.at.accumulate
+        size = len(mixture) // parts
+        for part in range(parts):
+            items = slice(part * size, (part + 1) * size)
+            with self.fabric.no_backward_sync(self.model, enabled=part + 1 < parts):
+                estimates = self.model(mixture[items])
+                loss = self.loss(estimates, references[items]) / parts
+                self.fabric.backward(loss)
+            total += float(loss.detach())
+        if self.fabric.world_size > 1:
+            mean = self.fabric.all_reduce(torch.tensor(total), reduce_op="mean")
+            assert isinstance(mean, Tensor)
+            return mean.item()
+        return total
+
+    def own(self, items: Tensor) -> Tensor:
+        """This process's share of a batch, on its device."""
+        share = len(items) // self.fabric.world_size
+        first = self.fabric.global_rank * share
+        return items[first : first + share].to(self.fabric.device)
+
+    def clip(self) -> float:
+        """The norm of all gradients, before they are scaled down to the norm allowed."""
+        limit = self.recipe.clip_norm or math.inf
+        norm = self.fabric.clip_gradients(
+            self.model, self.optimiser, max_norm=limit, error_if_nonfinite=False
+        )
+        assert norm is not None
+        return float(norm)
+
+    def check(self, loss: float, norm: float, batch: Batch, step: int) -> None:
+        """Nothing, while training can go on.
+
+        Raises:
+            TrainingError: a value is NaN, infinite or too large.
+        """
+        if not math.isfinite(loss):
+            raise self.failure("loss", loss, batch, step)
+        if self.recipe.precision == "fp16" and not math.isfinite(norm):
+            self.at.overflows += 1  # the scaler leaves the step out and scales less
+            if self.at.overflows <= MOST_SCALED_DOWN:
+                return
+        self.at.overflows = 0
+        if not math.isfinite(norm) or norm > (self.recipe.stop_norm or math.inf):
+            raise self.failure("norm of the gradients", norm, batch, step)
+
+    def failure(self, what: str, value: float, batch: Batch, step: int) -> TrainingError:
+        """Why a run stops: the value, the batch's tracks, what to go back to and to try."""
+        tracks = ", ".join(f"“{name}”" for name in dict.fromkeys(batch.tracks))
+        found = "NaN" if math.isnan(value) else "infinite" if math.isinf(value) else f"{value:.3g}"
+        if math.isfinite(value):
+            found += f", beyond stop_norm {self.recipe.stop_norm:g}"
+        checkpoints = self.session.checkpoints
+        saved = checkpoints.steps() if checkpoints else []
+        good = f"; the last good checkpoint is {checkpoints.path(saved[-1])}" if saved else ""  # type: ignore[union-attr]
+        return TrainingError(
+            f"the {what} is {found}; the batch held {tracks}{good}. "
+            "A lower lr, a longer warm-up or a smaller clip_norm may help",
+            step=step,
+        )
+
+    @property
+    def can_part(self) -> bool:
+        """Whether a batch may go through in more parts than now."""
+        return self.session.auto_batch and self.next_parts() > self.at.accumulate
+
+    def next_parts(self) -> int:
+        """The next larger number of parts that divides each device's batch; the same if none."""
+        share = self.recipe.batch_size // self.fabric.world_size
+        larger = range(self.at.accumulate + 1, share + 1)
+        return next((parts for parts in larger if share % parts == 0), self.at.accumulate)
+
+    def too_large(self, reason: str) -> str:
+        """What was predicted, and what would fit instead."""
+        share = self.recipe.batch_size // self.fabric.world_size // self.at.accumulate
+        spec = self.plain.spec.model_copy(update={"segment": self.recipe.segment})
+        planned = plan(spec)
+        now = format_bytes(training_bytes(planned, batch=share))
+        message = f"out of memory ({reason}); {share} × {self.recipe.segment:g} s need about {now}"
+        parts = self.next_parts()
+        if parts == self.at.accumulate:
+            return f"{message}; shorten the recipe's segment, or narrow the model"
+        smaller = self.recipe.batch_size // self.fabric.world_size // parts
+        half = format_bytes(training_bytes(planned, batch=smaller))
+        return (
+            f"{message}, {smaller} need {half}: write accumulate: {parts} in the recipe, "
+            "or let --auto-batch find out"
+        )
+
+    def validate(self, step: int) -> None:
+        """Score the model, as the recipe's validation says."""
+        asked, score = self.recipe.validation, self.session.validate
+        if asked is None or score is None:
+            return
+        if step % asked.every and step != self.recipe.n_steps:
+            return
+        drawn = torch.get_rng_state()
+        found = score(self.plain) if self.average is None else self.judge(score, self.average)
+        torch.set_rng_state(drawn)
+        self.plain.train()
+        if self.at.best is None or found > self.at.best[1]:
+            self.at.best = (step, found)
+            self.save()
+        self.session.on_validation(step, found)
+
+    def judge(self, score: Callable[[nn.Module], float], average: MovingAverage) -> float:
+        """The score of the averaged weights."""
+        with average.applied():
+            return score(self.plain)
+
+    def save(self) -> None:
+        """A checkpoint of the last step, by the first process."""
+        if self.session.checkpoints is None or not self.at.step:
+            return
+        if self.fabric.is_global_zero:
+            self.session.checkpoints.save(self.at.step, self.plain, self.state())
+        self.fabric.barrier()
+
+    def state(self) -> State:
+        """Everything but the weights that the next step depends on."""
+        at = self.at
+        state: State = {
+            "optimiser": self.optimiser.state_dict(),
+            "random": torch.get_rng_state(),
+            "accumulate": at.accumulate,
+            "overflows": at.overflows,
+            "precision": self.fabric.strategy.precision.state_dict(),
+        }
+        if self.fabric.device.type == "cuda":
+            state["random_cuda"] = torch.cuda.get_rng_state(self.fabric.device)
+        if at.best:
+            state |= {"best": at.best[0], "best_db": at.best[1]}
+        if self.average:
+            state["average"] = self.average.state_dict()
+        return state
+
+    def resume(self) -> None:
+        """Go on from the newest checkpoint, if there is one."""
+        found = self.session.checkpoints.load(self.plain) if self.session.checkpoints else None
+        if found is None:
+            return
+        step, state = found
+        self.optimiser.load_state_dict(state["optimiser"])
+        torch.set_rng_state(state["random"])
+        if "random_cuda" in state and self.fabric.device.type == "cuda":
+            torch.cuda.set_rng_state(state["random_cuda"], self.fabric.device)
+        self.fabric.strategy.precision.load_state_dict(state["precision"])
+        if self.average:
+            self.average.load_state_dict(state["average"])
+        best = (state["best"], state["best_db"]) if "best" in state else None
+        self.at = Progress(step, state["accumulate"], best, state["overflows"])
+        self.session.say(f"going on after step {step}")
 
 
-def _set_learning_rate(optimiser: torch.optim.Optimizer, step: int, recipe: Recipe) -> float:
-    """The recipe's rate for the step, now the optimiser's."""
-    lr = learning_rate(
-        step,
-        steps=recipe.steps,
-        lr=recipe.lr,
-        final_lr=recipe.final_lr,
-        warmup_steps=recipe.warmup_steps,
-    )
-    for group in optimiser.param_groups:
-        group["lr"] = lr
-    return lr
-
-
-def _step(
-    model: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    batch: Batch,
-    recipe: Recipe,
-    *,
-    step: int,
-    device: str,
-) -> tuple[float, float]:
-    """Change the weights once; the loss and the norm of its gradients.
-
-    Raises:
-        TrainingError: either is not finite.
-    """
-    optimiser.zero_grad(set_to_none=True)
-    loss = F.l1_loss(model(batch.mixture.to(device)), batch.references.to(device))
-    value = loss.item()
-    _check_finite("loss", value, batch, step=step)
-    torch.autograd.backward(loss)
-    norm = _clip(list(model.parameters()), recipe.clip_norm)
-    _check_finite("norm of the gradients", norm, batch, step=step)
-    optimiser.step()
-    return value, norm
-
-
-def _clip(parameters: list[Tensor], clip_norm: float | None) -> float:
-    """The norm of all gradients, before they are scaled down to the norm allowed."""
-    limit = math.inf if clip_norm is None else clip_norm
-    return float(nn.utils.clip_grad_norm_(parameters, limit))
-
-
-def _check_finite(what: str, value: float, batch: Batch, *, step: int) -> None:
-    """Nothing, while training can go on.
-
-    Raises:
-        TrainingError: the value is NaN or infinite.
-    """
-    if math.isfinite(value):
-        return
-    tracks = ", ".join(f"“{name}”" for name in dict.fromkeys(batch.tracks))
-    found = "NaN" if math.isnan(value) else "infinite"
-    raise TrainingError(
-        f"the {what} is {found}; the batch held {tracks}. "
-        "A lower lr, a longer warm-up or a smaller clip_norm may help",
-        step=step,
-    )
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether Python's, the CPU's or the GPU's allocator had no more."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return "can't allocate memory" in str(error) or "not enough memory" in str(error)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from msdemucs.data import SegmentSampler, Track, drop_short, find_tracks
+from msdemucs.data import Augmentation, SegmentSampler, Track, drop_short, find_tracks
 from msdemucs.data.tracks import STEMS
 from msdemucs.errors import DataError
 from tests.data.conftest import N_SAMPLES, write_noise
@@ -22,7 +22,12 @@ def tracks(root: Path) -> list[Track]:
 
 def _sampler(tracks: Sequence[Track], *, seed: int = 0, flip: bool = False) -> SegmentSampler:
     return SegmentSampler(
-        tracks, sources=STEMS, segment_samples=SEGMENT, batch_size=3, seed=seed, flip=flip
+        tracks,
+        sources=STEMS,
+        segment_samples=SEGMENT,
+        batch_size=3,
+        seed=seed,
+        augmentation=Augmentation(flip=flip),
     )
 
 

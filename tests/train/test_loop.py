@@ -1,6 +1,9 @@
 """Does training learn, repeat itself bit for bit, and stop with a reason when it cannot go on?"""
 
+import copy
 import math
+import signal
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,17 +11,23 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from msdemucs.data import Batch
-from msdemucs.errors import TrainingError
-from msdemucs.train import Recipe, StepReport, Training, train
+from msdemucs.errors import CheckpointError, TrainingError
+from msdemucs.model import Separator
+from msdemucs.spec import load_spec
+from msdemucs.train import Checkpoints, Recipe, Session, StepReport, Training, train
 
 RECIPE = Recipe(name="toy", steps=5, batch_size=2, segment=0.01, lr=1e-2)
 
 
-class Small(nn.Module):
+SPEC = load_spec("htdemucs", overrides={"sources": ["a", "b"], "segment": 0.5, "channels.start": 4})
+
+
+class Small(Separator):
     """A convolution a source, and dropout, which needs a seed."""
 
     def __init__(self) -> None:
-        super().__init__()
+        nn.Module.__init__(self)
+        self.spec = SPEC
         self.conv = nn.Conv1d(2, 4, 3, padding=1)
         self.dropout = nn.Dropout(0.1)
 
@@ -60,7 +69,7 @@ def recipe(**fields: object) -> Recipe:
     return RECIPE.model_copy(update=fields)
 
 
-def run(seed: int = 0, **fields: object) -> tuple[nn.Module, Training]:
+def run(seed: int = 0, **fields: object) -> tuple[Small, Training]:
     torch.manual_seed(seed)
     model = Small()
     return model, train(model, Halves(), recipe(**fields))
@@ -103,7 +112,7 @@ def test_steps_are_asked_for_once_each_from_one_on() -> None:
 
 def test_each_step_is_reported_as_it_is_done() -> None:
     reports: list[StepReport] = []
-    done = train(Small(), Halves(), recipe(warmup_steps=2), on_step=reports.append)
+    done = train(Small(), Halves(), recipe(warmup_steps=2), Session(on_step=reports.append))
     assert done.curve == tuple((report.step, report.loss) for report in reports)
     assert [report.lr for report in reports[:2]] == [0.5e-2, 1e-2]
     assert reports[-1].lr == pytest.approx(0)
@@ -122,7 +131,7 @@ def test_a_rate_of_zero_changes_nothing() -> None:
     def keep(_: StepReport) -> None:
         states.append(model.conv.weight.detach().clone())
 
-    train(model, Halves(), recipe(steps=2, final_lr=0.0), on_step=keep)
+    train(model, Halves(), recipe(steps=2, final_lr=0.0), Session(on_step=keep))
     assert torch.equal(states[0], states[1])
 
 
@@ -132,7 +141,7 @@ def test_gradients_are_clipped_to_the_norm_allowed_and_reported_as_they_were() -
         torch.manual_seed(0)
         model = Small()
         reports: list[StepReport] = []
-        train(model, Halves(), recipe(steps=1, clip_norm=limit), on_step=reports.append)
+        train(model, Halves(), recipe(steps=1, clip_norm=limit), Session(on_step=reports.append))
         left = torch.stack([p.grad.norm() for p in model.parameters() if p.grad is not None])
         norms[limit] = (reports[0].gradient_norm, float(left.norm()))
     assert norms[None][0] == pytest.approx(norms[None][1])
@@ -159,11 +168,12 @@ def test_the_parameters_are_those_before_the_step_that_failed() -> None:
     assert torch.equal(whole.conv.weight, broken.conv.weight)
 
 
-class Steep(nn.Module):
+class Steep(Separator):
     """An output of 0 whose gradient is infinite."""
 
     def __init__(self) -> None:
-        super().__init__()
+        nn.Module.__init__(self)
+        self.spec = SPEC
         self.weight = nn.Parameter(torch.zeros(()))
 
     def forward(self, mixture: Tensor) -> Tensor:
@@ -184,3 +194,167 @@ def test_the_model_trains_in_training_mode_whatever_it_was_in() -> None:
     train(model, Halves(), recipe(steps=1))
     assert model.training
     assert model.dropout.training
+
+
+def equal(one: nn.Module, other: nn.Module) -> bool:
+    """Whether all weights and buffers are the same, bit for bit."""
+    pairs = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+EMA = Recipe(name="x", steps=1, batch_size=1, segment=1, ema={"decay": 0.5}).ema  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("ema", [None, EMA])
+def test_a_run_that_was_stopped_and_went_on_ends_as_if_it_had_not(
+    tmp_path: Path, ema: object
+) -> None:
+    whole, whole_run = run(seed=1, steps=8, ema=ema)
+    folder = Checkpoints(tmp_path / "checkpoints")
+    curve: list[tuple[int, float]] = []
+    for until in (3, 5, None):
+        torch.manual_seed(1 if until == 3 else 99)  # what comes later is in the checkpoint
+        model = Small()
+        session = Session(checkpoints=folder, until=until)
+        done = train(model, Halves(), recipe(steps=8, ema=ema), session)
+        curve += done.curve
+    assert tuple(curve) == whole_run.curve
+    assert equal(whole, model)
+    if ema:
+        assert whole_run.average is not None
+        assert done.average is not None
+        whole_run.average.apply()
+        done.average.apply()
+        assert not torch.equal(whole.conv.weight, torch.zeros(()))
+        assert equal(whole, model)
+
+
+def test_parts_of_a_batch_add_up_to_its_gradient() -> None:
+    torch.manual_seed(0)
+    model = Small()
+    model.dropout.p = 0.0
+    parts = copy.deepcopy(model)
+    (whole,) = train(model, Halves(), recipe(steps=1)).curve
+    (apart,) = train(parts, Halves(), recipe(steps=1, accumulate=2)).curve
+    assert apart[1] == pytest.approx(whole[1], rel=1e-6)
+    torch.testing.assert_close(parts.conv.weight.grad, model.conv.weight.grad)
+
+
+class Hungry(Small):
+    """Has memory for one example at a time."""
+
+    def forward(self, mixture: Tensor) -> Tensor:
+        """[B, 2, N] → [B, 2, 2, N].
+
+        Raises:
+            RuntimeError: more than one example.
+        """
+        if len(mixture) > 1:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9 bytes")
+        return super().forward(mixture)
+
+
+def test_a_batch_that_does_not_fit_says_what_was_predicted_and_what_would() -> None:
+    with pytest.raises(TrainingError, match=r"out of memory .* need about .*iB, 1 need .*iB") as e:
+        train(Hungry(), Halves(), recipe(segment=0.5))
+    assert e.value.step == 1
+    assert "accumulate: 2" in str(e.value)
+    assert "--auto-batch" in str(e.value)
+
+
+def test_auto_batch_learns_what_the_whole_batch_would_have() -> None:
+    torch.manual_seed(0)
+    roomy = Small()
+    roomy.dropout.p = 0.0
+    hungry = Hungry()
+    hungry.dropout.p = 0.0
+    hungry.load_state_dict(roomy.state_dict())
+    said: list[str] = []
+    train(roomy, Halves(), RECIPE)
+    done = train(hungry, Halves(), RECIPE, Session(auto_batch=True, say=said.append))
+    assert done.accumulate == 2
+    assert said == ["step 1: out of memory; batches go through in 2 parts now"]
+    torch.testing.assert_close(hungry.conv.weight, roomy.conv.weight, rtol=1e-5, atol=1e-7)
+
+
+def test_another_fault_of_torch_is_not_taken_for_a_lack_of_memory() -> None:
+    class Broken(Small):
+        def forward(self, mixture: Tensor) -> Tensor:
+            return super().forward(mixture[:, :1])
+
+    with pytest.raises(RuntimeError, match="channels"):
+        train(Broken(), Halves(), RECIPE, Session(auto_batch=True))
+
+
+def test_a_gradient_beyond_the_norm_that_stops_names_the_last_good_checkpoint(
+    tmp_path: Path,
+) -> None:
+    folder = Checkpoints(tmp_path)
+    session = Session(checkpoints=folder)
+    with pytest.raises(TrainingError, match="beyond stop_norm 10") as caught:
+        train(Small(), Spoilt(4, 1e9), recipe(stop_norm=10.0, checkpoint_every=1), session)
+    assert caught.value.step == 4
+    assert f"the last good checkpoint is {folder.path(3)}" in str(caught.value)
+
+
+def test_validation_comes_when_asked_and_changes_nothing(tmp_path: Path) -> None:
+    plain, _ = run(seed=2, steps=5)
+    found: list[tuple[int, float]] = []
+    scores = iter([1.0, 3.0, 2.0])
+
+    def score(model: nn.Module) -> float:
+        model.eval()
+        torch.rand(5)  # draws of its own
+        return next(scores)
+
+    torch.manual_seed(2)
+    model = Small()
+    asked = recipe(steps=5, validation=VALIDATION)
+    folder = Checkpoints(tmp_path, keep=1)
+    session = Session(
+        checkpoints=folder, validate=score, on_validation=lambda *what: found.append(what)
+    )
+    done = train(model, Halves(), asked, session)
+    assert found == [(2, 1.0), (4, 3.0), (5, 2.0)]
+    assert done.best == (4, 3.0)
+    assert folder.steps() == [4, 5]  # the best stays beside the newest
+    assert equal(plain, model)
+
+
+VALIDATION = Recipe(name="x", steps=1, batch_size=1, segment=1, validation={"every": 2}).validation  # type: ignore[arg-type]
+
+
+def test_ctrl_c_saves_a_checkpoint_and_is_passed_on(tmp_path: Path) -> None:
+    folder = Checkpoints(tmp_path)
+
+    def interrupt(report: StepReport) -> None:
+        if report.step == 3:
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        train(Small(), Halves(), RECIPE, Session(checkpoints=folder, on_step=interrupt))
+    assert caught.value.args == (signal.SIGTERM,)
+    assert folder.steps() == [3]
+
+
+def test_a_checkpoint_that_is_damaged_is_named_with_what_to_do(tmp_path: Path) -> None:
+    folder = Checkpoints(tmp_path)
+    train(Small(), Halves(), recipe(checkpoint_every=1), Session(checkpoints=folder))
+    (folder.path(5) / "state.pt").write_bytes(b"nonsense")
+    with pytest.raises(CheckpointError, match=r"step-00000005: cannot be read.*from step 4"):
+        train(Small(), Halves(), RECIPE, Session(checkpoints=folder))
+
+
+def test_what_a_kill_left_half_made_is_no_checkpoint(tmp_path: Path) -> None:
+    folder = Checkpoints(tmp_path)
+    train(Small(), Halves(), recipe(steps=2), Session(checkpoints=folder))
+    (tmp_path / ".partial").mkdir()
+    (tmp_path / ".partial" / "state.pt").write_bytes(b"half")
+    assert folder.steps() == [2]
+    assert folder.save(3, Small(), {}).name == "step-00000003"
+
+
+def test_bf16_trains_and_its_loss_falls() -> None:
+    _, done = run(steps=100, precision="bf16")
+    losses = [loss for _, loss in done.curve]
+    assert sum(losses[-10:]) < 0.5 * sum(losses[:10])

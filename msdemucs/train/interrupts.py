@@ -13,13 +13,19 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class Interrupts:
     """Raises KeyboardInterrupt for Ctrl-C and SIGTERM, later when it comes inside `held()`.
 
+    The exception's argument is the signal's number.
+
     Outside the main thread it leaves signals alone.
+
+    Attributes:
+        number: of the signal that came last; 0 before one has.
     """
 
     def __init__(self) -> None:
         self._is_held = False
         self._is_pending = False
         self._before: dict[int, object] = {}
+        self.number = 0
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
@@ -44,9 +50,10 @@ class Interrupts:
             self._is_held = False
         if self._is_pending:
             self._is_pending = False
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(self.number)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        self.number = number
         if not self._is_held:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(number)
         self._is_pending = True

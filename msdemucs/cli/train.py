@@ -1,0 +1,148 @@
+"""`msdemucs train`: one training run in a folder, which the same command continues."""
+
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from msdemucs.cli.console import errors, out
+from msdemucs.cli.spec import Set, Source, Sources, overrides
+from msdemucs.spec import load_spec
+from msdemucs.units import format_seconds
+
+if TYPE_CHECKING:
+    from msdemucs.train import StepReport
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class LoggerChoice(Enum):
+    """What is written beside the CSV files."""
+
+    CSV = "csv"
+    TENSORBOARD = "tensorboard"
+
+
+class PrecisionChoice(Enum):
+    """How numbers are held in the forward pass."""
+
+    FP32 = "fp32"
+    BF16 = "bf16"
+    FP16 = "fp16"
+
+
+def train(  # noqa: PLR0913 (one option a thing that a user may decide)
+    source: Source,
+    data: Annotated[
+        list[Path], typer.Option(metavar="DIR", help="Tracks in train/, as in MUSDB18-HQ.")
+    ],
+    recipe: Annotated[str, typer.Option(help="A shipped name (demo) or a YAML file.")],
+    output: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="The run's folder.")],
+    set_: Set = None,
+    sources: Sources = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of weights, dropout and examples.")] = 0,
+    weights: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Weights to begin with; none: drawn.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")] = "cpu",
+    devices: Annotated[int, typer.Option(min=1, help="Processes that share each batch.")] = 1,
+    threads: Annotated[int | None, typer.Option(min=1, help="Of torch on the CPU.")] = None,
+    precision: Annotated[
+        PrecisionChoice | None, typer.Option(help="Instead of the recipe's.")
+    ] = None,
+    compile_: Annotated[
+        bool, typer.Option("--compile", help="torch.compile, whatever the recipe says.")
+    ] = False,
+    auto_batch: Annotated[
+        bool, typer.Option("--auto-batch", help="Halve batches that do not fit, and accumulate.")
+    ] = False,
+    logger: Annotated[LoggerChoice, typer.Option(help="Beside CSV files.")] = LoggerChoice.CSV,
+) -> None:
+    """Train a spec; after any interruption the same command goes on."""
+    spec = load_spec(source, overrides=overrides(set_, sources))
+    import torch
+
+    from msdemucs.train import load_recipe
+    from msdemucs.train.run import Asked, Means, run
+
+    changes: dict[str, object] = {"compile": True} if compile_ else {}
+    if precision is not None:
+        changes["precision"] = precision.value
+    asked_recipe = load_recipe(recipe).model_copy(update=changes)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    asked = Asked(spec, asked_recipe, tuple(data), seed, weights)
+    try:
+        with _progress(asked_recipe.n_steps) as shown:
+            done = run(
+                asked,
+                output,
+                Means(
+                    device=device,
+                    devices=devices,
+                    auto_batch=auto_batch,
+                    logger=logger.value,
+                    on_step=shown.step,
+                    on_validation=shown.validation,
+                    say=shown.said,
+                ),
+            )
+    except KeyboardInterrupt as stopped:
+        errors.print(f"stopped; the same command goes on ({output})", soft_wrap=True)
+        sys.exit(128 + (stopped.args[0] if stopped.args else signal.SIGINT))
+    if done.was_done:
+        errors.print(f"{output}: this run is finished; nothing was changed", soft_wrap=True)
+    out.print(str(done.weights), markup=False, soft_wrap=True)
+
+
+class Shown:
+    """Bars on a terminal, dated lines in a log: step, loss, SDR, speed, time left."""
+
+    def __init__(self, bars: Progress, total: int) -> None:
+        self.bars, self.total = bars, total
+        self.task = bars.add_task("training", total=total, note="")
+        self.sdr = ""
+        self.said_at = self.began = time.monotonic()
+        self.first: int | None = None
+
+    def said(self, message: str) -> None:
+        """A line."""
+        self.bars.console.print(message, markup=False, highlight=False, soft_wrap=True)
+
+    def validation(self, step: int, usdr_db: float) -> None:
+        """A line, and a note that stays."""
+        self.sdr = f"  {usdr_db:.2f} dB at {step}"
+        self.said(f"step {step}: validation {usdr_db:.2f} dB uSDR")
+
+    def step(self, report: "StepReport") -> None:
+        """The bar, or a line now and then."""
+        note = f"loss {report.loss:.4f}{self.sdr}  {report.samples_per_second:,.0f} samples/s"
+        self.bars.update(self.task, completed=report.step, note=note)
+        if self.first is None:
+            self.first = report.step - 1
+        is_due = time.monotonic() - self.said_at >= SECONDS_BETWEEN_LINES
+        if not self.bars.console.is_terminal and (is_due or report.step == self.total):
+            self.said_at = time.monotonic()
+            each = (self.said_at - self.began) / (report.step - self.first)
+            left = format_seconds(each * (self.total - report.step))
+            self.said(f"step {report.step}/{self.total}  {note}  {left} left")
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Shown]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bars:
+        yield Shown(bars, total)

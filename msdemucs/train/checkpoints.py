@@ -1,0 +1,124 @@
+"""What a run saves so that it can go on: complete or not there, whenever it is killed.
+
+A checkpoint is a folder `step-00000400` of two files: the weights in safetensors, and everything
+else (optimiser, random state, averages) in a file that is read without executing anything. Both are
+written and flushed in a hidden folder first, which then gets its name in one step.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_model, save_model
+from torch import nn
+
+from msdemucs.errors import CheckpointError
+
+NAME = re.compile(r"step-(\d{8})")
+WEIGHTS, STATE = "weights.safetensors", "state.pt"
+
+State = dict[str, Any]
+
+
+class Checkpoints:
+    """The checkpoints of one run.
+
+    Args:
+        folder: holds them; made when the first is saved.
+        keep: how many of the newest stay, beside the best.
+    """
+
+    def __init__(self, folder: Path, *, keep: int = 2) -> None:
+        self.folder, self.keep = folder, keep
+
+    def steps(self) -> list[int]:
+        """The steps that were saved, oldest first; what a kill left half-made is no checkpoint."""
+        if not self.folder.is_dir():
+            return []
+        found = (NAME.fullmatch(path.name) for path in self.folder.iterdir())
+        return sorted(int(match[1]) for match in found if match)
+
+    def path(self, step: int) -> Path:
+        """The folder of a step's checkpoint."""
+        return self.folder / f"step-{step:08d}"
+
+    def save(self, step: int, model: nn.Module, state: Mapping[str, object]) -> Path:
+        """Write one checkpoint, then remove those that are no longer needed.
+
+        Args:
+            step: counted from 1; a checkpoint of the same step is replaced.
+            model: whose weights and buffers are saved.
+            state: tensors, numbers, texts, and lists and dictionaries of them; with "best", the
+                step whose checkpoint stays whatever comes.
+
+        Raises:
+            CheckpointError: it cannot be written; those before it are untouched.
+        """
+        partial, path = self.folder / ".partial", self.path(step)
+        try:
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True)
+            save_model(model, str(partial / WEIGHTS))
+            torch.save(dict(state), partial / STATE)
+            for name in (WEIGHTS, STATE):
+                flush(partial / name)
+            if path.exists():
+                shutil.rmtree(path)
+            partial.rename(path)
+            flush(self.folder)
+        except (OSError, SafetensorError, RuntimeError) as error:  # torch's writer raises the last
+            shutil.rmtree(partial, ignore_errors=True)
+            raise CheckpointError(f"{path}: cannot be written: {error}") from None
+        self._remove_old(best=state.get("best"))
+        return path
+
+    def load(self, model: nn.Module) -> tuple[int, State] | None:
+        """The newest checkpoint: its step and state, its weights now the model's.
+
+        None where there is none.
+
+        Raises:
+            CheckpointError: it cannot be read; which, and what to do.
+        """
+        steps = self.steps()
+        if not steps:
+            return None
+        path = self.path(steps[-1])
+        try:
+            load_model(model, path / WEIGHTS)
+            state: State = torch.load(path / STATE, weights_only=True, map_location="cpu")
+        except Exception as error:  # noqa: BLE001 (a damaged file may raise anything)
+            first = (str(error).splitlines() or ["damaged"])[0]
+            raise CheckpointError(
+                f"{path}: cannot be read: {first}; remove the folder to go on from "
+                + (f"step {steps[-2]}" if steps[1:] else "the beginning")
+            ) from None
+        return steps[-1], state
+
+    def _remove_old(self, *, best: object) -> None:
+        for step in self.steps()[: -self.keep]:
+            if step != best:
+                shutil.rmtree(self.path(step), ignore_errors=True)
+
+
+def flush(path: Path) -> None:
+    """Have the disk keep what was written to a file or folder."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file in one step: it is complete or as it was."""
+    partial = path.with_suffix(path.suffix + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    flush(partial)
+    partial.replace(path)
+    flush(path.parent)

@@ -1,0 +1,114 @@
+"""Logs of a run that go on where its checkpoint was: no line twice, none lost."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from io import StringIO
+from pathlib import Path
+from typing import Any, Protocol
+
+from msdemucs.errors import UsageError
+from msdemucs.train.checkpoints import write_text
+from msdemucs.train.loop import StepReport
+
+STEPS, SCORES = "log.csv", "validation.csv"
+STEP_COLUMNS = ("step", "loss", "lr", "gradient_norm", "samples_per_second")
+SCORE_COLUMNS = ("step", "usdr_db")
+
+
+class Log(Protocol):
+    """Where steps and scores are written."""
+
+    def step(self, report: StepReport) -> None:
+        """After each step."""
+
+    def score(self, step: int, usdr_db: float) -> None:
+        """After each validation."""
+
+    def close(self) -> None:
+        """At the end."""
+
+
+class CsvLog:
+    """Two CSV files in the run's folder, a line a step and a line a validation.
+
+    Args:
+        folder: of the run.
+        step: of the checkpoint that the run goes on from; later lines are dropped.
+    """
+
+    def __init__(self, folder: Path, step: int) -> None:
+        cut(folder / STEPS, STEP_COLUMNS, step)
+        cut(folder / SCORES, SCORE_COLUMNS, step)
+        self._steps = (folder / STEPS).open("a", newline="")
+        self._scores = (folder / SCORES).open("a", newline="")
+
+    def step(self, report: StepReport) -> None:
+        """A line."""
+        row = [getattr(report, column) for column in STEP_COLUMNS]
+        self._steps.write(line(row))
+        self._steps.flush()
+
+    def score(self, step: int, usdr_db: float) -> None:
+        """A line."""
+        self._scores.write(line([step, usdr_db]))
+        self._scores.flush()
+
+    def close(self) -> None:
+        """No more lines."""
+        self._steps.close()
+        self._scores.close()
+
+
+class TensorBoardLog:
+    """Scalars for TensorBoard, in the folder `tensorboard` of the run's.
+
+    Args:
+        folder: of the run.
+        step: of the checkpoint that the run goes on from; later scalars are dropped.
+
+    Raises:
+        UsageError: TensorBoard is not installed.
+    """
+
+    def __init__(self, folder: Path, step: int) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            message = "--logger tensorboard needs the package: pip install 'msdemucs[tensorboard]'"
+            raise UsageError(message) from None
+        self._writer: Any = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
+
+    def step(self, report: StepReport) -> None:
+        """Loss, learning rate, norm and speed."""
+        for column in STEP_COLUMNS[1:]:
+            self._writer.add_scalar(column, getattr(report, column), report.step)
+
+    def score(self, step: int, usdr_db: float) -> None:
+        """The score."""
+        self._writer.add_scalar("validation/usdr_db", usdr_db, step)
+
+    def close(self) -> None:
+        """Write what is left."""
+        self._writer.close()
+
+
+def cut(path: Path, columns: Sequence[str], step: int) -> None:
+    """Drop a log's lines of later steps, and one that a kill left half-written."""
+    rows = read(path) if path.is_file() else []
+    kept = [row for row in rows if int(row[0]) <= step]
+    write_text(path, "".join([line(columns), *(line(row) for row in kept)]))
+
+
+def read(path: Path) -> list[list[str]]:
+    """The lines of a log that are whole."""
+    text = path.read_text(encoding="utf-8")
+    whole = text[: text.rfind("\n") + 1]
+    header, *rows = list(csv.reader(StringIO(whole))) or [[]]
+    return [row for row in rows if len(row) == len(header)]
+
+
+def line(values: Iterable[object]) -> str:
+    """A line of CSV."""
+    text = StringIO()
+    csv.writer(text, lineterminator="\n").writerow(list(values))
+    return text.getvalue()

@@ -1,0 +1,311 @@
+"""A training run in a folder: begun once, killed and continued at will, finished once."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import nn
+
+from msdemucs.data import Prefetch, SegmentSampler, Track, drop_short, find_tracks
+from msdemucs.errors import CheckpointError, DataError, UsageError
+from msdemucs.evaluate import evaluate_tracks
+from msdemucs.measure import machine
+from msdemucs.model import Separator, build, load_weights, save_weights
+from msdemucs.spec import Spec, dump_spec, spec_hash
+from msdemucs.train.checkpoints import Checkpoints, flush, write_text
+from msdemucs.train.devices import fabric_for
+from msdemucs.train.logs import CsvLog, Log, TensorBoardLog
+from msdemucs.train.loop import Session, StepReport, Training, train
+from msdemucs.train.recipe import Recipe, augmentation
+
+ASKED, RESULT, WEIGHTS = "run.json", "result.json", "weights.safetensors"
+
+HARMLESS = ("checkpoint_every", "compile")
+"""Fields of a recipe that may change while a run goes on: they do not change what is learnt."""
+
+
+def _nothing(*_: object) -> None:
+    return
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a run is to do.
+
+    Attributes:
+        spec: what is trained.
+        recipe: how.
+        data: folders with train/ in them.
+        seed: of the first weights, dropout and the examples.
+        weights: a file of weights to begin with; None draws them.
+    """
+
+    spec: Spec
+    recipe: Recipe
+    data: tuple[Path, ...]
+    seed: int = 0
+    weights: Path | None = None
+
+
+@dataclass(frozen=True)
+class Means:
+    """With what a run is done; none of it changes what is learnt, but for a GPU's rounding.
+
+    Attributes:
+        device: "cpu", "cuda" or "cuda:1".
+        devices: processes that share each batch.
+        auto_batch: whether a batch that does not fit goes through in more parts.
+        logger: CSV files always; tensorboard writes its own beside them.
+        on_step: is told of each step.
+        on_validation: is told of each score: its step and dB.
+        say: is told what else a user should know.
+    """
+
+    device: str = "cpu"
+    devices: int = 1
+    auto_batch: bool = False
+    logger: Literal["csv", "tensorboard"] = "csv"
+    on_step: Callable[[StepReport], None] = _nothing
+    on_validation: Callable[[int, float], None] = _nothing
+    say: Callable[[str], None] = _nothing
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a run has left in its folder.
+
+    Attributes:
+        weights: the file of the trained model.
+        result: what result.json holds.
+        was_done: whether it was finished before this call.
+    """
+
+    weights: Path
+    result: dict[str, object] = field(default_factory=dict)
+    was_done: bool = False
+
+
+def run(asked: Asked, folder: Path, means: Means | None = None) -> Finished:
+    """Train as asked; the same call continues a run that was interrupted, however it was.
+
+    The folder gets `run.json` (what was asked), `log.csv`, `validation.csv`, `checkpoints/`, and in
+    the end `weights.safetensors` and `result.json`.
+
+    Args:
+        asked: what to do.
+        folder: of the run; made when it is not there.
+        means: with what.
+
+    Raises:
+        UsageError: the folder holds a run that was asked otherwise, or no run; a device or a
+            folder of tracks that is not there.
+        DataError: no track that can be used.
+        TrainingError: it cannot go on.
+        CheckpointError: what it saved cannot be used.
+        KeyboardInterrupt: Ctrl-C or SIGTERM; the same call goes on.
+    """
+    means = means or Means()
+    tracks, held_out = gather(asked, means.say)
+    fabric = fabric_for(means.device, devices=means.devices, precision=asked.recipe.precision)
+    if asked.recipe.batch_size % (means.devices * asked.recipe.accumulate):
+        raise UsageError(
+            f"a batch of {asked.recipe.batch_size} cannot be shared by {means.devices} devices in "
+            f"{asked.recipe.accumulate} parts"
+        )
+    fabric.launch()
+    if fabric.is_global_zero:
+        begin(asked, folder, (*tracks, *held_out))
+    fabric.barrier()
+    if (folder / RESULT).is_file():
+        result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+        return Finished(folder / WEIGHTS, result, was_done=True)
+    torch.manual_seed(asked.seed)
+    model = first_model(asked)
+    checkpoints = Checkpoints(folder / "checkpoints")
+    saved = checkpoints.steps()
+    logs = open_logs(folder, saved[-1] if saved else 0, means) if fabric.is_global_zero else []
+    session = Session(
+        device=means.device,
+        fabric=fabric,
+        checkpoints=checkpoints,
+        validate=partial(score, tracks=held_out) if held_out else None,
+        auto_batch=means.auto_batch,
+        on_step=partial(_tell, [*(log.step for log in logs), means.on_step]),
+        on_validation=partial(_tell, [*(log.score for log in logs), means.on_validation]),
+        say=means.say,
+    )
+    sampler = Prefetch(sampler_of(asked, tracks), last=asked.recipe.n_steps)
+    try:
+        done = train(model, sampler, asked.recipe, session)
+    finally:
+        sampler.close()
+        for log in logs:
+            log.close()
+    return finish(model, done, folder) if fabric.is_global_zero else Finished(folder / WEIGHTS)
+
+
+def _tell(listeners: Sequence[Callable[..., None]], *what: object) -> None:
+    for listener in listeners:
+        listener(*what)
+
+
+def gather(asked: Asked, say: Callable[[str], None]) -> tuple[list[Track], list[Track]]:
+    """The tracks to train on, and those held out for validation.
+
+    Raises:
+        UsageError: a folder that is not there.
+        DataError: too few tracks.
+    """
+
+    def left_out(error: DataError) -> None:
+        say(f"left out: {error}")
+
+    spec, recipe = asked.spec, asked.recipe
+    found = [
+        track
+        for folder in asked.data
+        for track in find_tracks(
+            folder,
+            split="train",
+            sources=spec.sources,
+            sample_rate=spec.sample_rate,
+            audio_channels=spec.audio_channels,
+            on_error=left_out,
+        )
+    ]
+    shortest = round(recipe.segment * spec.sample_rate)
+    tracks = drop_short(found, n_samples=shortest, on_error=left_out)
+    held = recipe.validation.tracks if recipe.validation else 0
+    if len(tracks) <= held:
+        where = ", ".join(map(str, asked.data))
+        held_out = f", {held} of which would be held out for validation" if held else ""
+        raise DataError(f"{len(tracks)} training tracks can be used under {where}{held_out}")
+    return tracks[: len(tracks) - held], tracks[len(tracks) - held :]
+
+
+def sampler_of(asked: Asked, tracks: Sequence[Track]) -> SegmentSampler:
+    """Where the run's batches come from."""
+    spec, recipe = asked.spec, asked.recipe
+    return SegmentSampler(
+        tracks,
+        sources=spec.sources,
+        segment_samples=round(recipe.segment * spec.sample_rate),
+        batch_size=recipe.batch_size,
+        seed=asked.seed,
+        augmentation=augmentation(recipe),
+    )
+
+
+def first_model(asked: Asked) -> Separator:
+    """The model before its first step.
+
+    Raises:
+        UsageError: weights of another architecture.
+    """
+    if asked.weights is None:
+        return build(asked.spec)
+    model = load_weights(asked.weights)
+    if spec_hash(model.spec) != spec_hash(asked.spec):
+        raise UsageError(f"{asked.weights}: holds weights of another spec, {model.spec.name}")
+    return model
+
+
+def describe(asked: Asked, tracks: Sequence[Track]) -> dict[str, object]:
+    """What a run is known by: two that agree here learn the same."""
+    recipe = asked.recipe.model_dump(mode="json", exclude=set(HARMLESS))
+    rows = [[track.name, track.sample_rate, track.n_samples] for track in tracks]
+    return {
+        "spec": dump_spec(asked.spec),
+        "recipe": recipe,
+        "seed": asked.seed,
+        "tracks": hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16],
+        "weights": _digest(asked.weights) if asked.weights else None,
+    }
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def begin(asked: Asked, folder: Path, tracks: Sequence[Track]) -> None:
+    """Make the folder, or see that it holds this very run.
+
+    Raises:
+        UsageError: it holds another one, or other files.
+    """
+    wanted = describe(asked, tracks)
+    path = folder / ASKED
+    if path.is_file():
+        before = json.loads(path.read_text(encoding="utf-8"))["asked"]
+        changes = differences(before, wanted)
+        if changes:
+            raise UsageError(
+                f"{folder} holds a run that was asked otherwise; take another folder, or ask the "
+                "same:\n" + "\n".join(f"  {change}" for change in changes)
+            )
+        return
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder} is there already and holds no run")
+    folder.mkdir(parents=True, exist_ok=True)
+    data = [str(root) for root in asked.data]
+    about = {"asked": wanted, "data": data, "machine": machine()}
+    write_text(path, json.dumps(about, indent=1))
+
+
+def differences(before: object, after: object, field: str = "") -> list[str]:
+    """The fields in which two descriptions differ: `recipe.lr: 0.001 → 0.01`."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        names = dict.fromkeys((*before, *after))
+        return [
+            change
+            for name in names
+            for change in differences(
+                before.get(name), after.get(name), f"{field}.{name}" if field else str(name)
+            )
+        ]
+    return [] if before == after else [f"{field}: {json.dumps(before)} → {json.dumps(after)}"]
+
+
+def open_logs(folder: Path, step: int, means: Means) -> list[Log]:
+    """The logs that were asked for, going on after a step."""
+    logs: list[Log] = [CsvLog(folder, step)]
+    if means.logger == "tensorboard":
+        logs.append(TensorBoardLog(folder, step))
+    return logs
+
+
+def score(model: nn.Module, tracks: Sequence[Track]) -> float:
+    """The mean uSDR of the held-out tracks over sources and tracks, in dB."""
+    assert isinstance(model, Separator)
+    found = [row.usdr_db for row in evaluate_tracks(model, tracks) if row.usdr_db is not None]
+    return sum(found) / len(found) if found else float("nan")
+
+
+def finish(model: Separator, done: Training, folder: Path) -> Finished:
+    """Write the weights and the result.
+
+    Raises:
+        CheckpointError: they cannot be written.
+    """
+    if done.average:
+        done.average.apply()
+    try:
+        save_weights(model, folder / WEIGHTS)
+        flush(folder / WEIGHTS)
+        result: dict[str, object] = {
+            "steps": done.step,
+            "loss": done.curve[-1][1] if done.curve else None,
+            "best_validation": done.best,
+            "accumulate": done.accumulate,
+            "seconds_of_last_call": done.seconds,
+        }
+        write_text(folder / RESULT, json.dumps(result, indent=1))
+    except OSError as error:
+        raise CheckpointError(f"{folder}: the result cannot be written: {error}") from None
+    return Finished(folder / WEIGHTS, result)
