@@ -97,6 +97,8 @@ def train(  # noqa: PLR0913 (one option a thing that a user may decide)
     except KeyboardInterrupt as stopped:
         errors.print(f"stopped; the same command goes on ({output})", soft_wrap=True)
         sys.exit(128 + (stopped.args[0] if stopped.args else signal.SIGINT))
+    if not done.is_main:
+        return
     if done.was_done:
         errors.print(f"{output}: this run is finished; nothing was changed", soft_wrap=True)
     out.print(str(done.weights), markup=False, soft_wrap=True)

@@ -3,10 +3,10 @@
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -75,6 +75,10 @@ class Means:
     say: Callable[[str], None] = _nothing
 
 
+SILENT: dict[str, Any] = {"on_step": _nothing, "on_validation": _nothing, "say": _nothing}
+"""What all processes but the first tell."""
+
+
 @dataclass(frozen=True)
 class Finished:
     """What a run has left in its folder.
@@ -83,11 +87,13 @@ class Finished:
         weights: the file of the trained model.
         result: what result.json holds.
         was_done: whether it was finished before this call.
+        is_main: whether this process is the one that speaks for all.
     """
 
     weights: Path
     result: dict[str, object] = field(default_factory=dict)
     was_done: bool = False
+    is_main: bool = True
 
 
 def run(asked: Asked, folder: Path, means: Means | None = None) -> Finished:
@@ -123,11 +129,12 @@ def run(asked: Asked, folder: Path, means: Means | None = None) -> Finished:
     fabric.barrier()
     if (folder / RESULT).is_file():
         result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
-        return Finished(folder / WEIGHTS, result, was_done=True)
+        return Finished(folder / WEIGHTS, result, True, fabric.is_global_zero)
     torch.manual_seed(asked.seed)
     model = first_model(asked)
     checkpoints = Checkpoints(folder / "checkpoints")
     saved = checkpoints.steps()
+    means = means if fabric.is_global_zero else replace(means, **SILENT)
     logs = open_logs(folder, saved[-1] if saved else 0, means) if fabric.is_global_zero else []
     session = Session(
         device=means.device,
@@ -146,7 +153,9 @@ def run(asked: Asked, folder: Path, means: Means | None = None) -> Finished:
         sampler.close()
         for log in logs:
             log.close()
-    return finish(model, done, folder) if fabric.is_global_zero else Finished(folder / WEIGHTS)
+    if fabric.is_global_zero:
+        return finish(model, done, folder)
+    return Finished(folder / WEIGHTS, is_main=False)
 
 
 def _tell(listeners: Sequence[Callable[..., None]], *what: object) -> None:

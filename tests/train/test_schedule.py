@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from msdemucs.train import learning_rate
+from msdemucs.train.schedule import Anneal, Constant, Cosine, Restarts, ScheduleOptions
 
 
 @st.composite
@@ -55,3 +56,36 @@ def test_it_ends_at_the_final_rate(run: dict[str, float]) -> None:
 
 def test_without_a_warm_up_the_first_step_has_the_highest_rate() -> None:
     assert learning_rate(1, steps=10, lr=0.5, final_lr=0.0) == 0.5
+
+
+KINDS = [Constant(), Cosine(), Restarts(cycles=3, growth=1.5), Anneal(power=2.5)]
+
+
+@pytest.mark.parametrize("schedule", KINDS)
+@given(run=runs())
+def test_every_kind_stays_between_its_rates(
+    schedule: ScheduleOptions, run: dict[str, float]
+) -> None:
+    found = rates(**run, schedule=schedule)  # type: ignore[arg-type]
+    after = found[int(run["warmup_steps"]) :]
+    assert all(run["final_lr"] * (1 - 1e-9) <= rate <= run["lr"] * (1 + 1e-9) for rate in after)
+
+
+def test_restarts_begin_at_the_highest_rate_and_grow() -> None:
+    schedule = Restarts(cycles=2, growth=2.0)
+    found = rates(steps=31, lr=1.0, final_lr=0.0, schedule=schedule)  # type: ignore[arg-type]
+    assert (found[0], found[10]) == (1.0, 1.0)  # the second, of 20 steps, begins after 10
+    assert found[5] == pytest.approx(0.5)
+    assert found[20] == pytest.approx(0.5)
+    assert found[30] == pytest.approx(0.0)
+
+
+def test_annealing_is_fast_at_first() -> None:
+    found = rates(steps=101, lr=1.0, final_lr=0.0, schedule=Anneal(power=3.0))  # type: ignore[arg-type]
+    assert found[50] == pytest.approx(1 / 8)
+    assert found[100] == 0
+
+
+def test_a_constant_rate_is_the_highest_throughout() -> None:
+    found = rates(steps=10, lr=0.3, final_lr=0.0, schedule=Constant())  # type: ignore[arg-type]
+    assert set(found) == {0.3}

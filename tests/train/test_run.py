@@ -1,0 +1,189 @@
+"""Does a run in a folder survive whatever kills it, and refuse to become another one?"""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+
+from msdemucs.errors import DataError, UsageError
+from msdemucs.model import load_weights
+from msdemucs.spec import Spec, dump_spec
+from msdemucs.train.logs import read
+from msdemucs.train.run import Asked, Means, run
+
+N_KILLS = 10
+
+
+def change(asked: Asked, **fields: object) -> Asked:
+    return replace(asked, recipe=asked.recipe.model_copy(update=fields))
+
+
+def test_a_run_leaves_weights_logs_and_a_result(asked: Asked, tmp_path: Path) -> None:
+    steps: list[int] = []
+    done = run(asked, tmp_path / "run", Means(on_step=lambda report: steps.append(report.step)))
+    assert steps == list(range(1, 13))
+    assert load_weights(done.weights).spec == asked.spec
+    assert [int(row[0]) for row in read(tmp_path / "run" / "log.csv")] == steps
+    scores = read(tmp_path / "run" / "validation.csv")
+    assert [int(step) for step, _ in scores] == [5, 10, 12]
+    best = max(scores, key=lambda row: float(row[1]))
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert result["steps"] == 12
+    assert result["best_validation"] == [int(best[0]), float(best[1])]
+
+
+def test_the_weights_are_the_moving_average(asked: Asked, tmp_path: Path) -> None:
+    averaged = load_weights(run(asked, tmp_path / "a").weights)
+    plain = load_weights(run(change(asked, ema=None), tmp_path / "b").weights)
+    pairs = zip(averaged.parameters(), plain.parameters(), strict=True)
+    assert not all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_a_finished_run_is_left_alone(asked: Asked, tmp_path: Path) -> None:
+    first = run(asked, tmp_path / "run")
+    written = first.weights.stat().st_mtime_ns
+    again = run(asked, tmp_path / "run")
+    assert (first.was_done, again.was_done) == (False, True)
+    assert again.weights.stat().st_mtime_ns == written
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_ten_random_moments_ends_bit_for_bit_as_one_that_was_not(
+    asked: Asked, tmp_path: Path
+) -> None:
+    # a checkpoint every step, so that many of the kills fall into writing one
+    asked = change(asked, steps=80, checkpoint_every=1, validation=None)
+    began = time.monotonic()
+    whole = run(asked, tmp_path / "whole")
+    seconds = time.monotonic() - began
+    moments = random.Random(0)
+    folder = tmp_path / "killed"
+    for _ in range(N_KILLS):
+        kill_after(moments.uniform(0, 0.12 * seconds), asked, folder)
+    assert not (folder / "result.json").exists()
+    last = run(asked, folder)
+    ended, wanted = load_file(last.weights), load_file(whole.weights)  # headers have no order
+    assert ended.keys() == wanted.keys()
+    assert all(torch.equal(ended[name], wanted[name]) for name in wanted)
+    logs = [read(place / "log.csv") for place in (tmp_path / "whole", folder)]
+    # all but the speed of a step
+    assert [row[:-1] for row in logs[0]] == [row[:-1] for row in logs[1]]
+
+
+def kill_after(seconds: float, asked: Asked, folder: Path) -> None:
+    """Run in a process of its own, and kill it without warning."""
+    child = os.fork()
+    if child == 0:
+        try:
+            run(asked, folder)
+        finally:
+            os._exit(0)
+    time.sleep(seconds)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+
+
+@pytest.mark.parametrize(
+    ("other", "difference"),
+    [
+        ({"lr": 0.5}, "recipe.lr: 0.001 → 0.5"),
+        ({"steps": 13}, "recipe.steps: 12 → 13"),
+    ],
+)
+def test_a_folder_of_a_run_that_was_asked_otherwise_is_refused_with_the_difference(
+    asked: Asked, tmp_path: Path, other: dict[str, object], difference: str
+) -> None:
+    run(asked, tmp_path / "run")
+    with pytest.raises(UsageError, match="asked otherwise") as caught:
+        run(change(asked, **other), tmp_path / "run")
+    assert difference in str(caught.value)
+
+
+def test_another_seed_or_spec_is_another_run(asked: Asked, tmp_path: Path) -> None:
+    run(asked, tmp_path / "run")
+    with pytest.raises(UsageError, match="seed: 3 → 4"):
+        run(replace(asked, seed=4), tmp_path / "run")
+    wider = asked.spec.model_copy(update={"segment": 0.5})
+    with pytest.raises(UsageError, match=r"spec.segment: 0.25 → 0.5"):
+        run(replace(asked, spec=wider), tmp_path / "run")
+
+
+def test_how_often_a_run_is_saved_may_change(asked: Asked, tmp_path: Path) -> None:
+    run(asked, tmp_path / "run")
+    assert run(change(asked, checkpoint_every=None), tmp_path / "run").was_done
+
+
+def test_a_folder_of_other_things_is_not_written_to(asked: Asked, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(UsageError, match="is there already and holds no run"):
+        run(asked, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_weights_to_begin_with_are_begun_with(asked: Asked, tmp_path: Path) -> None:
+    first = run(asked, tmp_path / "first")
+    still = replace(change(asked, lr=1e-12, ema=None), weights=first.weights)
+    second = run(still, tmp_path / "second")
+    before, after = (load_weights(done.weights) for done in (first, second))
+    for a, b in zip(before.parameters(), after.parameters(), strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_weights_of_another_spec_are_refused(asked: Asked, tmp_path: Path) -> None:
+    first = run(asked, tmp_path / "first")
+    wider = replace(asked, spec=asked.spec.model_copy(update={"segment": 0.5}))
+    with pytest.raises(UsageError, match="holds weights of another spec"):
+        run(replace(wider, weights=first.weights), tmp_path / "second")
+
+
+def test_too_few_tracks_to_hold_any_out_are_told(asked: Asked, tmp_path: Path) -> None:
+    many = asked.recipe.validation.model_copy(update={"tracks": 3})  # type: ignore[union-attr]
+    with pytest.raises(DataError, match=r"3 training tracks .* 3 of which would be held out"):
+        run(change(asked, validation=many), tmp_path / "run")
+
+
+def test_a_batch_that_devices_cannot_share_is_refused(asked: Asked, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="a batch of 2 cannot be shared by 3 devices"):
+        run(asked, tmp_path / "run", Means(devices=3))
+
+
+def test_tensorboard_has_a_log_of_its_own(asked: Asked, tmp_path: Path) -> None:
+    run(asked, tmp_path / "run", Means(logger="tensorboard"))
+    (events,) = (tmp_path / "run" / "tensorboard").iterdir()
+    assert b"validation/usdr_db" in events.read_bytes()
+
+
+def command(spec: Spec, noise: Path, folder: Path, *more: str) -> list[str]:
+    """`msdemucs train` on the toy spec, its files beside the folder."""
+    (folder.parent / "spec.yaml").write_text(yaml.safe_dump(dump_spec(spec)))
+    recipe = {"name": "toy", "steps": 5, "batch_size": 4, "segment": 0.25}
+    (folder.parent / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    files = [str(folder.parent / "spec.yaml"), "--recipe", str(folder.parent / "recipe.yaml")]
+    options = ["--data", str(noise), "--out", str(folder), "--threads", "1", *more]
+    return [str(Path(sys.executable).with_name("msdemucs")), "train", *files, *options]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)  # three starts of Python and torch
+def test_two_processes_learn_what_one_does_with_the_whole_batch(
+    spec: Spec, noise: Path, tmp_path: Path
+) -> None:
+    env = {**os.environ, "GLOO_SOCKET_IFNAME": "lo", "MASTER_ADDR": "127.0.0.1"}
+    curves = []
+    for devices in ("1", "2"):
+        asked = command(spec, noise, tmp_path / devices, "--devices", devices)
+        done = subprocess.run(asked, env=env, capture_output=True, text=True, check=True)
+        assert done.stdout.split() == [str(tmp_path / devices / "weights.safetensors")]
+        curves.append([float(row[1]) for row in read(tmp_path / devices / "log.csv")])
+    assert curves[0] == pytest.approx(curves[1], abs=1e-5)
+    assert len(curves[0]) == 5
