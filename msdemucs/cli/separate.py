@@ -1,104 +1,152 @@
-"""`msdemucs separate`: audio files in, one file a source out."""
+"""`msdemucs separate`: audio files in, one file a stem out."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from msdemucs.cli.console import errors, out
-from msdemucs.errors import UsageError
+from msdemucs.errors import DataError, UsageError
+from msdemucs.units import format_seconds
 
 if TYPE_CHECKING:
+    from msdemucs.evaluate.files import Output, Separation
     from msdemucs.model import Separator
 
 OnChunks = Callable[[int, int], None]
 
 
-class Format(Enum):
+class Depth(Enum):
     """How samples are written."""
 
-    FLOAT = "float"
+    SAME = "same"
     INT16 = "int16"
+    INT24 = "int24"
+    FLOAT = "float"
 
 
-SUBTYPES: dict[Format, Literal["FLOAT", "PCM_16"]] = {
-    Format.FLOAT: "FLOAT",
-    Format.INT16: "PCM_16",
-}
+class FileFormat(Enum):
+    """Of the files that are written."""
+
+    WAV = "wav"
+    FLAC = "flac"
+
+
+class WeightingChoice(Enum):
+    """How chunks are joined."""
+
+    TRIANGLE = "triangle"
+    FADE = "fade"
+
+
+class PrecisionChoice(Enum):
+    """How numbers are held in the model."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
 
 
 def separate(  # noqa: PLR0913 (one option a thing that a user may decide)
-    audio: Annotated[list[Path], typer.Argument(metavar="AUDIO", help="WAV, FLAC, MP3, OGG …")],
     weights: Annotated[
         str,
-        typer.Option(metavar="FILE", help="A safetensors file, or a name in the weights folder."),
+        typer.Argument(metavar="WEIGHTS", help="A safetensors file, or a name of its folder."),
     ],
-    output: Annotated[Path, typer.Option("-o", metavar="DIR", help="Gets a folder a track.")],
+    audio: Annotated[list[Path], typer.Argument(metavar="AUDIO…", help="WAV, FLAC, MP3, OGG …")],
+    output: Annotated[
+        Path, typer.Option("--out", "-o", metavar="DIR", help="Gets a folder a file.")
+    ],
+    stems: Annotated[
+        str | None, typer.Option(help="drums,vocals,accompaniment …; all sources otherwise.")
+    ] = None,
+    segment: Annotated[
+        float | None, typer.Option(min=0.01, help="Seconds of a chunk; the spec's otherwise.")
+    ] = None,
     overlap: Annotated[
         float, typer.Option(min=0, max=0.95, help="Share of a chunk that the next one repeats.")
     ] = 0.25,
+    weighting: Annotated[
+        WeightingChoice, typer.Option(help="triangle: as Demucs; fade: lines over the overlap.")
+    ] = WeightingChoice.TRIANGLE,
+    shifts: Annotated[
+        int, typer.Option(min=1, help="Separate so often, chunks begun elsewhere; averaged.")
+    ] = 1,
+    batch: Annotated[int, typer.Option(min=1, help="Chunks at a time.")] = 1,
+    precision: Annotated[
+        PrecisionChoice, typer.Option(help="bfloat16: torch's autocast.")
+    ] = PrecisionChoice.FLOAT32,
+    format_: Annotated[FileFormat, typer.Option("--format", help="Of the files.")] = FileFormat.WAV,
     as_: Annotated[
-        Format, typer.Option("--as", help="float: 32 bits, nothing clips; int16 for players.")
-    ] = Format.FLOAT,
+        Depth, typer.Option("--as", help="same: as the file; float: nothing clips.")
+    ] = Depth.SAME,
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")] = "cpu",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace estimates that are there already.")
     ] = False,
 ) -> None:
-    """Separate audio files into DIR/TRACK/SOURCE.wav, at the model's sample rate."""
-    from msdemucs.evaluate.files import check_audio, output_folders
+    """Separate audio files into DIR/FILE/STEM.wav, at their own rate and depth.
+
+    Files of any length need little memory. One that cannot be read is named, and the others are
+    separated.
+    """
+    from msdemucs.evaluate.files import Output, Separation, check_stems, outputs
+    from msdemucs.evaluate.overlap_add import Chunking
     from msdemucs.model.pretrained import find_weights
     from msdemucs.model.weights import load_weights, read_about
 
     path = find_weights(weights)
     about = read_about(path)
-    sources = about.spec.sources
-    folders = output_folders(audio, output, sources=sources, overwrite=overwrite)
-    for file in audio:
-        check_audio(file, audio_channels=about.spec.audio_channels)
+    spec = about.spec
+    wanted = tuple(name.strip() for name in stems.split(",")) if stems else spec.sources
+    check_stems(wanted, spec.sources)
+    places = outputs(audio, Output(output, wanted, format_.value, as_.value), overwrite=overwrite)
+    n_samples = spec.n_samples if segment is None else round(segment * spec.sample_rate)
+    chunking = Chunking(
+        n_samples,
+        overlap,
+        batch,
+        weighting.value,
+        shifts=shifts,
+        most_shift=spec.sample_rate // 2,
+    )
     model = on_device(load_weights(path), device)
-    for file, folder in zip(audio, folders, strict=True):
+    how = Separation(chunking, about.normalised, precision.value)
+    faults = [_separate(model, file, place, how) for file, place in zip(audio, places, strict=True)]
+    _sum_up(faults)
+
+
+def _sum_up(faults: list[bool]) -> None:
+    """Nothing, where all went well.
+
+    Raises:
+        DataError: files were at fault; each was named.
+    """
+    if any(faults):
+        raise DataError(f"{sum(faults)} of {len(faults)} files could not be separated")
+
+
+def _separate(model: "Separator", file: Path, place: "Output", how: "Separation") -> bool:
+    """Separate one file and say so; whether it was at fault."""
+    from msdemucs.evaluate.files import separate_file
+
+    began = time.monotonic()
+    try:
         with _progress(file.name) as on_chunks:
-            job = Job(file, folder, about.normalised, overlap, SUBTYPES[as_])
-            clipped = _separate(model, job, on_chunks)
-        out.print(f"{folder}: {', '.join(sources)}", markup=False, soft_wrap=True)
-        if clipped:
-            message = f"{folder}: {clipped} samples were clipped; --as float keeps them"
-            errors.print(message, markup=False, soft_wrap=True)
-
-
-class Job(NamedTuple):
-    """One file, where its estimates go, and how they are made."""
-
-    file: Path
-    folder: Path
-    normalised: bool
-    overlap: float
-    subtype: Literal["FLOAT", "PCM_16"]
-
-
-def _separate(model: "Separator", job: Job, on_chunks: OnChunks) -> int:
-    """Separate one file; how many samples were clipped."""
-    from msdemucs.evaluate.files import read_mixture, separate_mixture, write_estimates
-
-    spec = model.spec
-    mixture = read_mixture(
-        job.file, sample_rate=spec.sample_rate, audio_channels=spec.audio_channels
-    )
-    estimates = separate_mixture(
-        model, mixture, normalised=job.normalised, overlap=job.overlap, on_chunks=on_chunks
-    )
-    return write_estimates(
-        estimates,
-        job.folder,
-        sources=spec.sources,
-        sample_rate=spec.sample_rate,
-        subtype=job.subtype,
-    )
+            clipped = separate_file(model, file, place, how, on_chunks=on_chunks)
+    except DataError as error:
+        errors.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
+        return True
+    taken = format_seconds(time.monotonic() - began)
+    out.print(f"{place.folder}: {', '.join(place.stems)}", markup=False, soft_wrap=True)
+    errors.print(f"{file.name}: {taken}", markup=False, highlight=False, soft_wrap=True)
+    if clipped:
+        message = f"{place.folder}: {clipped} samples were clipped; --as float keeps them"
+        errors.print(message, markup=False, soft_wrap=True)
+    return False
 
 
 def on_device(model: "Separator", device: str) -> "Separator":

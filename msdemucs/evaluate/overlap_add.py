@@ -1,6 +1,8 @@
 """How does a model made for short segments separate a track of any length?"""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 import torch
 from jaxtyping import Float
@@ -10,22 +12,120 @@ from torch.nn import functional as F
 from msdemucs.errors import UsageError
 from msdemucs.measure.inference import device_of, inference
 
+Weighting = Literal["triangle", "fade"]
 
-def separate(
+
+class Source(Protocol):
+    """Where a mixture comes from, from its beginning to its end."""
+
+    @property
+    def n_samples(self) -> int:
+        """Its length."""
+
+    def read(self, start: int, stop: int) -> Float[Tensor, "A N"]:
+        """A stretch that lies inside; starts never fall."""
+
+
+class InMemory:
+    """A mixture that is held as a whole."""
+
+    def __init__(self, mixture: Float[Tensor, "A N"]) -> None:
+        self.mixture, self.n_samples = mixture, mixture.shape[-1]
+
+    def read(self, start: int, stop: int) -> Float[Tensor, "A N"]:
+        """A view of it."""
+        return self.mixture[:, start:stop]
+
+
+@dataclass(frozen=True)
+class Chunking:
+    """How a track is cut into chunks, and how their estimates are joined.
+
+    Attributes:
+        segment_samples: length of a chunk.
+        overlap: the fraction of a chunk shared with the next; in [0, 1).
+        batch_size: chunks at a time.
+        weighting: "triangle" weighs each chunk by a triangle that peaks at its middle, as Demucs
+            does; "fade" by 1, and along lines over what it shares with its neighbours, as
+            torchaudio's tutorial does.
+        power: of the triangle: more listens more to the middles (Demucs's transition_power).
+        shifts: how often all is separated, each time with chunks that begin elsewhere; the
+            estimates are averaged with their weights.
+        most_shift: samples by which chunks begin earlier at most.
+        seed: of the shifts.
+    """
+
+    segment_samples: int
+    overlap: float = 0.25
+    batch_size: int = 4
+    weighting: Weighting = "triangle"
+    power: float = 1.0
+    shifts: int = 1
+    most_shift: int = 22050
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.segment_samples < 1 or self.batch_size < 1:
+            raise UsageError(
+                "a chunk needs at least 1 sample and a batch at least 1 chunk; found "
+                f"segment_samples {self.segment_samples} and batch_size {self.batch_size}"
+            )
+        if not 0 <= self.overlap < 1:
+            raise UsageError(f"overlap must be at least 0 and less than 1; found {self.overlap}")
+        if self.shifts < 1 or self.most_shift < 0:
+            raise UsageError(
+                f"shifts must be at least 1 and most_shift at least 0; found {self.shifts} and "
+                f"{self.most_shift}"
+            )
+        if not 0 < self.power < 100:
+            raise UsageError(f"power must be above 0 and below 100; found {self.power}")
+
+    def starts(self, n_samples: int) -> list[int]:
+        """The first sample of each chunk, rising; below 0 where a shift begins before the track."""
+        found = list(
+            chunk_starts(n_samples, segment_samples=self.segment_samples, overlap=self.overlap)
+        )
+        if self.shifts == 1:
+            return found
+        generator = torch.Generator().manual_seed(self.seed)
+        most = min(self.most_shift, self.segment_samples - 1)
+        drawn = torch.randint(most + 1, (self.shifts - 1,), generator=generator).tolist()
+        for lead in drawn:
+            shifted = chunk_starts(
+                n_samples + lead, segment_samples=self.segment_samples, overlap=self.overlap
+            )
+            found += [start - lead for start in shifted]
+        return sorted(found)
+
+    def weights(self) -> Float[Tensor, " N"]:
+        """Of a chunk's samples: never 0, so that every sample has some."""
+        length = self.segment_samples
+        rising = torch.arange(1, length + 1, dtype=torch.float32)
+        if self.weighting == "fade":
+            shared = length - _stride(length, self.overlap)
+            rising = (rising / (shared + 1)).clamp(max=1)
+        triangle = torch.minimum(rising, rising.flip(0))
+        return triangle if self.power == 1 else (triangle / triangle.max()) ** self.power
+
+
+def separate(  # noqa: PLR0913 (one argument a thing that a user may decide)
     model: nn.Module,
     mixture: Float[Tensor, "A N"],
     *,
     segment_samples: int,
     overlap: float = 0.25,
     batch_size: int = 4,
+    weighting: Weighting = "triangle",
+    power: float = 1.0,
+    shifts: int = 1,
+    seed: int = 0,
     on_chunks: Callable[[int, int], None] | None = None,
 ) -> Float[Tensor, "S A N"]:
     """The estimate of every source: overlapping chunks, separated in batches and cross-faded.
 
-    Each chunk is weighted by a triangle that peaks at its middle, and each sample divided by the
-    sum of the weights that reached it, so that a model which returns its input is heard unchanged.
-    The last chunk is padded with zeros. Beside the mixture and the estimate, which lie on the
-    mixture's device, no more than one batch is held.
+    Each sample is divided by the sum of the weights that reached it, so that a model which returns
+    its input is heard unchanged. The last chunk is padded with zeros. Beside the mixture and the
+    estimate, which lie on the mixture's device, no more than one batch is held.
 
     Args:
         model: [B, A, n] → [B, S, A, n]; used in evaluation mode, its modes are restored.
@@ -33,68 +133,120 @@ def separate(
         segment_samples: length of a chunk.
         overlap: the fraction of a chunk shared with the next; in [0, 1).
         batch_size: chunks at a time.
+        weighting: see `Chunking`, as for what follows.
+        power: of the triangle.
+        shifts: how often all is separated.
+        seed: of the shifts.
         on_chunks: is told after each batch how many chunks are done, and of how many.
 
     Raises:
         UsageError: an argument outside its range.
     """
-    _check(mixture, segment_samples=segment_samples, overlap=overlap, batch_size=batch_size)
+    chunking = Chunking(
+        segment_samples, overlap, batch_size, weighting, power, shifts=shifts, seed=seed
+    )
     n_samples = mixture.shape[-1]
-    triangle = _triangle(segment_samples, mixture)
-    total = mixture.new_zeros(n_samples)
     estimate: Tensor | None = None
-    starts = chunk_starts(n_samples, segment_samples=segment_samples, overlap=overlap)
-    with inference(model):
-        for group in _groups(starts, batch_size):
-            chunks = model(_cut(mixture, group, segment_samples).to(device_of(model)))
-            if estimate is None:
-                # An ordinary tensor, so that the caller may change it or train on it.
-                with torch.inference_mode(False):
-                    estimate = mixture.new_zeros((*chunks.shape[1:3], n_samples))
-            for start, chunk in zip(group, chunks.to(mixture.device), strict=True):
-                stop = min(start + segment_samples, n_samples)
-                weights = triangle[: stop - start]
-                estimate[..., start:stop] += weights * chunk[..., : stop - start]
-                total[start:stop] += weights
-            if on_chunks is not None:
-                on_chunks(group[-1] // starts.step + 1, len(starts))
+    done = 0
+    for block in separate_blocks(model, InMemory(mixture), chunking, on_chunks=on_chunks):
+        if estimate is None:
+            estimate = mixture.new_empty((*block.shape[:2], n_samples))
+        estimate[..., done : done + block.shape[-1]] = block
+        done += block.shape[-1]
     assert estimate is not None
-    return estimate.div_(total)
+    return estimate
+
+
+def separate_blocks(
+    model: nn.Module,
+    source: Source,
+    chunking: Chunking,
+    *,
+    on_chunks: Callable[[int, int], None] | None = None,
+) -> Iterator[Float[Tensor, "S A n"]]:
+    """The estimates from beginning to end, each stretch as soon as no further chunk reaches it.
+
+    Memory does not grow with the track.
+
+    Args:
+        model: as for `separate`.
+        source: of the mixture.
+        chunking: how it is cut and joined.
+        on_chunks: as for `separate`.
+
+    Raises:
+        UsageError: a mixture without samples.
+    """
+    n_samples = source.n_samples
+    if n_samples < 1:
+        raise UsageError("a mixture to separate needs at least 1 sample")
+    starts = chunking.starts(n_samples)
+    joined = _Joined(chunking, n_samples)
+    place = device_of(model)
+    for first in range(0, len(starts), chunking.batch_size):
+        group = starts[first : first + chunking.batch_size]
+        with inference(model):
+            chunks = model(_cut(source, group, chunking.segment_samples).to(place)).cpu().float()
+        for start, chunk in zip(group, chunks, strict=True):
+            joined.add(start, chunk)
+        if on_chunks is not None:
+            on_chunks(first + len(group), len(starts))
+        following = starts[first + len(group) :][:1]
+        yield joined.pop(max(0, following[0]) if following else n_samples)
+
+
+class _Joined:
+    """Weighted sums of chunks, for as much of a track as further chunks may reach."""
+
+    def __init__(self, chunking: Chunking, n_samples: int) -> None:
+        self.weights = chunking.weights()
+        self.n_samples, self.done = n_samples, 0
+        self.sums: Tensor | None = None
+        self.totals = torch.zeros(0)
+
+    def add(self, start: int, chunk: Float[Tensor, "S A N"]) -> None:
+        """A chunk's part that lies inside the track."""
+        first, stop = max(0, start), min(start + chunk.shape[-1], self.n_samples)
+        if stop <= first:
+            return
+        inside = slice(first - start, stop - start)
+        weights, part = self.weights[inside], chunk[..., inside]
+        missing = stop - self.done - self.totals.shape[-1]
+        if self.sums is None:
+            self.sums = torch.zeros((*chunk.shape[:2], 0))
+        if missing > 0:
+            self.sums = F.pad(self.sums, (0, missing))
+            self.totals = F.pad(self.totals, (0, missing))
+        own = slice(first - self.done, stop - self.done)
+        self.sums[..., own] += weights * part
+        self.totals[own] += weights
+
+    def pop(self, stop: int) -> Float[Tensor, "S A n"]:
+        """The finished stretch up to a sample, which is forgotten here."""
+        assert self.sums is not None
+        count = max(0, stop - self.done)
+        found = self.sums[..., :count] / self.totals[:count]
+        self.sums, self.totals = self.sums[..., count:].clone(), self.totals[count:].clone()
+        self.done += count
+        return found
 
 
 def chunk_starts(n_samples: int, *, segment_samples: int, overlap: float) -> range:
     """The first sample of each chunk; none lies wholly inside the one before it."""
-    stride = max(1, round(segment_samples * (1 - overlap)))
+    stride = _stride(segment_samples, overlap)
     return range(0, max(1, n_samples - segment_samples + stride), stride)
 
 
-def _check(mixture: Tensor, *, segment_samples: int, overlap: float, batch_size: int) -> None:
-    if mixture.shape[-1] < 1:
-        raise UsageError("a mixture to separate needs at least 1 sample")
-    if segment_samples < 1 or batch_size < 1:
-        raise UsageError(
-            "a chunk needs at least 1 sample and a batch at least 1 chunk; found "
-            f"segment_samples {segment_samples} and batch_size {batch_size}"
-        )
-    if not 0 <= overlap < 1:
-        raise UsageError(f"overlap must be at least 0 and less than 1; found {overlap}")
+def _stride(segment_samples: int, overlap: float) -> int:
+    return max(1, round(segment_samples * (1 - overlap)))
 
 
-def _triangle(length: int, like: Tensor) -> Float[Tensor, " N"]:
-    """1, 2, …, 2, 1: never 0, so that every sample has some weight."""
-    rising = torch.arange(1, length + 1, device=like.device, dtype=like.dtype)
-    return torch.minimum(rising, rising.flip(0))
-
-
-def _groups(starts: range, batch_size: int) -> Iterator[range]:
-    """The starts, a batch at a time."""
-    for first in range(0, len(starts), batch_size):
-        yield starts[first : first + batch_size]
-
-
-def _cut(
-    mixture: Float[Tensor, "A N"], starts: range, segment_samples: int
-) -> Float[Tensor, "B A n"]:
-    """The chunks that begin at the starts, with zeros where the mixture has ended."""
-    chunks = [mixture[:, start : start + segment_samples] for start in starts]
-    return torch.stack([F.pad(chunk, (0, segment_samples - chunk.shape[-1])) for chunk in chunks])
+def _cut(source: Source, starts: list[int], segment_samples: int) -> Float[Tensor, "B A n"]:
+    """The chunks that begin at the starts, with zeros beyond the mixture's ends."""
+    chunks = []
+    for start in starts:
+        first = max(0, start)
+        stop = max(first, min(start + segment_samples, source.n_samples))
+        chunk = source.read(first, stop)
+        chunks.append(F.pad(chunk, (first - start, start + segment_samples - stop)))
+    return torch.stack(chunks)

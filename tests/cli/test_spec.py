@@ -53,7 +53,7 @@ def test_build_shows_where_branches_merge_and_blocks_are_shared() -> None:
     ("arguments", "message"),
     [
         (["--max-parameters", "26899535"], "26.9 M parameters, the limit is 26.9 M"),
-        (["--max-memory", "2"], "GiB for the activations of one segment, the limit is 2.00 GiB"),
+        (["--max-memory", "2"], "GiB for a training step of one segment, the limit is 2.00 GiB"),
         (["--set", "channels.start=9999999"], "parameters, the limit is 2 G"),
     ],
 )

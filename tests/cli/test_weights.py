@@ -60,12 +60,12 @@ def test_imported_weights_are_shown_and_separate_audio(
     assert "segment     0.5 s" in shown
     assert "trained on  each track normalised" in shown
     assert "origin      abc123.th (demucs.htdemucs.HTDemucs)" in shown
-    printed = run("separate", song, "--weights", weights, "-o", tmp_path / "out")
+    printed = run("separate", weights, song, "-o", tmp_path / "out")
     assert printed == f"{tmp_path / 'out' / 'song'}: drums, bass, other, vocals\n"
     for source in SOURCES:
         header = soundfile.info(tmp_path / "out" / "song" / f"{source}.wav")
         assert (header.frames, header.samplerate, header.channels) == (30000, 44100, 2)
-        assert header.subtype == "FLOAT"
+        assert header.subtype == "PCM_16"  # as the song's
 
 
 def test_what_is_imported_without_a_place_is_found_by_its_name(
@@ -73,8 +73,8 @@ def test_what_is_imported_without_a_place_is_found_by_its_name(
 ) -> None:
     run("weights", "import", official)
     assert (home / "weights" / "abc123.safetensors").is_file()
-    run("separate", song, "--weights", "abc123", "-o", tmp_path / "out", "--as", "int16")
-    assert soundfile.info(tmp_path / "out" / "song" / "bass.wav").subtype == "PCM_16"
+    run("separate", "abc123", song, "-o", tmp_path / "out", "--as", "float")
+    assert soundfile.info(tmp_path / "out" / "song" / "bass.wav").subtype == "FLOAT"
 
 
 def test_nothing_is_replaced_unless_allowed(official: Path, song: Path, tmp_path: Path) -> None:
@@ -82,29 +82,43 @@ def test_nothing_is_replaced_unless_allowed(official: Path, song: Path, tmp_path
     with pytest.raises(UsageError, match=r"abc123.safetensors is there already"):
         run("weights", "import", official)
     run("weights", "import", official, "--overwrite")
-    run("separate", song, "--weights", "abc123", "-o", tmp_path)
+    run("separate", "abc123", song, "-o", tmp_path)
     with pytest.raises(UsageError, match=r"drums.wav and 3 more would be overwritten"):
-        run("separate", song, "--weights", "abc123", "-o", tmp_path)
-    run("separate", song, "--weights", "abc123", "-o", tmp_path, "--overwrite")
+        run("separate", "abc123", song, "-o", tmp_path)
+    run("separate", "abc123", song, "-o", tmp_path, "--overwrite")
 
 
-def test_an_unreadable_file_is_told_before_any_is_separated(
+def test_an_unreadable_file_is_named_and_the_others_are_separated(
     official: Path, song: Path, tmp_path: Path
 ) -> None:
     run("weights", "import", official)
-    with pytest.raises(DataError, match=r"gone.wav: there is no such file"):
-        run("separate", song, tmp_path / "gone.wav", "--weights", "abc123", "-o", tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+    with pytest.raises(DataError, match="1 of 2 files could not be separated"):
+        run("separate", "abc123", tmp_path / "gone.wav", song, "-o", tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["song"]
+
+
+def test_stems_formats_and_the_way_of_joining_are_chosen(
+    official: Path, song: Path, tmp_path: Path
+) -> None:
+    run("weights", "import", official)
+    chosen = ["--stems", "vocals,accompaniment", "--format", "flac", "--as", "int24"]
+    joined = ["--weighting", "fade", "--segment", 0.3, "--overlap", 0.1, "--shifts", 2]
+    run("separate", "abc123", song, "-o", tmp_path, *chosen, *joined, "--batch", 3)
+    written = sorted((tmp_path / "song").iterdir())
+    assert [path.name for path in written] == ["accompaniment.flac", "vocals.flac"]
+    assert {soundfile.info(path).subtype for path in written} == {"PCM_24"}
+    with pytest.raises(UsageError, match="the model gives no “guitar”; it gives drums, bass"):
+        run("separate", "abc123", song, "-o", tmp_path, "--stems", "guitar")
 
 
 def test_wrong_arguments_are_usage_errors(official: Path, song: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"must end in .safetensors"):
         run("weights", "import", official, "-o", tmp_path / "a.pt")
     with pytest.raises(UsageError, match="no weights “htdemucs”"):
-        run("separate", song, "--weights", "htdemucs", "-o", tmp_path)
+        run("separate", "htdemucs", song, "-o", tmp_path)
     run("weights", "import", official)
     with pytest.raises(UsageError, match="--device abacus cannot be used"):
-        run("separate", song, "--weights", "abc123", "-o", tmp_path, "--device", "abacus")
+        run("separate", "abc123", song, "-o", tmp_path, "--device", "abacus")
 
 
 def test_a_spec_that_does_not_fit_is_refused_and_nothing_is_written(

@@ -6,17 +6,25 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from jaxtyping import Float
 from torch import Tensor
+from torchaudio.functional import resample
 
 from msdemucs import Separator, build
 from msdemucs.errors import DataError, UsageError
 from msdemucs.evaluate.files import (
-    output_folders,
+    Output,
+    Separation,
+    outputs,
     read_mixture,
+    separate_file,
     separate_mixture,
-    write_estimates,
 )
+from msdemucs.evaluate.overlap_add import Chunking
+from msdemucs.evaluate.resampling import BlockResampler
+from msdemucs.measure import peak_memory
 from tests.specs import small
 
 RATE = 8000
@@ -139,46 +147,191 @@ def test_silence_stays_silent(n_samples: int) -> None:
     assert not estimates.any()
 
 
-# Writing
+# Files
 
 
-def test_estimates_are_written_as_floats_or_clipped_to_16_bits(tmp_path: Path) -> None:
-    estimates = torch.tensor([[[0.5, -1.5, 0.25]], [[0.0, 2.0, 1.0]]])
-    names = ("a", "b")
-    clipped = write_estimates(estimates, tmp_path / "f", sources=names, sample_rate=RATE)
-    assert clipped == 0
-    found, rate = soundfile.read(tmp_path / "f" / "a.wav")
-    assert (found.tolist(), rate) == ([0.5, -1.5, 0.25], RATE)
-    clipped = write_estimates(
-        estimates, tmp_path / "i", sources=names, sample_rate=RATE, subtype="PCM_16"
-    )
-    assert clipped == 2
-    found, _ = soundfile.read(tmp_path / "i" / "a.wav")
-    assert found.tolist() == pytest.approx([0.5, -1.0, 0.25], abs=1e-4)
-    assert soundfile.info(tmp_path / "i" / "b.wav").subtype == "PCM_16"
-    assert sorted(path.name for path in (tmp_path / "i").iterdir()) == ["a.wav", "b.wav"]
+class Thirds(Separator):
+    """Gives a third of the mixture to the vocals and the rest to the drums; counts its calls."""
+
+    def __init__(self, *, segment: float = 0.25, factor: float = 1.0) -> None:
+        torch.nn.Module.__init__(self)
+        self.spec = small("htdemucs", {"sources": ["drums", "vocals"], "segment": segment})
+        self.factor = factor
+
+    def forward(self, mixture: Float[Tensor, "B A N"]) -> Float[Tensor, "B S A N"]:
+        return self.factor * torch.stack([2 * mixture / 3, mixture / 3], dim=1)
 
 
-def test_estimates_that_are_not_finite_are_not_written(tmp_path: Path) -> None:
+def noise(path: Path, n_samples: int, *, rate: int = RATE, subtype: str = "FLOAT") -> np.ndarray:
+    """Write noise without what is near the Nyquist frequency; returns what a reader finds."""
+    steps = np.random.default_rng(0).standard_normal((n_samples + 63, 2))
+    smooth = np.stack([np.convolve(steps[:, i], np.hanning(64), "valid") for i in (0, 1)], 1)
+    soundfile.write(path, 0.02 * smooth, rate, subtype=subtype)
+    return soundfile.read(path, dtype="float32", always_2d=True)[0]
+
+
+def how(model: Separator, **fields: object) -> Separation:
+    return Separation(Chunking(model.spec.n_samples), **fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("normalised", [False, True])
+@pytest.mark.parametrize("rate", [RATE, 11025, 44100])
+def test_a_file_is_separated_at_its_own_rate_and_length(
+    tmp_path: Path, rate: int, normalised: bool
+) -> None:
+    audio = noise(tmp_path / "song.wav", 3 * rate + 7, rate=rate)
+    model = Thirds()
+    output = Output(tmp_path / "out", ("vocals", "drums", "accompaniment"))
+    separate_file(model, tmp_path / "song.wav", output, how(model, normalised=normalised))
+    found = {stem: soundfile.read(tmp_path / "out" / f"{stem}.wav") for stem in output.stems}
+    assert {(len(stem), of) for stem, of in found.values()} == {(3 * rate + 7, rate)}
+    inside = slice(rate // 20, -rate // 20)  # resamplers ring at the ends
+    near = 1e-6 if rate == RATE else 2e-3
+    mean = audio.mean() if normalised else 0.0  # the model sees the mixture without it
+    heard = audio[inside] - mean
+    np.testing.assert_allclose(found["vocals"][0][inside], heard / 3 + mean, atol=near)
+    np.testing.assert_allclose(found["drums"][0][inside], heard * 2 / 3 + mean, atol=near)
+    np.testing.assert_array_equal(found["accompaniment"][0], found["drums"][0])
+
+
+def test_blocks_of_a_file_give_what_the_whole_mixture_gives(tmp_path: Path) -> None:
+    noise(tmp_path / "song.wav", 700_000, rate=48000)  # three blocks
+    model: Separator = build(small("htdemucs", {"sources": ["drums", "vocals"]}))
+    whole = separate_mixture(model, read(tmp_path / "song.wav"), normalised=True)
+    output = Output(tmp_path / "out", ("drums", "vocals"))
+    separate_file(model, tmp_path / "song.wav", output, how(model, normalised=True))
+    back = resample(whole, RATE, 48000)[..., :700_000]
+    for stem, wanted in zip(output.stems, back, strict=True):
+        written, _ = soundfile.read(tmp_path / "out" / f"{stem}.wav", dtype="float32")
+        np.testing.assert_allclose(written.T, wanted.numpy(), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("subtype", "format_", "depth", "written"),
+    [
+        ("PCM_16", "wav", "same", "PCM_16"),
+        ("PCM_24", "wav", "same", "PCM_24"),
+        ("FLOAT", "wav", "same", "FLOAT"),
+        ("ULAW", "wav", "same", "PCM_16"),
+        ("PCM_16", "flac", "same", "PCM_16"),
+        ("FLOAT", "flac", "same", "PCM_24"),
+        ("FLOAT", "wav", "int16", "PCM_16"),
+        ("PCM_16", "wav", "float", "FLOAT"),
+    ],
+)
+def test_stems_have_the_depth_of_the_file_or_what_is_asked(
+    tmp_path: Path, subtype: str, format_: str, depth: str, written: str
+) -> None:
+    noise(tmp_path / "song.wav", 2000, subtype=subtype)
+    model = Thirds()
+    output = Output(tmp_path / "out", ("vocals",), format_, depth)  # type: ignore[arg-type]
+    separate_file(model, tmp_path / "song.wav", output, how(model))
+    assert soundfile.info(tmp_path / "out" / f"vocals.{format_}").subtype == written
+
+
+def test_samples_that_integers_clip_are_counted(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "song.wav", np.full((100, 2), 0.9), RATE, subtype="FLOAT")
+    model = Thirds(factor=3.0)
+    for depth, clipped in (("float", 0), ("int16", 200)):
+        output = Output(tmp_path / depth, ("drums",), "wav", depth)
+        found = separate_file(model, tmp_path / "song.wav", output, how(model))
+        assert found == clipped
+
+
+def test_a_model_of_vocals_alone_accompanies_them_with_the_rest(tmp_path: Path) -> None:
+    audio = noise(tmp_path / "song.wav", 5000)
+
+    class Vocals(Thirds):
+        def __init__(self) -> None:
+            super().__init__()
+            self.spec = small("htdemucs", {"sources": ["vocals"], "segment": 0.25})
+
+        def forward(self, mixture: Float[Tensor, "B A N"]) -> Float[Tensor, "B S A N"]:
+            return mixture[:, None] / 4
+
+    model = Vocals()
+    output = Output(tmp_path / "out", ("accompaniment",))
+    separate_file(model, tmp_path / "song.wav", output, how(model))
+    found, _ = soundfile.read(tmp_path / "out" / "accompaniment.wav")
+    np.testing.assert_allclose(found, audio * 3 / 4, atol=1e-6)
+
+
+def test_estimates_that_are_not_finite_leave_no_file(tmp_path: Path) -> None:
+    noise(tmp_path / "song.wav", 9000)
+    model = Thirds(factor=float("nan"))
     with pytest.raises(DataError, match="not finite"):
-        write_estimates(
-            torch.full((1, 2, 3), torch.nan), tmp_path / "f", sources=["a"], sample_rate=RATE
+        separate_file(
+            model, tmp_path / "song.wav", Output(tmp_path / "out", ("drums",)), how(model)
         )
-    assert not (tmp_path / "f").exists()
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_an_interruption_leaves_no_half_file(tmp_path: Path) -> None:
+    noise(tmp_path / "song.wav", 9000)
+    model = Thirds()
+
+    def stop(done: int, _: int) -> None:
+        if done > 4:
+            raise KeyboardInterrupt
+
+    output = Output(tmp_path / "out", ("drums",))
+    with pytest.raises(KeyboardInterrupt):
+        separate_file(model, tmp_path / "song.wav", output, how(model), on_chunks=stop)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    noise(tmp_path / "song.wav", 100)
+    (tmp_path / "out").write_text("a file")
+    model = Thirds()
+    with pytest.raises(DataError, match="out: cannot be written"):
+        separate_file(
+            model, tmp_path / "song.wav", Output(tmp_path / "out", ("drums",)), how(model)
+        )
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
+    model = Thirds()
+    output = Output(tmp_path / "out", ("vocals", "drums"), "wav", "int16")
+    needed = []
+    for seconds in (60, 60, 1200):  # the first warms up
+        soundfile.write(tmp_path / "song.wav", np.zeros((seconds * RATE, 2)), RATE)
+        with peak_memory() as memory:
+            separate_file(model, tmp_path / "song.wav", output, how(model))
+        needed.append(memory.increase_bytes)
+    assert needed[2] < needed[1] + 40 * 2**20  # the longer file's samples take 77 MB
 
 
 def test_nothing_is_overwritten_unless_allowed(tmp_path: Path) -> None:
-    songs, sources = [Path("x/one.wav"), Path("two.mp3")], ("a", "b")
-    folders = output_folders(songs, tmp_path, sources=sources, overwrite=False)
-    assert folders == [tmp_path / "one", tmp_path / "two"]
-    folders[1].mkdir()
-    (folders[1] / "b.wav").touch()
+    songs, wanted = [Path("x/one.wav"), Path("two.mp3")], Output(tmp_path, ("a", "b"))
+    found = outputs(songs, wanted, overwrite=False)
+    assert [one.folder for one in found] == [tmp_path / "one", tmp_path / "two"]
+    found[1].folder.mkdir()
+    (found[1].folder / "b.wav").touch()
     with pytest.raises(UsageError, match=r"two/b.wav would be overwritten; allow it by"):
-        output_folders(songs, tmp_path, sources=sources, overwrite=False)
-    assert output_folders(songs, tmp_path, sources=sources, overwrite=True) == folders
+        outputs(songs, wanted, overwrite=False)
+    assert outputs(songs, wanted, overwrite=True) == found
 
 
 def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
     songs = [Path("x/one.wav"), Path("y/one.flac")]
     with pytest.raises(UsageError, match=r"x/one.wav and y/one.flac would both be written to"):
-        output_folders(songs, tmp_path, sources=("a",), overwrite=True)
+        outputs(songs, Output(tmp_path, ("a",)), overwrite=True)
+
+
+@settings(max_examples=40)
+@given(
+    old=st.sampled_from([8000, 11025, 44100, 48000, 96000]),
+    new=st.sampled_from([8000, 16000, 44100, 48000]),
+    sizes=st.lists(st.integers(1, 900), min_size=1, max_size=8),
+)
+def test_resampled_blocks_joined_are_the_resampled_whole(
+    old: int, new: int, sizes: list[int]
+) -> None:
+    whole = torch.randn((2, sum(sizes)), generator=torch.Generator().manual_seed(len(sizes)))
+    resampler = BlockResampler(old, new)
+    found = [resampler.push(block) for block in torch.split(whole, sizes, dim=1)]
+    rest = resampler.finish()
+    joined = torch.cat([*found, *([] if rest is None else [rest])], dim=1)
+    torch.testing.assert_close(joined, resample(whole, old, new), rtol=0, atol=1e-6)

@@ -4,12 +4,18 @@ import itertools
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from msdemucs.errors import UsageError
-from msdemucs.evaluate.overlap_add import chunk_starts, separate
+from msdemucs.evaluate.overlap_add import (
+    Chunking,
+    InMemory,
+    chunk_starts,
+    separate,
+    separate_blocks,
+)
 from tests.toys import Scale
 
 LENGTHS = st.integers(1, 700)
@@ -42,13 +48,27 @@ class Failing(nn.Module):
         raise MemoryError
 
 
-@given(n_samples=LENGTHS, segment_samples=LENGTHS, overlap=OVERLAPS, batch_size=st.integers(1, 5))
+@settings(max_examples=150)
+@given(
+    n_samples=LENGTHS,
+    segment_samples=LENGTHS,
+    overlap=OVERLAPS,
+    batch_size=st.integers(1, 5),
+    weighting=st.sampled_from(["triangle", "fade"]),
+    power=st.sampled_from([1.0, 2.0, 0.5]),
+    shifts=st.integers(1, 3),
+)
 def test_an_identity_model_returns_its_input(
-    n_samples: int, segment_samples: int, overlap: float, batch_size: int
+    n_samples: int, segment_samples: int, overlap: float, batch_size: int, **options: object
 ) -> None:
     mixture = torch.rand((2, n_samples), generator=torch.Generator().manual_seed(n_samples)) - 0.5
     estimate = separate(
-        Scale(), mixture, segment_samples=segment_samples, overlap=overlap, batch_size=batch_size
+        Scale(),
+        mixture,
+        segment_samples=segment_samples,
+        overlap=overlap,
+        batch_size=batch_size,
+        **options,  # type: ignore[arg-type]
     )
     # Weighted means of float32: a few roundings, each 6e-8 of the peak of 0.5.
     torch.testing.assert_close(estimate, mixture[None], rtol=0, atol=1e-6)
@@ -133,3 +153,34 @@ def test_arguments_out_of_range_are_named(arguments: dict[str, float], message: 
 def test_a_mixture_without_samples_is_refused() -> None:
     with pytest.raises(UsageError, match="at least 1 sample"):
         separate(Scale(), torch.randn(2, 0), segment_samples=10)
+
+
+def test_fades_are_lines_over_what_is_shared_and_flat_between() -> None:
+    # chunks of 8 share 2 samples: 1/3 and 2/3 of the second, 2/3 and 1/3 of the first
+    (estimate,) = separate(
+        Count(), torch.zeros(1, 14), segment_samples=8, overlap=0.25, weighting="fade"
+    )
+    expected = [1.0] * 6 + [2 / 3 * 1 + 1 / 3 * 2, 1 / 3 * 1 + 2 / 3 * 2] + [2.0] * 6
+    assert estimate[0].tolist() == pytest.approx(expected)
+
+
+def test_a_power_listens_more_to_the_middles() -> None:
+    # weights 1/4 1 1 1/4 (squares of 1/2 1 1 1/2): the shared samples follow the nearer chunk
+    (estimate,) = separate(Count(), torch.zeros(1, 6), segment_samples=4, overlap=0.5, power=2)
+    assert estimate[0, 2:4].tolist() == pytest.approx([(1 + 0.25 * 2) / 1.25, (0.25 + 2) / 1.25])
+
+
+def test_shifts_begin_elsewhere_and_are_the_same_for_the_same_seed() -> None:
+    one, two, other = (
+        Chunking(100, shifts=3, most_shift=50, seed=seed).starts(500) for seed in (1, 1, 2)
+    )
+    assert one == two != other
+    assert one[0] < 0
+    assert {*Chunking(100).starts(500)} < {*one}
+
+
+def test_a_stretch_comes_as_soon_as_no_further_chunk_reaches_it() -> None:
+    blocks = separate_blocks(
+        Scale(), InMemory(torch.zeros(2, 250)), Chunking(100, overlap=0.25, batch_size=1)
+    )
+    assert [block.shape[-1] for block in blocks] == [75, 75, 100]
