@@ -1,12 +1,12 @@
-"""How fast is a whole track separated, beside the original's `apply_model`, and in how much memory?
+"""How fast is a track separated, beside the original's `apply_model`, and in how much memory?
 
-Both get the same weights (random ones of HTDemucs at full width), the same track of noise, chunks of
+Both get the same weights (random, HTDemucs at full width), the same track of noise, chunks of
 the model's segment and an overlap of a quarter, and run in turns in one process:
 
     python benchmarks/separate.py [--seconds 60] [--threads 2] [--repeats 3] [--device cpu]
 
-With --hour, an hour of audio goes from file to files in a process of its own through a narrow model,
-and its resident set is measured. Results go to benchmarks/separate.csv.
+With --hour, an hour of audio goes from file to files through a narrow model, in a process of its
+own whose resident set is measured. Results go to benchmarks/separate.csv.
 """
 
 import argparse
@@ -79,7 +79,7 @@ def beside(asked: argparse.Namespace) -> tuple[object, ...]:
     """Ours and theirs in turns."""
     torch.manual_seed(0)
     theirs = HTDemucs(SOURCES, segment=10).eval()
-    ours = imported(theirs).eval()
+    ours = imported(theirs, load_spec("htdemucs")).eval()
     mixture = 0.1 * torch.randn(2, round(asked.seconds * RATE))
     place = torch.device(asked.device)
     theirs.to(place)

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from msdemucs.cli import bench, data, report, separate, spec, study, train, weights
+from msdemucs.cli import bench, data, evaluate, report, separate, spec, study, train, weights
 from msdemucs.cli.console import errors
 from msdemucs.errors import InputError, MsdemucsError
 
@@ -22,6 +22,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(study.app, name="study")
 app.add_typer(weights.app, name="weights")
 app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
 app.command("separate")(separate.separate)
 app.command("report")(report.report)
 app.command("bench")(bench.bench)

@@ -11,6 +11,7 @@ Source: Vincent et al. 2006 (Performance measurement in blind audio source separ
 al. 2018 (The 2018 signal separation evaluation campaign); museval 0.4.1.
 """
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -25,11 +26,12 @@ from msdemucs.errors import UsageError
 TAPS = 512
 """Of a distortion filter: 11.6 ms at 44.1 kHz."""
 
-BLOCK = 2**15
+BLOCK = 2**13
 """Values of a transform when correlations are summed."""
 
-BLOCKS_AT_ONCE = 16
-FRAMES_AT_ONCE = 8
+# few at once: what is freed and taken again as a whole costs more than the arithmetic
+BLOCKS_AT_ONCE = 8
+FRAMES_AT_ONCE = 3
 
 EPSILON = float(np.finfo(np.float64).eps)
 
@@ -85,11 +87,12 @@ def bsseval(
             f"{hop} and {taps}"
         )
     s, e = _checked(references, estimates)
-    own, every = _filters(s, e, taps)
     window = min(window, s.shape[-1])
+    n_fft = next_fast_len(window + taps - 1, real=True)
+    own, every = (torch.fft.rfft(filters, n=n_fft) for filters in _filters(s, e, taps))
     frames = [one.unfold(-1, window, hop) for one in (s, e)]  # [S, A, W, window]
     ratios = [
-        _ratios(frames[0][:, :, first:last], frames[1][:, :, first:last], own, every)
+        _ratios(frames[0][:, :, first:last], frames[1][:, :, first:last], own, every, n_fft)
         for first, last in _groups(frames[0].shape[2])
     ]
     return BssEval(*(one.numpy() for one in torch.cat(ratios, dim=2)))
@@ -103,22 +106,23 @@ def _checked(references: Waveforms, estimates: Waveforms) -> tuple[Tensor, Tenso
     """
     both = [torch.as_tensor(one).detach().double().cpu() for one in (references, estimates)]
     both = [one[..., None] if one.ndim == 2 else one for one in both]
-    s, e = both
-    if s.shape != e.shape or s.ndim != 3 or not s.numel():
+    if both[0].shape != both[1].shape or both[0].ndim != 3 or not both[0].numel():
         raise UsageError(
             "bsseval needs references and estimates of one size, sources × samples × channels; "
-            f"found {tuple(s.shape)} and {tuple(e.shape)}"
+            f"found {tuple(both[0].shape)} and {tuple(both[1].shape)}"
         )
+    # views: copies of whole tracks cost more than the arithmetic
+    s, e = (one.transpose(1, 2) for one in both)  # [S, A, N]
     for name, one in (("reference", s), ("estimate", e)):
-        if not bool(one.isfinite().all()):
+        if not math.isfinite(float(one.sum())):  # one pass; what is not finite stays so in a sum
             raise UsageError(f"bsseval was given a {name} with values that are not finite")
-        silent = [str(index) for index, stem in enumerate(one) if is_silent(stem.T)]
+        silent = [str(index) for index, stem in enumerate(one) if is_silent(stem)]
         if silent:
             raise UsageError(
                 f"the {name} of source {', '.join(silent)} (counted from 0) is silent throughout: "
                 "BSSEval is not defined"
             )
-    return s.transpose(1, 2).contiguous(), e.transpose(1, 2).contiguous()
+    return s, e
 
 
 def is_silent(waveform: Float[Tensor, "A N"]) -> bool:
@@ -139,7 +143,7 @@ def _filters(
     They make the squared error of each estimate least.
     """
     S, A, _ = s.shape
-    lags = _correlations(s.flatten(0, 1), torch.cat([s, e]).flatten(0, 1), taps)  # [P, 2 P, K]
+    lags = _correlations(s, e, taps)  # [P, 2 P, K]
     among, between = lags[:, : S * A], lags[:, S * A :]
     whole = _solve(_gram(among), between.permute(0, 2, 1).flatten(0, 1))
     every = whole.view(S * A, taps, S, A).permute(2, 0, 3, 1)  # [S, P, A, K]
@@ -155,24 +159,32 @@ def _filters(
 
 
 def _correlations(
-    x: Float[Tensor, "P N"], z: Float[Tensor, "Q N"], taps: int
+    s: Float[Tensor, "S A N"], e: Float[Tensor, "S A N"], taps: int
 ) -> Float[Tensor, "P Q K"]:
-    """Σ_n x[n] z[n + k] for k = 0 … K − 1, summed over blocks whose spectra are multiplied."""
+    """Σ_n x[n] z[n + k] for k = 0 … K − 1, of references x with references and estimates z.
+
+    Summed over blocks whose spectra are multiplied.
+    """
     n_fft = max(BLOCK, next_fast_len(2 * taps, real=True))
     block = n_fft - taps + 1
-    count = -(-x.shape[-1] // block)
-    x = torch.nn.functional.pad(x, (0, count * block - x.shape[-1]))
-    z = torch.nn.functional.pad(z, (0, count * block + taps - 1 - z.shape[-1]))
+    span = BLOCKS_AT_ONCE * block
     total = torch.zeros(())
-    for first in range(0, count, BLOCKS_AT_ONCE):
-        last = min(first + BLOCKS_AT_ONCE, count)
-        own = x[:, first * block : last * block].unfold(-1, block, block)  # [P, blocks, block]
-        other = z[:, first * block : last * block + taps - 1].unfold(-1, n_fft, block)
+    for start in range(0, s.shape[-1], span):
+        both = torch.cat([_stretch(one, start, span + taps - 1) for one in (s, e)])  # [Q, …]
+        own = both[: len(both) // 2, :span].unfold(-1, block, block)  # [P, blocks, block]
+        other = both.unfold(-1, n_fft, block)
         spectra = [
-            torch.fft.rfft(one, n=n_fft).permute(2, 0, 1).contiguous() for one in (own, other)
+            torch.fft.rfft(one.contiguous(), n=n_fft).permute(2, 0, 1).contiguous()
+            for one in (own, other)
         ]  # [F, P or Q, blocks]
         total = total + spectra[0].conj() @ spectra[1].transpose(1, 2)
     return torch.fft.irfft(total.permute(1, 2, 0), n=n_fft)[..., :taps]
+
+
+def _stretch(x: Float[Tensor, "S A N"], start: int, size: int) -> Float[Tensor, "P n"]:
+    """A stretch of every channel, with zeros beyond the end."""
+    part = x[..., start : start + size].flatten(0, 1)
+    return torch.nn.functional.pad(part, (0, size - part.shape[-1]))
 
 
 def _gram(among: Float[Tensor, "P P K"]) -> Float[Tensor, "PK PK"]:
@@ -189,15 +201,19 @@ def _gram(among: Float[Tensor, "P P K"]) -> Float[Tensor, "PK PK"]:
 
 
 def _solve(gram: Float[Tensor, "M M"], target: Float[Tensor, "M T"]) -> Float[Tensor, "M T"]:
-    """The least-squares filters, by the same elimination as the reference implementation.
+    """The least-squares filters, damped as the reference implementation damps them.
 
-    References that are exact copies of each other leave them undetermined; a diagonal a few
-    roundings large then chooses, far below what any score can show.
+    References that are copies of each other leave them undetermined; a diagonal a few roundings
+    large then chooses, far below what any score can show. The matrix is used up.
     """
     largest = float(gram.diagonal().max())
-    for damping in (EPSILON, EPSILON + 64 * EPSILON * largest):
-        damped = gram + damping * torch.eye(len(gram), dtype=gram.dtype)
-        factors, pivots, failed = torch.linalg.lu_factor_ex(damped)
+    gram.diagonal().add_(EPSILON)  # in place: it is large, and nobody else's
+    factor, failed = torch.linalg.cholesky_ex(gram)
+    if not int(failed):
+        return torch.cholesky_solve(target, factor)
+    for further in (0.0, 64 * EPSILON * largest):
+        gram.diagonal().add_(further)
+        factors, pivots, failed = torch.linalg.lu_factor_ex(gram)
         if not int(failed):
             return torch.linalg.lu_solve(factors, pivots, target)
     return torch.linalg.lstsq(gram, target, driver="gelsd").solution
@@ -206,27 +222,24 @@ def _solve(gram: Float[Tensor, "M M"], target: Float[Tensor, "M T"]) -> Float[Te
 def _ratios(
     s: Float[Tensor, "S A W N"],
     e: Float[Tensor, "S A W N"],
-    own: Float[Tensor, "S A A K"],
-    every: Float[Tensor, "S P A K"],
+    own: Complex[Tensor, "S A A F"],
+    every: Complex[Tensor, "S P A F"],
+    n_fft: int,
 ) -> Float[Tensor, "4 S W"]:
     """SDR, ISR, SIR and SAR of a few frames."""
-    S = len(s)
-    n_fft = next_fast_len(s.shape[-1] + own.shape[-1] - 1, real=True)
-    true, estimate = (_spectra(one, n_fft) for one in (s, e))  # [S, F, W, A]
-    by_own = true @ _responses(own, n_fft)  # [S, F, W, A]
-    if S == 1:  # nothing interferes
+    true, estimate = (torch.fft.rfft(one.contiguous(), n=n_fft) for one in (s, e))  # [S, A, W, F]
+    by_own = torch.stack([_filtered(x, filters) for x, filters in zip(true, own, strict=True)])
+    if len(s) == 1:  # nothing interferes
         by_all = by_own
     else:
-        stacked = true.permute(1, 2, 0, 3).flatten(2)  # [F, W, P]
-        by_all = stacked @ _responses(every, n_fft)
-    spatial = by_own - true
-    interference = by_all - true - spatial
-    artefacts = estimate - true - spatial - interference
+        channels = true.flatten(0, 1)  # [P, W, F]
+        by_all = torch.stack([_filtered(channels, filters) for filters in every])
+    # distortion is spatial distortion + interference + artefacts
     parts = [
-        (true, spatial + interference + artefacts),
-        (true, spatial),
-        (true + spatial, interference),
-        (true + spatial + interference, artefacts),
+        (true, estimate - true),
+        (true, by_own - true),
+        (by_own, by_all - by_own),
+        (by_all, estimate - by_all),
     ]
     ratios = torch.stack(
         [_decibels(_energies(kept, n_fft), _energies(error, n_fft)) for kept, error in parts]
@@ -235,21 +248,23 @@ def _ratios(
     return ratios.masked_fill(silent.any(0), torch.nan)
 
 
-def _spectra(x: Float[Tensor, "S X Y N"], n_fft: int) -> Complex[Tensor, "S F Y X"]:
-    """Spectra of frames, a matrix a frequency."""
-    return torch.fft.rfft(x, n=n_fft).permute(0, 3, 2, 1)
+def _filtered(
+    x: Complex[Tensor, "P W F"], filters: Complex[Tensor, "P A F"]
+) -> Complex[Tensor, "A W F"]:
+    """The sum of all channels, each through its filter to each output."""
+    result = x[0] * filters[0][:, None]
+    for channel, responses in zip(x[1:], filters[1:], strict=True):
+        result.addcmul_(channel, responses[:, None])
+    return result
 
 
-def _responses(filters: Float[Tensor, "S X Y K"], n_fft: int) -> Complex[Tensor, "S F X Y"]:
-    """Frequency responses of filters, a matrix a frequency."""
-    return torch.fft.rfft(filters, n=n_fft).permute(0, 3, 1, 2)
-
-
-def _energies(spectra: Complex[Tensor, "S F W A"], n_fft: int) -> Float[Tensor, "S W"]:
+def _energies(spectra: Complex[Tensor, "S A W F"], n_fft: int) -> Float[Tensor, "S W"]:
     """Sums of squares over time and channels, by Parseval's theorem."""
-    power = torch.view_as_real(spectra).square().sum((-1, -2))  # [S, F, W]
-    twice = power.sum(1) * 2 - power[:, 0]
-    return (twice - power[:, -1] if n_fft % 2 == 0 else twice) / n_fft
+    whole, first, last = (
+        torch.linalg.vector_norm(torch.view_as_real(part), dim=(1, 3, 4)).square()
+        for part in (spectra, spectra[..., :1], spectra[..., -1:])
+    )
+    return (2 * whole - first - (last if n_fft % 2 == 0 else 0)) / n_fft
 
 
 def _decibels(kept: Tensor, error: Tensor) -> Tensor:

@@ -137,6 +137,7 @@ class AudioSource:
         audio_channels: the model's.
         mean: is subtracted from every sample.
         deviation: every sample is divided by it.
+        kept: samples before the last start that may be asked for again.
 
     Raises:
         DataError: it cannot be read.
@@ -150,8 +151,9 @@ class AudioSource:
         audio_channels: int,
         mean: float = 0.0,
         deviation: float = 1.0,
+        kept: int = 0,
     ) -> None:
-        self.path, self.audio_channels = path, audio_channels
+        self.path, self.audio_channels, self.kept = path, audio_channels, kept
         self.mean, self.deviation = mean, deviation
         try:
             self.file = soundfile.SoundFile(path)
@@ -172,11 +174,12 @@ class AudioSource:
         self.file.close()
 
     def read(self, start: int, stop: int) -> Float[Tensor, "A N"]:
-        """A stretch; what lies before its start is forgotten."""
+        """A stretch; what lies more than `kept` samples before its start is forgotten."""
         while self._first + self._held.shape[-1] < stop:
             self._held = torch.cat([self._held, self._next()], dim=-1)
-        self._held = self._held[:, max(0, start - self._first) :]
-        self._first = max(self._first, start)
+        forgotten = max(0, start - self.kept - self._first)
+        self._held = self._held[:, forgotten:]
+        self._first += forgotten
         return self._held[:, start - self._first : stop - self._first]
 
     def blocks(self) -> Iterator[Float[Tensor, "A N"]]:
@@ -331,7 +334,9 @@ def separate_file(
         with AudioSource(path, **rates) as source:
             mean, deviation = statistics(source.blocks())
     with (
-        AudioSource(path, **rates, mean=mean, deviation=deviation) as source,
+        AudioSource(
+            path, **rates, mean=mean, deviation=deviation, kept=how.chunking.segment_samples
+        ) as source,
         AudioSource(path, **rates) as mixture,
         _writing(output, source) as write,
         autocast(device_of(model), how.precision),

@@ -23,7 +23,7 @@ class Source(Protocol):
         """Its length."""
 
     def read(self, start: int, stop: int) -> Float[Tensor, "A N"]:
-        """A stretch that lies inside; starts never fall."""
+        """A stretch that lies inside; starts may fall by less than half a segment."""
 
 
 class InMemory:
@@ -124,7 +124,8 @@ def separate(  # noqa: PLR0913 (one argument a thing that a user may decide)
     """The estimate of every source: overlapping chunks, separated in batches and cross-faded.
 
     Each sample is divided by the sum of the weights that reached it, so that a model which returns
-    its input is heard unchanged. The last chunk is padded with zeros. Beside the mixture and the
+    its input is heard unchanged. A last chunk that the track does not fill is given what comes
+    before it, and zeros after it, as in Demucs. Beside the mixture and the
     estimate, which lie on the mixture's device, no more than one batch is held.
 
     Args:
@@ -209,8 +210,9 @@ class _Joined:
         first, stop = max(0, start), min(start + chunk.shape[-1], self.n_samples)
         if stop <= first:
             return
-        inside = slice(first - start, stop - start)
-        weights, part = self.weights[inside], chunk[..., inside]
+        lead = lead_of(start, chunk.shape[-1], self.n_samples)
+        weights = self.weights[first - start : stop - start]
+        part = chunk[..., first - start + lead : stop - start + lead]
         missing = stop - self.done - self.totals.shape[-1]
         if self.sums is None:
             self.sums = torch.zeros((*chunk.shape[:2], 0))
@@ -241,12 +243,22 @@ def _stride(segment_samples: int, overlap: float) -> int:
     return max(1, round(segment_samples * (1 - overlap)))
 
 
+def lead_of(start: int, segment_samples: int, n_samples: int) -> int:
+    """How much earlier the model's input begins than its chunk: half of what lies beyond the end.
+
+    As in Demucs, a last chunk that the track does not fill is put in the middle of a segment, after
+    what comes before it in the track.
+    """
+    return max(0, start + segment_samples - n_samples) // 2
+
+
 def _cut(source: Source, starts: list[int], segment_samples: int) -> Float[Tensor, "B A n"]:
-    """The chunks that begin at the starts, with zeros beyond the mixture's ends."""
+    """The inputs for the chunks that begin at the starts, with zeros beyond the mixture's ends."""
     chunks = []
     for start in starts:
-        first = max(0, start)
-        stop = max(first, min(start + segment_samples, source.n_samples))
+        begin = start - lead_of(start, segment_samples, source.n_samples)
+        first = max(0, begin)
+        stop = max(first, min(begin + segment_samples, source.n_samples))
         chunk = source.read(first, stop)
-        chunks.append(F.pad(chunk, (first - start, start + segment_samples - stop)))
+        chunks.append(F.pad(chunk, (first - begin, begin + segment_samples - stop)))
     return torch.stack(chunks)

@@ -35,6 +35,61 @@ def usdr_db(
     return 10 * math.log10((signal + epsilon) / (error + epsilon))
 
 
+def si_sdr_db(reference: Float[Tensor, "A N"], estimate: Float[Tensor, "A N"]) -> float | None:
+    """Scale-invariant SDR: 10 log10(‖g s‖² / ‖g s − ŝ‖²) with the gain g = ⟨ŝ, s⟩ / ‖s‖².
+
+    Over a whole track, channels taken together; means are left in.
+
+    Args:
+        reference: the true stem.
+        estimate: the model's output for it.
+
+    Returns:
+        None where the reference is silent; infinite for an estimate that differs in gain alone, and
+        minus infinite for one without anything of the reference. NaN where it is not finite.
+
+    Source: Le Roux et al. 2019 (arXiv:1811.02508), equation 4.
+    """
+    s, e = reference.double().flatten(), estimate.double().flatten()
+    energy = float(s @ s)
+    if energy == 0:
+        return None
+    if not bool(e.isfinite().all()):
+        return math.nan
+    target = float(e @ s) / energy * s
+    kept, error = float(target @ target), float((target - e).square().sum())
+    if error == 0:
+        return math.inf if kept else -math.inf
+    return 10 * math.log10(kept / error) if kept else -math.inf
+
+
+def chunk_sdrs_db(
+    reference: Float[Tensor, "A N"],
+    estimate: Float[Tensor, "A N"],
+    *,
+    chunk_samples: int,
+    epsilon: float = 1e-7,
+) -> list[float | None]:
+    """The uSDR of every whole chunk of a track; None where the reference is silent in it.
+
+    A track shorter than a chunk is one.
+
+    Args:
+        reference: the true stem.
+        estimate: the model's output for it.
+        chunk_samples: length of a chunk.
+        epsilon: as in `usdr_db`.
+    """
+    n_samples = reference.shape[-1]
+    size = min(chunk_samples, n_samples)
+    return [
+        usdr_db(
+            reference[:, start : start + size], estimate[:, start : start + size], epsilon=epsilon
+        )
+        for start in range(0, n_samples - size + 1, size)
+    ]
+
+
 def _energy(waveform: Float[Tensor, "A N"]) -> float:
     """The sum of squares."""
     return float(torch.linalg.vector_norm(waveform, dtype=torch.float64).square())

@@ -4,6 +4,8 @@ import itertools
 
 import pytest
 import torch
+from demucs.apply import apply_model
+from demucs.htdemucs import HTDemucs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -16,6 +18,8 @@ from msdemucs.evaluate.overlap_add import (
     separate,
     separate_blocks,
 )
+from msdemucs.spec import load_spec
+from tests.model.peers import FOUR, imported
 from tests.toys import Scale
 
 LENGTHS = st.integers(1, 700)
@@ -184,3 +188,20 @@ def test_a_stretch_comes_as_soon_as_no_further_chunk_reaches_it() -> None:
         Scale(), InMemory(torch.zeros(2, 250)), Chunking(100, overlap=0.25, batch_size=1)
     )
     assert [block.shape[-1] for block in blocks] == [75, 75, 100]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [0.2, 0.6, 1.3])
+def test_tracks_are_separated_as_demucss_own_apply_model_does(seconds: float) -> None:
+    # lengths for which Demucs, too, has no last chunk that lies wholly inside the one before
+    overlap = 0.25
+    torch.manual_seed(0)
+    theirs = HTDemucs(list(FOUR), segment=0.5, channels=16, t_layers=1).eval()
+    spec = load_spec(
+        "htdemucs", overrides={"channels.start": 16, "segment": 0.5, "attention.0.layers": 1}
+    )
+    ours = imported(theirs, spec)
+    mixture = torch.randn(2, round(seconds * 44100))
+    found = separate(ours, mixture, segment_samples=22050, overlap=overlap)
+    wanted = apply_model(theirs, mixture[None], shifts=0, split=True, overlap=overlap)[0]
+    torch.testing.assert_close(found, wanted, rtol=0, atol=3e-6 * float(wanted.abs().max()))

@@ -1,0 +1,382 @@
+"""Tracks separated and scored under named conventions: tables that can be saved and compared."""
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from msdemucs.data.tracks import Track
+from msdemucs.errors import DataError, MsdemucsError, UsageError
+from msdemucs.evaluate.bss_eval import BssEval, bsseval
+from msdemucs.evaluate.files import separate_mixture
+from msdemucs.evaluate.overlap_add import Chunking
+from msdemucs.evaluate.sdr import chunk_sdrs_db, si_sdr_db, usdr_db
+from msdemucs.measure.inference import device_of, wait_for
+from msdemucs.model import Separator
+
+Metric = Literal["usdr", "sisdr", "chunked", "bsseval"]
+Engine = Literal["msdemucs", "museval"]
+
+BSS = ("sdr_bsseval_db", "isr_bsseval_db", "sir_bsseval_db", "sar_bsseval_db")
+
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "usdr": ("usdr_db",),
+    "sisdr": ("si_sdr_db",),
+    "chunked": ("chunk_sdr_db",),
+    "bsseval": BSS,
+}
+"""The columns of a metric: of a whole track, or the median over its frames."""
+
+FRAMES = ("chunk_sdr_db", *BSS)
+"""Columns that the table of frames has too."""
+
+ABOUT, TRACKS, FRAME_TABLE = "about.json", "tracks", "frames"
+
+
+@dataclass(frozen=True)
+class Convention:
+    """How estimates are made and scored; scores under unlike conventions are not compared.
+
+    Attributes:
+        metrics: which scores.
+        chunk: seconds of a chunk of "chunked".
+        window: seconds of a frame of "bsseval"; hops are as long.
+        engine: who computes "bsseval": ours, or museval itself.
+        segment: seconds of a chunk that the model is given.
+        overlap: share of it that the next one repeats.
+        weighting: how chunks are joined.
+        shifts: how often all is separated.
+        normalised: whether each track was brought to zero mean and unit deviation first.
+    """
+
+    metrics: tuple[Metric, ...] = ("usdr",)
+    chunk: float = 1.0
+    window: float = 1.0
+    engine: Engine = "msdemucs"
+    segment: float = 0.0
+    overlap: float = 0.25
+    weighting: Literal["triangle", "fade"] = "triangle"
+    shifts: int = 1
+    normalised: bool = False
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores of a model on tracks.
+
+    Attributes:
+        about: the convention, what was evaluated, and whatever the caller adds.
+        tracks: a row a track and source: group, track, source, the scores, seconds.
+        frames: a row a track, source and frame, where a metric has frames.
+    """
+
+    about: dict[str, Any]
+    tracks: pd.DataFrame
+    frames: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    def summary(self) -> pd.DataFrame:
+        """A row a source, and "all": statistics over tracks, and over frames, by their names.
+
+        `usdr_db.mean` is a mean over tracks; `sdr_bsseval_db.median` the median over tracks of the
+        medians over frames (museval's); `….frames_mean`, `….frames_median` and `….frames_std` are
+        over all frames of all tracks. "all" takes the mean over sources of every track first.
+        """
+        rows = [_statistics(source, *self._of(source)) for source in self._sources()]
+        if len(rows) > 1:
+            names = scores_in(self.tracks)
+            over = self.tracks.groupby(["group", "track"], sort=False)[names].mean()
+            keys = ["group", "track", "frame"]
+            by_frame = pd.DataFrame()
+            if len(self.frames):
+                columns = [name for name in FRAMES if name in self.frames]
+                by_frame = self.frames.groupby(keys, sort=False)[columns].mean()
+            rows.append(_statistics("all", over, by_frame))
+        return pd.DataFrame(rows).set_index("source")
+
+    def _sources(self) -> list[str]:
+        return list(dict.fromkeys(self.tracks.source))
+
+    def _of(self, source: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+        frames = self.frames[self.frames.source == source] if len(self.frames) else self.frames
+        return self.tracks[self.tracks.source == source], frames
+
+    def save(self, folder: Path) -> None:
+        """Write about.json, and both tables as parquet and CSV; with BSSEval, museval's JSON too.
+
+        An evaluation that is there already is replaced; see `check_folder`.
+
+        Raises:
+            DataError: it cannot be written.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, table in ((TRACKS, self.tracks), (FRAME_TABLE, self.frames)):
+                if len(table):
+                    table.to_parquet(folder / f"{name}.parquet", index=False)
+                    table.to_csv(folder / f"{name}.csv", index=False)
+            for path, text in self.museval_json():
+                (folder / "museval" / path).parent.mkdir(parents=True, exist_ok=True)
+                (folder / "museval" / path).write_text(text, encoding="utf-8")
+            (folder / ABOUT).write_text(json.dumps(self.about, indent=1), encoding="utf-8")
+        except OSError as error:
+            raise DataError(f"cannot be written: {error.strerror}", path=folder) from None
+
+    def museval_json(self) -> Iterator[tuple[Path, str]]:
+        """Museval's own files: split/TRACK.json and its text."""
+        if not len(self.frames) or BSS[0] not in self.frames:
+            return
+        from museval import TrackStore
+
+        window = float(self.about["convention"]["window"])
+        for name, own in self.frames.groupby("track", sort=False):
+            store = TrackStore(str(name), win=window, hop=window)
+            for source, rows in own.groupby("source", sort=False):
+                values = {
+                    key: rows[column].tolist()
+                    for key, column in zip(("SDR", "ISR", "SIR", "SAR"), BSS, strict=True)
+                }
+                store.add_target(str(source), values)
+            yield Path("test") / f"{str(name).replace('/', '_')}.json", store.json
+
+
+def check_folder(folder: Path) -> None:
+    """Nothing, for a place where an evaluation may be saved.
+
+    Raises:
+        UsageError: it holds something else.
+    """
+    if folder.exists() and not (folder / ABOUT).is_file():
+        if folder.is_dir() and not any(folder.iterdir()):
+            return
+        raise UsageError(f"{folder} is there already and holds no evaluation")
+
+
+def load_evaluation(folder: Path) -> Evaluation:
+    """An evaluation that was saved.
+
+    Raises:
+        UsageError: the folder holds none.
+    """
+    if not (folder / ABOUT).is_file():
+        raise UsageError(f"{folder} holds no evaluation: there is no {ABOUT}")
+    about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+    frames = folder / f"{FRAME_TABLE}.parquet"
+    return Evaluation(
+        about,
+        pd.read_parquet(folder / f"{TRACKS}.parquet"),
+        pd.read_parquet(frames) if frames.is_file() else pd.DataFrame(),
+    )
+
+
+class Separated(NamedTuple):
+    """A track with its estimates.
+
+    Attributes:
+        mixture: as its file has it.
+        sources: the model's.
+        references: of the sources.
+        estimates: likewise.
+        seconds: that separating it took.
+    """
+
+    track: Track
+    mixture: Float[Tensor, "A N"]
+    sources: tuple[str, ...]
+    references: Float[Tensor, "S A N"]
+    estimates: Float[Tensor, "S A N"]
+    seconds: float
+
+
+def _nothing(*_: object) -> None:
+    return
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Who is told.
+
+    Attributes:
+        on_track: of each track that is done, with its rows.
+        on_error: of each track that cannot be used, which is then left out; None raises.
+        on_separated: of each track's estimates, before they are forgotten.
+        say: of what else a user should know.
+    """
+
+    on_track: Callable[[Track, list[dict[str, object]]], None] = _nothing
+    on_error: Callable[[DataError], None] | None = None
+    on_separated: Callable[[Separated], None] = _nothing
+    say: Callable[[str], None] = _nothing
+
+
+def evaluate(
+    model: Separator,
+    tracks: Iterable[Track],
+    convention: Convention | None = None,
+    *,
+    batch_size: int = 1,
+    listener: Listener | None = None,
+) -> Evaluation:
+    """Separate every track and score every source of the model's spec.
+
+    Args:
+        model: used in evaluation mode; its modes are restored.
+        tracks: of the spec's sample rate and channels, with its sources; one is held at a time.
+        convention: None scores uSDR over chunks of the spec's segment.
+        batch_size: chunks at a time.
+        listener: who is told.
+
+    Raises:
+        DataError: a track that cannot be read, without on_error; or none that can.
+        MsdemucsError: an estimate that is not finite.
+    """
+    convention = convention or Convention()
+    listener = listener or Listener()
+    rows: list[dict[str, object]] = []
+    frames: list[dict[str, object]] = []
+    for track in tracks:
+        try:
+            found = _separate(model, track, convention, batch_size)
+        except DataError as error:
+            if listener.on_error is None:
+                raise
+            listener.on_error(error)
+            continue
+        own, of_frames = _score(found, convention, listener.say)
+        rows += own
+        frames += of_frames
+        listener.on_separated(found)
+        listener.on_track(track, own)
+    if not rows:
+        raise DataError("no track could be evaluated")
+    about = {"convention": asdict(convention), "sources": list(model.spec.sources)}
+    # as JSON has it, so that what was saved and loaded compares equal
+    return Evaluation(json.loads(json.dumps(about)), pd.DataFrame(rows), pd.DataFrame(frames))
+
+
+def _separate(model: Separator, track: Track, convention: Convention, batch_size: int) -> Separated:
+    spec = model.spec
+    mixture = torch.from_numpy(track.read_mixture())
+    references = torch.from_numpy(track.read_sources(spec.sources))
+    n_samples = round((convention.segment or spec.segment) * spec.sample_rate)
+    chunking = Chunking(
+        n_samples,
+        convention.overlap,
+        batch_size,
+        convention.weighting,
+        shifts=convention.shifts,
+        most_shift=spec.sample_rate // 2,
+    )
+    start = time.perf_counter()
+    estimates = separate_mixture(
+        model, mixture, normalised=convention.normalised, chunking=chunking
+    )
+    wait_for(device_of(model))
+    seconds = time.perf_counter() - start
+    return Separated(track, mixture, spec.sources, references, estimates, seconds)
+
+
+def _score(
+    found: Separated, convention: Convention, say: Callable[[str], None]
+) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
+    """The rows of a track, and those of its frames.
+
+    Raises:
+        MsdemucsError: an estimate that is not finite, whose mean over tracks would say nothing.
+    """
+    track, sources = found.track, found.sources
+    for source, estimate in zip(sources, found.estimates, strict=True):
+        if not bool(estimate.isfinite().all()):
+            raise MsdemucsError(
+                f"the estimate of “{source}” of “{track.name}” is not finite; the model's weights "
+                "diverged"
+            )
+    bss = _bsseval(found, convention, say) if "bsseval" in convention.metrics else None
+    rows: list[dict[str, object]] = []
+    frames: list[dict[str, object]] = []
+    for index, source in enumerate(sources):
+        reference, estimate = found.references[index], found.estimates[index]
+        row: dict[str, object] = {"group": track.group, "track": track.name, "source": source}
+        by_frame: dict[str, list[float]] = {}
+        if "usdr" in convention.metrics:
+            row["usdr_db"] = _number(usdr_db(reference, estimate))
+        if "sisdr" in convention.metrics:
+            row["si_sdr_db"] = _number(si_sdr_db(reference, estimate))
+        if "chunked" in convention.metrics:
+            size = max(1, round(convention.chunk * track.sample_rate))
+            chunks = chunk_sdrs_db(reference, estimate, chunk_samples=size)
+            by_frame["chunk_sdr_db"] = [_number(value) for value in chunks]
+        if bss is not None:
+            by_frame |= {name: one[index].tolist() for name, one in zip(BSS, bss, strict=True)}
+        row |= {name: _median(values) for name, values in by_frame.items()}
+        rows.append({**row, "seconds": found.seconds})
+        frames += _frame_rows(row, by_frame)
+    return rows, frames
+
+
+def _frame_rows(
+    row: dict[str, object], by_frame: dict[str, list[float]]
+) -> Iterator[dict[str, object]]:
+    """A row a frame; a metric with fewer frames than another has NaN in the others."""
+    count = max((len(values) for values in by_frame.values()), default=0)
+    where = {key: row[key] for key in ("group", "track", "source")}
+    for frame in range(count):
+        values = {
+            name: own[frame] if frame < len(own) else math.nan for name, own in by_frame.items()
+        }
+        yield {**where, "frame": frame, **values}
+
+
+def _bsseval(found: Separated, convention: Convention, say: Callable[[str], None]) -> BssEval:
+    """The frames' scores; NaN for a track with a stem that is silent throughout, as in museval."""
+    window = max(1, round(convention.window * found.track.sample_rate))
+    references, estimates = (
+        one.transpose(1, 2).numpy() for one in (found.references, found.estimates)
+    )
+    try:
+        if convention.engine == "msdemucs":
+            return bsseval(references, estimates, window=window, hop=window)
+        from museval.metrics import bss_eval
+
+        with np.errstate(all="ignore"):
+            return BssEval(*bss_eval(references, estimates, window=window, hop=window)[:4])
+    except (UsageError, ValueError) as error:
+        say(f"“{found.track.name}” has no BSSEval scores: {error}")
+        nothing = np.full((len(references), 1), np.nan)
+        return BssEval(nothing, nothing, nothing, nothing)
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _median(values: Sequence[float]) -> float:
+    """Museval's median over frames: without what is NaN or infinite."""
+    finite = [value for value in values if math.isfinite(value)]
+    return float(np.median(finite)) if finite else math.nan
+
+
+def scores_in(table: pd.DataFrame) -> list[str]:
+    """The columns that hold scores."""
+    return [str(name) for name in table if str(name).endswith("_db")]
+
+
+def _statistics(source: str, tracks: pd.DataFrame, frames: pd.DataFrame) -> dict[str, object]:
+    row: dict[str, object] = {"source": source, "tracks": len(tracks)}
+    for name in scores_in(tracks):
+        values = tracks[name].replace([np.inf, -np.inf], np.nan)
+        row |= {f"{name}.{kind}": getattr(values, kind)() for kind in ("mean", "median", "std")}
+        if name in frames:
+            own = frames[name].replace([np.inf, -np.inf], np.nan)
+            row |= {
+                f"{name}.frames_{kind}": getattr(own, kind)() for kind in ("mean", "median", "std")
+            }
+    return row

@@ -1,0 +1,101 @@
+"""`msdemucs evaluate`: scores of weights, comparisons, and the tutorial's pipeline."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from msdemucs import build, save_weights
+from msdemucs.cli.app import app
+from msdemucs.errors import UsageError
+from msdemucs.spec import load_spec
+from tests.data.conftest import write_noise
+from tests.specs import small
+
+RATE = 8000
+
+
+@pytest.fixture
+def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with two files of weights and tracks, where commands run."""
+    monkeypatch.chdir(tmp_path)
+    spec = small("htdemucs_n", {"attention": []})
+    for seed, name in enumerate(("one", "two")):
+        torch.manual_seed(seed)
+        save_weights(build(spec), Path(f"{name}.safetensors"))
+    for name in ("Ann - One", "Bob - Two"):
+        write_noise(Path("tracks/test") / name, n_samples=RATE, sample_rate=RATE)
+    return tmp_path
+
+
+def call(*arguments: str) -> str:
+    done = CliRunner().invoke(app, ["evaluate", *arguments])
+    if done.exception is not None:
+        raise done.exception
+    return done.stdout
+
+
+def test_scores_are_shown_saved_and_compared(there: Path) -> None:
+    for name in ("one", "two"):
+        said = call(f"{name}.safetensors", "--data", "tracks", "-o", name, "--metric", "sisdr")
+        assert "si_sdr_db.mean" in said
+        assert "2 tracks; mean, median and std are over tracks" in said
+    assert (there / "one" / "tracks.parquet").is_file()
+    said = call("--compare", "one", "two")
+    assert said.startswith("two less one\n")
+    assert "wilcoxon_p" in said
+    found = json.loads(call("--compare", "one", "two", "--json"))
+    assert {row["source"] for row in found["summary"]} >= {"vocals", "all"}
+
+
+@pytest.mark.usefixtures("there")
+def test_json_says_under_which_convention() -> None:
+    found = json.loads(call("one.safetensors", "--data", "tracks", "--overlap", "0.5", "--json"))
+    assert found["convention"]["overlap"] == 0.5
+    assert found["convention"]["segment"] == 0.25
+    assert found["spec"] == "htdemucs_n"
+    assert [row["source"] for row in found["summary"]][-1] == "all"
+
+
+@pytest.mark.usefixtures("there")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "give WEIGHTS, --data DIR"),
+        (["one.safetensors", "--data", "nowhere"], "nowhere: is no folder"),
+        (["three", "--data", "tracks"], "no weights “three”"),
+        (["one.safetensors", "--data", "tracks", "--excerpt", "9"], "write it as START-END"),
+        (["one.safetensors", "--data", "tracks", "--plots", "x"], "--plots needs --out"),
+        (
+            ["one.safetensors", "--data", "tracks", "--plots", "x", "-o", "new"],
+            "no track “x”; there is “Ann - One”, “Bob - Two”",
+        ),
+        (["one.safetensors", "--data", "tracks", "-o", "tracks"], "holds no evaluation"),
+        (["--compare", "one", "two"], "holds no evaluation"),
+    ],
+)
+def test_what_is_wrong_is_named(arguments: list[str], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        call(*arguments)
+
+
+@pytest.mark.slow
+def test_the_tutorials_pipeline_is_one_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torchaudio's model with random weights: fades over 0.1 s, SDR of every 5 s, spectrograms."""
+    monkeypatch.chdir(tmp_path)
+    narrow = load_spec("hdemucs_high", overrides={"channels.start": 4})
+    save_weights(build(narrow), Path("hdemucs_high.safetensors"), normalised=True)
+    write_noise(Path("tracks/test/Ann - One"), n_samples=11 * 44100, sample_rate=44100)
+    asked = ["--segment", "10", "--overlap", "0.01", "--weighting", "fade"]
+    asked += ["--metric", "chunked", "--chunk", "5"]
+    shown = ["--plots", "Ann - One", "--excerpt", "2-7", "-o", "tutorial"]
+    call("hdemucs_high.safetensors", "--data", "tracks", *asked, *shown)
+    frames = (tmp_path / "tutorial" / "frames.csv").read_text().splitlines()
+    assert frames[0] == "group,track,source,frame,chunk_sdr_db"
+    assert len(frames) == 1 + 4 * 2  # sources × whole excerpts of 5 s
+    pictures = sorted(path.name for path in (tmp_path / "tutorial" / "excerpts").glob("*.png"))
+    assert pictures == [f"Ann - One - {s}.png" for s in ("bass", "drums", "other", "vocals")]

@@ -1,0 +1,197 @@
+"""Are scores those of their conventions, summed up under their names, saved and read again?"""
+
+import json
+import math
+from pathlib import Path
+
+import museval
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from msdemucs.errors import DataError, MsdemucsError, UsageError
+from msdemucs.evaluate import bsseval, usdr_db
+from msdemucs.evaluate.evaluation import (
+    BSS,
+    Convention,
+    Evaluation,
+    Listener,
+    check_folder,
+    evaluate,
+    load_evaluation,
+)
+from msdemucs.evaluate.sdr import chunk_sdrs_db, si_sdr_db
+from tests.toys import SAMPLE_RATE, Broken, Scale, noise, track
+
+ALL = Convention(metrics=("usdr", "sisdr", "chunked", "bsseval"), chunk=0.05, window=0.05)
+N_SAMPLES = 8820  # four frames
+
+
+def two_tracks() -> list[object]:
+    return [
+        track(
+            {
+                "source0": noise(n_samples=N_SAMPLES, seed=2 * index),
+                "source1": noise(n_samples=N_SAMPLES, seed=2 * index + 1),
+            },
+            name=f"A - {index}",
+        )
+        for index in (1, 2)
+    ]
+
+
+def scored(**fields: object) -> Evaluation:
+    convention = Convention(**{**ALL.__dict__, **fields})
+    return evaluate(Scale(0.9, 0.4), two_tracks(), convention)  # type: ignore[arg-type]
+
+
+def test_every_metric_is_computed_on_whole_tracks_under_its_own_name() -> None:
+    found = scored()
+    first = two_tracks()[0]
+    mixture = torch.from_numpy(first.read_mixture())  # type: ignore[attr-defined]
+    references = torch.from_numpy(first.read_sources(["source0", "source1"]))  # type: ignore[attr-defined]
+    estimates = torch.stack([0.9 * mixture, 0.4 * mixture])
+    row = found.tracks.iloc[1]
+    assert (row.group, row.track, row.source) == ("toy", "A - 1", "source1")
+    assert row.usdr_db == pytest.approx(usdr_db(references[1], estimates[1]), abs=1e-4)
+    assert row.si_sdr_db == pytest.approx(si_sdr_db(references[1], estimates[1]), abs=1e-4)
+    window = round(0.05 * SAMPLE_RATE)
+    chunks = chunk_sdrs_db(references[1], estimates[1], chunk_samples=window)
+    assert row.chunk_sdr_db == pytest.approx(float(np.median(np.array(chunks, dtype=float))))
+    bss = bsseval(references.transpose(1, 2), estimates.transpose(1, 2), window=window, hop=window)
+    # a mixture with a gain has no artefacts: its SAR is the rounding of float32
+    for name, scores in zip(BSS[:3], bss[:3], strict=True):
+        assert row[name] == pytest.approx(float(np.median(scores[1])), abs=1e-3)
+    own = found.frames.query("track == 'A - 1' and source == 'source1'")
+    assert own.frame.tolist() == [0, 1, 2, 3]
+    np.testing.assert_allclose(own.sdr_bsseval_db, bss.sdr[1], atol=1e-3)
+
+
+def test_statistics_over_tracks_and_over_frames_have_their_own_names() -> None:
+    found = scored()
+    summary = found.summary()
+    assert list(summary.index) == ["source0", "source1", "all"]
+    of = found.tracks[found.tracks.source == "source0"]
+    assert summary.loc["source0", "usdr_db.mean"] == pytest.approx(of.usdr_db.mean())
+    assert summary.loc["source0", "sdr_bsseval_db.median"] == pytest.approx(
+        of.sdr_bsseval_db.median()
+    )
+    frames = found.frames[found.frames.source == "source0"].sdr_bsseval_db
+    assert summary.loc["source0", "sdr_bsseval_db.frames_mean"] == pytest.approx(frames.mean())
+    assert summary.loc["source0", "sdr_bsseval_db.frames_std"] == pytest.approx(frames.std())
+    by_track = found.tracks.groupby("track").usdr_db.mean()
+    assert summary.loc["all", "usdr_db.mean"] == pytest.approx(by_track.mean())
+    assert summary.loc["all", "usdr_db.std"] == pytest.approx(by_track.std())
+
+
+def test_both_engines_give_the_same_scores() -> None:
+    ours, theirs = scored(), scored(engine="museval")
+    for name in BSS:
+        np.testing.assert_allclose(ours.frames[name], theirs.frames[name], atol=1e-3)
+
+
+def test_what_is_saved_is_read_again(tmp_path: Path) -> None:
+    found = scored()
+    found.save(tmp_path / "a")
+    again = load_evaluation(tmp_path / "a")
+    assert again.about == found.about
+    pd.testing.assert_frame_equal(again.tracks, found.tracks)
+    pd.testing.assert_frame_equal(again.frames, found.frames)
+    assert len(pd.read_csv(tmp_path / "a" / "tracks.csv")) == 4
+
+
+def test_musevals_own_tools_read_the_scores(tmp_path: Path) -> None:
+    found = scored()
+    found.save(tmp_path / "a")
+    store = museval.EvalStore(frames_agg="median", tracks_agg="median")
+    store.add_eval_dir(str(tmp_path / "a" / "museval"))
+    theirs = store.agg_frames_tracks_scores()
+    summary = found.summary()
+    for source in ("source0", "source1"):
+        for ours, name in (("sdr", "SDR"), ("isr", "ISR"), ("sir", "SIR"), ("sar", "SAR")):
+            wanted = summary.loc[source, f"{ours}_bsseval_db.median"]
+            assert theirs[source][name] == pytest.approx(wanted, abs=1e-4)
+
+
+def test_a_stem_that_is_silent_throughout_has_no_bsseval_scores_and_says_so() -> None:
+    silent = track({"source0": noise(), "source1": 0 * noise()})
+    said: list[str] = []
+    found = evaluate(
+        Scale(0.5, 0.5),
+        [silent],
+        Convention(("usdr", "bsseval")),
+        listener=Listener(say=said.append),
+    )
+    assert found.tracks[list(BSS)].isna().all(axis=None)
+    assert math.isfinite(found.tracks.usdr_db[0])
+    assert math.isnan(found.tracks.usdr_db[1])
+    assert "has no BSSEval scores: the reference of source 1" in said[0]
+
+
+def test_a_track_that_cannot_be_read_is_told_and_the_others_are_scored() -> None:
+    damaged = track({"source0": noise()})
+    damaged = type(damaged)("A - Broken", "toy", "test", Broken({"source0": noise()}))
+    errors: list[DataError] = []
+    found = evaluate(
+        Scale(0.5),
+        [damaged, track({"source0": noise()})],
+        listener=Listener(on_error=errors.append),
+    )
+    assert len(found.tracks) == len(errors) == 1
+    with pytest.raises(DataError, match="no track could be evaluated"):
+        evaluate(Scale(0.5), [damaged], listener=Listener(on_error=errors.append))
+
+
+def test_estimates_that_are_not_finite_are_no_scores() -> None:
+    with pytest.raises(MsdemucsError, match=r"“source0” of .* is not finite"):
+        evaluate(Scale(math.nan), [track({"source0": noise()})])
+
+
+def test_normalised_weights_are_judged_as_they_separate() -> None:
+    class Listening(Scale):
+        """Notes how loud its input is."""
+
+        def forward(self, mixture: torch.Tensor) -> torch.Tensor:
+            heard.append(float(mixture.std()))
+            return super().forward(mixture)
+
+    heard: list[float] = []
+    quiet = track({"source0": noise(level=0.01)})
+    for normalised in (True, False):
+        evaluate(Listening(1.0, segment=1.0), [quiet], Convention(normalised=normalised))
+    assert heard[0] > 50 * heard[1]
+
+
+def test_a_folder_of_other_things_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years")
+    with pytest.raises(UsageError, match="is there already and holds no evaluation"):
+        check_folder(tmp_path)
+    check_folder(tmp_path / "new")
+    with pytest.raises(UsageError, match=r"holds no evaluation: there is no about.json"):
+        load_evaluation(tmp_path)
+
+
+def test_si_sdr_by_hand() -> None:
+    reference = torch.tensor([[1.0, 0.0, 0.0]])
+    assert si_sdr_db(reference, torch.tensor([[5.0, 0.5, 0.0]])) == pytest.approx(20)  # 10 to 1
+    assert si_sdr_db(reference, 3 * reference) == math.inf
+    assert si_sdr_db(reference, torch.tensor([[0.0, 1.0, 0.0]])) == -math.inf
+    assert si_sdr_db(0 * reference, reference) is None
+
+
+def test_chunks_are_whole_and_silent_ones_have_no_score() -> None:
+    reference, estimate = torch.ones(1, 10), torch.ones(1, 10)
+    reference[:, 3:6] = 0
+    estimate[:, 0:3] = 2
+    found = chunk_sdrs_db(reference, estimate, chunk_samples=3)
+    assert found[0] == pytest.approx(0, abs=1e-6)
+    assert found[1] is None
+    assert len(found) == 3  # the tenth sample fills no chunk
+    assert len(chunk_sdrs_db(reference, estimate, chunk_samples=100)) == 1
+
+
+def test_about_is_json(tmp_path: Path) -> None:
+    scored().save(tmp_path / "a")
+    about = json.loads((tmp_path / "a" / "about.json").read_text())
+    assert about["convention"]["metrics"] == ["usdr", "sisdr", "chunked", "bsseval"]
