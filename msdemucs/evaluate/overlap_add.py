@@ -240,7 +240,7 @@ def chunk_starts(n_samples: int, *, segment_samples: int, overlap: float) -> ran
 
 
 def _stride(segment_samples: int, overlap: float) -> int:
-    return max(1, round(segment_samples * (1 - overlap)))
+    return max(1, int((1 - overlap) * segment_samples))  # as Demucs rounds
 
 
 def lead_of(start: int, segment_samples: int, n_samples: int) -> int:
