@@ -31,9 +31,10 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from msdemucs import build, load_spec
-from msdemucs.evaluate import separate
-from msdemucs.evaluate.files import Output, Separation, separate_file
+from msdemucs.evaluate import separate_waveform
+from msdemucs.evaluate.files import Output, separate_file
 from msdemucs.evaluate.overlap_add import Chunking
+from msdemucs.evaluate.separation import Separation
 from msdemucs.measure import machine, peak_memory
 from msdemucs.measure.inference import wait_for
 from tests.model.peers import imported
@@ -87,7 +88,7 @@ def beside(asked: argparse.Namespace) -> tuple[object, ...]:
     taken: dict[str, list[float]] = {"ours": [], "theirs": []}
     for run in range(asked.repeats + 1):  # the first warms up
         mine = timed(
-            lambda: separate(ours, mixture, segment_samples=10 * RATE, batch_size=1),
+            lambda: separate_waveform(ours, mixture, segment_samples=10 * RATE, batch_size=1),
             place,
             taken["ours"],
         )

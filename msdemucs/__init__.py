@@ -13,6 +13,7 @@ from msdemucs.cost import cost
 from msdemucs.spec import Spec, load_spec, parse_spec
 
 if TYPE_CHECKING:
+    from msdemucs.evaluate import separate
     from msdemucs.model import Separator, build, load_pretrained, load_weights, save_weights
 
 __version__ = version("msdemucs")
@@ -27,13 +28,21 @@ __all__ = [
     "load_weights",
     "parse_spec",
     "save_weights",
+    "separate",
 ]
 
-_NEEDS_TORCH = {"Separator", "build", "load_pretrained", "load_weights", "save_weights"}
+_NEEDS_TORCH = {
+    "Separator": "model",
+    "build": "model",
+    "load_pretrained": "model",
+    "load_weights": "model",
+    "save_weights": "model",
+    "separate": "evaluate",
+}
 
 
 def __getattr__(name: str) -> object:
     # What needs torch is loaded when it is first asked for: importing torch takes seconds.
     if name in _NEEDS_TORCH:
-        return getattr(import_module("msdemucs.model"), name)
+        return getattr(import_module(f"msdemucs.{_NEEDS_TORCH[name]}"), name)
     raise AttributeError(f"module “{__name__}” has no attribute “{name}”")

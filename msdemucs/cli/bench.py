@@ -90,7 +90,7 @@ def _track_seconds(model: "Separator", batch: int, precision: "Precision") -> fl
     """Seconds to separate a track in chunks of a segment that overlap by a quarter."""
     import torch
 
-    from msdemucs.evaluate import separate
+    from msdemucs.evaluate import separate_waveform
     from msdemucs.measure import autocast
     from msdemucs.measure.inference import device_of, wait_for
 
@@ -100,7 +100,9 @@ def _track_seconds(model: "Separator", batch: int, precision: "Precision") -> fl
     mixture = 0.1 * torch.randn(shape, generator=generator)
     start = time.perf_counter()
     with autocast(device, precision):
-        separate(model, mixture, segment_samples=spec.n_samples, overlap=0.25, batch_size=batch)
+        separate_waveform(
+            model, mixture, segment_samples=spec.n_samples, overlap=0.25, batch_size=batch
+        )
     wait_for(device)
     return time.perf_counter() - start
 

@@ -15,10 +15,14 @@ from msdemucs.errors import DataError, UsageError
 from msdemucs.units import format_seconds
 
 if TYPE_CHECKING:
-    from msdemucs.evaluate.files import Output, Separation
+    from msdemucs.evaluate.files import Output, Written
+    from msdemucs.evaluate.separation import Separation
     from msdemucs.model import Separator
 
 OnChunks = Callable[[int, int], None]
+
+SECONDS_BETWEEN_LINES = 10.0
+"""Of the progress in a log."""
 
 
 class Depth(Enum):
@@ -93,8 +97,9 @@ def separate(  # noqa: PLR0913 (one option a thing that a user may decide)
     Files of any length need little memory. One that cannot be read is named, and the others are
     separated.
     """
-    from msdemucs.evaluate.files import Output, Separation, check_stems, outputs
+    from msdemucs.evaluate.files import Output, outputs
     from msdemucs.evaluate.overlap_add import Chunking
+    from msdemucs.evaluate.separation import Separation, check_stems
     from msdemucs.model.pretrained import find_weights
     from msdemucs.model.weights import load_weights, read_about
 
@@ -136,17 +141,30 @@ def _separate(model: "Separator", file: Path, place: "Output", how: "Separation"
     began = time.monotonic()
     try:
         with _progress(file.name) as on_chunks:
-            clipped = separate_file(model, file, place, how, on_chunks=on_chunks)
+            written = separate_file(model, file, place, how, on_chunks=on_chunks)
     except DataError as error:
         errors.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
         return True
-    taken = format_seconds(time.monotonic() - began)
-    out.print(f"{place.folder}: {', '.join(place.stems)}", markup=False, soft_wrap=True)
-    errors.print(f"{file.name}: {taken}", markup=False, highlight=False, soft_wrap=True)
-    if clipped:
-        message = f"{place.folder}: {clipped} samples were clipped; --as float keeps them"
-        errors.print(message, markup=False, soft_wrap=True)
+    _tell(file, place, written, time.monotonic() - began)
     return False
+
+
+def _tell(file: Path, place: "Output", written: "Written", seconds: float) -> None:
+    """What was written, how fast, and what a user should know of it."""
+    out.print(f"{place.folder}: {', '.join(place.stems)}", markup=False, soft_wrap=True)
+
+    def say(message: str) -> None:
+        errors.print(message, markup=False, highlight=False, soft_wrap=True)
+
+    speed = f"{written.seconds / seconds:.1f} times real time"
+    say(f"{file.name}: {format_seconds(seconds)}, {speed}")
+    if written.clipped:
+        say(f"{place.folder}: {written.clipped} samples were clipped; --as float keeps them")
+    if written.missing:
+        say(
+            f"warning: {file} ends {written.missing:.2f} s before its header says; the rest was "
+            "taken as silence"
+        )
 
 
 def on_device(model: "Separator", device: str) -> "Separator":
@@ -166,13 +184,25 @@ def on_device(model: "Separator", device: str) -> "Separator":
 
 @contextmanager
 def _progress(name: str) -> Iterator[OnChunks]:
-    """A bar on a terminal, nothing in a log."""
+    """A bar on a terminal, a line now and then in a log."""
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
         TaskProgressColumn(),
         TimeRemainingColumn(),
     )
+    began = said_at = time.monotonic()
     with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bars:
         task = bars.add_task(name, total=None)
-        yield lambda done, of: bars.update(task, completed=done, total=of)
+
+        def advanced(done: int, of: int) -> None:
+            nonlocal said_at
+            bars.update(task, completed=done, total=of)
+            now = time.monotonic()
+            if not errors.is_terminal and now - said_at >= SECONDS_BETWEEN_LINES:
+                said_at = now
+                left = format_seconds((now - began) / done * (of - done))
+                line = f"{name}: {done} of {of} chunks, {left} left"
+                errors.print(line, markup=False, highlight=False, soft_wrap=True)
+
+        yield advanced

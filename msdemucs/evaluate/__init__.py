@@ -1,8 +1,19 @@
 """What a trained model is worth: whole tracks separated, and scored against their stems."""
 
 from msdemucs.evaluate.bss_eval import BssEval, bsseval
-from msdemucs.evaluate.overlap_add import separate
+from msdemucs.evaluate.overlap_add import Chunking, separate_waveform
 from msdemucs.evaluate.sdr import usdr_db
+from msdemucs.evaluate.separation import separate, separate_mixture
 from msdemucs.evaluate.tables import Score, evaluate_tracks
 
-__all__ = ["BssEval", "Score", "bsseval", "evaluate_tracks", "separate", "usdr_db"]
+__all__ = [
+    "BssEval",
+    "Chunking",
+    "Score",
+    "bsseval",
+    "evaluate_tracks",
+    "separate",
+    "separate_mixture",
+    "separate_waveform",
+    "usdr_db",
+]

@@ -17,9 +17,9 @@ from torch import Tensor
 from msdemucs.data.tracks import Track
 from msdemucs.errors import DataError, MsdemucsError, UsageError
 from msdemucs.evaluate.bss_eval import BssEval, bsseval
-from msdemucs.evaluate.files import separate_mixture
 from msdemucs.evaluate.overlap_add import Chunking
 from msdemucs.evaluate.sdr import chunk_sdrs_db, si_sdr_db, usdr_db
+from msdemucs.evaluate.separation import separate_mixture
 from msdemucs.measure.inference import device_of, wait_for
 from msdemucs.model import Separator
 

@@ -108,7 +108,7 @@ class Chunking:
         return triangle if self.power == 1 else (triangle / triangle.max()) ** self.power
 
 
-def separate(  # noqa: PLR0913 (one argument a thing that a user may decide)
+def separate_waveform(  # noqa: PLR0913 (one argument a thing that a user may decide)
     model: nn.Module,
     mixture: Float[Tensor, "A N"],
     *,
@@ -170,10 +170,10 @@ def separate_blocks(
     Memory does not grow with the track.
 
     Args:
-        model: as for `separate`.
+        model: as for `separate_waveform`.
         source: of the mixture.
         chunking: how it is cut and joined.
-        on_chunks: as for `separate`.
+        on_chunks: as for `separate_waveform`.
 
     Raises:
         UsageError: a mixture without samples.

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from msdemucs.data.tracks import Track
 from msdemucs.errors import DataError, MsdemucsError
-from msdemucs.evaluate.overlap_add import separate
+from msdemucs.evaluate.overlap_add import separate_waveform
 from msdemucs.evaluate.sdr import usdr_db
 from msdemucs.measure.inference import wait_for
 from msdemucs.model import Separator
@@ -96,7 +96,7 @@ def _score(model: Separator, track: Track, *, overlap: float, batch_size: int) -
     spec = model.spec
     mixture = torch.from_numpy(track.read_mixture())
     start = time.perf_counter()
-    estimates = separate(
+    estimates = separate_waveform(
         model, mixture, segment_samples=spec.n_samples, overlap=overlap, batch_size=batch_size
     )
     wait_for(estimates.device)

@@ -10,8 +10,8 @@ import optuna
 from msdemucs.errors import DataError
 from msdemucs.spec import Spec
 
-Row = tuple[str, str, str, float | None, float | None]
-"""(group, track, source, usdr_db, input_usdr_db); None where the reference is silent."""
+Row = tuple[str, str, str, float | None, float | None, int]
+"""(group, track, source, usdr_db, input_usdr_db, seed); None where the reference is silent."""
 
 
 @dataclass(frozen=True)

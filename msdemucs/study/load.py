@@ -12,6 +12,7 @@ from msdemucs.spec import nearest
 from msdemucs.study.records import (
     CURVE_COLUMNS,
     GROUP_COLUMN_PREFIX,
+    RUNG_COLUMNS,
     SCORE_COLUMNS,
     TRIAL_COLUMNS,
     Direction,
@@ -111,6 +112,7 @@ def read_record(study: optuna.Study) -> StudyRecord:
         trials=_trials(stored),
         scores=_rows(stored, "scores", SCORE_COLUMNS),
         curves=_rows(stored, "curve", CURVE_COLUMNS),
+        rungs=_rows(stored, "rungs", RUNG_COLUMNS),
     )
 
 
@@ -147,13 +149,21 @@ def _trial(trial: FrozenTrial, columns: list[str]) -> Mapping[str, object]:
         "differences": attrs.get("differences", {}),
         "versions": attrs.get("versions", {}),
         "left_out": attrs.get("left_out", []),
+        "is_control": bool(attrs.get("is_control")),
+        **{name: attrs.get(name) or {} for name in ("arm", "violations", "recipe")},
     }
 
 
 def _rows(stored: list[FrozenTrial], attr: str, columns: tuple[str, ...]) -> pd.DataFrame:
-    """The rows that trials keep as lists, with the trial's number before each."""
+    """The rows that trials keep as lists, with the trial's number before each.
+
+    A row may end before the last columns, which older studies did not have.
+    """
+    missing = [math.nan] * len(columns)
     rows = [
-        [trial.number, *(math.nan if value is None else value for value in row)]
+        [trial.number, *(math.nan if value is None else value for value in row), *missing][
+            : len(columns)
+        ]
         for trial in stored
         for row in trial.user_attrs.get(attr, ())
     ]

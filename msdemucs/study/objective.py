@@ -65,7 +65,7 @@ class Bench:
             self.train(model, candidate, log)
             candidate.folder.mkdir(parents=True, exist_ok=True)
             save_weights(model, candidate.folder / WEIGHTS)
-            self.judge(model, log)
+            self.judge(model, candidate, log)
         log.record(
             {"peak_memory_bytes": memory.bytes, "peak_memory_increase_bytes": memory.increase_bytes}
         )
@@ -115,7 +115,7 @@ class Bench:
             done.average.apply()
         log.record({"train_seconds": done.seconds})
 
-    def judge(self, model: Separator, log: TrialLog) -> None:
+    def judge(self, model: Separator, candidate: Candidate, log: TrialLog) -> None:
         """Record the score of every test track and source, and their means.
 
         Raises:
@@ -132,7 +132,9 @@ class Bench:
         scores = evaluate_tracks(model, self.tracks.test, on_track=on_track, on_error=log.left_out)
         if not scores:
             raise DataError(f"none of the {len(self.tracks.test)} test tracks can be read")
-        log.scores([(s.group, s.track, s.source, s.usdr_db, s.input_usdr_db) for s in scores])
+        seed = candidate.seed
+        rows = [(s.group, s.track, s.source, s.usdr_db, s.input_usdr_db, seed) for s in scores]
+        log.scores(rows)
         log.record(summary(scores))
 
 

@@ -4,15 +4,16 @@ A record holds strings, numbers, dicts and pandas frames only; no Optuna object 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import pandas as pd
 
 Direction = Literal["maximize", "minimize"]
 
-STATES = ("complete", "failed", "running", "waiting", "infeasible")
-"""What a trial can be. Infeasible: refused before training, by its plan or by a constraint."""
+STATES = ("complete", "failed", "running", "waiting", "stopped", "infeasible")
+"""What a trial can be. Stopped: at a rung, its checkpoint kept. Infeasible: refused before
+training, by its plan or by a constraint."""
 
 TRIAL_COLUMNS = (
     "trial",  # int: the trial's number in its study
@@ -28,10 +29,24 @@ TRIAL_COLUMNS = (
     "latency_ms_p95",  # float, ms: its 95th percentile
     "rtf",  # float: seconds of compute for one second of audio
     "latency_busy",  # float: share of the cores that others kept busy while latency was measured
+    "inference_bytes",  # int: peak activation memory of one segment's forward pass, computed
+    "training_bytes",  # int: the same of a training step on one segment
     "peak_memory_bytes",  # int: peak of the whole process (CPU) or of the allocator (GPU)
     "seconds",  # float, s: wall time of the whole trial
     "train_seconds",  # float, s: wall time of its training alone
-    "seed",  # int
+    "cpu_seconds",  # float, s: CPU time of the trial's process
+    "gpu_seconds",  # float, s: wall time that a GPU was held; NaN without one
+    "steps",  # int: optimiser steps that the trial trained, over all its seeds
+    "stopped_at",  # int: the step of the rung at which it was stopped; NaN otherwise
+    "seed",  # int: the first of its seeds
+    "arm",  # dict: factor -> alternative, in an ablation; empty otherwise
+    "is_control",  # bool: of the random control arm
+    "duplicate_of",  # str | None: "study/trial" whose result it took, its spec being the same
+    "violations",  # dict: constraint -> by how much it is exceeded; empty where all hold
+    "recipe",  # dict: the full recipe that it was trained by; empty in older studies
+    "weights",  # str | None: path of its weights
+    "log",  # str | None: path of its log
+    "git",  # str | None: revision of the source tree, "+" after it where it was changed
     "spec",  # dict: the canonical full spec, as dump_spec gives it
     "spec_hash",  # str: 16 hexadecimal digits, name excluded
     "differences",  # dict: dotted field -> [value in the base, value in the trial]
@@ -53,8 +68,9 @@ SCORE_COLUMNS = (
     "source",  # str
     "usdr_db",  # float, dB: of the whole track; NaN when the reference is silent
     "input_usdr_db",  # float, dB: with the mixture as the estimate, the floor; NaN likewise
+    "seed",  # int: of the training
 )
-"""Columns of `StudyRecord.scores`, one row a trial, test track and source."""
+"""Columns of `StudyRecord.scores`, one row a trial, seed, test track and source."""
 
 CURVE_COLUMNS = (
     "trial",  # int
@@ -62,6 +78,24 @@ CURVE_COLUMNS = (
     "loss",  # float: training loss of the step, in the recipe's unit
 )
 """Columns of `StudyRecord.curves`, one row a logged step."""
+
+RUNG_COLUMNS = (
+    "trial",  # int
+    "seed",  # int: of the training
+    "step",  # int: of the rung
+    "usdr_db",  # float, dB
+)
+"""Columns of `StudyRecord.rungs`, one row a trial, seed and rung, the last step's included."""
+
+LATER_COLUMNS = (
+    "trial",  # int: the trial that it is about
+    "kind",  # str: "promotion", "rescore" …
+    "convention",  # str: "usdr_db", "sdr_bsseval_db" …
+    "value",  # float, dB
+    "seed",  # int
+    "detail",  # dict: recipe, steps, weights, when
+)
+"""Columns of `StudyRecord.later`: what was computed after a trial had ended."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +112,8 @@ class StudyRecord:
         trials: TRIAL_COLUMNS and a GROUP_COLUMN_PREFIX column for each group, by trial.
         scores: SCORE_COLUMNS.
         curves: CURVE_COLUMNS.
+        rungs: RUNG_COLUMNS; empty where nobody asked for rungs.
+        later: LATER_COLUMNS.
     """
 
     name: str
@@ -87,3 +123,5 @@ class StudyRecord:
     trials: pd.DataFrame
     scores: pd.DataFrame
     curves: pd.DataFrame
+    rungs: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(RUNG_COLUMNS)))
+    later: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(LATER_COLUMNS)))

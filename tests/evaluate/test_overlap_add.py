@@ -15,8 +15,8 @@ from msdemucs.evaluate.overlap_add import (
     Chunking,
     InMemory,
     chunk_starts,
-    separate,
     separate_blocks,
+    separate_waveform,
 )
 from msdemucs.spec import load_spec
 from tests.model.peers import FOUR, imported
@@ -66,7 +66,7 @@ def test_an_identity_model_returns_its_input(
     n_samples: int, segment_samples: int, overlap: float, batch_size: int, **options: object
 ) -> None:
     mixture = torch.rand((2, n_samples), generator=torch.Generator().manual_seed(n_samples)) - 0.5
-    estimate = separate(
+    estimate = separate_waveform(
         Scale(),
         mixture,
         segment_samples=segment_samples,
@@ -98,7 +98,7 @@ def test_a_quarter_of_each_chunk_is_shared() -> None:
 
 def test_chunks_fade_into_each_other_along_triangles() -> None:
     # Chunks of 4 weigh 1 2 2 1 and share 2 samples; the model says 1, then 2.
-    (estimate,) = separate(Count(), torch.zeros(1, 6), segment_samples=4, overlap=0.5)
+    (estimate,) = separate_waveform(Count(), torch.zeros(1, 6), segment_samples=4, overlap=0.5)
     expected = torch.tensor([[1.0, 1, (2 * 1 + 1 * 2) / 3, (1 * 1 + 2 * 2) / 3, 2, 2]])
     torch.testing.assert_close(estimate, expected)
 
@@ -106,8 +106,8 @@ def test_chunks_fade_into_each_other_along_triangles() -> None:
 def test_the_batch_size_changes_nothing_but_the_number_of_calls() -> None:
     mixture = torch.randn(2, 1000)
     one, many = Scale(0.5), Scale(0.5)
-    single = separate(one, mixture, segment_samples=100, overlap=0.5, batch_size=1)
-    batched = separate(many, mixture, segment_samples=100, overlap=0.5, batch_size=8)
+    single = separate_waveform(one, mixture, segment_samples=100, overlap=0.5, batch_size=1)
+    batched = separate_waveform(many, mixture, segment_samples=100, overlap=0.5, batch_size=8)
     assert torch.equal(single, batched)
     assert [shape[0] for shape, _, _ in one.calls] == [1] * 19
     assert [shape[0] for shape, _, _ in many.calls] == [8, 8, 3]
@@ -115,7 +115,7 @@ def test_the_batch_size_changes_nothing_but_the_number_of_calls() -> None:
 
 def test_every_chunk_has_the_length_of_a_segment() -> None:
     model = Scale()
-    separate(model, torch.randn(2, 130), segment_samples=100, batch_size=1)
+    separate_waveform(model, torch.randn(2, 130), segment_samples=100, batch_size=1)
     assert [shape for shape, _, _ in model.calls] == [(1, 2, 100), (1, 2, 100)]
 
 
@@ -123,7 +123,7 @@ def test_the_model_runs_without_dropout_and_gradients_and_keeps_its_modes() -> N
     model = Scale()
     model.train()
     model.inner.eval()
-    separate(model, torch.randn(2, 50), segment_samples=100)
+    separate_waveform(model, torch.randn(2, 50), segment_samples=100)
     assert [(training, inference) for _, training, inference in model.calls] == [(False, True)]
     assert (model.training, model.inner.training) == (True, False)
 
@@ -131,12 +131,12 @@ def test_the_model_runs_without_dropout_and_gradients_and_keeps_its_modes() -> N
 def test_modes_are_restored_when_the_model_fails() -> None:
     model = Failing().train()
     with pytest.raises(MemoryError):
-        separate(model, torch.randn(2, 50), segment_samples=100)
+        separate_waveform(model, torch.randn(2, 50), segment_samples=100)
     assert model.training
 
 
 def test_the_estimate_is_an_ordinary_tensor() -> None:
-    estimate = separate(Scale(), torch.randn(2, 50), segment_samples=20)
+    estimate = separate_waveform(Scale(), torch.randn(2, 50), segment_samples=20)
     assert not estimate.is_inference()
 
 
@@ -151,17 +151,17 @@ def test_the_estimate_is_an_ordinary_tensor() -> None:
 )
 def test_arguments_out_of_range_are_named(arguments: dict[str, float], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        separate(Scale(), torch.randn(2, 50), **{"segment_samples": 10, **arguments})  # type: ignore[arg-type]
+        separate_waveform(Scale(), torch.randn(2, 50), **{"segment_samples": 10, **arguments})  # type: ignore[arg-type]
 
 
 def test_a_mixture_without_samples_is_refused() -> None:
     with pytest.raises(UsageError, match="at least 1 sample"):
-        separate(Scale(), torch.randn(2, 0), segment_samples=10)
+        separate_waveform(Scale(), torch.randn(2, 0), segment_samples=10)
 
 
 def test_fades_are_lines_over_what_is_shared_and_flat_between() -> None:
     # chunks of 8 share 2 samples: 1/3 and 2/3 of the second, 2/3 and 1/3 of the first
-    (estimate,) = separate(
+    (estimate,) = separate_waveform(
         Count(), torch.zeros(1, 14), segment_samples=8, overlap=0.25, weighting="fade"
     )
     expected = [1.0] * 6 + [2 / 3 * 1 + 1 / 3 * 2, 1 / 3 * 1 + 2 / 3 * 2] + [2.0] * 6
@@ -170,7 +170,9 @@ def test_fades_are_lines_over_what_is_shared_and_flat_between() -> None:
 
 def test_a_power_listens_more_to_the_middles() -> None:
     # weights 1/4 1 1 1/4 (squares of 1/2 1 1 1/2): the shared samples follow the nearer chunk
-    (estimate,) = separate(Count(), torch.zeros(1, 6), segment_samples=4, overlap=0.5, power=2)
+    (estimate,) = separate_waveform(
+        Count(), torch.zeros(1, 6), segment_samples=4, overlap=0.5, power=2
+    )
     assert estimate[0, 2:4].tolist() == pytest.approx([(1 + 0.25 * 2) / 1.25, (0.25 + 2) / 1.25])
 
 
@@ -202,6 +204,6 @@ def test_tracks_are_separated_as_demucss_own_apply_model_does(seconds: float) ->
     )
     ours = imported(theirs, spec)
     mixture = torch.randn(2, round(seconds * 44100))
-    found = separate(ours, mixture, segment_samples=22050, overlap=overlap)
+    found = separate_waveform(ours, mixture, segment_samples=22050, overlap=overlap)
     wanted = apply_model(theirs, mixture[None], shifts=0, split=True, overlap=overlap)[0]
     torch.testing.assert_close(found, wanted, rtol=0, atol=3e-6 * float(wanted.abs().max()))

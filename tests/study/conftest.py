@@ -39,7 +39,10 @@ def toy(candidate: Candidate, log: TrialLog) -> None:
     log.phase("train", 2)
     log.loss(1, 1.0)
     log.loss(2, 0.5 + candidate.seed / 100)
-    log.scores([("band", "A - B", "bass", width, -6.0), ("room", "C - D", "bass", None, None)])
+    seed = candidate.seed
+    log.scores(
+        [("band", "A - B", "bass", width, -6.0, seed), ("room", "C - D", "bass", None, None, seed)]
+    )
     log.record({"usdr_db": width, "usdr_db/band": width, "latency_ms_p50": 3.0})
 
 
