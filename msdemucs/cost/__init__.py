@@ -4,6 +4,7 @@ from msdemucs.cost.account import Cost, NodeCost, cost
 from msdemucs.cost.dialects import ThopCount, ptflops_count, thop_count
 from msdemucs.cost.guard import Limits, check_size
 from msdemucs.cost.memory import inference_bytes, training_bytes
+from msdemucs.cost.width import solve_width, with_width
 
 __all__ = [
     "Cost",
@@ -14,6 +15,8 @@ __all__ = [
     "cost",
     "inference_bytes",
     "ptflops_count",
+    "solve_width",
     "thop_count",
     "training_bytes",
+    "with_width",
 ]

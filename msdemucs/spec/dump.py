@@ -48,7 +48,36 @@ def expanded(spec: Spec) -> Plain:
         cast(Plain, data["fusion"]).pop("bottleneck")
     if not spec.resolutions:
         data.pop("fusion")
+    _resolve_inherited(data, resolved)
+    _drop_idle(data, spec)
     return data
+
+
+def _resolve_inherited(data: Plain, resolved: Plan) -> None:
+    """Fill in what null takes from elsewhere: the waveform's schedules, the width of attention."""
+    if waveform := cast(Plain | None, data["waveform"]):
+        for name in ("kernel_size", "stride"):
+            waveform[name] = waveform[name] or data[name]
+    blocks = zip(cast(list[Plain], data["attention"]), resolved.blocks, strict=True)
+    for block, sized in blocks:
+        block["width"] = sized.width
+        block["at"] = sorted(cast(list[str], block["at"]))
+
+
+def _drop_idle(data: Plain, spec: Spec) -> None:
+    """Drop sections that no level of the model uses."""
+    if spec.norm and spec.norm.starts >= spec.depth:
+        data["norm"] = None
+    if spec.spectral and len(spec.resolutions) == 1:
+        cast(Plain, data["spectral"])["share"] = False
+    residual = spec.residual
+    if residual and not (residual.encoder or residual.decoder):
+        data["residual"] = None
+    elif residual:
+        for name in ("lstm", "attention"):
+            options = getattr(residual, name)
+            if options and options.starts >= spec.depth:
+                cast(Plain, data["residual"])[name] = None
 
 
 def spec_hash(spec: Spec) -> str:

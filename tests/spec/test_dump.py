@@ -58,3 +58,36 @@ def test_another_kind_is_one_difference() -> None:
 def test_a_field_that_is_not_there_is_a_key_error() -> None:
     with pytest.raises(KeyError, match=r"attention\.3\.heads"):
         get_field(load_spec("htdemucs"), "attention.3.heads")
+
+
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("htdemucs", {"kernel_size": [8, 8, 8, 8], "stride": {"start": 4}}),
+        ("htdemucs", {"kernel_size": {"start": 8, "at": {}}, "channels": {"start": 48}}),
+        ("htdemucs", {"waveform.kernel_size": 8, "waveform.stride": [4, 4, 4, 4]}),
+        ("htdemucs", {"attention.0.width": 384, "spectral.share": True}),
+        ("htdemucs", {"norm": None}),  # it starts at level 4 of 4
+        ("htdemucs", {"norm.starts": 9, "residual.lstm": {"starts": 4}}),
+        ("htdemucs_p", {"attention.0.at": ["decoder 0", "encoder 4"]}),
+        ("htdemucs_nf", {"residual": {"encoder": False, "depth": 7}}),
+    ],
+)
+def test_two_spellings_of_a_model_have_one_hash(name: str, fields: dict[str, object]) -> None:
+    respelled = load_spec(name, overrides=fields)
+    assert diff_specs(load_spec(name), respelled)
+    assert spec_hash(respelled) == spec_hash(load_spec(name))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"waveform.kernel_size": 6},
+        {"norm.starts": 3},
+        {"attention.0.width": 192},
+        {"residual.lstm": {"starts": 3}},
+        {"spectral.resolutions": [2048]},
+    ],
+)
+def test_another_model_has_another_hash(fields: dict[str, object]) -> None:
+    assert spec_hash(load_spec("htdemucs", overrides=fields)) != spec_hash(load_spec("htdemucs"))
