@@ -1,5 +1,7 @@
-"""Audio files in, estimates out."""
+"""Audio files in, files of stems out."""
 
+import resource
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from torchaudio.functional import resample
 
 from msdemucs import Separator, build
 from msdemucs.errors import DataError, UsageError
+from msdemucs.evaluate import files
 from msdemucs.evaluate.audio import read_mixture
 from msdemucs.evaluate.files import Output, outputs, separate_file
 from msdemucs.evaluate.overlap_add import Chunking
@@ -20,126 +23,6 @@ from msdemucs.measure import peak_memory
 from tests.specs import small
 
 RATE = 8000
-
-
-def sine(n_samples: int, *, rate: int = RATE, channels: int = 2) -> np.ndarray:
-    time = np.arange(n_samples) / rate
-    return np.stack([0.5 * np.sin(2 * np.pi * 200 * (i + 1) * time) for i in range(channels)], 1)
-
-
-@pytest.fixture
-def audio(tmp_path: Path) -> Path:
-    path = tmp_path / "song.wav"
-    soundfile.write(path, sine(RATE), RATE, subtype="FLOAT")
-    return path
-
-
-def read(path: Path, channels: int = 2) -> Tensor:
-    return read_mixture(path, sample_rate=RATE, audio_channels=channels)
-
-
-def test_a_file_of_the_models_rate_is_read_as_it_is(audio: Path) -> None:
-    assert torch.equal(read(audio), torch.from_numpy(sine(RATE).T.astype("float32")))
-
-
-def test_mono_goes_to_both_channels_and_stereo_becomes_its_mean(audio: Path) -> None:
-    mono = audio.with_name("mono.wav")
-    soundfile.write(mono, sine(RATE, channels=1), RATE, subtype="FLOAT")
-    left, right = read(mono)
-    assert torch.equal(left, right)
-    assert torch.allclose(read(audio, channels=1)[0], read(audio).mean(0))
-
-
-@pytest.mark.parametrize("rate", [44100, 48000, 22050, 4000])
-def test_another_rate_is_resampled(rate: int, tmp_path: Path) -> None:
-    path = tmp_path / "song.flac"
-    soundfile.write(path, sine(rate, rate=rate), rate)
-    found = read(path)
-    assert found.shape == (2, RATE)
-    inside = slice(200, -200)  # the ends ring
-    wanted = torch.from_numpy(sine(RATE).T.astype("float32"))
-    assert float((found - wanted)[:, inside].abs().max()) < 0.01
-
-
-def test_a_rate_without_a_small_ratio_is_refused(tmp_path: Path) -> None:
-    soundfile.write(tmp_path / "odd.wav", sine(100), 44101)
-    with pytest.raises(DataError, match="44101 Hz, which has no small ratio to 8000 Hz"):
-        read(tmp_path / "odd.wav")
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "reason"),
-    [
-        ("gone.wav", None, "there is no such file"),
-        ("text.wav", b"text", "cannot be read as audio"),
-        ("empty.wav", np.zeros((0, 2)), "is empty"),
-        ("five.wav", np.zeros((9, 5)), "has 5 channels, the model takes 2"),
-        ("nan.wav", np.full((9, 2), np.nan), "not finite"),
-    ],
-)
-def test_files_at_fault_are_named(
-    name: str, content: np.ndarray | bytes | None, reason: str, tmp_path: Path
-) -> None:
-    path = tmp_path / name
-    if isinstance(content, bytes):
-        path.write_bytes(content)
-    elif content is not None:
-        soundfile.write(path, content, RATE, subtype="FLOAT")
-    with pytest.raises(DataError, match=reason) as error:
-        read(path)
-    assert error.value.path == path
-
-
-# Separation
-
-
-class Halves(torch.nn.Module):
-    """A model that gives half of the mixture to each of two sources and keeps what it saw."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.spec = small("htdemucs", {"sources": ["a", "b"]})
-        self.seen: list[Tensor] = []
-
-    def forward(self, mixture: Float[Tensor, "B A N"]) -> Float[Tensor, "B S A N"]:
-        self.seen.append(mixture)
-        return torch.stack([mixture / 2] * 2, dim=1)
-
-
-def test_normalised_weights_see_a_mono_mixture_of_zero_mean_and_unit_deviation() -> None:
-    model = Halves()
-    mixture = 0.01 * torch.randn(2, model.spec.n_samples) + 0.3
-    estimates = separate_mixture(model, mixture, normalised=True)  # type: ignore[arg-type]
-    mono = model.seen[0][0].mean(0)
-    assert float(mono.mean()) == pytest.approx(0, abs=1e-4)
-    assert float(mono.std()) == pytest.approx(1, abs=1e-4)
-    assert torch.allclose(estimates[0], (mixture - mixture.mean()) / 2 + mixture.mean(), atol=1e-6)
-
-
-def test_other_weights_see_the_mixture_as_it_is() -> None:
-    model = Halves()
-    mixture = 0.01 * torch.randn(2, 3 * model.spec.n_samples) + 0.3
-    done: list[tuple[int, int]] = []
-    estimates = separate_mixture(
-        model,  # type: ignore[arg-type]
-        mixture,
-        normalised=False,
-        on_chunks=lambda *progress: done.append(progress),
-    )
-    assert torch.equal(model.seen[0][0], mixture[:, : model.spec.n_samples])
-    assert torch.allclose(estimates.sum(0), mixture, atol=1e-6)
-    assert done == [(1, 4), (2, 4), (3, 4), (4, 4)]
-
-
-@pytest.mark.parametrize("n_samples", [1, 300])
-def test_silence_stays_silent(n_samples: int) -> None:
-    model: Separator = build(small("htdemucs"))
-    estimates = separate_mixture(model, torch.zeros(2, n_samples), normalised=True)
-    assert estimates.shape == (4, 2, n_samples)
-    assert not estimates.any()
-
-
-# Files
 
 
 class Thirds(Separator):
@@ -189,7 +72,11 @@ def test_a_file_is_separated_at_its_own_rate_and_length(
 def test_blocks_of_a_file_give_what_the_whole_mixture_gives(tmp_path: Path) -> None:
     noise(tmp_path / "song.wav", 700_000, rate=48000)  # three blocks
     model: Separator = build(small("htdemucs", {"sources": ["drums", "vocals"]}))
-    whole = separate_mixture(model, read(tmp_path / "song.wav"), normalised=True)
+    whole = separate_mixture(
+        model,
+        read_mixture(tmp_path / "song.wav", sample_rate=RATE, audio_channels=2),
+        normalised=True,
+    )
     output = Output(tmp_path / "out", ("drums", "vocals"))
     separate_file(model, tmp_path / "song.wav", output, how(model, normalised=True))
     back = resample(whole, RATE, 48000)[..., :700_000]
@@ -280,6 +167,51 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         separate_file(
             model, tmp_path / "song.wav", Output(tmp_path / "out", ("drums",)), how(model)
         )
+
+
+@pytest.fixture
+def full_disk() -> Iterator[None]:
+    """No file may grow beyond 100 kB."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@pytest.mark.parametrize("format_", ["wav", "flac"])
+def test_a_full_disk_is_named_and_leaves_no_half_file(
+    tmp_path: Path, format_: str, request: pytest.FixtureRequest
+) -> None:
+    noise(tmp_path / "song.wav", 200_000)
+    request.getfixturevalue("full_disk")
+    model = Thirds()
+    output = Output(tmp_path / "out", ("drums",), format_)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="out: cannot be written"):
+        separate_file(model, tmp_path / "song.wav", output, how(model))
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_files_too_large_for_wav_headers_become_rf64(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = Output(tmp_path / "out", ("drums",))
+    assert output.container(2 * 3600 * 44100, "FLOAT") == "WAV"  # an hour, 1.3 GB
+    assert output.container(2 * 4 * 3600 * 44100, "FLOAT") == "RF64"
+    monkeypatch.setattr(files, "MOST_WAV_BYTES", 10_000)
+    audio = noise(tmp_path / "song.wav", 9000)
+    separate_file(Thirds(), tmp_path / "song.wav", output, how(Thirds()))
+    written = tmp_path / "out" / "drums.wav"
+    assert soundfile.info(written).format == "RF64"
+    np.testing.assert_allclose(soundfile.read(written)[0], 2 * audio / 3, atol=1e-6)
+
+
+def test_what_a_file_lacks_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "song.mp3"
+    soundfile.write(path, np.zeros((10 * RATE, 2)), RATE)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    written = separate_file(Thirds(), path, Output(tmp_path / "out", ("drums",)), how(Thirds()))
+    assert written.seconds == 10
+    assert 4 < written.missing < 6
 
 
 @pytest.mark.slow
