@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from packaging.utils import canonicalize_name
 import msdemucs
 from msdemucs.errors import SpecError
 from msdemucs.spec import expanded, zoo_names
+from msdemucs.train import Recipe, load_recipe
 
 ROOT = Path(__file__).parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -91,7 +93,7 @@ def test_installed_version_is_that_of_pyproject() -> None:
 def test_commands_of_the_documents_exist(document: str) -> None:
     misfits = []
     for line in shell_lines((ROOT / document).read_text()):
-        words = line.split()
+        words = shlex.split(line)
         if words[0] == "make":
             targets = [word for word in words[1:] if "=" not in word]
             misfits += [f"make {word}" for word in targets if word not in makefile_targets()]
@@ -120,6 +122,17 @@ def test_python_examples_of_the_readme_run(tmp_path: Path) -> None:
             [sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True
         )
         assert run.returncode == 0, run.stderr
+
+
+RECIPE_GUIDE = (ROOT / "docs" / "recipes.md").read_text()
+
+
+def test_the_recipe_of_the_guide_is_valid_and_its_tables_name_every_field(tmp_path: Path) -> None:
+    (example,) = re.findall(r"^```yaml\n(.*?)^```", RECIPE_GUIDE, re.DOTALL | re.MULTILINE)
+    (tmp_path / "mine.yaml").write_text(example)
+    assert load_recipe(tmp_path / "mine.yaml").n_steps == 8000
+    first_cells = re.findall(r"^\| (`[^|]+) \|", RECIPE_GUIDE, re.MULTILINE)
+    assert set(re.findall(r"`(\w+)`", " ".join(first_cells))) == set(Recipe.model_fields)
 
 
 SPEC_GUIDE = re.findall(
@@ -161,6 +174,7 @@ def test_the_contributing_guides_new_kind_needs_nothing_but_its_own_code(tmp_pat
 import torch
 from msdemucs.errors import SpecError
 from msdemucs.spec import expanded, zoo_names
+from msdemucs.train import Recipe, load_recipe
 from msdemucs.spec import Spec, dump_spec, parse_spec, spec_hash
 
 assert parse_spec(dump_spec(spec)) == spec

@@ -140,7 +140,7 @@ def _separate(model: "Separator", file: Path, place: "Output", how: "Separation"
 
     began = time.monotonic()
     try:
-        with _progress(file.name) as on_chunks:
+        with _progress(place.folder.name) as on_chunks:
             written = separate_file(model, file, place, how, on_chunks=on_chunks)
     except DataError as error:
         errors.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
@@ -157,7 +157,7 @@ def _tell(file: Path, place: "Output", written: "Written", seconds: float) -> No
         errors.print(message, markup=False, highlight=False, soft_wrap=True)
 
     speed = f"{written.seconds / seconds:.1f} times real time"
-    say(f"{file.name}: {format_seconds(seconds)}, {speed}")
+    say(f"{place.folder.name}: {format_seconds(seconds)}, {speed}")
     if written.clipped:
         say(f"{place.folder}: {written.clipped} samples were clipped; --as float keeps them")
     if written.missing:

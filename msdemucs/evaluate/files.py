@@ -76,6 +76,8 @@ class Output:
 def outputs(audio: Sequence[Path], wanted: Output, *, overwrite: bool) -> list[Output]:
     """Where each file's stems go, in a folder named after it; checked before anything is separated.
 
+    Files of one name (`A/mixture.wav`, `B/mixture.wav`) have their folders' names before theirs.
+
     Args:
         audio: the files to separate.
         wanted: with the folder that holds the folders.
@@ -84,7 +86,12 @@ def outputs(audio: Sequence[Path], wanted: Output, *, overwrite: bool) -> list[O
     Raises:
         UsageError: two files of the same name, or estimates that are there already.
     """
-    folders = [wanted.folder / path.stem for path in audio]
+    names = [path.stem for path in audio]
+    names = [
+        f"{path.resolve().parent.name} - {path.stem}" if names.count(path.stem) > 1 else path.stem
+        for path in audio
+    ]
+    folders = [wanted.folder / name for name in names]
     for index, one in enumerate(folders):
         if one in folders[:index]:
             first = audio[folders.index(one)]

@@ -238,7 +238,13 @@ def test_nothing_is_overwritten_unless_allowed(tmp_path: Path) -> None:
     assert outputs(songs, wanted, overwrite=True) == found
 
 
-def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
-    songs = [Path("x/one.wav"), Path("y/one.flac")]
-    with pytest.raises(UsageError, match=r"x/one.wav and y/one.flac would both be written to"):
+def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+    songs = [Path("x/mixture.wav"), Path("y/mixture.flac"), Path("z/song.wav")]
+    found = outputs(songs, Output(tmp_path, ("a",)), overwrite=True)
+    assert [one.folder.name for one in found] == ["x - mixture", "y - mixture", "song"]
+
+
+def test_two_files_that_cannot_be_told_apart_are_refused(tmp_path: Path) -> None:
+    songs = [Path("x/one.wav"), Path("x/one.flac")]
+    with pytest.raises(UsageError, match=r"x/one.wav and x/one.flac would both be written to"):
         outputs(songs, Output(tmp_path, ("a",)), overwrite=True)
