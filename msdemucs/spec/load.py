@@ -43,6 +43,16 @@ def load_unplanned(source: str | Path, *, overrides: Mapping[str, object] | None
     return validate(override(_resolve(find_spec(source), ()), overrides or {}), Spec)
 
 
+def read_document(source: str | Path) -> Node:
+    """The document of a zoo name or YAML file, `extends` resolved: a spec is made of it many times.
+
+    Raises:
+        UsageError: neither a zoo name nor a file.
+        SpecError: no YAML, or `extends` that leads nowhere.
+    """
+    return _resolve(find_spec(source), ())
+
+
 def parse_spec(
     data: Mapping[str, object], *, overrides: Mapping[str, object] | None = None
 ) -> Spec:

@@ -3,12 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import optuna
 
 from msdemucs.errors import DataError
 from msdemucs.spec import Spec
+
+if TYPE_CHECKING:
+    from msdemucs.train.recipe import Recipe
 
 Row = tuple[str, str, str, float | None, float | None, int]
 """(group, track, source, usdr_db, input_usdr_db, seed); None where the reference is silent."""
@@ -23,6 +26,7 @@ class Candidate:
         name: the baseline's name, or "trial 7".
         seed: seed of its initial weights and of the order of its data.
         folder: where its weights and logs go; made when something is written.
+        recipe: how it is trained; None for the study's own recipe.
     """
 
     trial: int
@@ -30,6 +34,7 @@ class Candidate:
     spec: Spec
     seed: int
     folder: Path
+    recipe: "Recipe | None" = None
 
 
 class Listener(Protocol):

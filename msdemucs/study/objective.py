@@ -14,9 +14,9 @@ from msdemucs.measure import latency, machine, peak_memory, quietly
 from msdemucs.model import Separator, build, save_weights
 from msdemucs.study.candidate import Candidate, TrialLog
 from msdemucs.study.reading import problem_at
-from msdemucs.study.space import Search, resolve
+from msdemucs.study.space import Search
 from msdemucs.study.tracks import Say, StudyTracks, gather
-from msdemucs.train import Recipe, Session, StepReport, augmentation, load_recipe, train
+from msdemucs.train import Recipe, Session, StepReport, augmentation, train
 
 WEIGHTS = "weights.safetensors"
 """The file in a trial's folder."""
@@ -31,7 +31,7 @@ def prepare(search: Search, *, say: Say) -> "Bench":
         DataError: no track that can be used.
     """
     try:
-        recipe = load_recipe(resolve(search.space.recipe, search.path.parent))
+        recipe = search.recipe({})
     except UsageError as error:
         raise SpecError([problem_at(search, "recipe", str(error))]) from None
     tracks = gather(search.space.data, search.base, segment=recipe.segment, say=say)
@@ -96,7 +96,7 @@ class Bench:
 
     def train(self, model: Separator, candidate: Candidate, log: TrialLog) -> None:
         """Train the model in place and record its learning curve."""
-        spec, recipe = candidate.spec, self.recipe
+        spec, recipe = candidate.spec, candidate.recipe or self.recipe
         sampler = SegmentSampler(
             self.tracks.train,
             sources=spec.sources,

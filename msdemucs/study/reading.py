@@ -9,6 +9,7 @@ from msdemucs.errors import Problem, SpecError, UsageError
 from msdemucs.spec import Spec, dump_spec, get_field, load_spec, nearest
 from msdemucs.spec.source import Node, read_yaml
 from msdemucs.spec.validate import validate
+from msdemucs.study.fields import spec_fields
 from msdemucs.study.space import Search, SearchSpace, resolve
 
 MOST_COMBINATIONS = 64
@@ -104,7 +105,8 @@ def _check(node: Node, space: SearchSpace, *, text: str, path: Path, setting: st
     Raises:
         SpecError: a base, baseline, field or choice that makes no valid spec, each at its line.
     """
-    base = _spec_at(_child(node, "base"), "base", resolve(space.base, path.parent), space.set)
+    alike = spec_fields(space.set)
+    base = _spec_at(_child(node, "base"), "base", resolve(space.base, path.parent), alike)
     baselines = _baselines(node, space, path.parent, base)
     search = Search(space, text, path, setting, base, baselines)
     problems = [
@@ -124,11 +126,12 @@ def _baselines(node: Node, space: SearchSpace, folder: Path, base: Spec) -> dict
         SpecError: a baseline that is no valid spec or has another task than the base.
     """
     specs: dict[str, Spec] = {}
+    alike = spec_fields(space.set)
     for index, (name, fields) in enumerate(space.baselines.items()):
         listed = _child(node, "baselines")
         place = listed.child(name) or listed.child(index) or listed
         field = f"baselines.{name}"
-        spec = _spec_at(place, field, resolve(name, folder), {**space.set, **fields})
+        spec = _spec_at(place, field, resolve(name, folder), {**alike, **fields})
         for task in TASK_FIELDS[1:]:
             here, there = getattr(spec, task), getattr(base, task)
             if here != there:

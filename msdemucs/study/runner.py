@@ -183,13 +183,15 @@ class Runner:
             spec = (
                 self.search.spec(fields, name=name) if only is None else self.search.baselines[name]
             )
+            recipe = self.search.recipe(fields)
         except SpecError as error:
             self.refuse(trial, error)
             return None
-        seed = int(trial.user_attrs.get("seed", self.search.space.sampler.seed + trial.number))
+        seed = int(trial.user_attrs.get("seed", self.search.space.seed))
         self.describe(spec, log)
         log.note("seed", seed)
-        return Candidate(trial.number, name, spec, seed, self.folder / str(trial.number))
+        log.note("recipe", recipe.model_dump(mode="json"))
+        return Candidate(trial.number, name, spec, seed, self.folder / str(trial.number), recipe)
 
     def describe(self, spec: Spec, log: TrialLog) -> None:
         """Record what is known before training: the spec, its costs, the versions at work."""

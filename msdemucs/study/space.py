@@ -3,14 +3,22 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, JsonValue, field_validator
 
-from msdemucs.spec import Section, Spec, load_spec, nearest, validate_data
+from msdemucs.spec import Section, Spec, nearest, validate_data
+from msdemucs.spec.load import read_document
+from msdemucs.spec.merge import override
+from msdemucs.spec.source import Node
+from msdemucs.study.fields import changed_spec, inner_last, recipe_fields, spec_fields
 from msdemucs.study.records import GROUP_COLUMN_PREFIX, Direction
 from msdemucs.study.variations import Variation
+
+if TYPE_CHECKING:
+    from msdemucs.train.recipe import Recipe
 
 OBJECTIVES = (
     "usdr_db",
@@ -36,7 +44,7 @@ class Sampler(Section):
     kind: Literal["tpe", "nsga2", "random"] = "tpe"
     """tpe: multivariate tree-structured Parzen estimator; nsga2: evolution; random: the control."""
     seed: Annotated[int, Field(ge=0)] = 0
-    """Seed of the proposals and, with the trial's number added, of each training."""
+    """Seed of the proposals; of trainings it is the study's."""
 
 
 class DataRoots(Section):
@@ -64,7 +72,8 @@ class SearchSpace(Section):
     base: str
     """The spec around which the search moves: a zoo name, or a path relative to this file."""
     set: Mapping[str, JsonValue] = {}
-    """Dotted spec fields set alike in the base and in every baseline: {segment: 2}."""
+    """Dotted spec fields set alike in the base and in every baseline, and dotted recipe fields set
+    for every trial: {segment: 2, recipe.steps: 100}."""
     vary: Mapping[str, Variation]
     """Dotted spec field → its choices or range."""
     baselines: Mapping[str, Mapping[str, JsonValue]] = {}
@@ -75,6 +84,9 @@ class SearchSpace(Section):
     """Trials to complete in all, baselines included."""
     sampler: Sampler = Sampler()
     """Who proposes the next trial."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of every training, the same for all trials: they begin with equal weights where their
+    layers are alike and see the same data in the same order, so that differences are paired."""
     recipe: str = "field_notes"
     """How each trial is trained: a shipped recipe's name, or a path relative to this file."""
     data: DataRoots = DataRoots()
@@ -157,7 +169,7 @@ class Search:
             roots = [str(path) for path in data]
             asked["data"] = {"train": roots, "test": roots}
         if seed is not None:
-            asked["sampler"]["seed"] = seed
+            asked["seed"] = asked["sampler"]["seed"] = seed
         return replace(self, space=validate_data(asked, SearchSpace, origin="command line"))
 
     def spec(self, fields: Mapping[str, object], *, name: str = "") -> Spec:
@@ -167,8 +179,26 @@ class Search:
             SpecError: the combination makes no valid spec.
         """
         named = {"name": name} if name else {}
-        source = resolve(self.space.base, self.path.parent)
-        return load_spec(source, overrides={**self.space.set, **fields, **named})
+        return changed_spec(self._document, {**spec_fields(fields), **named})
+
+    def recipe(self, fields: Mapping[str, object]) -> "Recipe":
+        """The study's recipe with varied fields in place; those of the spec are left aside.
+
+        Raises:
+            UsageError: a recipe that is neither shipped nor a file.
+            SpecError: the combination makes no valid recipe.
+        """
+        from msdemucs.train.recipe import load_recipe  # loads torch
+
+        source = resolve(self.space.recipe, self.path.parent)
+        changed = recipe_fields({**self.space.set, **fields})
+        return load_recipe(source, overrides={f: changed[f] for f in inner_last(changed)})
+
+    @cached_property
+    def _document(self) -> Node:
+        """The base as it was written, `set` applied."""
+        document = read_document(resolve(self.space.base, self.path.parent))
+        return override(document, spec_fields(self.space.set))
 
 
 def resolve(name: str, folder: Path) -> str | Path:

@@ -8,8 +8,11 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from msdemucs.data import Augmentation
 from msdemucs.errors import UsageError
-from msdemucs.spec import Section, load_validated, nearest
+from msdemucs.spec import Section, nearest
 from msdemucs.spec.kinds import OneOf
+from msdemucs.spec.merge import override
+from msdemucs.spec.source import read_yaml_file
+from msdemucs.spec.validate import validate
 from msdemucs.train.losses import L1, LossOptions
 from msdemucs.train.optimisers import Adam, OptimiserOptions
 from msdemucs.train.schedule import Cosine, ScheduleOptions
@@ -203,19 +206,32 @@ def recipe_names() -> list[str]:
     return sorted(path.stem for path in RECIPES.glob("*.yaml"))
 
 
-def load_recipe(source: str | Path) -> Recipe:
+def find_recipe(source: str | Path) -> Path:
+    """The file of a shipped recipe's name, or of a path.
+
+    Raises:
+        UsageError: neither a shipped name nor a file.
+    """
+    if isinstance(source, str) and source in recipe_names():
+        return RECIPES / f"{source}.yaml"
+    path = Path(source)
+    if path.is_file():
+        return path
+    if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
+        raise UsageError(f"{path}: there is no such file")
+    raise UsageError(f"there is no recipe “{source}”; {nearest(str(source), recipe_names())}")
+
+
+def load_recipe(source: str | Path, *, overrides: Mapping[str, object] | None = None) -> Recipe:
     """A recipe by its shipped name or from a YAML file.
+
+    Args:
+        source: the name or the path.
+        overrides: dotted field → value, applied last: {"lr": 3e-4, "ema.decay": 0.99}.
 
     Raises:
         UsageError: neither a shipped name nor a file.
         SpecError: every fault with file, line, column and field.
     """
-    shipped = RECIPES / f"{source}.yaml"
-    if isinstance(source, str) and source in recipe_names():
-        return load_validated(shipped, Recipe)
-    path = Path(source)
-    if path.is_file():
-        return load_validated(path, Recipe)
-    if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
-        raise UsageError(f"{path}: there is no such file")
-    raise UsageError(f"there is no recipe “{source}”; {nearest(str(source), recipe_names())}")
+    document = read_yaml_file(find_recipe(source))
+    return validate(override(document, overrides or {}), Recipe)
