@@ -14,7 +14,7 @@ UNCLAIMED_FOR = timedelta(minutes=1)
 MOST_KILLS = 3
 """A configuration whose process was killed so often is not tried again: it may be the reason."""
 
-CARRIED = ("baseline", "seed")
+CARRIED = ("baseline", "seed", "arm", "arm_name")
 """What a trial hands on to the one that repeats it."""
 
 

@@ -144,7 +144,7 @@ def _trial(trial: FrozenTrial, columns: list[str]) -> Mapping[str, object]:
     return row | {
         "trial": trial.number,
         "state": STATE_NAMES[trial.state],
-        "name": baseline or f"trial {trial.number}",
+        "name": baseline or attrs.get("arm_name") or f"trial {trial.number}",
         "params": {**trial.system_attrs.get("fixed_params", {}), **trial.params},
         "differences": attrs.get("differences", {}),
         "versions": attrs.get("versions", {}),

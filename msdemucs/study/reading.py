@@ -9,14 +9,12 @@ from msdemucs.errors import Problem, SpecError, UsageError
 from msdemucs.spec import Spec, dump_spec, get_field, load_spec, nearest
 from msdemucs.spec.source import Node, read_yaml
 from msdemucs.spec.validate import validate
+from msdemucs.study.arms import with_arms
 from msdemucs.study.fields import spec_fields
-from msdemucs.study.space import Search, SearchSpace, resolve
+from msdemucs.study.space import TASK_FIELDS, Search, SearchSpace, resolve
 
 MOST_COMBINATIONS = 64
 """How many combinations with other fields' values are tried before a value is refused."""
-
-TASK_FIELDS = ("name", "sources", "sample_rate", "audio_channels")
-"""What makes scores comparable: no study varies these."""
 
 
 def load_search_space(path: Path, *, small: bool = False) -> Search:
@@ -45,8 +43,8 @@ def problem_at(search: Search, field: str, message: str) -> Problem:
 def setting_of(root: Node, *, small: bool) -> Node:
     """The document in one setting: the fields of `small` replace the others.
 
-    Within `set` and `vary` they are replaced entry by entry. The small setting's study is called
-    <name>-small unless it has a name of its own.
+    Within `set`, `vary` and `factors` they are replaced entry by entry. The small setting's study
+    is called <name>-small unless it has a name of its own.
 
     Raises:
         SpecError: the small setting is asked for and is not there, or is no mapping.
@@ -66,7 +64,7 @@ def setting_of(root: Node, *, small: bool) -> Node:
     for key, node in delta.value.items():
         old = fields.get(key)
         if (
-            key in ("set", "vary")
+            key in ("set", "vary", "factors")
             and old
             and isinstance(old.value, dict)
             and isinstance(node.value, dict)
@@ -116,7 +114,7 @@ def _check(node: Node, space: SearchSpace, *, text: str, path: Path, setting: st
     ]
     if problems:
         raise SpecError(problems)
-    return search
+    return with_arms(search, node) if space.mode == "ablation" else search
 
 
 def _baselines(node: Node, space: SearchSpace, folder: Path, base: Spec) -> dict[str, Spec]:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from msdemucs.cost import cost
 from msdemucs.errors import MsdemucsError, SpecError, StudyError
 from msdemucs.spec import Spec, diff_specs, dump_spec, spec_hash
+from msdemucs.study.arms import arm_of, is_exhausted
 from msdemucs.study.candidate import Candidate, Evaluate, Listener, Silent, TrialLog
 from msdemucs.study.claims import claim, enqueue_again, recover
 from msdemucs.study.failures import Patience, is_bug, reason_of
@@ -136,6 +137,8 @@ class Runner:
         ran = 0
         while self.complete < self.search.space.trials:
             self.patience.check()
+            if is_exhausted(self.study, self.search):
+                break
             with interrupts.held():
                 trial = self.study.ask()
                 claim(trial)
@@ -178,11 +181,15 @@ class Runner:
         baseline = trial.user_attrs.get("baseline")
         only = None if baseline is None else expressed(self.search, baseline)
         fields = propose(trial, self.search.space.vary, only=only)
-        name = str(baseline or f"trial {trial.number}")
+        arm = trial.user_attrs.get("arm_name")
+        name = str(baseline or arm or f"trial {trial.number}")
         try:
-            spec = (
-                self.search.spec(fields, name=name) if only is None else self.search.baselines[name]
-            )
+            if self.search.arms:
+                spec, fields = arm_of(self.search, arm)
+            elif baseline is not None:
+                spec = self.search.baselines[baseline]
+            else:
+                spec = self.search.spec(fields, name=name)
             recipe = self.search.recipe(fields)
         except SpecError as error:
             self.refuse(trial, error)

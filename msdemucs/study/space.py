@@ -2,17 +2,20 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import Field, JsonValue, field_validator
+from pydantic import BeforeValidator, Field, JsonValue, field_validator, model_validator
 
+from msdemucs.errors import UsageError
 from msdemucs.spec import Section, Spec, nearest, validate_data
 from msdemucs.spec.load import read_document
 from msdemucs.spec.merge import override
 from msdemucs.spec.source import Node
+from msdemucs.study.ablation import Alternatives, ArmSpec
+from msdemucs.study.designs import Design, as_design
 from msdemucs.study.fields import changed_spec, inner_last, recipe_fields, spec_fields
 from msdemucs.study.records import GROUP_COLUMN_PREFIX, Direction
 from msdemucs.study.variations import Variation
@@ -33,6 +36,9 @@ OBJECTIVES = (
     "train_seconds",
 )
 """The recorded columns that a study can optimise, beside the score of one group of tracks."""
+
+TASK_FIELDS = ("name", "sources", "sample_rate", "audio_channels")
+"""What makes scores comparable: no study varies these."""
 
 EMBEDDED_BAND = "data/synthetic"
 EMBEDDED_SAMPLE = "data/sample"
@@ -74,8 +80,17 @@ class SearchSpace(Section):
     set: Mapping[str, JsonValue] = {}
     """Dotted spec fields set alike in the base and in every baseline, and dotted recipe fields set
     for every trial: {segment: 2, recipe.steps: 100}."""
-    vary: Mapping[str, Variation]
+    mode: Literal["search", "ablation"] = "search"
+    """search: trials are drawn from `vary`; ablation: arms are made of `factors` by `design`."""
+    vary: Mapping[str, Variation] = {}
     """Dotted spec field → its choices or range."""
+    factors: Mapping[str, Alternatives] = {}
+    """In an ablation, factor → alternatives → the dotted fields that differ from the base. An
+    alternative without fields names the base's own."""
+    design: Annotated[Design, BeforeValidator(as_design)] = Design()
+    """In an ablation, which combinations are trained."""
+    repeats: Annotated[int, Field(ge=1)] = 1
+    """Trainings, each with a seed of its own; an ablation's arms share the seeds."""
     baselines: Mapping[str, Mapping[str, JsonValue]] = {}
     """Zoo names (or paths) of the trials that come first; a mapping gives each its own fields."""
     objectives: Mapping[str, Direction] = {"usdr_db": "maximize", "macs_per_second": "minimize"}
@@ -108,12 +123,16 @@ class SearchSpace(Section):
             return {name: {} if fields is None else fields for name, fields in value.items()}
         return value
 
-    @field_validator("vary")
-    @classmethod
-    def _varies_something(cls, vary: Mapping[str, Variation]) -> Mapping[str, Variation]:
-        if not vary:
-            raise ValueError("needs at least one field to vary; found none")
-        return vary
+    @model_validator(mode="after")
+    def _one_question(self) -> Self:
+        asked, other = ("factors", "vary") if self.mode == "ablation" else ("vary", "factors")
+        if not getattr(self, asked):
+            what = "factor" if asked == "factors" else "field to vary"
+            raise ValueError(f"a study of mode {self.mode} needs at least one {what}; found none")
+        for name in (other, *(("baselines",) if self.mode == "ablation" else ())):
+            if getattr(self, name):
+                raise ValueError(f"{name} has no meaning in a study of mode {self.mode}")
+        return self
 
     @field_validator("objectives")
     @classmethod
@@ -138,6 +157,7 @@ class Search:
         setting: "full" or "small".
         base: the spec that differences are taken from, `set` applied.
         baselines: name → spec, `set` and its own fields applied.
+        arms: of an ablation, by name.
     """
 
     space: SearchSpace
@@ -146,6 +166,7 @@ class Search:
     setting: str
     base: Spec
     baselines: Mapping[str, Spec]
+    arms: Mapping[str, ArmSpec] = field(default_factory=dict)
 
     def asking(
         self,
@@ -159,7 +180,11 @@ class Search:
 
         Raises:
             SpecError: a name that names no file.
+            UsageError: a number of trials for an ablation, whose design has it.
         """
+        if trials is not None and self.arms:
+            wanted = f"{len(self.arms)} arms with {self.space.repeats} seeds each"
+            raise UsageError(f"an ablation trains its {wanted}: leave --trials out")
         asked = self.space.model_dump(mode="json")
         if trials is not None:
             asked["trials"] = trials

@@ -12,6 +12,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from msdemucs.errors import StudyError, UsageError
 from msdemucs.spec import dump_spec, nearest
+from msdemucs.study.arms import about_ablation, enqueue_arms
 from msdemucs.study.sampling import expressed, known_experiments, make_sampler
 from msdemucs.study.space import Search
 
@@ -123,6 +124,7 @@ def create_or_continue(
         optuna.delete_study(study_name=space.name, storage=storage)
         return _create(search, storage, attrs)
     _refuse_differences(study, {**_asked(search), **_compared(attrs)}, space.name)
+    enqueue_arms(study, search)
     study.sampler = make_sampler(space.sampler, drawn=len(study.get_trials(deepcopy=False)))
     return study
 
@@ -145,6 +147,7 @@ def _create(
         "search_space": search.text,
         "base": search.base.name,
         "setting": search.setting,
+        **({"ablation": about_ablation(search)} if search.arms else {}),
         "started": datetime.now(UTC).astimezone().isoformat(timespec="seconds"),
         **attrs,
     }
@@ -152,6 +155,7 @@ def _create(
         study.set_user_attr(key, value)
     for name in search.baselines:
         study.enqueue_trial(dict(expressed(search, name)), user_attrs={"baseline": name})
+    enqueue_arms(study, search)
     study.set_user_attr("asked", {**_asked(search), **_compared(attrs)})
     return study
 

@@ -1,0 +1,160 @@
+"""Ablations: what a file may ask, which trials it makes, and how they go on."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from msdemucs.errors import SpecError, UsageError
+from msdemucs.study.candidate import Candidate, TrialLog
+from msdemucs.study.load import load_study
+from msdemucs.study.reading import load_search_space
+from msdemucs.study.runner import run_study
+from msdemucs.study.space import Search
+from tests.study.conftest import toy
+
+ABLATION = """\
+name: parts
+mode: ablation
+base: htdemucs_n
+set: {segment: 0.5, channels.start: 4, attention.0.heads: 4, fusion.output.width: 5}
+factors:
+  fusion:
+    convolution: {}
+    per_source: {fusion.output: {kind: per_source}}
+    sum: {fusion.output: {kind: sum}}
+  resolutions:
+    three: {}
+    one: {spectral.resolutions: [4096]}
+repeats: 2
+"""
+
+
+Read = Callable[..., Search]
+
+
+@pytest.fixture
+def read(in_tmp: Path) -> Read:
+    def read(old: str = "", new: str = "", *, more: str = "") -> Search:
+        assert old in ABLATION
+        path = in_tmp / "parts.yaml"
+        path.write_text(ABLATION.replace(old, new, 1) + more)
+        return load_search_space(path)
+
+    return read
+
+
+def test_each_alternative_alone_by_default(read: Read) -> None:
+    search = read()
+    assert list(search.arms) == [
+        "base",
+        "fusion=per_source",
+        "fusion=sum",
+        "resolutions=one",
+    ]
+    assert search.space.trials == 8
+    spec = search.arms["resolutions=one"].spec
+    assert [r.n_fft for r in spec.spectral.resolutions] == [4096]  # type: ignore[union-attr]
+    assert spec.name == "resolutions=one"
+
+
+def test_full_designs_combine(read: Read) -> None:
+    two = "two: {spectral.resolutions: [2048, 4096]}"
+    search = read("one: {spectral.resolutions: [4096]}", two, more="design: full\n")
+    assert len(search.arms) == 6
+    arm = search.arms["fusion=sum, resolutions=two"]
+    assert arm.levels == {"fusion": "sum", "resolutions": "two"}
+    assert set(arm.fields) == {"fusion.output", "spectral.resolutions"}
+
+
+def test_combinations_that_cannot_be_built_refuse_the_design(read: Read) -> None:
+    with pytest.raises(SpecError) as caught:
+        read(more="design: full\n")
+    assert "fusion=per_source, resolutions=one makes no valid spec" in str(caught.value)
+    assert caught.value.first.line == 14
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message"),
+    [
+        ("kind: per_source", "kind: per_sorce", 8, "per_sorce"),
+        ("one: {spectral.resolutions: [4096]}", "one: {segment: 0.5}", 12, "changes nothing"),
+        ("one: {spectral.resolutions: [4096]}", "one: {sample_rate: 8000}", 12, "task"),
+        ("one: {spectral.resolutions: [4096]}", "one: {}", 11, "three, one"),
+        ("repeats: 2", "repeats: 2\ntrials: 9", 14, "4 arms with 2 seeds each"),
+        ("repeats: 2", "design: leave_one_out", 13, "fusion has 2"),
+        ("repeats: 2", "design: {kind: full, resolution: 4}", 13, "belongs to fractional"),
+        ("repeats: 2", "design: {kind: fractional, generators: [a]}", 13, "product"),
+        ("repeats: 2", "baselines: [htdemucs]", 1, "baselines has no meaning"),
+        ("mode: ablation\n", "", 1, "at least one field to vary"),
+    ],
+)
+def test_faults_are_told_at_their_line(
+    read: Read, old: str, new: str, line: int, message: str
+) -> None:
+    with pytest.raises(SpecError) as caught:
+        read(old, new)
+    assert caught.value.first.line == line
+    assert message in str(caught.value)
+
+
+def test_two_factors_cannot_set_one_field(read: Read) -> None:
+    with pytest.raises(SpecError) as caught:
+        read("one: {spectral.resolutions: [4096]}", "one: {fusion.output: {kind: weighted}}")
+    assert caught.value.first.line == 10
+    assert "fusion.output is set by an earlier factor already" in str(caught.value)
+
+
+def test_every_arm_is_trained_with_every_seed(read: Read) -> None:
+    search = read()
+    seen = []
+
+    def evaluate(candidate: Candidate, log: TrialLog) -> None:
+        seen.append((candidate.seed, candidate.name))
+        toy(candidate, log)
+
+    finished = run_study(search, evaluate)
+    assert finished.complete == 8
+    assert seen == [(seed, name) for seed in (0, 1) for name in search.arms]
+    record = load_study("parts")
+    assert record.attrs["ablation"] == {
+        "levels": {
+            "fusion": ["convolution", "per_source", "sum"],
+            "resolutions": ["three", "one"],
+        },
+        "design": {"kind": "one_at_a_time", "resolution": None, "generators": []},
+        "arms": 4,
+    }
+    assert record.trials.arm[3] == {"fusion": "convolution", "resolutions": "one"}
+    assert record.trials.name[3] == "resolutions=one"
+    assert record.trials.differences[3].keys() == {"spectral.resolutions"}
+
+
+def test_it_goes_on_where_it_was_interrupted_and_ends_without_what_failed(read: Read) -> None:
+    search = read()
+    done: list[tuple[str, int]] = []
+
+    def evaluate(candidate: Candidate, log: TrialLog) -> None:
+        if len(done) == 3 and not log.figures.get("again"):
+            done.append(("", -1))
+            raise KeyboardInterrupt
+        if candidate.name == "fusion=sum" and candidate.seed == 1:
+            raise UsageError("never")
+        done.append((candidate.name, candidate.seed))
+        toy(candidate, log)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_study(search, evaluate)
+    finished = run_study(search, evaluate)
+    assert finished.complete == 7
+    done.remove(("", -1))
+    assert len(done) == len(set(done)) == 7
+    again = run_study(search, evaluate)  # tries what failed once more, and ends
+    assert (again.ran, again.complete) == (1, 7)
+    assert run_study(search, evaluate).ran == 1
+    assert run_study(search, evaluate).ran == 0  # it failed three times
+
+
+def test_a_number_of_trials_is_refused(read: Read) -> None:
+    with pytest.raises(UsageError, match="4 arms with 2 seeds each"):
+        read().asking(trials=5)
