@@ -369,6 +369,9 @@ class Run:
         found = score(self.plain) if self.average is None else self.judge(score, self.average)
         torch.set_rng_state(drawn)
         self.plain.train()
+        if math.isnan(found):
+            self.session.say(f"step {step}: every held-out stem is silent; there is no score")
+            return
         if self.at.best is None or found > self.at.best[1]:
             self.at.best = (step, found)
             self.save()

@@ -321,6 +321,21 @@ def test_validation_comes_when_asked_and_changes_nothing(tmp_path: Path) -> None
     assert equal(plain, model)
 
 
+def test_held_out_stems_that_are_all_silent_are_said_to_give_no_score() -> None:
+    scores = iter([math.nan, 1.0, math.nan])
+    said: list[str] = []
+    found: list[tuple[int, float]] = []
+    session = Session(
+        validate=lambda _: next(scores),
+        on_validation=lambda *what: found.append(what),
+        say=said.append,
+    )
+    done = train(Small(), Halves(), recipe(steps=5, validation=VALIDATION), session)
+    assert found == [(4, 1.0)]
+    assert done.best == (4, 1.0)
+    assert [line.partition(":")[0] for line in said] == ["step 2", "step 5"]
+
+
 VALIDATION = Recipe(name="x", steps=1, batch_size=1, segment=1, validation={"every": 2}).validation  # type: ignore[arg-type]
 
 
