@@ -2,10 +2,11 @@
 
 from msdemucs.train.checkpoints import Checkpoints
 from msdemucs.train.devices import fabric_for
-from msdemucs.train.loop import Sampler, Session, StepReport, Training, train
+from msdemucs.train.loop import train
 from msdemucs.train.losses import Loss
 from msdemucs.train.recipe import Recipe, augmentation, load_recipe, recipe_names
 from msdemucs.train.schedule import learning_rate
+from msdemucs.train.session import Sampler, Session, StepReport, Training
 
 __all__ = [
     "Checkpoints",

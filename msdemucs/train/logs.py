@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from msdemucs.errors import UsageError
 from msdemucs.train.checkpoints import write_text
-from msdemucs.train.loop import StepReport
+from msdemucs.train.session import StepReport
 
 STEPS, SCORES = "log.csv", "validation.csv"
 STEP_COLUMNS = ("step", "loss", "lr", "gradient_norm", "samples_per_second")

@@ -4,112 +4,28 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from msdemucs.cost import training_bytes
 from msdemucs.data import Batch
 from msdemucs.errors import TrainingError
 from msdemucs.model import Separator
-from msdemucs.spec import plan
-from msdemucs.train.checkpoints import Checkpoints, State
+from msdemucs.train.checkpoints import State
 from msdemucs.train.devices import fabric_for
 from msdemucs.train.ema import MovingAverage
+from msdemucs.train.faults import explain_memory, explain_value, is_out_of_memory
 from msdemucs.train.interrupts import Interrupts
 from msdemucs.train.losses import Loss
 from msdemucs.train.optimisers import build_optimiser
 from msdemucs.train.recipe import Recipe
 from msdemucs.train.schedule import learning_rate
-from msdemucs.units import format_bytes
+from msdemucs.train.session import Sampler, Session, StepReport, Training
 
 SECONDS_BETWEEN_CHECKPOINTS = 600.0
 
 MOST_SCALED_DOWN = 20
 """Steps in a row that fp16's gradients may overflow while their scale is being found."""
-
-
-class Sampler(Protocol):
-    """Where batches come from."""
-
-    def batch(self, step: int) -> Batch:
-        """The batch of a step, the same whenever it is asked for."""
-
-
-@dataclass(frozen=True)
-class StepReport:
-    """What a step did.
-
-    Attributes:
-        step: counted from 1.
-        loss: of its batch, before the weights changed.
-        lr: its learning rate.
-        gradient_norm: before clipping.
-        seconds: since the run began, or went on.
-        samples_per_second: samples of audio (one a channel counts once) a second of this step,
-            reading included.
-    """
-
-    step: int
-    loss: float
-    lr: float
-    gradient_norm: float
-    seconds: float
-    samples_per_second: float
-
-
-@dataclass(frozen=True)
-class Training:
-    """What a run leaves beside the model.
-
-    Attributes:
-        curve: (step, loss) of every step that this call made.
-        seconds: wall time of this call.
-        step: the last that was made.
-        best: (step, dB) of the best validation, if there was one.
-        accumulate: parts in which batches went through the model at the end.
-        average: the moving average of the weights, where the recipe wants one.
-    """
-
-    curve: tuple[tuple[int, float], ...]
-    seconds: float
-    step: int
-    best: tuple[int, float] | None = None
-    accumulate: int = 1
-    average: MovingAverage | None = None
-
-
-def _nothing(*_: object) -> None:
-    return
-
-
-@dataclass(frozen=True)
-class Session:
-    """What surrounds a run and does not change what it learns.
-
-    Attributes:
-        device: where the model is trained.
-        fabric: for several devices, launched already; None makes one for the device.
-        checkpoints: where the run saves and goes on from; None does neither.
-        validate: scores the model, in dB; called as the recipe's validation says.
-        until: the step after which to stop for now; None for the recipe's last.
-        auto_batch: whether a batch that does not fit goes through in more parts.
-        on_step: is told of each step.
-        on_validation: is told of each score: its step and dB.
-        say: is told what else a user should know, a line at a time.
-    """
-
-    device: str = "cpu"
-    fabric: Fabric | None = None
-    checkpoints: Checkpoints | None = None
-    validate: Callable[[nn.Module], float] | None = None
-    until: int | None = None
-    auto_batch: bool = False
-    on_step: Callable[[StepReport], None] = _nothing
-    on_validation: Callable[[int, float], None] = _nothing
-    say: Callable[[str], None] = _nothing
 
 
 def train(
@@ -316,19 +232,15 @@ class Run:
             raise self.failure("norm of the gradients", norm, batch, step)
 
     def failure(self, what: str, value: float, batch: Batch, step: int) -> TrainingError:
-        """Why a run stops: the value, the batch's tracks, what to go back to and to try."""
-        tracks = ", ".join(f"“{name}”" for name in dict.fromkeys(batch.tracks))
-        found = "NaN" if math.isnan(value) else "infinite" if math.isinf(value) else f"{value:.3g}"
-        if math.isfinite(value):
-            found += f", beyond stop_norm {self.recipe.stop_norm:g}"
-        checkpoints = self.session.checkpoints
-        saved = checkpoints.steps() if checkpoints else []
-        good = f"; the last good checkpoint is {checkpoints.path(saved[-1])}" if saved else ""  # type: ignore[union-attr]
-        return TrainingError(
-            f"the {what} is {found}; the batch held {tracks}{good}. "
-            "A lower lr, a longer warm-up or a smaller clip_norm may help",
-            step=step,
+        """Why the run stops."""
+        reason = explain_value(
+            what,
+            value,
+            limit=self.recipe.stop_norm,
+            tracks=batch.tracks,
+            checkpoints=self.session.checkpoints,
         )
+        return TrainingError(reason, step=step)
 
     @property
     def can_part(self) -> bool:
@@ -343,19 +255,15 @@ class Run:
 
     def too_large(self, reason: str) -> str:
         """What was predicted, and what would fit instead."""
-        share = self.recipe.batch_size // self.fabric.world_size // self.at.accumulate
-        spec = self.plain.spec.model_copy(update={"segment": self.recipe.segment})
-        planned = plan(spec)
-        now = format_bytes(training_bytes(planned, batch=share))
-        message = f"out of memory ({reason}); {share} × {self.recipe.segment:g} s need about {now}"
+        share = self.recipe.batch_size // self.fabric.world_size
         parts = self.next_parts()
-        if parts == self.at.accumulate:
-            return f"{message}; shorten the recipe's segment, or narrow the model"
-        smaller = self.recipe.batch_size // self.fabric.world_size // parts
-        half = format_bytes(training_bytes(planned, batch=smaller))
-        return (
-            f"{message}, {smaller} need {half}: write accumulate: {parts} in the recipe, "
-            "or let --auto-batch find out"
+        return explain_memory(
+            reason,
+            self.plain.spec,
+            segment=self.recipe.segment,
+            share=share // self.at.accumulate,
+            smaller=share // parts,
+            parts=parts,
         )
 
     def validate(self, step: int) -> None:
@@ -424,10 +332,3 @@ class Run:
         best = (state["best"], state["best_db"]) if "best" in state else None
         self.at = Progress(step, state["accumulate"], best, state["overflows"])
         self.session.say(f"going on after step {step}")
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether Python's, the CPU's or the GPU's allocator had no more."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    return "can't allocate memory" in str(error) or "not enough memory" in str(error)

@@ -20,8 +20,9 @@ from msdemucs.spec import Spec, dump_spec, spec_hash
 from msdemucs.train.checkpoints import Checkpoints, flush, write_text
 from msdemucs.train.devices import fabric_for
 from msdemucs.train.logs import CsvLog, Log, TensorBoardLog
-from msdemucs.train.loop import Session, StepReport, Training, train
+from msdemucs.train.loop import train
 from msdemucs.train.recipe import Recipe, augmentation
+from msdemucs.train.session import Session, StepReport, Training
 
 ASKED, RESULT, WEIGHTS = "run.json", "result.json", "weights.safetensors"
 

@@ -1,0 +1,93 @@
+"""What surrounds a training run: where batches come from, who listens, what it leaves."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from lightning_fabric import Fabric
+from torch import nn
+
+from msdemucs.data import Batch
+from msdemucs.train.checkpoints import Checkpoints
+from msdemucs.train.ema import MovingAverage
+
+
+class Sampler(Protocol):
+    """Where batches come from."""
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step, the same whenever it is asked for."""
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What a step did.
+
+    Attributes:
+        step: counted from 1.
+        loss: of its batch, before the weights changed.
+        lr: its learning rate.
+        gradient_norm: before clipping.
+        seconds: since the run began, or went on.
+        samples_per_second: samples of audio (one a channel counts once) a second of this step,
+            reading included.
+    """
+
+    step: int
+    loss: float
+    lr: float
+    gradient_norm: float
+    seconds: float
+    samples_per_second: float
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a run leaves beside the model.
+
+    Attributes:
+        curve: (step, loss) of every step that this call made.
+        seconds: wall time of this call.
+        step: the last that was made.
+        best: (step, dB) of the best validation, if there was one.
+        accumulate: parts in which batches went through the model at the end.
+        average: the moving average of the weights, where the recipe wants one.
+    """
+
+    curve: tuple[tuple[int, float], ...]
+    seconds: float
+    step: int
+    best: tuple[int, float] | None = None
+    accumulate: int = 1
+    average: MovingAverage | None = None
+
+
+def _nothing(*_: object) -> None:
+    return
+
+
+@dataclass(frozen=True)
+class Session:
+    """What surrounds a run and does not change what it learns.
+
+    Attributes:
+        device: where the model is trained.
+        fabric: for several devices, launched already; None makes one for the device.
+        checkpoints: where the run saves and goes on from; None does neither.
+        validate: scores the model, in dB; called as the recipe's validation says.
+        until: the step after which to stop for now; None for the recipe's last.
+        auto_batch: whether a batch that does not fit goes through in more parts.
+        on_step: is told of each step.
+        on_validation: is told of each score: its step and dB.
+        say: is told what else a user should know, a line at a time.
+    """
+
+    device: str = "cpu"
+    fabric: Fabric | None = None
+    checkpoints: Checkpoints | None = None
+    validate: Callable[[nn.Module], float] | None = None
+    until: int | None = None
+    auto_batch: bool = False
+    on_step: Callable[[StepReport], None] = _nothing
+    on_validation: Callable[[int, float], None] = _nothing
+    say: Callable[[str], None] = _nothing
