@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from msdemucs.cli.chunks import Device, on_device
 from msdemucs.cli.console import errors, out
 from msdemucs.cli.spec import AsJson, Set, Source, Sources, overrides
 from msdemucs.spec import load_spec
@@ -31,7 +32,7 @@ def bench(  # noqa: PLR0913 (one option a thing that a user may decide)
     source: Source,
     set_: Set = None,
     sources: Sources = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")] = "cpu",
+    device: Device = "cpu",
     threads: Annotated[int | None, typer.Option(min=1, help="Of torch on the CPU.")] = None,
     batch: Annotated[int, typer.Option(min=1, help="Segments at a time.")] = 1,
     precision: Annotated[
@@ -43,7 +44,6 @@ def bench(  # noqa: PLR0913 (one option a thing that a user may decide)
 ) -> None:
     """Time a spec with random weights: a segment, and a track of 180 s in overlapping chunks."""
     spec = load_spec(source, overrides=overrides(set_, sources))
-    from msdemucs.cli.separate import on_device
     from msdemucs.measure import Timing, machine
     from msdemucs.model import build
 

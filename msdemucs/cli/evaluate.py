@@ -13,8 +13,17 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from msdemucs.cli.chunks import (
+    Batch,
+    Device,
+    Overlap,
+    Segment,
+    Shifts,
+    Weighting,
+    WeightingChoice,
+    on_device,
+)
 from msdemucs.cli.console import errors, out, print_table
-from msdemucs.cli.separate import WeightingChoice, on_device
 from msdemucs.errors import UsageError
 
 if TYPE_CHECKING:
@@ -56,18 +65,12 @@ def evaluate(  # noqa: PLR0913 (one option a thing that a user may decide)
         EngineChoice, typer.Option(help="Of bsseval; museval is the slow original.")
     ] = EngineChoice.MSDEMUCS,
     chunk: Annotated[float, typer.Option(min=0.01, help="Seconds of a chunk of chunked.")] = 1.0,
-    segment: Annotated[
-        float | None, typer.Option(min=0.01, help="Seconds given to the model; the spec's else.")
-    ] = None,
-    overlap: Annotated[
-        float, typer.Option(min=0, max=0.95, help="Share of a segment that the next repeats.")
-    ] = 0.25,
-    weighting: Annotated[
-        WeightingChoice, typer.Option(help="triangle: as Demucs; fade: lines over the overlap.")
-    ] = WeightingChoice.TRIANGLE,
-    shifts: Annotated[int, typer.Option(min=1, help="Separate so often, and average.")] = 1,
-    batch: Annotated[int, typer.Option(min=1, help="Segments at a time.")] = 1,
-    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")] = "cpu",
+    segment: Segment = None,
+    overlap: Overlap = 0.25,
+    weighting: Weighting = WeightingChoice.TRIANGLE,
+    shifts: Shifts = 1,
+    batch: Batch = 1,
+    device: Device = "cpu",
     output: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="DIR", help="Gets tables and JSON.")
     ] = None,

@@ -10,8 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from msdemucs.cli.chunks import (
+    Batch,
+    Device,
+    Overlap,
+    Segment,
+    Shifts,
+    Weighting,
+    WeightingChoice,
+    on_device,
+)
 from msdemucs.cli.console import errors, out
-from msdemucs.errors import DataError, UsageError
+from msdemucs.errors import DataError
 from msdemucs.units import format_seconds
 
 if TYPE_CHECKING:
@@ -41,13 +51,6 @@ class FileFormat(Enum):
     FLAC = "flac"
 
 
-class WeightingChoice(Enum):
-    """How chunks are joined."""
-
-    TRIANGLE = "triangle"
-    FADE = "fade"
-
-
 class PrecisionChoice(Enum):
     """How numbers are held in the model."""
 
@@ -67,19 +70,11 @@ def separate(  # noqa: PLR0913 (one option a thing that a user may decide)
     stems: Annotated[
         str | None, typer.Option(help="drums,vocals,accompaniment …; all sources otherwise.")
     ] = None,
-    segment: Annotated[
-        float | None, typer.Option(min=0.01, help="Seconds of a chunk; the spec's otherwise.")
-    ] = None,
-    overlap: Annotated[
-        float, typer.Option(min=0, max=0.95, help="Share of a chunk that the next one repeats.")
-    ] = 0.25,
-    weighting: Annotated[
-        WeightingChoice, typer.Option(help="triangle: as Demucs; fade: lines over the overlap.")
-    ] = WeightingChoice.TRIANGLE,
-    shifts: Annotated[
-        int, typer.Option(min=1, help="Separate so often, chunks begun elsewhere; averaged.")
-    ] = 1,
-    batch: Annotated[int, typer.Option(min=1, help="Chunks at a time.")] = 1,
+    segment: Segment = None,
+    overlap: Overlap = 0.25,
+    weighting: Weighting = WeightingChoice.TRIANGLE,
+    shifts: Shifts = 1,
+    batch: Batch = 1,
     precision: Annotated[
         PrecisionChoice, typer.Option(help="bfloat16: torch's autocast.")
     ] = PrecisionChoice.FLOAT32,
@@ -87,7 +82,7 @@ def separate(  # noqa: PLR0913 (one option a thing that a user may decide)
     as_: Annotated[
         Depth, typer.Option("--as", help="same: as the file; float: nothing clips.")
     ] = Depth.SAME,
-    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")] = "cpu",
+    device: Device = "cpu",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace estimates that are there already.")
     ] = False,
@@ -165,21 +160,6 @@ def _tell(file: Path, place: "Output", written: "Written", seconds: float) -> No
             f"warning: {file} ends {written.missing:.2f} s before its header says; the rest was "
             "taken as silence"
         )
-
-
-def on_device(model: "Separator", device: str) -> "Separator":
-    """The model on a device.
-
-    Raises:
-        UsageError: there is no such device.
-    """
-    import torch
-
-    try:
-        return model.to(torch.device(device))
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).partition("\n")[0]
-        raise UsageError(f"--device {device} cannot be used: {reason}") from None
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from msdemucs.cli.chunks import Device
 from msdemucs.cli.console import errors, out
 from msdemucs.cli.spec import Set, Source, Sources, overrides
 from msdemucs.spec import load_spec
@@ -51,7 +52,7 @@ def train(  # noqa: PLR0913 (one option a thing that a user may decide)
     weights: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Weights to begin with; none: drawn.")
     ] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")] = "cpu",
+    device: Device = "cpu",
     devices: Annotated[int, typer.Option(min=1, help="Processes that share each batch.")] = 1,
     threads: Annotated[int | None, typer.Option(min=1, help="Of torch on the CPU.")] = None,
     precision: Annotated[
