@@ -1,0 +1,157 @@
+"""Train every spec of benchmarks/sweep.yaml with two seeds and score it at every rung.
+
+    OMP_NUM_THREADS=1 nice -n 10 python benchmarks/sweep.py --band BAND
+
+Appends to benchmarks/sweep.csv a row a spec, seed and rung, and goes on where it was stopped: what
+the table has already is not trained again. The band is composed when its folder is not there: the
+embedded band's songs, mono at 6 kHz. benchmarks/search.py replays searches on the table.
+"""
+
+import argparse
+import csv
+import itertools
+import random
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.signal import resample_poly
+
+from msdemucs.cost import cost
+from msdemucs.data import SegmentSampler, Track, find_tracks
+from msdemucs.data.folders import quantise, write_track
+from msdemucs.data.synthetic import make_song
+from msdemucs.evaluate import evaluate_tracks
+from msdemucs.model import build
+from msdemucs.spec import spec_hash
+from msdemucs.study.reading import load_search_space
+from msdemucs.study.space import Search
+from msdemucs.study.variations import Scalar
+from msdemucs.train import Recipe, Session, StepReport, augmentation, train
+
+HERE = Path(__file__).parent
+RUNGS = (9, 27, 81, 243)
+SEEDS = (0, 1)
+FIGURES = ("hash", "macs_per_second", "parameters", "seed", "step", "usdr_db", "seconds")
+
+RECIPE = Recipe(
+    name="sweep",
+    steps=RUNGS[-1],
+    batch_size=4,
+    segment=0.5,
+    lr=2e-2,
+    final_lr=2e-3,
+    warmup_steps=5,
+    flip=True,
+    remix=True,
+)
+
+TRAIN, TEST = 8, 4
+SECONDS = 8.0
+UP, DOWN = 20, 147
+"""44.1 kHz × 20 / 147 = 6 kHz."""
+
+
+def compose(root: Path) -> None:
+    """Write the songs, mono at 6 kHz."""
+    for index in range(TRAIN + TEST):
+        song = make_song(0, index, SECONDS)
+        low = {
+            name: resample_poly(
+                np.asarray(stem, dtype=np.float64).mean(0, keepdims=True), UP, DOWN, axis=-1
+            )
+            for name, stem in song.stems.items()
+        }
+        stems, _ = quantise(low)
+        split = "train" if index < TRAIN else "test"
+        write_track(root / split / song.name, stems, sample_rate=6000)
+
+
+def points(search: Search) -> list[dict[str, Scalar]]:
+    """Every combination of labels, in an order that mixes them."""
+    vary = search.space.vary
+    labels = [[label for label, _ in variation.options] for variation in vary.values()]
+    found = [dict(zip(vary, values, strict=True)) for values in itertools.product(*labels)]
+    random.Random(0).shuffle(found)
+    return found
+
+
+def curve(
+    search: Search, labels: dict[str, Scalar], seed: int, tracks: dict[str, list[Track]]
+) -> Iterator[list[object]]:
+    """Rows of figures, a rung each, of one training."""
+    values = {field: search.space.vary[field].value_of(label) for field, label in labels.items()}
+    spec = search.spec(values)
+    torch.manual_seed(seed)
+    model = build(spec)
+    sampler = SegmentSampler(
+        tracks["train"],
+        sources=spec.sources,
+        segment_samples=round(RECIPE.segment * spec.sample_rate),
+        batch_size=RECIPE.batch_size,
+        seed=seed,
+        augmentation=augmentation(RECIPE),
+    )
+    known = cost(spec)
+    rows: list[list[object]] = []
+    begun, judging = time.process_time(), 0.0
+
+    def on_step(report: StepReport) -> None:
+        nonlocal judging
+        if report.step not in RUNGS:
+            return
+        before = time.process_time()
+        scores = evaluate_tracks(model, tracks["test"])
+        model.train()
+        found = [score.usdr_db for score in scores if score.usdr_db is not None]
+        seconds = before - begun - judging
+        judging += time.process_time() - before
+        figures = (spec_hash(spec), known.macs_per_second, known.parameters, seed, report.step)
+        rows.append([*figures, round(sum(found) / len(found), 4), round(seconds, 3)])
+
+    train(model, sampler, RECIPE, Session(on_step=on_step))
+    yield from rows
+
+
+def main() -> None:
+    """Fill the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--band", type=Path, default=Path("/tmp/band6"))
+    parser.add_argument("--table", type=Path, default=HERE / "sweep.csv")
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    if not asked.band.exists():
+        compose(asked.band)
+    search = load_search_space(HERE / "sweep.yaml")
+    find = partial(
+        find_tracks,
+        asked.band,
+        sources=search.base.sources,
+        sample_rate=search.base.sample_rate,
+        audio_channels=search.base.audio_channels,
+    )
+    tracks = {split: find(split=split) for split in ("train", "test")}
+    done = set()
+    if asked.table.exists():
+        with asked.table.open() as file:
+            fields = list(search.space.vary)
+            done = {tuple(row[name] for name in (*fields, "seed")) for row in csv.DictReader(file)}
+    for labels, seed in itertools.product(points(search), SEEDS):
+        key = tuple(str(value) for value in (*labels.values(), seed))
+        if key in done:
+            continue
+        rows = [[*labels.values(), *row] for row in curve(search, labels, seed, tracks)]
+        is_new = not asked.table.exists()
+        with asked.table.open("a", newline="") as file:
+            writer = csv.writer(file)
+            if is_new:
+                writer.writerow([*labels, *FIGURES])
+            writer.writerows(rows)
+        print(*key, *(row[-2] for row in rows), f"{rows[-1][-1]} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""Who goes on at a rung? Successive halving that ranks by a front, not by one number.
+
+Trials come to a rung one after another (asynchronously), each with its SDR there and with costs
+that were known before it began. Those at the rung are sorted into fronts by domination, each front
+is thinned so that its first points already span it, and the best 1/η go on. A newcomer is judged
+against those that came before it; one that was stopped may go on later, when others have come whom
+it beats.
+
+Sources: Li et al. 2020 (A System for Massively Parallel Hyperparameter Tuning, arXiv:1810.05934)
+for asynchronous halving; Schmucker et al. 2021 (Multi-objective Asynchronous Successive Halving,
+arXiv:2106.12639) for ranks by fronts; Salinas et al. 2021 (A Multi-Objective Perspective on Jointly
+Tuning Hardware and Hyperparameters, arXiv:2106.05680) for the ε-net; Deb et al. 2002 (NSGA-II) for
+domination in fronts and for the crowding distance. Tolerance, normalised log costs and a least
+number of survivors are ours.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+Thinning = Literal["epsilon_net", "crowding"]
+
+Point = tuple[float, ...]
+"""(SDR in dB, log of each cost)."""
+
+DIGITS = 9
+"""Distances that agree to so many digits are equal, so that rounding does not decide."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a rung knows of a trial.
+
+    Attributes:
+        usdr_db: its SDR after the rung's steps.
+        costs: known before training, each above 0 and the lower the better; as many for all.
+    """
+
+    usdr_db: float
+    costs: tuple[float, ...] = ()
+
+    @property
+    def point(self) -> Point:
+        """The SDR, and costs on the scale on which equal factors are equal steps."""
+        return (self.usdr_db, *(math.log(cost) for cost in self.costs))
+
+
+@dataclass(frozen=True)
+class Halving:
+    """The rule.
+
+    A *priority* is a trial's place among all at a rung, 0 for the best; an *order* lists trials
+    from best to worst. Priorities are what `goes_on` reads.
+
+    Attributes:
+        eta: one in so many goes on.
+        survivors: at least so many go on from every rung.
+        delta_db: an SDR counts as better only from so much more on, since training it again with
+            another seed would move it by as much.
+        thinning: how a front is ordered. epsilon_net: each next point is the one farthest from
+            those before it; crowding: ends first, then by the room around a point.
+    """
+
+    eta: float = 3.0
+    survivors: int = 1
+    delta_db: float = 0.0
+    thinning: Thinning = "epsilon_net"
+
+    def places(self, n_trials: int) -> int:
+        """How many of the trials that came to a rung go on from it."""
+        share = Fraction(n_trials) / Fraction(self.eta)
+        return max(self.survivors, math.ceil(share))
+
+    def goes_on(self, own: Standing, others: Sequence[Standing]) -> bool:
+        """Whether a trial is among those that go on.
+
+        Args:
+            own: the trial's.
+            others: of all others that came to the rung so far, those that were stopped or went on.
+        """
+        priority = self.priorities([own, *others])[0]
+        return priority < self.places(len(others) + 1)
+
+    def priorities(self, standings: Sequence[Standing]) -> list[int]:
+        """For each trial how many are placed before it; trials that stand alike share a place."""
+        points = [standing.point for standing in standings]
+        place, before = {}, 0
+        for point in self.order(points):
+            place[point] = before
+            before += points.count(point)
+        return [place[point] for point in points]
+
+    def order(self, points: Sequence[Point]) -> list[Point]:
+        """The points from best to worst, each once."""
+        thin = epsilon_net if self.thinning == "epsilon_net" else crowding
+        spans = ranges(points)
+        return [point for front in self.fronts(points) for point in thin(front, spans)]
+
+    def fronts(self, points: Sequence[Point]) -> list[list[Point]]:
+        """The points that none dominates, then those that none of the rest does, and so on."""
+        rest = sorted(set(points), key=_best_first)
+        found = []
+        while rest:
+            front = [p for p in rest if not any(self.dominates(other, p) for other in rest)]
+            found.append(front)
+            rest = [point for point in rest if point not in front]
+        return found
+
+    def dominates(self, one: Point, other: Point) -> bool:
+        """Whether a point is better beyond the tolerance, and in no cost worse."""
+        gain_db = one[0] - other[0]
+        cheaper = all(mine <= its for mine, its in zip(one[1:], other[1:], strict=True))
+        return cheaper and one != other and gain_db >= self.delta_db
+
+
+def ranges(points: Sequence[Point]) -> Point:
+    """The range of each coordinate, by which it is divided; 1 where there is none."""
+    spans = (max(values) - min(values) for values in zip(*points, strict=True))
+    return tuple(span or 1.0 for span in spans)
+
+
+def epsilon_net(front: Sequence[Point], spans: Point) -> list[Point]:
+    """A front in an order whose every beginning spans it: the farthest point comes next.
+
+    The first is the one of the highest SDR.
+
+    Args:
+        front: distinct points.
+        spans: what each coordinate is divided by before distances are taken.
+    """
+    rest = sorted(front, key=_best_first)
+    found = [rest.pop(0)]
+    while rest:
+        farthest = max(
+            rest,
+            key=lambda point: round(min(_distance(point, other, spans) for other in found), DIGITS),
+        )
+        rest.remove(farthest)
+        found.append(farthest)
+    return found
+
+
+def crowding(front: Sequence[Point], spans: Point) -> list[Point]:
+    """A front's ends first, then its points by the distance between the neighbours of each."""
+    room = dict.fromkeys(front, 0.0)
+    for axis, span in enumerate(spans):
+        along = sorted(front, key=lambda point: (point[axis], _best_first(point)))
+        room[along[0]] = room[along[-1]] = math.inf
+        for before, point, after in zip(along, along[1:], along[2:], strict=False):
+            room[point] += (after[axis] - before[axis]) / span
+    return sorted(front, key=lambda point: (-round(room[point], DIGITS), _best_first(point)))
+
+
+def _distance(one: Point, other: Point, spans: Point) -> float:
+    return math.hypot(*((a - b) / span for a, b, span in zip(one, other, spans, strict=True)))
+
+
+def _best_first(point: Point) -> Point:
+    """Sorts the highest SDR first, then the cheapest."""
+    return (-point[0], *point[1:])
