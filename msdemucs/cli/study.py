@@ -31,7 +31,10 @@ COLUMNS = {
 
 Storage = Annotated[
     str | None,
-    typer.Option(help="URL of the database; an SQLite file under studies/ when not given."),
+    typer.Option(
+        help="URL of the database, or a journal file's path; "
+        "an SQLite file under studies/ when not given."
+    ),
 ]
 
 
@@ -58,12 +61,13 @@ def run(  # noqa: PLR0913 (one option a thing that a user may decide)
     from msdemucs.cli.progress import progress
     from msdemucs.study.reading import load_search_space
     from msdemucs.study.runner import run_study
-    from msdemucs.study.storage import check_url, without_password
+    from msdemucs.study.storage import check_url, storage_url, without_password
 
     search = load_search_space(space, small=small).asking(
         trials=trials, name=name, data=data, seed=seed
     )
     if storage is not None:
+        storage = storage_url(search.space.name, storage)
         check_url(storage)
     options = {"trials": trials, "name": name, "storage": storage, "seed": seed}
     command = _command(space, small, options, data or [])

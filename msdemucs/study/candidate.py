@@ -109,6 +109,14 @@ class TrialLog:
         self._trial.set_user_attr("left_out", self._left_out)
         self._listener.said(f"left out: {error}")
 
+    def began(self, candidate: Candidate, *, complete: int, wanted: int) -> None:
+        """Say that the trial begins."""
+        self._listener.began(candidate, complete=complete, wanted=wanted)
+
+    def ended(self, trial: int, state: str, note: str) -> None:
+        """Say how the trial ended."""
+        self._listener.ended(trial, state, note)
+
     def phase(self, what: str, total: int) -> None:
         """Say that a phase of `total` steps begins."""
         self._listener.phase(what, total)

@@ -1,10 +1,21 @@
 """Why trials fail, in one line each, and when a study that only fails should stop."""
 
-from msdemucs.errors import MsdemucsError, StudyError
+import errno
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from msdemucs.errors import CheckpointError, MsdemucsError, StudyError
 
 MOST_BUGS_IN_A_ROW = 3
 MOST_FAILURES_IN_A_ROW = 10
 MOST_REFUSALS_IN_A_ROW = 200
+
+FULL_DISK = ("No space left", "disk is full", "Disk quota exceeded", "could not extend file")
+"""How systems, SQLite and PostgreSQL say it."""
+
+LEAST_SPACE = 1 << 20
+"""Bytes of free space under which a failed write, of whatever kind, is put down to the disk."""
 
 OUT_OF_MEMORY = "out of memory"
 
@@ -20,6 +31,27 @@ def reason_of(error: Exception) -> str:
 def is_bug(error: Exception) -> bool:
     """Whether the program is at fault, and not a candidate, its data or the machine's size."""
     return not isinstance(error, MsdemucsError) and not _is_out_of_memory(error)
+
+
+def is_disk_full(error: BaseException, folder: Path) -> bool:
+    """Whether something could not be written for want of space, in a folder or a database."""
+    for cause in _causes(error):
+        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if any(words in str(cause) for words in FULL_DISK):
+            return True
+    if not isinstance(error, CheckpointError | OSError | RuntimeError):
+        return False
+    there = next((path for path in (folder, *folder.parents) if path.is_dir()), None)
+    return there is not None and shutil.disk_usage(there).free < LEAST_SPACE
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and those that led to it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
 
 
 class Patience:

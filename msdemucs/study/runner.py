@@ -1,39 +1,48 @@
 """The loop of a study: propose, refuse or evaluate, record, go on; resumable at any point."""
 
+import errno
 import math
-import platform
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import optuna
-from optuna.exceptions import StorageInternalError
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from msdemucs.cost import cost
-from msdemucs.errors import MsdemucsError, SpecError, StudyError
+from msdemucs.errors import SpecError, StudyError
 from msdemucs.spec import Spec, diff_specs, dump_spec, spec_hash
 from msdemucs.study.arms import arm_of, is_exhausted
 from msdemucs.study.candidate import Candidate, Evaluate, Listener, Silent, TrialLog
-from msdemucs.study.claims import claim, enqueue_again, recover
-from msdemucs.study.failures import Patience, is_bug, reason_of
+from msdemucs.study.databases import AnyStorage, reason_of
+from msdemucs.study.diary import LOG, Diary
+from msdemucs.study.failures import Patience, is_bug, is_disk_full
+from msdemucs.study.failures import reason_of as why
+from msdemucs.study.leases import FOLDER, Lease, TrialLostError, enqueue_again
+from msdemucs.study.provenance import revision, versions
 from msdemucs.study.sampling import expressed, propose
 from msdemucs.study.space import Search
 from msdemucs.study.storage import (
     STUDIES,
     create_or_continue,
+    database_path,
     open_storage,
     storage_url,
     without_password,
 )
+from msdemucs.study.turns import Turns
 from msdemucs.train.interrupts import Interrupts
 
-PACKAGES = ("msdemucs", "torch", "optuna", "numpy")
-"""Whose versions are recorded with each trial."""
+NOT_THE_TRIALS = (
+    *(StorageInternalError, SQLAlchemyError),  # the storage fails
+    *(TrialLostError, UpdateFinishedTrialError),  # another process ended the trial
+)
+"""What a trial cannot cause."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +51,7 @@ class Finished:
 
     Attributes:
         ran: how many trials this call ran, whatever became of them.
-        complete: complete trials in the study.
+        complete: trials in the study that count: complete, or stopped at a rung.
         front: numbers of the trials that no other dominates.
         url: the database, without password.
     """
@@ -71,36 +80,60 @@ def run_study(
     listener: Listener | None = None,
     attrs: Mapping[str, object] | None = None,
 ) -> Finished:
-    """Run or continue a study until it has the complete trials that it wants.
+    """Run or continue a study until it has the trials that it wants, whoever else works on it.
 
     Args:
         search: what to vary, and how many trials.
         evaluate: trains and judges one candidate.
-        storage: URL of a database; an SQLite file in `directory` when not given.
+        storage: URL of a storage, or a file's path; an SQLite file in `directory` when not given.
         directory: where SQLite files and the trials' folders lie.
         listener: is told what happens.
         attrs: what to record about a new study: recipe, data, machine, command.
 
     Raises:
-        UsageError: no database's URL, or the study of that name asks something else.
-        StudyError: the storage cannot be used, or trials fail again and again.
+        UsageError: no storage's URL, or the study of that name asks something else.
+        StudyError: the storage cannot be used, a disk is full, or trials fail again and again.
         KeyboardInterrupt: Ctrl-C or SIGTERM; the study is left so that the same call continues.
     """
-    url = storage_url(search.space.name, storage, directory)
-    folder = directory / search.space.name / "trials"
-    try:
-        with Interrupts() as interrupts:
-            with interrupts.held():
-                study = create_or_continue(search, open_storage(url, create=True), attrs or {})
-            told = listener or Silent()
-            runner = Runner(study, search=search, evaluate=evaluate, listener=told, folder=folder)
-            ran = runner.run(interrupts)
+    name, told = search.space.name, listener or Silent()
+    url = storage_url(name, storage, directory)
+    with Interrupts() as interrupts, explained(url):
+        with interrupts.held():
+            opened = open_storage(url, create=True)
+            attend(opened, told, interrupts)
+            study = create_or_continue(search, opened, attrs or {})
+        turns = Turns(study, opened, wanted=lambda: search.space.trials, say=told.said)
+        folder = directory / name / "trials"
+        runner = Runner(turns, search=search, evaluate=evaluate, listener=told, folder=folder)
+        ran = runner.run(interrupts)
         front = tuple(trial.number for trial in study.best_trials)
-        return Finished(search.space.name, ran, runner.complete, front, without_password(url))
-    except (StorageInternalError, SQLAlchemyError) as error:
-        reason = str(error).splitlines()[0]
+        return Finished(name, ran, turns.standing().done, front, without_password(url))
+
+
+def attend(opened: AnyStorage, listener: Listener, interrupts: Interrupts) -> None:
+    """Have a storage tell when it waits for its database, and give up at Ctrl-C."""
+    opened.waiting.say = listener.said
+    opened.waiting.is_over = lambda: interrupts.is_pending
+
+
+@contextmanager
+def explained(url: str) -> Iterator[None]:
+    """A block in which what a storage or a disk does wrong becomes one error with its remedy.
+
+    Raises:
+        StudyError: the storage failed, or a disk is full.
+    """
+    shown = without_password(url)
+    try:
+        yield
+    except (StorageInternalError, SQLAlchemyError, OSError) as error:
+        if is_disk_full(error, database_path(url) or Path()):
+            raise StudyError(
+                f"{shown}: no space is left on its disk or on that of the trials' folders; nothing "
+                "that was finished is lost: free some, and the same command continues the study"
+            ) from error
         raise StudyError(
-            f"the database {without_password(url)} failed: {reason}; "
+            f"the database {shown} failed: {reason_of(error)}; "
             "once it works, the same command continues the study"
         ) from error
 
@@ -109,72 +142,84 @@ class Runner:
     """One process's part in a study."""
 
     def __init__(
-        self,
-        study: optuna.Study,
-        *,
-        search: Search,
-        evaluate: Evaluate,
-        listener: Listener,
-        folder: Path,
+        self, turns: Turns, *, search: Search, evaluate: Evaluate, listener: Listener, folder: Path
     ) -> None:
-        self.study = study
+        self.turns = turns
+        self.study = turns.study
         self.search = search
         self.evaluate = evaluate
         self.listener = listener
         self.folder = folder
         self.patience = Patience()
 
-    @property
-    def complete(self) -> int:
-        """Complete trials in the study, whoever ran them."""
-        return len(self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
-
     def run(self, interrupts: Interrupts) -> int:
         """Run trials until there are enough, and say how many."""
-        with interrupts.held():
-            for line in recover(self.study):
-                self.listener.said(line)
         ran = 0
-        while self.complete < self.search.space.trials:
+        while True:
             self.patience.check()
             if is_exhausted(self.study, self.search):
                 break
             with interrupts.held():
-                trial = self.study.ask()
-                claim(trial)
-            ran += self.run_trial(trial, interrupts)
-        return ran
+                trial = self.turns.next()
+            if trial is not None:
+                ran += self.run_trial(trial, interrupts)
+            elif self.turns.standing().is_done:
+                return ran
+            else:
+                self.turns.wait()
 
     def run_trial(self, trial: optuna.Trial, interrupts: Interrupts) -> bool:
         """One trial from proposal to record; False where its spec was refused.
 
         Raises:
             KeyboardInterrupt: the trial was interrupted, and is enqueued again.
+            OSError: no space is left on the disk; the trial is enqueued again if that works.
         """
-        log = TrialLog(trial, self.listener)
+        lease = Lease(trial)
+        diary = Diary(self.listener, self.folder_of(trial) / LOG, lease.check)
+        try:
+            with lease.renewed(), diary.open():
+                return self.attempt(trial, TrialLog(trial, diary), interrupts)
+        except (TrialLostError, UpdateFinishedTrialError):
+            self.listener.said(
+                f"trial {trial.number} was taken for dead and ended by another process"
+            )
+            return True
+
+    def attempt(self, trial: optuna.Trial, log: TrialLog, interrupts: Interrupts) -> bool:
+        """As `run_trial`; raises what ends the trial or the study from outside, too."""
         begun = time.monotonic()
+        stop: BaseException | None = None
         try:
             candidate = self.candidate(trial, log)
             if candidate is None:
                 return False
-            self.listener.began(candidate, complete=self.complete, wanted=self.search.space.trials)
+            standing = self.turns.standing()
+            log.began(candidate, complete=standing.done, wanted=standing.wanted)
             self.evaluate(candidate, log)
             log.record({"seconds": time.monotonic() - begun})
             outcome = Outcome(self.objectives(log))
-        except KeyboardInterrupt:
-            outcome = Outcome(failure="interrupted")
-        except MsdemucsError as error:
-            outcome = self.failed(trial, error)
-        except Exception as error:  # noqa: BLE001 (a bug in one trial must not lose a study)
-            outcome = self.failed(trial, error)
+        except KeyboardInterrupt as error:
+            outcome, stop = Outcome(failure="interrupted"), error
+        except Exception as error:  # (a bug in one trial must not lose a study)
+            if isinstance(error, NOT_THE_TRIALS):
+                raise
+            if is_disk_full(error, self.folder):
+                outcome, stop = Outcome(failure="interrupted"), OSError(errno.ENOSPC, str(error))
+            else:
+                outcome = self.failed(trial, error)
         with interrupts.held():
             if outcome.failure:
                 log.record({"seconds": time.monotonic() - begun})
             log.close()
-            self.end(trial, outcome)
-        if outcome.failure == "interrupted":
-            raise KeyboardInterrupt
+            self.end(trial, outcome, log)
+        if stop is not None:
+            raise stop
         return True
+
+    def folder_of(self, trial: optuna.Trial) -> Path:
+        """Where a trial's files lie: a trial that repeats another goes on in its folder."""
+        return self.folder / str(trial.user_attrs.get(FOLDER, trial.number))
 
     def candidate(self, trial: optuna.Trial, log: TrialLog) -> Candidate | None:
         """The trial's architecture with its costs on record; None when it is refused."""
@@ -198,7 +243,9 @@ class Runner:
         self.describe(spec, log)
         log.note("seed", seed)
         log.note("recipe", recipe.model_dump(mode="json"))
-        return Candidate(trial.number, name, spec, seed, self.folder / str(trial.number), recipe)
+        folder = self.folder_of(trial)
+        log.note("log", str(folder / LOG))
+        return Candidate(trial.number, name, spec, seed, folder, recipe)
 
     def describe(self, spec: Spec, log: TrialLog) -> None:
         """Record what is known before training: the spec, its costs, the versions at work."""
@@ -206,8 +253,8 @@ class Runner:
         log.note("spec", dump_spec(spec))
         log.note("spec_hash", spec_hash(spec))
         log.note("differences", {field: list(pair) for field, pair in differences.items()})
-        versions = {name: version(name) for name in PACKAGES}
-        log.note("versions", {"python": platform.python_version(), **versions})
+        log.note("versions", versions())
+        log.note("git", revision())
         known = cost(spec)
         log.record(
             {
@@ -243,24 +290,24 @@ class Runner:
         """A failure; the traceback of an unexpected one goes to the trial's folder."""
         self.patience.failed(error)
         if is_bug(error):
-            folder = self.folder / str(trial.number)
+            folder = self.folder_of(trial)
             folder.mkdir(parents=True, exist_ok=True)
             text = "".join(traceback.format_exception(error))
             (folder / "traceback.txt").write_text(text, encoding="utf-8")
-        return Outcome(failure=reason_of(error))
+        return Outcome(failure=why(error))
 
-    def end(self, trial: optuna.Trial, outcome: Outcome) -> None:
+    def end(self, trial: optuna.Trial, outcome: Outcome, log: TrialLog) -> None:
         """End the trial; a finished trial cannot be changed, so all else is written before."""
         if outcome.failure:
             trial.set_user_attr("failure", outcome.failure)
             self.study.tell(trial, state=TrialState.FAIL)
-            self.listener.ended(trial.number, "failed", outcome.failure)
+            log.ended(trial.number, "failed", outcome.failure)
         else:
             self.study.tell(trial, outcome.values)
             self.patience.succeeded()
             named = zip(self.search.space.objectives, outcome.values, strict=True)
             note = ", ".join(f"{name} {value:.4g}" for name, value in named)
-            self.listener.ended(trial.number, "complete", note)
+            log.ended(trial.number, "complete", note)
         if outcome.failure == "interrupted":
             stored = self.study.get_trials(deepcopy=False)[trial.number]
             enqueue_again(self.study, stored, "interrupted")

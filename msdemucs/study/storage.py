@@ -13,24 +13,36 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from msdemucs.errors import StudyError, UsageError
 from msdemucs.spec import dump_spec, nearest
 from msdemucs.study.arms import about_ablation, enqueue_arms
+from msdemucs.study.databases import AnyStorage, Database, Journal
 from msdemucs.study.sampling import expressed, known_experiments, make_sampler
 from msdemucs.study.space import Search
 
 STUDIES = Path("studies")
 """Where databases and trial folders land, relative to where the command is run."""
 
-LOCK_TIMEOUT_S = 300
-"""How long a writer waits for SQLite's lock before it gives up."""
+KINDS = ("sqlite", "journal", "postgresql")
+"""What a storage's URL begins with."""
+
+JOURNAL_ENDINGS = (".journal", ".log")
 
 
 def storage_url(name: str, storage: str | None, directory: Path = STUDIES) -> str:
-    """The database of a study: the one given, else <directory>/<name>.db."""
-    return storage or f"sqlite:///{directory / name}.db"
+    """The storage of a study: the one given, else the SQLite file <directory>/<name>.db.
+
+    A path that ends in .journal or .log is a journal file, one that ends in .db an SQLite file.
+    """
+    if storage is None:
+        return f"sqlite:///{directory / name}.db"
+    if "://" not in storage and storage.endswith(JOURNAL_ENDINGS):
+        return f"journal:///{storage}"
+    if "://" not in storage and storage.endswith(".db"):
+        return f"sqlite:///{storage}"
+    return storage
 
 
 def database_path(url: str) -> Path | None:
-    """The file of an SQLite URL; None for other databases."""
-    match = re.fullmatch(r"sqlite(?:\+\w+)?:///(.+?)(?:\?.*)?", url)
+    """The file of an SQLite or journal URL; None for a server's."""
+    match = re.fullmatch(r"(?:sqlite(?:\+\w+)?|journal):///(.+?)(?:\?.*)?", url)
     return Path(match[1]) if match else None
 
 
@@ -40,34 +52,43 @@ def without_password(url: str) -> str:
 
 
 def check_url(url: str) -> None:
-    """Nothing where a URL names a kind of database that can be opened from here.
+    """Nothing where a URL names a kind of storage that can be opened from here.
 
     Raises:
-        UsageError: no URL, a database that keeps nothing, a driver that is not installed.
+        UsageError: no URL, a storage that keeps nothing, a driver that is not installed.
     """
-    if re.fullmatch(r"sqlite(?:\+\w+)?:(//)?(/:memory:)?", url):
+    shown = without_password(url)
+    if re.fullmatch(r"sqlite(?:\+\w+)?:(//)?(/:memory:)?|journal:/*", url):
         raise UsageError(f"{url} keeps nothing: name a file, sqlite:///studies/a.db")
+    kind = re.split(r"[:+]", url)[0]
+    if "://" not in url or kind not in KINDS:
+        examples = "sqlite:///studies/a.db, journal:///studies/a.journal"
+        raise UsageError(
+            f"“{shown}” is not the URL of a database; "
+            f"for example {examples} or postgresql+psycopg://user@host/name"
+        )
+    if kind == "journal":
+        return
     try:
         sqlalchemy.create_engine(url)
-    except (ArgumentError, NoSuchModuleError):
-        example = "sqlite:///studies/a.db or postgresql+psycopg://user@host/name"
-        shown = without_password(url)
-        raise UsageError(f"“{shown}” is not the URL of a database; for example {example}") from None
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise UsageError(f"“{shown}” is not the URL of a database: {error}") from None
     except ImportError as error:
-        reason = f"{error}; install the database's driver"
-        raise UsageError(f"cannot open {without_password(url)}: {reason}") from None
+        reason = f"{error}; pip install 'msdemucs[postgres]', and begin with postgresql+psycopg://"
+        raise UsageError(f"cannot open {shown}: {reason}") from None
 
 
-def open_storage(url: str, *, create: bool = False) -> optuna.storages.RDBStorage:
-    """An open database.
+def open_storage(url: str, *, create: bool = False) -> AnyStorage:
+    """An open storage.
 
     Args:
-        url: as SQLAlchemy writes them: sqlite:///studies/a.db, postgresql://user@host/name.
-        create: make an SQLite file, and its folder, where there is none.
+        url: sqlite:///studies/a.db, journal:///studies/a.journal,
+            postgresql+psycopg://user@host/name.
+        create: make a file, and its folder, where there is none.
 
     Raises:
         UsageError: no URL, no such file, no driver.
-        StudyError: no access, not a database of Optuna's.
+        StudyError: no access, not a storage of Optuna's.
     """
     check_url(url)
     path = database_path(url)
@@ -76,20 +97,19 @@ def open_storage(url: str, *, create: bool = False) -> optuna.storages.RDBStorag
     elif path is not None and not path.is_file():
         raise UsageError(f"there is no study database {path}")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    arguments = {"timeout": LOCK_TIMEOUT_S} if path is not None else {}
     try:
-        return optuna.storages.RDBStorage(url, engine_kwargs={"connect_args": arguments})
-    except (SQLAlchemyError, RuntimeError, OSError) as error:
+        return Journal(path) if url.startswith("journal:") and path else Database(url)
+    except (SQLAlchemyError, RuntimeError, OSError, ValueError, KeyError) as error:
         reason = str(getattr(error, "orig", None) or error)
     raise StudyError(f"cannot open {without_password(url)}: {reason}")
 
 
-def study_names(storage: optuna.storages.RDBStorage) -> list[str]:
+def study_names(storage: AnyStorage) -> list[str]:
     """The names of the studies in a database, oldest first."""
     return [study.study_name for study in storage.get_all_studies()]
 
 
-def open_study(storage: optuna.storages.RDBStorage, name: str) -> optuna.Study:
+def open_study(storage: AnyStorage, name: str) -> optuna.Study:
     """A study of a database, to be read.
 
     Raises:
@@ -103,7 +123,7 @@ def open_study(storage: optuna.storages.RDBStorage, name: str) -> optuna.Study:
 
 
 def create_or_continue(
-    search: Search, storage: optuna.storages.RDBStorage, attrs: Mapping[str, object]
+    search: Search, storage: AnyStorage, attrs: Mapping[str, object]
 ) -> optuna.Study:
     """The study of a search space: as it was left, or new with its baselines enqueued.
 
@@ -129,9 +149,7 @@ def create_or_continue(
     return study
 
 
-def _create(
-    search: Search, storage: optuna.storages.RDBStorage, attrs: Mapping[str, object]
-) -> optuna.Study:
+def _create(search: Search, storage: AnyStorage, attrs: Mapping[str, object]) -> optuna.Study:
     space = search.space
     study = optuna.create_study(
         study_name=space.name,

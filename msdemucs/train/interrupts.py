@@ -36,6 +36,11 @@ class Interrupts:
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
 
+    @property
+    def is_pending(self) -> bool:
+        """Whether a signal waits for the end of `held()`."""
+        return self._is_pending
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """Finish what is inside before a signal is heard.

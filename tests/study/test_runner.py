@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import optuna
@@ -13,6 +14,7 @@ from optuna.trial import TrialState
 
 from msdemucs.errors import StudyError, TrainingError
 from msdemucs.spec import parse_spec, spec_hash
+from msdemucs.study import leases, turns
 from msdemucs.study.candidate import Candidate, Silent, TrialLog
 from msdemucs.study.load import load_study
 from msdemucs.study.runner import run_study
@@ -194,18 +196,24 @@ run_study(load_search_space(Path("toy.yaml")), evaluate)
     assert ears.lines == ["trial 1 was killed; its configuration is enqueued again"]
 
 
-def test_a_trial_of_a_living_process_elsewhere_is_left_alone(search: Search) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        run_study(search, interrupt_at(0))
+def test_a_trial_of_another_host_is_waited_for_until_its_lease_stays_unchanged(
+    search: Search, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_study(asking(search, trials=1), toy)
     study = optuna.load_study(study_name="toy", storage="sqlite:///studies/toy.db")
     other = study.ask()
+    other.set_user_attr("lease", datetime.now(UTC).isoformat())
     other.set_user_attr("owner", {"host": "elsewhere", "pid": 1, "since": 0.0})
+    monkeypatch.setattr(
+        turns.Turns, "wait", lambda _: monkeypatch.setattr(leases, "GIVEN_UP_AFTER_S", 0.0)
+    )
     ears = Ears()
-    run_study(search, toy, listener=ears)
-    assert stored()[other.number].state == TrialState.RUNNING
+    assert run_study(search, toy, listener=ears).complete == 5
     assert ears.lines == [
-        f"trial {other.number} is recorded as running: process 1 on elsewhere; left alone"
+        f"4 of 5 done; waiting for trial {other.number}, process 1 on elsewhere",
+        f"trial {other.number} was killed; its configuration is enqueued again",
     ]
+    assert [t.state for t in stored()].count(TrialState.COMPLETE) == 5
 
 
 def test_a_configuration_that_is_killed_three_times_is_not_tried_again(search: Search) -> None:
@@ -290,4 +298,4 @@ def test_running_out_of_memory_is_no_bug(search: Search) -> None:
     assert run_study(search, evaluate).complete == 5
     trials = load_study("toy").trials
     assert trials.failure[0].startswith("out of memory: DefaultCPUAllocator")
-    assert not Path("studies/toy/trials/0").exists()
+    assert not Path("studies/toy/trials/0/traceback.txt").exists()

@@ -1,0 +1,209 @@
+"""Who is running a trial, and what becomes of trials whose process is gone.
+
+Every running trial has an owner, and a lease that its owner renews each minute, in all storages
+alike. On the owner's host its process is looked up; from elsewhere a trial is given up when its
+lease has not changed for three minutes of the watcher's own clock: hosts need not agree on time.
+"""
+
+import os
+import platform
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import optuna
+import psutil
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import FrozenTrial, TrialState
+
+RENEWED_EVERY_S = 60.0
+GIVEN_UP_AFTER_S = 180.0
+"""How long a watcher sees a lease unchanged before it takes the trial for dead."""
+
+DEAD_AFTER_S = 3600.0
+"""A lease that is so old by the clock is not watched first."""
+
+MOST_KILLS = 3
+"""A configuration whose process was killed so often is not tried again: it may be the reason."""
+
+FOLDER = "folder"
+"""The attribute that names a trial's folder; a trial that repeats another takes its folder over,
+and so its checkpoints."""
+
+
+class TrialLostError(Exception):
+    """Another process took this one for dead and ended its trial."""
+
+
+def claim(trial: optuna.Trial, *, token: str = "") -> None:
+    """Write down that this process runs the trial, from now on.
+
+    Args:
+        trial: just begun.
+        token: by which whoever started this process finds the trial, should the process die.
+    """
+    given = sorted(trial.user_attrs)
+    trial.set_user_attr("lease", _now())
+    owner = {**_identity(), "token": token, "given": given}
+    trial.set_user_attr(FOLDER, str(trial.user_attrs.get(FOLDER, trial.number)))
+    trial.set_user_attr("started", _now())
+    trial.set_user_attr("owner", owner)
+
+
+class Lease:
+    """Renews a trial's lease while it runs.
+
+    Attributes:
+        is_lost: whether another process has ended the trial.
+    """
+
+    def __init__(self, trial: optuna.Trial) -> None:
+        self._trial = trial
+        self._over = threading.Event()
+        self.is_lost = False
+
+    def check(self) -> None:
+        """Nothing, while the trial is this process's own.
+
+        Raises:
+            TrialLostError: it is not.
+        """
+        if self.is_lost:
+            raise TrialLostError
+
+    @contextmanager
+    def renewed(self) -> Iterator[None]:
+        """A block during which a thread renews the lease."""
+        thread = threading.Thread(target=self._renew, name="lease", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._over.set()
+            thread.join(timeout=5)
+
+    def _renew(self) -> None:
+        while not self._over.wait(RENEWED_EVERY_S):
+            try:
+                self._trial.set_user_attr("lease", _now())
+            except UpdateFinishedTrialError:
+                self.is_lost = True
+                return
+            except Exception:  # noqa: BLE001, S112 (the trial's own writes will tell what is wrong)
+                continue
+
+
+class Watch:
+    """Sees which running trials have nobody at work on them.
+
+    Call `dead` only while holding the study's turn: nobody is then between beginning a trial and
+    claiming it.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[int, tuple[object, float]] = {}
+
+    def dead(self, trial: FrozenTrial) -> bool:
+        """Whether nobody can still be working on a running trial."""
+        owner = trial.user_attrs.get("owner")
+        if owner is None:
+            return True
+        if _is_here(owner):
+            return not _is_alive(owner)
+        lease = trial.user_attrs.get("lease")
+        now = time.monotonic()
+        before, since = self._seen.get(trial.number, (None, now))
+        if before != lease:
+            since = now
+        self._seen[trial.number] = (lease, since)
+        return now - since > GIVEN_UP_AFTER_S or _age(lease) > DEAD_AFTER_S
+
+
+def recover(study: optuna.Study, watch: Watch) -> list[str]:
+    """Fail and enqueue again the trials whose process is gone, and say so in a line each."""
+    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    return [line for trial in running if watch.dead(trial) for line in give_up(study, trial)]
+
+
+def give_up(study: optuna.Study, trial: FrozenTrial) -> list[str]:
+    """Fail a killed trial and enqueue it again; [] where another process did so first."""
+    try:
+        optuna.Trial(study, trial._trial_id).set_user_attr("failure", "killed")
+        study.tell(trial.number, state=TrialState.FAIL)
+    except (UpdateFinishedTrialError, ValueError):  # tell's word for a trial that has ended
+        return []
+    if enqueue_again(study, trial, "killed"):
+        return [f"trial {trial.number} was killed; its configuration is enqueued again"]
+    return [f"trial {trial.number} was killed, and is not tried again"]
+
+
+def enqueue_again(study: optuna.Study, trial: FrozenTrial, reason: str) -> bool:
+    """Enqueue a trial that was cut short: its parameters, its seed and its folder.
+
+    Returns:
+        Whether it will be tried again: not after MOST_KILLS kills, nor where it had not begun.
+    """
+    kills = int(trial.user_attrs.get("kills", 0)) + (reason == "killed")
+    params = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+    owner = trial.user_attrs.get("owner", {})
+    carried = {"baseline", "seed", FOLDER, *owner.get("given", ())} - {"kills", "repeats"}
+    attrs = {key: trial.user_attrs[key] for key in carried if key in trial.user_attrs}
+    if kills >= MOST_KILLS or not (params or attrs):
+        return False
+    study.enqueue_trial(params, user_attrs={**attrs, "kills": kills, "repeats": trial.number})
+    return True
+
+
+def whereabouts(trial: FrozenTrial) -> str:
+    """Who runs a trial, for people."""
+    owner = trial.user_attrs.get("owner", {})
+    return f"process {owner.get('pid', '?')} on {owner.get('host', '?')}"
+
+
+def _now() -> str:
+    return datetime.now(UTC).astimezone().isoformat(timespec="seconds")
+
+
+def _age(lease: object) -> float:
+    """Seconds since a lease was renewed, by the clocks of both hosts; 0 where it does not say."""
+    with suppress(TypeError, ValueError):
+        return (datetime.now(UTC) - datetime.fromisoformat(str(lease))).total_seconds()
+    return 0.0
+
+
+def _identity() -> dict[str, Any]:
+    return {"host": platform.node(), "pid": os.getpid(), "since": _since(), "pids": _pid_space()}
+
+
+def _since() -> float:
+    return psutil.Process().create_time()
+
+
+def _pid_space() -> str:
+    """What tells the process numbers of one container from another's; "" where nothing does."""
+    with suppress(OSError):
+        return str(Path("/proc/self/ns/pid").readlink())
+    return ""
+
+
+def _is_here(owner: Mapping[str, Any]) -> bool:
+    """Whether the owner's process could be looked up from here."""
+    return bool(owner["host"] == platform.node() and owner.get("pids", "") == _pid_space())
+
+
+def _is_alive(owner: Mapping[str, Any]) -> bool:
+    """Whether the owner's process, of this host, is there and at work on a trial.
+
+    This process itself is not: it asks between its trials.
+    """
+    if owner["pid"] == os.getpid():
+        return False
+    try:
+        since = psutil.Process(int(owner["pid"])).create_time()
+    except psutil.NoSuchProcess:
+        return False
+    return abs(since - float(owner["since"])) < 1

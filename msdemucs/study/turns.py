@@ -1,0 +1,108 @@
+"""Which trial a process runs next, so that all processes together run as many as are wanted."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from msdemucs.study.databases import AnyStorage
+from msdemucs.study.leases import Watch, claim, recover, whereabouts
+
+PAUSE_S = 2.0
+"""How often a process that waits for the trials of others looks again."""
+
+
+def counts(trial: FrozenTrial) -> bool:
+    """Whether a trial is one of those asked for: complete, or stopped at a rung.
+
+    Failed trials do not count, nor those that were refused before training.
+    """
+    is_stopped = trial.state == TrialState.PRUNED and "stopped_at" in trial.user_attrs
+    return trial.state == TrialState.COMPLETE or is_stopped
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a study is.
+
+    Attributes:
+        done: trials that count.
+        running: trials under way, each with a word about who runs it.
+        wanted: how many the study should have.
+    """
+
+    done: int
+    running: tuple[str, ...]
+    wanted: int
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the study has all that it wants."""
+        return self.done >= self.wanted
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more trial is wanted, should all that run succeed."""
+        return self.done + len(self.running) < self.wanted
+
+
+class Turns:
+    """Hands out a study's trials, one process at a time.
+
+    Args:
+        study: whose.
+        storage: where it is.
+        wanted: how many trials the study should have in all.
+        say: is told of trials that were killed, and of those that are waited for.
+        token: by which whoever started this process finds its trial.
+    """
+
+    def __init__(
+        self,
+        study: optuna.Study,
+        storage: AnyStorage,
+        *,
+        wanted: Callable[[], int],
+        say: Callable[[str], None],
+        token: str = "",
+    ) -> None:
+        self.study, self.storage = study, storage
+        self.wanted, self.say, self.token = wanted, say, token
+        self.watch = Watch()
+        self._waits_for: tuple[str, ...] = ()
+
+    def standing(self) -> Standing:
+        """How far the study is now, whoever ran its trials."""
+        trials = self.study.get_trials(deepcopy=False)
+        running = (trial for trial in trials if trial.state == TrialState.RUNNING)
+        done = sum(counts(trial) for trial in trials)
+        return Standing(
+            done, tuple(f"trial {t.number}, {whereabouts(t)}" for t in running), self.wanted()
+        )
+
+    def next(self) -> optuna.Trial | None:
+        """A trial that is this process's own; None where none is wanted at present."""
+        with self.storage.turn(self.study.study_name):
+            lines = recover(self.study, self.watch)
+            standing = self.standing()
+            trial = None
+            if standing.has_room:
+                trial = self.study.ask()
+                claim(trial, token=self.token)
+        for line in lines:
+            self.say(line)
+        if trial is None and not standing.is_done:
+            self._say_waiting(standing)
+        return trial
+
+    def wait(self) -> None:
+        """A pause before the next look."""
+        time.sleep(PAUSE_S)
+
+    def _say_waiting(self, standing: Standing) -> None:
+        if standing.running != self._waits_for:
+            self._waits_for = standing.running
+            named = "; ".join(standing.running)
+            self.say(f"{standing.done} of {standing.wanted} done; waiting for {named}")
