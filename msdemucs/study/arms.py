@@ -12,9 +12,9 @@ from msdemucs.errors import PlanError, Problem, SpecError
 from msdemucs.spec import Spec, spec_hash
 from msdemucs.spec.source import Node, Place
 from msdemucs.study.ablation import ArmSpec, arm_name, clashes, fields_of, levels_of
-from msdemucs.study.claims import MOST_KILLS
 from msdemucs.study.designs import arms
 from msdemucs.study.fields import recipe_fields
+from msdemucs.study.leases import MOST_KILLS
 from msdemucs.study.space import TASK_FIELDS, Search
 
 
@@ -89,12 +89,6 @@ def enqueue_arms(study: optuna.Study, search: Search) -> int:
         attrs = {"arm_name": arm.name, "arm": arm.levels, "seed": seed}
         study.enqueue_trial({}, user_attrs=attrs)
     return len(missing)
-
-
-def is_exhausted(study: optuna.Study, search: Search) -> bool:
-    """Whether a study is an ablation and none of its arms waits to be trained."""
-    waiting = (TrialState.WAITING,)
-    return bool(search.arms) and not study.get_trials(deepcopy=False, states=waiting)
 
 
 def arm_of(search: Search, name: str | None) -> tuple[Spec, dict[str, JsonValue]]:

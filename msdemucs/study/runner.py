@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from msdemucs.cost import cost
 from msdemucs.errors import SpecError, StudyError
 from msdemucs.spec import Spec, diff_specs, dump_spec, spec_hash
-from msdemucs.study.arms import arm_of, is_exhausted
+from msdemucs.study.arms import arm_of
 from msdemucs.study.candidate import Candidate, Evaluate, Listener, Silent, TrialLog
 from msdemucs.study.databases import AnyStorage, reason_of
 from msdemucs.study.diary import LOG, Diary
@@ -103,6 +103,7 @@ def run_study(
             attend(opened, told, interrupts)
             study = create_or_continue(search, opened, attrs or {})
         turns = Turns(study, opened, wanted=lambda: search.space.trials, say=told.said)
+        turns.is_list = bool(search.arms)
         folder = directory / name / "trials"
         runner = Runner(turns, search=search, evaluate=evaluate, listener=told, folder=folder)
         ran = runner.run(interrupts)
@@ -157,8 +158,6 @@ class Runner:
         ran = 0
         while True:
             self.patience.check()
-            if is_exhausted(self.study, self.search):
-                break
             with interrupts.held():
                 trial = self.turns.next()
             if trial is not None:

@@ -31,21 +31,23 @@ class Standing:
         done: trials that count.
         running: trials under way, each with a word about who runs it.
         wanted: how many the study should have.
+        is_used_up: whether only enqueued trials are run, and none is left.
     """
 
     done: int
     running: tuple[str, ...]
     wanted: int
+    is_used_up: bool = False
 
     @property
     def is_done(self) -> bool:
-        """Whether the study has all that it wants."""
-        return self.done >= self.wanted
+        """Whether the study has all that it wants, or that it can have."""
+        return self.done >= self.wanted or (self.is_used_up and not self.running)
 
     @property
     def has_room(self) -> bool:
         """Whether one more trial is wanted, should all that run succeed."""
-        return self.done + len(self.running) < self.wanted
+        return self.done + len(self.running) < self.wanted and not self.is_used_up
 
 
 class Turns:
@@ -57,6 +59,9 @@ class Turns:
         wanted: how many trials the study should have in all.
         say: is told of trials that were killed, and of those that are waited for.
         token: by which whoever started this process finds its trial.
+
+    Attributes:
+        is_list: whether only enqueued trials are run: the arms of an ablation.
     """
 
     def __init__(
@@ -70,17 +75,20 @@ class Turns:
     ) -> None:
         self.study, self.storage = study, storage
         self.wanted, self.say, self.token = wanted, say, token
+        self.is_list = False
         self.watch = Watch()
         self._waits_for: tuple[str, ...] = ()
 
     def standing(self) -> Standing:
         """How far the study is now, whoever ran its trials."""
         trials = self.study.get_trials(deepcopy=False)
-        running = (trial for trial in trials if trial.state == TrialState.RUNNING)
-        done = sum(counts(trial) for trial in trials)
-        return Standing(
-            done, tuple(f"trial {t.number}, {whereabouts(t)}" for t in running), self.wanted()
+        running = tuple(
+            f"trial {trial.number}, {whereabouts(trial)}"
+            for trial in trials
+            if trial.state == TrialState.RUNNING
         )
+        is_used_up = self.is_list and all(t.state != TrialState.WAITING for t in trials)
+        return Standing(sum(map(counts, trials)), running, self.wanted(), is_used_up)
 
     def next(self) -> optuna.Trial | None:
         """A trial that is this process's own; None where none is wanted at present."""
