@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.stats import wilcoxon
 
 from msdemucs.errors import UsageError
@@ -65,17 +66,27 @@ def compare(first: Evaluation, second: Evaluation, *, seed: int = 0) -> Comparis
     return Comparison(both, pd.DataFrame(rows))
 
 
+def signed_rank_p(differences: NDArray[np.floating]) -> float:
+    """The p of Wilcoxon's signed-rank test, two-sided; NaN for too few pairs.
+
+    Args:
+        differences: one a pair, [N], finite.
+    """
+    if len(differences) < FEWEST_FOR_WILCOXON:
+        return float("nan")
+    return float(wilcoxon(differences).pvalue) if differences.any() else 1.0
+
+
 def _row(
     metric: str, source: str, differences: "pd.Series[float]", rng: np.random.Generator
 ) -> dict[str, object]:
     values = differences.replace([np.inf, -np.inf], np.nan).dropna().to_numpy(dtype=float)
     count = len(values)
-    low = high = p = float("nan")
+    low = high = float("nan")
     if count > 1:
         drawn = rng.choice(values, size=(RESAMPLES, count)).mean(1)
         low, high = (float(one) for one in np.percentile(drawn, (2.5, 97.5)))
-    if count >= FEWEST_FOR_WILCOXON:
-        p = 1.0 if not values.any() else float(wilcoxon(values).pvalue)
+    p = signed_rank_p(values)
     return {
         "metric": metric,
         "source": source,
