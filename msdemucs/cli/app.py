@@ -5,7 +5,17 @@ import sys
 
 import typer
 
-from msdemucs.cli import bench, data, evaluate, report, separate, spec, study, train, weights
+from msdemucs.cli import (
+    bench,
+    data,
+    evaluate,
+    report,
+    separate,
+    spec,
+    study_tools,
+    train,
+    weights,
+)
 from msdemucs.cli.console import errors
 from msdemucs.errors import InputError, MsdemucsError
 
@@ -19,7 +29,7 @@ app = typer.Typer(
 )
 app.add_typer(spec.app, name="spec")
 app.add_typer(data.app, name="data")
-app.add_typer(study.app, name="study")
+app.add_typer(study_tools.app, name="study")
 app.add_typer(weights.app, name="weights")
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)

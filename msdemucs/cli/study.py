@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 
 from msdemucs.cli.console import errors, out, print_table
+from msdemucs.cli.study_effects import print_effects
 from msdemucs.units import format_count, format_db, format_seconds
 
 if TYPE_CHECKING:
@@ -145,6 +146,10 @@ def _print_finished(finished: "Finished", storage: str | None, wanted: int) -> N
     front = record.trials[record.trials.trial.isin(finished.front)]
     out.print(f"study {finished.name}: {finished.complete} complete trial{plural}; the front:")
     print_table(trial_table(record, front.sort_values(next(iter(record.directions)))))
+    if "ablation" in record.attrs and finished.complete:
+        from msdemucs.study.effects import effects
+
+        print_effects(effects(record))
     out.print(finished.url, markup=False, soft_wrap=True)
 
 

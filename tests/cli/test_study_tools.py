@@ -1,0 +1,61 @@
+"""`msdemucs study` on studies that were run: what it prints and how it refuses."""
+
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from msdemucs.cli.study_tools import app
+from msdemucs.errors import UsageError
+from tests.cli.test_study import ToyBench
+from tests.study.conftest import SPACE
+from tests.study.test_arms import ABLATION
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A current directory with a toy search space and a toy ablation."""
+    monkeypatch.chdir(tmp_path)
+    bench = SimpleNamespace(prepare=ToyBench)
+    monkeypatch.setitem(sys.modules, "msdemucs.study.objective", bench)  # needs no torch
+    (tmp_path / "toy.yaml").write_text(SPACE)
+    (tmp_path / "parts.yaml").write_text(ABLATION)
+    return tmp_path
+
+
+def ask(*words: str) -> Result:
+    return CliRunner().invoke(app, [*words], catch_exceptions=False)
+
+
+def test_an_ablation_ends_with_its_effects(folder: Path) -> None:
+    done = ask("run", "parts.yaml")
+    assert done.exit_code == 0
+    assert "study parts: 8 complete trials" in done.stdout
+    assert "noise: σ of one training" in done.stdout
+    assert "note: 2 shared seeds, 1 tracks: too few to claim anything" in done.stdout
+    again = ask("effects", "parts")
+    table = again.stdout.splitlines()
+    assert table[0].startswith("parts:")
+    assert [line.split()[:3] for line in table[2:5]] == [
+        ["fusion", "per_source", "convolution"],
+        ["fusion", "sum", "convolution"],
+        ["resolutions", "one", "three"],
+    ]
+
+
+def test_effects_as_json_are_plain(folder: Path) -> None:
+    ask("run", "parts.yaml")
+    found = json.loads(ask("effects", "parts", "--json").stdout)
+    assert [row["alternative"] for row in found["effects"]] == ["per_source", "sum", "one"]
+    assert found["effects"][0]["wilcoxon_p"] is None  # one track
+    assert found["effects"][2]["macs_per_second_change"] < -0.5
+    assert found["noise"]["degrees"] == 4
+
+
+def test_effects_of_a_search_are_refused(folder: Path) -> None:
+    ask("run", "toy.yaml")
+    with pytest.raises(UsageError, match="is no ablation"):
+        ask("effects", "toy")
