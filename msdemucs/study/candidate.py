@@ -9,6 +9,8 @@ import optuna
 
 from msdemucs.errors import DataError
 from msdemucs.spec import Spec
+from msdemucs.study.limits import InfeasibleError, excesses
+from msdemucs.units import format_count
 
 if TYPE_CHECKING:
     from msdemucs.train.recipe import Recipe
@@ -87,13 +89,51 @@ class TrialLog:
         self._listener = listener
         self._curve: list[tuple[int, float]] = []
         self._left_out: list[str] = []
+        self._constraints: Mapping[str, float] = {}
+        self._is_exempt = False
+        self._told: set[str] = set()
+        self._violations: dict[str, float] = {}
         self.figures: dict[str, float] = {}
 
+    @property
+    def storage(self) -> optuna.storages.BaseStorage:
+        """Where the trial is kept."""
+        return self._trial.storage
+
+    def hold_to(self, constraints: Mapping[str, float], *, is_exempt: bool = False) -> None:
+        """Compare what is recorded from now on with constraints.
+
+        Args:
+            constraints: cost → the most that it may be.
+            is_exempt: whether what exceeds them is trained nevertheless: a reference.
+        """
+        self._constraints, self._is_exempt = constraints, is_exempt
+
     def record(self, figures: Mapping[str, float]) -> None:
-        """Keep numbers under the names of the record's columns; objectives are read from them."""
+        """Keep numbers under the names of the record's columns; objectives are read from them.
+
+        Raises:
+            InfeasibleError: one exceeds a constraint; the sampler has been told.
+        """
         for name, value in figures.items():
             self._trial.set_user_attr(name, value)
             self.figures[name] = value
+        exceeded = {}
+        for name, excess in excesses(self._constraints, figures).items():
+            self.tell(name, excess)
+            if excess > 0:
+                exceeded[name] = figures[name] - self._constraints[name]
+        if exceeded:
+            self._violations |= exceeded
+            self._trial.set_user_attr("violations", self._violations)
+            if not self._is_exempt:
+                raise InfeasibleError(_exceeding(exceeded, self._constraints), exceeded)
+
+    def tell(self, constraint: str, excess: float) -> None:
+        """Tell the sampler by which share a constraint is exceeded; the first telling counts."""
+        if constraint not in self._told:
+            self._told.add(constraint)
+            self._trial.set_constraint(constraint, excess)
 
     def note(self, name: str, value: object) -> None:
         """Keep anything that JSON holds."""
@@ -134,6 +174,14 @@ class TrialLog:
         """Write the learning curve."""
         if self._curve:
             self._trial.set_user_attr("curve", [list(point) for point in self._curve])
+
+
+def _exceeding(exceeded: Mapping[str, float], constraints: Mapping[str, float]) -> str:
+    return "; ".join(
+        f"{name} is {format_count(constraints[name] + excess)}, above "
+        f"{format_count(constraints[name])}"
+        for name, excess in exceeded.items()
+    )
 
 
 Evaluate = Callable[[Candidate, TrialLog], None]

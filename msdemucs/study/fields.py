@@ -9,7 +9,7 @@ the one that is there.
 from collections.abc import Iterable, Mapping
 
 from msdemucs.errors import Problem, SpecError
-from msdemucs.spec import Spec, parse_spec
+from msdemucs.spec import Spec
 from msdemucs.spec.dump import SCHEDULES
 from msdemucs.spec.merge import override, split_field
 from msdemucs.spec.schedules import AnySchedule, expand
@@ -21,23 +21,21 @@ RECIPE = "recipe."
 
 
 def changed_spec(document: Node, fields: Mapping[str, object]) -> Spec:
-    """A document with dotted fields in place, as a spec.
+    """A document with dotted fields in place, as a spec whose sizes may not work out.
 
     Args:
         document: of a spec, `extends` resolved.
         fields: dotted field → plain value; outer ones are set before those inside them.
 
     Raises:
-        SpecError: the combination makes no valid spec.
+        SpecError: a field that is wrong.
     """
     entries = {field: value for field, value in fields.items() if _entry(field)}
     others = {field: value for field, value in fields.items() if field not in entries}
     document = _with_fields(document, others)
     if entries:
         document = _with_fields(document, _schedules(validate(document, Spec), entries))
-    plain = document.plain()
-    assert isinstance(plain, dict)
-    return parse_spec(plain)
+    return validate(document, Spec)
 
 
 def recipe_fields(fields: Mapping[str, object]) -> dict[str, object]:

@@ -150,7 +150,10 @@ def enqueue_again(study: optuna.Study, trial: FrozenTrial, reason: str) -> bool:
     kills = int(trial.user_attrs.get("kills", 0)) + (reason == "killed")
     params = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
     owner = trial.user_attrs.get("owner", {})
-    carried = {"baseline", "seed", FOLDER, *owner.get("given", ())} - {"kills", "repeats"}
+    carried = {"baseline", "seed", "is_control", FOLDER, *owner.get("given", ())} - {
+        "kills",
+        "repeats",
+    }
     attrs = {key: trial.user_attrs[key] for key in carried if key in trial.user_attrs}
     if kills >= MOST_KILLS or not (params or attrs):
         return False

@@ -3,6 +3,7 @@
 import difflib
 import itertools
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from msdemucs.errors import Problem, SpecError, UsageError
@@ -10,7 +11,9 @@ from msdemucs.spec import Spec, dump_spec, get_field, load_spec, nearest
 from msdemucs.spec.source import Node, read_yaml
 from msdemucs.spec.validate import validate
 from msdemucs.study.arms import with_arms
-from msdemucs.study.fields import spec_fields
+from msdemucs.study.checks import condition_problems, sampler_problems
+from msdemucs.study.conditions import required
+from msdemucs.study.fields import RECIPE, spec_fields
 from msdemucs.study.space import TASK_FIELDS, Search, SearchSpace, resolve
 
 MOST_COMBINATIONS = 64
@@ -107,14 +110,38 @@ def _check(node: Node, space: SearchSpace, *, text: str, path: Path, setting: st
     base = _spec_at(_child(node, "base"), "base", resolve(space.base, path.parent), alike)
     baselines = _baselines(node, space, path.parent, base)
     search = Search(space, text, path, setting, base, baselines)
-    problems = [
-        problem
-        for field in space.vary
-        for problem in _field_problems(_child(node, "vary", field), field, search)
-    ]
+    search = _at_cost(node, search)
+    problems = [*condition_problems(node, space), *sampler_problems(node, space)]
+    if not problems:
+        problems = [
+            problem
+            for field in space.vary
+            for problem in _field_problems(_child(node, "vary", field), field, search)
+        ]
     if problems:
         raise SpecError(problems)
     return with_arms(search, node) if space.mode == "ablation" else search
+
+
+def _at_cost(node: Node, search: Search) -> Search:
+    """The search with its base and baselines at the cost that it asks for, if it asks for one.
+
+    Raises:
+        SpecError: one that no width brings near it, at the line that names it.
+    """
+    space = search.space
+    if space.at_cost is None:
+        return search
+    solved: dict[str, Spec] = {}
+    own = {name for name, fields in space.baselines.items() if any("channels" in f for f in fields)}
+    for name, spec in {"": search.base, **search.baselines}.items():
+        field = f"baselines.{name}" if name else "base"
+        try:
+            solved[name] = spec if name in own else search.at_cost(spec)
+        except SpecError as error:
+            place = _child(node, *(("baselines", name) if name else ("base",)))
+            raise SpecError([_at(place, _message(error.first), field)]) from None
+    return replace(search, base=solved.pop(""), baselines=solved)
 
 
 def _baselines(node: Node, space: SearchSpace, folder: Path, base: Spec) -> dict[str, Spec]:
@@ -159,10 +186,13 @@ def _field_problems(node: Node, field: str, search: Search) -> list[Problem]:
     if field.split(".")[0] in TASK_FIELDS:
         message = "belongs to the task: scores of trials that differ in it would not compare"
         return [_at(node, message, f"vary.{field}")]
+    if search.space.at_cost and field == "channels.start":
+        return [_at(node, "is solved for the cost that at_cost asks for", f"vary.{field}")]
     values = search.space.vary[field].corners()
     faults = [_fault(search, field, value) for value in values]
-    if all(faults) and not _has_field(search.base, field):
-        hint = nearest(field, sorted(_fields(dump_spec(search.base))))
+    if all(faults) and not _has_field(search, field):
+        known = [*_fields(dump_spec(search.base)), *(RECIPE + name for name in _recipe(search))]
+        hint = nearest(field, sorted(known))
         return [_at(node, "there is no such field in the base", f"vary.{field}", hint)]
     return [
         _at(_value_node(node, index), _message(fault, field), f"vary.{field}", fault.hint)
@@ -171,12 +201,19 @@ def _field_problems(node: Node, field: str, search: Search) -> list[Problem]:
     ]
 
 
-def _has_field(spec: Spec, field: str) -> bool:
+def _has_field(search: Search, field: str) -> bool:
+    if field.startswith(RECIPE):
+        return field.removeprefix(RECIPE) in _recipe(search)
     try:
-        get_field(spec, field)
+        get_field(search.base, field)
     except KeyError:
         return False
     return True
+
+
+def _recipe(search: Search) -> list[str]:
+    """The dotted fields of the study's recipe."""
+    return list(_fields(search.recipe({}).model_dump(mode="json")))
 
 
 def _fields(data: object, path: str = "") -> Iterator[str]:
@@ -191,7 +228,14 @@ def _fields(data: object, path: str = "") -> Iterator[str]:
 def _fault(search: Search, field: str, value: object) -> Problem | None:
     """Why no spec can have this value, or None where some combination of the others works."""
     first: Problem | None = None
-    others = {name: v.corners() for name, v in search.space.vary.items() if name != field}
+    vary, is_recipe = search.space.vary, field.startswith(RECIPE)
+    make = search.recipe if is_recipe else search.spec
+    needed = required(vary, field)
+    others = {
+        name: v.corners()
+        for name, v in vary.items()
+        if name != field and name not in needed and name.startswith(RECIPE) == is_recipe
+    }
     combinations: itertools.chain[dict[str, object]] = itertools.chain(
         [{}],
         ({name: other} for name, values in others.items() for other in values),
@@ -199,7 +243,7 @@ def _fault(search: Search, field: str, value: object) -> Problem | None:
     )
     for combination in itertools.islice(combinations, MOST_COMBINATIONS):
         try:
-            search.spec({**combination, field: value})
+            make({**combination, **needed, field: value})
         except SpecError as error:
             first = first or error.first
         else:
@@ -222,6 +266,8 @@ def _child(node: Node, *parts: str) -> Node:
 
 def _value_node(node: Node, index: int) -> Node:
     """The node of a variation's choice or bound, counted from 0."""
+    if node.child("subset"):
+        return node.child("subset") or node
     for way in ("choice", "int", "float"):
         values = node.child(way)
         if values is not None and isinstance(values.value, dict):

@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import optuna
@@ -15,17 +16,19 @@ from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from msdemucs.cost import cost
-from msdemucs.errors import SpecError, StudyError
+from msdemucs.errors import Problem, SpecError, StudyError
 from msdemucs.spec import Spec, diff_specs, dump_spec, spec_hash
-from msdemucs.study.arms import arm_of
 from msdemucs.study.candidate import Candidate, Evaluate, Listener, Silent, TrialLog
 from msdemucs.study.databases import AnyStorage, reason_of
 from msdemucs.study.diary import LOG, Diary
 from msdemucs.study.failures import Patience, is_bug, is_disk_full
 from msdemucs.study.failures import reason_of as why
 from msdemucs.study.leases import FOLDER, Lease, TrialLostError, enqueue_again
+from msdemucs.study.limits import InfeasibleError
+from msdemucs.study.proposals import is_control, proposed
 from msdemucs.study.provenance import revision, versions
-from msdemucs.study.sampling import expressed, propose
+from msdemucs.study.results import reusing
+from msdemucs.study.samplers import is_used_up
 from msdemucs.study.space import Search
 from msdemucs.study.storage import (
     STUDIES,
@@ -103,7 +106,7 @@ def run_study(
             attend(opened, told, interrupts)
             study = create_or_continue(search, opened, attrs or {})
         turns = Turns(study, opened, wanted=lambda: search.space.trials, say=told.said)
-        turns.is_list = bool(search.arms)
+        turns.is_used_up = partial(is_used_up, space=search.space)
         folder = directory / name / "trials"
         runner = Runner(turns, search=search, evaluate=evaluate, listener=told, folder=folder)
         ran = runner.run(interrupts)
@@ -148,7 +151,7 @@ class Runner:
         self.turns = turns
         self.study = turns.study
         self.search = search
-        self.evaluate = evaluate
+        self.evaluate = reusing(evaluate, search, turns.study)
         self.listener = listener
         self.folder = folder
         self.patience = Patience()
@@ -200,6 +203,10 @@ class Runner:
             outcome = Outcome(self.objectives(log))
         except KeyboardInterrupt as error:
             outcome, stop = Outcome(failure="interrupted"), error
+        except InfeasibleError as error:
+            with interrupts.held():
+                self.refuse(trial, error)
+            return False
         except Exception as error:  # (a bug in one trial must not lose a study)
             if isinstance(error, NOT_THE_TRIALS):
                 raise
@@ -222,29 +229,25 @@ class Runner:
 
     def candidate(self, trial: optuna.Trial, log: TrialLog) -> Candidate | None:
         """The trial's architecture with its costs on record; None when it is refused."""
-        baseline = trial.user_attrs.get("baseline")
-        only = None if baseline is None else expressed(self.search, baseline)
-        fields = propose(trial, self.search.space.vary, only=only)
-        arm = trial.user_attrs.get("arm_name")
-        name = str(baseline or arm or f"trial {trial.number}")
+        is_reference = "baseline" in trial.user_attrs
+        log.hold_to(self.search.space.constraints, is_exempt=is_reference)
+        log.note("is_control", is_control(self.search, trial))
         try:
-            if self.search.arms:
-                spec, fields = arm_of(self.search, arm)
-            elif baseline is not None:
-                spec = self.search.baselines[baseline]
-            else:
-                spec = self.search.spec(fields, name=name)
-            recipe = self.search.recipe(fields)
+            proposal = proposed(self.search, trial)
+            log.note("recipe", proposal.recipe.model_dump(mode="json"))
+            self.describe(proposal.spec, log)
         except SpecError as error:
+            log.tell("spec", 1)
+            self.refuse(trial, error.first)
+            return None
+        except InfeasibleError as error:
             self.refuse(trial, error)
             return None
         seed = int(trial.user_attrs.get("seed", self.search.space.seed))
-        self.describe(spec, log)
         log.note("seed", seed)
-        log.note("recipe", recipe.model_dump(mode="json"))
         folder = self.folder_of(trial)
         log.note("log", str(folder / LOG))
-        return Candidate(trial.number, name, spec, seed, folder, recipe)
+        return Candidate(trial.number, proposal.name, proposal.spec, seed, folder, proposal.recipe)
 
     def describe(self, spec: Spec, log: TrialLog) -> None:
         """Record what is known before training: the spec, its costs, the versions at work."""
@@ -260,6 +263,8 @@ class Runner:
                 "macs": known.macs,
                 "macs_per_second": known.macs_per_second,
                 "parameters": known.parameters,
+                "inference_bytes": known.inference_bytes,
+                "training_bytes": known.training_bytes,
             }
         )
 
@@ -276,13 +281,13 @@ class Runner:
                 raise StudyError(f"{name} was not measured; recorded: {known}")
         return tuple(float(log.figures[name]) for name in names)
 
-    def refuse(self, trial: optuna.Trial, error: SpecError) -> None:
-        """Record a combination that makes no valid spec; it does not count."""
-        first = error.first
-        reason = f"{first.field}: {first.message}" if first.field else first.message
-        trial.set_user_attr("failure", reason)
+    def refuse(self, trial: optuna.Trial, reason: object) -> None:
+        """Record a trial that ends before training; it does not count."""
+        if isinstance(reason, Problem):
+            reason = f"{reason.field}: {reason.message}" if reason.field else reason.message
+        trial.set_user_attr("failure", str(reason))
         self.study.tell(trial, state=TrialState.PRUNED)
-        self.listener.ended(trial.number, "infeasible", reason)
+        self.listener.ended(trial.number, "infeasible", str(reason))
         self.patience.refused()
 
     def failed(self, trial: optuna.Trial, error: Exception) -> Outcome:

@@ -1,45 +1,15 @@
-"""Who proposes trials, and how a proposal becomes fields of a spec."""
+"""How a proposal becomes fields of a spec, and a spec parameters of a proposal."""
 
-import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 
 import optuna
-from optuna.exceptions import ExperimentalWarning
 from pydantic import JsonValue
 
 from msdemucs.errors import SpecError
 from msdemucs.spec import Spec, dump_spec, get_field, parse_spec
-from msdemucs.study.space import Sampler, Search
+from msdemucs.study.conditions import in_order, is_varied
+from msdemucs.study.space import Search
 from msdemucs.study.variations import Scalar, Variation
-
-
-@contextmanager
-def known_experiments() -> Iterator[None]:
-    """Without the warnings about the two experimental features of Optuna in use here."""
-    with warnings.catch_warnings():
-        for feature in ("group", "set_metric_names"):
-            warnings.filterwarnings("ignore", f".*{feature}", category=ExperimentalWarning)
-        yield
-
-
-def make_sampler(options: Sampler, *, drawn: int) -> optuna.samplers.BaseSampler:
-    """The sampler of a study.
-
-    Args:
-        options: which one, and its seed.
-        drawn: trials that the study has already; added to the seed, since a continued study
-            would otherwise repeat its first proposals.
-    """
-    seed = options.seed + drawn
-    if options.kind == "random":
-        return optuna.samplers.RandomSampler(seed=seed)
-    if options.kind == "nsga2":
-        return optuna.samplers.NSGAIISampler(seed=seed)
-    with known_experiments():
-        return optuna.samplers.TPESampler(
-            multivariate=True, group=True, constant_liar=True, seed=seed
-        )
 
 
 def propose(
@@ -49,26 +19,31 @@ def propose(
 
     Args:
         trial: the trial to draw for.
-        vary: what can be drawn.
+        vary: what can be drawn; a field whose condition does not hold is left out.
         only: for a baseline, the parameters that it can express; nothing else is drawn, since
             its other fields are its own.
     """
-    fields = vary if only is None else only
-    return {field: vary[field].suggest(trial, field) for field in fields}
+    drawn: dict[str, JsonValue] = {}
+    for field in in_order(vary):
+        if field in only if only is not None else is_varied(vary, field, drawn):
+            drawn[field] = vary[field].suggest(trial, field)
+    return drawn
 
 
 def expressed(search: Search, baseline: str) -> dict[str, Scalar]:
     """The parameters of a baseline: varied fields whose value the search space could draw."""
     spec = search.baselines[baseline]
     found: dict[str, Scalar] = {}
-    for field, variation in search.space.vary.items():
+    vary = search.space.vary
+    for field in in_order(vary):
+        values = {other: vary[other].value_of(label) for other, label in found.items()}
         try:
             value = get_field(spec, field)
         except KeyError:
             continue
-        for label in _labels(spec, field, variation, value):
-            found[field] = label
-            break
+        labels = list(_labels(spec, field, vary[field], value))
+        if labels and is_varied(vary, field, values):
+            found[field] = labels[0]
     return found
 
 

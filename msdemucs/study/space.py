@@ -7,35 +7,30 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, JsonValue, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    JsonValue,
+    field_validator,
+    model_validator,
+)
 
+from msdemucs.cost import solve_width
 from msdemucs.errors import UsageError
-from msdemucs.spec import Section, Spec, nearest, validate_data
+from msdemucs.spec import Section, Spec, plan, validate_data
 from msdemucs.spec.load import read_document
 from msdemucs.spec.merge import override
 from msdemucs.spec.source import Node
 from msdemucs.study.ablation import Alternatives, ArmSpec
 from msdemucs.study.designs import Design, as_design
 from msdemucs.study.fields import changed_spec, inner_last, recipe_fields, spec_fields
-from msdemucs.study.records import GROUP_COLUMN_PREFIX, Direction
+from msdemucs.study.limits import AtCost, as_objectives, checked_objectives, known_costs
+from msdemucs.study.records import Direction
 from msdemucs.study.variations import Variation
 
 if TYPE_CHECKING:
     from msdemucs.train.recipe import Recipe
-
-OBJECTIVES = (
-    "usdr_db",
-    "macs",
-    "macs_per_second",
-    "parameters",
-    "latency_ms_p50",
-    "latency_ms_p95",
-    "rtf",
-    "peak_memory_bytes",
-    "seconds",
-    "train_seconds",
-)
-"""The recorded columns that a study can optimise, beside the score of one group of tracks."""
 
 TASK_FIELDS = ("name", "sources", "sample_rate", "audio_channels")
 """What makes scores comparable: no study varies these."""
@@ -47,10 +42,17 @@ EMBEDDED_SAMPLE = "data/sample"
 class Sampler(Section):
     """Who proposes the next trial."""
 
-    kind: Literal["tpe", "nsga2", "random"] = "tpe"
-    """tpe: multivariate tree-structured Parzen estimator; nsga2: evolution; random: the control."""
+    kind: Literal["tpe", "nsga2", "nsga3", "gp", "qmc", "random", "grid", "brute_force"] = "tpe"
+    """tpe: tree-structured Parzen estimator, multivariate and grouped; nsga2, nsga3: evolution; gp:
+    Gaussian processes, for some hundred trials; qmc: a Sobol sequence; grid, brute_force: every
+    combination, without and with conditions, and then the study ends."""
+    options: Mapping[str, JsonValue] = {}
+    """Arguments of Optuna's sampler: {n_startup_trials: 20}."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the proposals; of trainings it is the study's."""
+    control: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """The share of trials that are drawn at random, against which the search is reported; which
+    ones they are depends on the seed and their number. None where all are random, or all tried."""
 
 
 class DataRoots(Section):
@@ -83,7 +85,8 @@ class SearchSpace(Section):
     mode: Literal["search", "ablation"] = "search"
     """search: trials are drawn from `vary`; ablation: arms are made of `factors` by `design`."""
     vary: Mapping[str, Variation] = {}
-    """Dotted spec field → its choices or range."""
+    """Dotted field of the spec, or of the recipe (recipe.lr) → its choices, range or subsets; none,
+    for a study of its baselines alone."""
     factors: Mapping[str, Alternatives] = {}
     """In an ablation, factor → alternatives → the dotted fields that differ from the base. An
     alternative without fields names the base's own."""
@@ -93,8 +96,18 @@ class SearchSpace(Section):
     """Trainings, each with a seed of its own; an ablation's arms share the seeds."""
     baselines: Mapping[str, Mapping[str, JsonValue]] = {}
     """Zoo names (or paths) of the trials that come first; a mapping gives each its own fields."""
-    objectives: Mapping[str, Direction] = {"usdr_db": "maximize", "macs_per_second": "minimize"}
-    """Recorded columns, each with its direction."""
+    objectives: Annotated[
+        Mapping[str, Direction], BeforeValidator(as_objectives), AfterValidator(checked_objectives)
+    ] = {"usdr_db": "maximize", "macs_per_second": "minimize"}
+    """One to four recorded columns: metrics to maximize, costs to minimize."""
+    constraints: Annotated[
+        Mapping[str, Annotated[float, Field(gt=0)]], BeforeValidator(known_costs)
+    ] = {}
+    """Cost → the most that it may be: {macs_per_second: 8e9, latency_ms_p50: 200}. What exceeds it
+    is not trained and does not count, but for baselines, which are references."""
+    at_cost: AtCost | None = None
+    """The same cost for all: the width of every trial and baseline is solved for it, but for
+    baselines that set channels themselves."""
     trials: Annotated[int, Field(ge=1)] = 40
     """Trials to complete in all, baselines included."""
     sampler: Sampler = Sampler()
@@ -126,24 +139,13 @@ class SearchSpace(Section):
     @model_validator(mode="after")
     def _one_question(self) -> Self:
         asked, other = ("factors", "vary") if self.mode == "ablation" else ("vary", "factors")
-        if not getattr(self, asked):
+        if not getattr(self, asked) and not (asked == "vary" and self.baselines):
             what = "factor" if asked == "factors" else "field to vary"
             raise ValueError(f"a study of mode {self.mode} needs at least one {what}; found none")
         for name in (other, *(("baselines",) if self.mode == "ablation" else ())):
             if getattr(self, name):
                 raise ValueError(f"{name} has no meaning in a study of mode {self.mode}")
         return self
-
-    @field_validator("objectives")
-    @classmethod
-    def _recorded(cls, objectives: Mapping[str, Direction]) -> Mapping[str, Direction]:
-        if not 1 <= len(objectives) <= 4:
-            raise ValueError(f"needs one to four objectives; found {len(objectives)}")
-        for name in objectives:
-            if name not in OBJECTIVES and not name.startswith(GROUP_COLUMN_PREFIX):
-                hint = nearest(name, OBJECTIVES)
-                raise ValueError(f"found “{name}”, which is no recorded column: {hint}")
-        return objectives
 
 
 @dataclass(frozen=True)
@@ -204,7 +206,20 @@ class Search:
             SpecError: the combination makes no valid spec.
         """
         named = {"name": name} if name else {}
-        return changed_spec(self._document, {**spec_fields(fields), **named})
+        spec = changed_spec(self._document, {**spec_fields(fields), **named})
+        return self.at_cost(spec)
+
+    def at_cost(self, spec: Spec) -> Spec:
+        """A spec as wide as the study's cost asks for; where it asks for none, as it is.
+
+        Raises:
+            PlanError: it does not build, or no width comes near that cost.
+        """
+        at_cost = self.space.at_cost
+        if at_cost is None:
+            plan(spec)
+            return spec
+        return solve_width(spec, at_cost.macs_per_second, unused=at_cost.unused)
 
     def recipe(self, fields: Mapping[str, object]) -> "Recipe":
         """The study's recipe with varied fields in place; those of the spec are left aside.

@@ -14,7 +14,8 @@ from msdemucs.errors import StudyError, UsageError
 from msdemucs.spec import dump_spec, nearest
 from msdemucs.study.arms import about_ablation, enqueue_arms
 from msdemucs.study.databases import AnyStorage, Database, Journal
-from msdemucs.study.sampling import expressed, known_experiments, make_sampler
+from msdemucs.study.samplers import known_experiments, make_sampler
+from msdemucs.study.sampling import expressed
 from msdemucs.study.space import Search
 
 STUDIES = Path("studies")
@@ -145,7 +146,7 @@ def create_or_continue(
         return _create(search, storage, attrs)
     _refuse_differences(study, {**_asked(search), **_compared(attrs)}, space.name)
     enqueue_arms(study, search)
-    study.sampler = make_sampler(space.sampler, drawn=len(study.get_trials(deepcopy=False)))
+    study.sampler = make_sampler(space, drawn=len(study.get_trials(deepcopy=False)))
     return study
 
 
@@ -155,7 +156,7 @@ def _create(search: Search, storage: AnyStorage, attrs: Mapping[str, object]) ->
         study_name=space.name,
         storage=storage,
         directions=list(space.objectives.values()),
-        sampler=make_sampler(space.sampler, drawn=0),
+        sampler=make_sampler(space, drawn=0),
     )
     with known_experiments():
         study.set_metric_names(list(space.objectives))

@@ -31,7 +31,7 @@ class Standing:
         done: trials that count.
         running: trials under way, each with a word about who runs it.
         wanted: how many the study should have.
-        is_used_up: whether only enqueued trials are run, and none is left.
+        is_used_up: whether nothing is left to begin: no arm, no combination of a grid.
     """
 
     done: int
@@ -61,7 +61,7 @@ class Turns:
         token: by which whoever started this process finds its trial.
 
     Attributes:
-        is_list: whether only enqueued trials are run: the arms of an ablation.
+        is_used_up: tells of all trials whether nothing is left to begin.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Turns:
     ) -> None:
         self.study, self.storage = study, storage
         self.wanted, self.say, self.token = wanted, say, token
-        self.is_list = False
+        self.is_used_up: Callable[[list[FrozenTrial]], bool] = lambda _: False
         self.watch = Watch()
         self._waits_for: tuple[str, ...] = ()
 
@@ -87,8 +87,8 @@ class Turns:
             for trial in trials
             if trial.state == TrialState.RUNNING
         )
-        is_used_up = self.is_list and all(t.state != TrialState.WAITING for t in trials)
-        return Standing(sum(map(counts, trials)), running, self.wanted(), is_used_up)
+        done, is_used_up = sum(map(counts, trials)), self.is_used_up(trials)
+        return Standing(done, running, self.wanted(), is_used_up)
 
     def next(self) -> optuna.Trial | None:
         """A trial that is this process's own; None where none is wanted at present."""

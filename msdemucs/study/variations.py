@@ -1,24 +1,36 @@
-"""What a varied field may become: named or plain choices, or a range of numbers."""
+"""What a varied field may become: choices, a range of numbers, or some members of a list."""
 
 import builtins
+import itertools
 import json
 import math
-from collections.abc import Iterator
-from typing import Self
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Literal, Self
 
 import optuna
-from pydantic import JsonValue, field_validator, model_validator
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from pydantic import Field, JsonValue, field_validator, model_validator
 
 from msdemucs.spec.base import Section
 
 Scalar = str | int | float | bool | None
+Choices = list[JsonValue] | dict[str, JsonValue] | None
+
+
+Ways = Literal["choice", "int", "float", "subset"]
+MOST_SELECTIONS = 64
+"""As many choices as samplers still learn well: one choice a selection found fronts as good as one
+yes or no a member up to 41 selections, and worse ones at 127 (simulated, 40 and 80 trials)."""
+
+WAYS: tuple[Ways, ...] = ("choice", "int", "float", "subset")
 
 
 class Variation(Section):
-    """The values of one field: exactly one of `choice`, `int` and `float`."""
+    """The values of one field: exactly one of `choice`, `int`, `float` and `subset`."""
 
-    choice: JsonValue = None
-    """A list of values, or names with their values: `{wide: 64, narrow: 16}`."""
+    choice: list[JsonValue] | dict[str, JsonValue] | None = None
+    """A list of values, or names with their values: `{wide: 64, narrow: 16}`. A value may be a
+    whole section, or null for none."""
 
     int: tuple[builtins.int, ...] | None = None
     """The smallest and the largest whole number, both included."""
@@ -32,11 +44,30 @@ class Variation(Section):
     log: bool = False
     """Draw the logarithm evenly, for ranges over powers of ten."""
 
-    @field_validator("choice")
+    subset: list[JsonValue] | dict[str, JsonValue] | None = None
+    """A list's possible members, or names with them: every selection of them is a choice, its
+    members in this order, called “1024+4096”."""
+
+    least: Annotated[builtins.int, Field(ge=0)] | None = None
+    """The fewest members of a subset; one when not given."""
+
+    most: Annotated[builtins.int, Field(ge=1)] | None = None
+    """The most members of a subset; all of them when not given."""
+
+    when: Mapping[str, JsonValue] = {}
+    """Other varied fields → the value, or a list of values, with which this one is varied at all;
+    else it stays as the base has it. Of a subset: a member that must be chosen."""
+
+    @field_validator("choice", "subset", mode="before")
     @classmethod
-    def _some_choices(cls, choice: JsonValue) -> JsonValue:
+    def _listed(cls, choice: object) -> object:
         if choice is not None and not isinstance(choice, list | dict):
             raise ValueError("must be a list of values, or names with values")
+        return choice
+
+    @field_validator("choice", "subset")
+    @classmethod
+    def _some_choices(cls, choice: Choices) -> Choices:
         if choice is not None and not choice:
             raise ValueError("needs at least one value, found none")
         labels = [] if choice is None else [label for label, _ in _pairs(choice)]
@@ -47,13 +78,29 @@ class Variation(Section):
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        ways = [name for name in ("choice", "int", "float") if getattr(self, name) is not None]
+        ways = [name for name in WAYS if getattr(self, name) is not None]
         if len(ways) != 1:
             found = " and ".join(ways) or "none of them"
-            raise ValueError(f"needs exactly one of choice, int and float; found {found}")
-        if ways == ["choice"] and (self.log or self.step is not None):
-            raise ValueError("log and step belong to int and float; found them beside choice")
-        if ways != ["choice"]:
+            raise ValueError(f"needs exactly one of choice, int, float and subset; found {found}")
+        is_range = ways[0] in ("int", "float")
+        if not is_range and (self.log or self.step is not None):
+            raise ValueError(f"log and step belong to int and float; found them beside {ways[0]}")
+        if self.subset is None and (self.least, self.most) != (None, None):
+            raise ValueError(f"least and most belong to subset; found them beside {ways[0]}")
+        if self.subset is not None:
+            least, most = self._sizes
+            if not least <= most <= len(self.subset):
+                raise ValueError(
+                    f"needs least ≤ most ≤ the number of members, {len(self.subset)}; found "
+                    f"{least} and {most}"
+                )
+            count = sum(math.comb(len(self.subset), size) for size in range(least, most + 1))
+            if count > MOST_SELECTIONS:
+                raise ValueError(
+                    f"at most {MOST_SELECTIONS} selections can be told apart; found {count}: lower "
+                    "most, or raise least"
+                )
+        if is_range:
             self._check_range()
         return self
 
@@ -72,8 +119,21 @@ class Variation(Section):
             raise ValueError(f"the step of an int range is a whole number; found {self.step}")
 
     @property
+    def way(self) -> Ways:
+        """Which of the fields says what it may become."""
+        return next(name for name in WAYS if getattr(self, name) is not None)
+
+    @property
+    def _sizes(self) -> tuple[builtins.int, builtins.int]:
+        """The fewest and the most members of a subset."""
+        most = len(self.subset or ()) if self.most is None else self.most
+        return (1 if self.least is None else self.least), most
+
+    @property
     def options(self) -> list[tuple[Scalar, JsonValue]]:
         """Every choice as (what Optuna stores, the value); empty for a range."""
+        if self.subset is not None:
+            return list(_selections(self.subset, *self._sizes))
         return [] if self.choice is None else list(_pairs(self.choice))
 
     @property
@@ -82,18 +142,18 @@ class Variation(Section):
         if self.int is not None:
             low, high = self.int
             step = builtins.int(self.step or 1)
-            return optuna.distributions.IntDistribution(low, high, log=self.log, step=step)
+            return IntDistribution(low, high, log=self.log, step=step)
         if self.float is not None:
             bottom, top = self.float
-            return optuna.distributions.FloatDistribution(bottom, top, log=self.log, step=self.step)
-        return optuna.distributions.CategoricalDistribution([label for label, _ in self.options])
+            return FloatDistribution(bottom, top, log=self.log, step=self.step)
+        return CategoricalDistribution([label for label, _ in self.options])
 
     def suggest(self, trial: optuna.Trial, field: str) -> JsonValue:
         """The value that the sampler picks for a field of this trial."""
         distribution = self.distribution
-        if isinstance(distribution, optuna.distributions.CategoricalDistribution):
+        if isinstance(distribution, CategoricalDistribution):
             return self.value_of(trial.suggest_categorical(field, distribution.choices))
-        if isinstance(distribution, optuna.distributions.IntDistribution):
+        if isinstance(distribution, IntDistribution):
             low, high = distribution.low, distribution.high
             return trial.suggest_int(field, low, high, step=distribution.step, log=self.log)
         assert self.float is not None
@@ -106,9 +166,49 @@ class Variation(Section):
                 return value
         return label
 
+    def holds(self, condition: JsonValue, value: JsonValue) -> bool:
+        """Whether a drawn value of this field is one that another's `when` asks for."""
+        wanted = condition if isinstance(condition, list) else [condition]
+        label = next((label for label, option in self.options if option == value), value)
+        return any(
+            _same(one, label) or (self.subset is not None and self._has(value, one))
+            for one in wanted
+        )
+
+    def allows(self, condition: JsonValue) -> JsonValue:
+        """A value that can be drawn and is what another's `when` asks for.
+
+        Raises:
+            ValueError: there is none.
+        """
+        found = [value for _, value in self.options if self.holds(condition, value)]
+        if not self.options:
+            wanted = condition if isinstance(condition, list) else [condition]
+            found = [one for one in wanted if self.contains(one)]
+        if not found:
+            labels = ", ".join(str(label) for label, _ in self.options[:12])
+            raise ValueError(f"never is {condition}; it can be {labels or self.int or self.float}")
+        return found[0]
+
+    def _has(self, value: JsonValue, name: JsonValue) -> bool:
+        """Whether a selection has the member of a name."""
+        members = {str(label): member for label, member in _pairs(self.subset or [])}
+        return isinstance(value, list) and members.get(str(name), name) in value
+
     def corners(self) -> list[JsonValue]:
         """The values to try before a study begins: every choice, or both ends of a range."""
         return [value for _, value in self.options] or [*(self.int or ()), *(self.float or ())]
+
+    @property
+    def values(self) -> list[Scalar] | None:
+        """Everything that Optuna may store; None for infinitely many numbers."""
+        if self.options:
+            return [label for label, _ in self.options]
+        if self.int is None and self.step is None:
+            return None
+        low, high = self.int or self.float or (0, 0)
+        step = self.step or 1
+        return [low + index * step for index in range(math.floor((high - low) / step + 1e-9) + 1)]
 
     def contains(self, number: object) -> bool:
         """Whether a range can express a number."""
@@ -121,11 +221,29 @@ class Variation(Section):
         return low <= number <= high and abs(steps - round(steps)) < 1e-9
 
 
-def _pairs(choice: JsonValue) -> Iterator[tuple[Scalar, JsonValue]]:
+def _same(one: JsonValue, other: JsonValue) -> bool:
+    """Whether two plain values are equal; 1 is not true."""
+    return one == other and isinstance(one, bool) == isinstance(other, bool)
+
+
+def _pairs(choice: list[JsonValue] | dict[str, JsonValue]) -> Iterator[tuple[Scalar, JsonValue]]:
     """(label, value) of each choice: lists and mappings read as their JSON."""
     if isinstance(choice, dict):
         yield from choice.items()
-    elif isinstance(choice, list):
-        for value in choice:
-            is_plain = not isinstance(value, list | dict)
-            yield (value if is_plain else json.dumps(value, ensure_ascii=False)), value  # type: ignore[misc]
+        return
+    for value in choice:
+        if isinstance(value, list | dict):
+            yield json.dumps(value, ensure_ascii=False), value
+        else:
+            yield value, value
+
+
+def _selections(
+    members: list[JsonValue] | dict[str, JsonValue], least: int, most: int
+) -> Iterator[tuple[Scalar, JsonValue]]:
+    """(names joined by +, values) of every selection, the smallest first."""
+    pairs = list(_pairs(members))
+    for count in range(least, most + 1):
+        for chosen in itertools.combinations(pairs, count):
+            label = "+".join(str(name) for name, _ in chosen) or "none"
+            yield label, [value for _, value in chosen]
