@@ -9,6 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from msdemucs.errors import UsageError
 from msdemucs.spec import nearest
+from msdemucs.study.later import PREFIX, frame_of
 from msdemucs.study.records import (
     CURVE_COLUMNS,
     GROUP_COLUMN_PREFIX,
@@ -103,7 +104,7 @@ def read_record(study: optuna.Study) -> StudyRecord:
         name: "maximize" if direction == optuna.study.StudyDirection.MAXIMIZE else "minimize"
         for name, direction in zip(_objectives(study), study.directions, strict=True)
     }
-    attrs = {key: value for key, value in study.user_attrs.items() if key not in INTERNAL_ATTRS}
+    attrs = {key: value for key, value in study.user_attrs.items() if not _is_internal(key)}
     return StudyRecord(
         name=study.study_name,
         title=str(study.user_attrs.get("title", study.study_name)),
@@ -113,7 +114,12 @@ def read_record(study: optuna.Study) -> StudyRecord:
         scores=_rows(stored, "scores", SCORE_COLUMNS),
         curves=_rows(stored, "curve", CURVE_COLUMNS),
         rungs=_rows(stored, "rungs", RUNG_COLUMNS),
+        later=frame_of(study),
     )
+
+
+def _is_internal(attr: str) -> bool:
+    return attr in INTERNAL_ATTRS or attr.startswith(PREFIX)
 
 
 def _objectives(study: optuna.Study) -> list[str]:

@@ -88,8 +88,8 @@ RUNG_COLUMNS = (
 """Columns of `StudyRecord.rungs`, one row a trial, seed and rung, the last step's included."""
 
 LATER_COLUMNS = (
-    "trial",  # int: the trial that it is about
-    "kind",  # str: "promotion", "rescore" …
+    "trial",  # int: the trial that it is about; -1 for the base of the study
+    "kind",  # str: "promotion", "rescore", "noise" …
     "convention",  # str: "usdr_db", "sdr_bsseval_db" …
     "value",  # float, dB
     "seed",  # int

@@ -1,0 +1,112 @@
+"""What is computed after a trial has ended: a side table of the study's own database.
+
+Finished trials of Optuna cannot be changed. In SQL databases their later figures are rows of a
+table of our own, which Optuna and optuna-dashboard leave alone; a journal file has no tables, and
+keeps each as an attribute of the study.
+"""
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import optuna
+import pandas as pd
+import sqlalchemy as sql
+from optuna.storages import RDBStorage
+from sqlalchemy.schema import CreateTable
+
+from msdemucs.study.records import LATER_COLUMNS
+
+OF_THE_BASE = -1
+"""In place of a trial's number: a row about the spec around which the study moves."""
+
+PREFIX = "later/"
+"""What the names of a journal's attributes begin with."""
+
+TABLE = sql.Table(
+    "msdemucs_later",
+    sql.MetaData(),
+    sql.Column("id", sql.Integer, primary_key=True),
+    sql.Column("study", sql.String(512), nullable=False, index=False),
+    sql.Column("begun", sql.String(64), nullable=False),  # a later study may have the name
+    sql.Column("trial", sql.Integer, nullable=False),
+    sql.Column("kind", sql.String(64), nullable=False),
+    sql.Column("convention", sql.String(64), nullable=False),
+    sql.Column("value", sql.Float(53), nullable=False),
+    sql.Column("seed", sql.Integer, nullable=False),
+    sql.Column("detail", sql.Text, nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class Later:
+    """One row of the side table, under the names of LATER_COLUMNS."""
+
+    trial: int
+    kind: str
+    convention: str
+    value: float
+    seed: int
+    detail: Mapping[str, Any]
+
+
+def add(study: optuna.Study, rows: Sequence[Later]) -> None:
+    """Keep rows, all or none."""
+    engine = _engine(study)
+    if engine is None:
+        for row in rows:
+            study.set_user_attr(f"{PREFIX}{uuid.uuid4()}", asdict(row))
+        return
+    owner = _owner(study)
+    with engine.begin() as connection:
+        connection.execute(CreateTable(TABLE, if_not_exists=True))
+        for row in rows:
+            detail = json.dumps(dict(row.detail), ensure_ascii=False)
+            connection.execute(sql.insert(TABLE).values({**asdict(row), **owner, "detail": detail}))
+
+
+def rows_of(study: optuna.Study) -> list[Later]:
+    """The rows of a study, oldest first in an SQL database."""
+    engine = _engine(study)
+    if engine is None:
+        attrs = study.user_attrs.items()
+        return [Later(**row) for name, row in attrs if name.startswith(PREFIX)]
+    if not sql.inspect(engine).has_table(TABLE.name):
+        return []
+    columns = [TABLE.c[name] for name in LATER_COLUMNS]
+    wanted = sql.select(*columns).filter_by(**_owner(study)).order_by(TABLE.c.id)
+    with engine.connect() as connection:
+        return list(_read(connection.execute(wanted).mappings().all()))
+
+
+def frame_of(study: optuna.Study) -> pd.DataFrame:
+    """The rows of a study as `StudyRecord.later`."""
+    rows = [asdict(row) for row in rows_of(study)]
+    return pd.DataFrame(rows, columns=list(LATER_COLUMNS))
+
+
+def remove(study: optuna.Study) -> None:
+    """Delete a study's rows from an SQL database; those of a journal go with the study."""
+    engine = _engine(study)
+    if engine is None or not sql.inspect(engine).has_table(TABLE.name):
+        return
+    with engine.begin() as connection:
+        connection.execute(sql.delete(TABLE).where(TABLE.c.study == study.study_name))
+
+
+def _read(rows: Sequence[Mapping[Any, Any]]) -> Iterator[Later]:
+    for row in rows:
+        yield Later(**{**row, "detail": json.loads(row["detail"])})
+
+
+def _owner(study: optuna.Study) -> dict[str, str]:
+    """What tells a study's rows from those of a deleted one that had its name."""
+    return {"study": study.study_name, "begun": str(study.user_attrs.get("started", ""))}
+
+
+def _engine(study: optuna.Study) -> sql.Engine | None:
+    """The SQL engine of a study's storage; None for a journal."""
+    storage = getattr(study._storage, "_backend", study._storage)
+    return storage.engine if isinstance(storage, RDBStorage) else None

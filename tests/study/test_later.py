@@ -1,0 +1,73 @@
+"""The side table: rows of finished trials, in a database that stays Optuna's."""
+
+from pathlib import Path
+
+import optuna
+import pytest
+
+from msdemucs.study.later import Later, add, frame_of, remove, rows_of
+from msdemucs.study.load import read_record
+from msdemucs.study.records import LATER_COLUMNS
+from msdemucs.study.storage import open_storage
+
+ROW = Later(2, "promotion", "usdr_db", 3.25, 0, {"recipe": "long", "steps": 400})
+
+
+@pytest.fixture(params=["sqlite:///{}/a.db", "journal:///{}/a.journal"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return str(request.param).format(tmp_path)
+
+
+def made(url: str, name: str = "one", started: str = "2026-11-21T08:00:00+00:00") -> optuna.Study:
+    study = optuna.create_study(study_name=name, storage=open_storage(url, create=True))
+    study.set_user_attr("started", started)
+    return study
+
+
+def test_rows_come_back_as_they_were_with_their_study_alone(url: str) -> None:
+    one, two = made(url), made(url, "two")
+    assert frame_of(one).empty
+    assert list(frame_of(one).columns) == list(LATER_COLUMNS)
+    add(one, [ROW, Later(-1, "noise", "usdr_db", -0.5, 7, {})])
+    again = optuna.load_study(study_name="one", storage=open_storage(url))
+    assert min(rows_of(again), key=lambda row: -row.trial) == ROW
+    assert len(rows_of(again)) == 2
+    assert rows_of(two) == []
+
+
+def test_the_record_has_them_and_no_trace_of_how_they_are_kept(url: str) -> None:
+    study = made(url)
+    study.add_trial(optuna.trial.create_trial(value=1.0))
+    add(study, [ROW])
+    record = read_record(study)
+    assert record.later.to_dict("records")[0]["detail"] == {"recipe": "long", "steps": 400}
+    assert set(record.attrs) == {"started"}
+
+
+def test_a_database_with_the_table_is_still_optunas(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'a.db'}"
+    study = made(url)
+    add(study, [ROW])
+    plain = optuna.storages.RDBStorage(url)
+    plain.upgrade()
+    assert plain.get_current_version() == plain.get_head_version()
+    found = optuna.load_study(study_name="one", storage=plain)
+    found.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
+    assert len(found.trials) == 2
+    assert rows_of(study) == [ROW]
+
+
+def test_a_new_study_of_the_same_name_has_none_of_the_old_ones_rows(url: str) -> None:
+    old = made(url)
+    add(old, [ROW])
+    optuna.delete_study(study_name="one", storage=open_storage(url))
+    new = made(url, started="2027-01-01T00:00:00+00:00")
+    assert rows_of(new) == []
+
+
+def test_removed_rows_are_gone(tmp_path: Path) -> None:
+    study = made(f"sqlite:///{tmp_path / 'a.db'}")
+    remove(study)  # without a table
+    add(study, [ROW])
+    remove(study)
+    assert rows_of(study) == []
