@@ -1,18 +1,31 @@
 """`msdemucs study`: what can be asked of a study that was run."""
 
 import json
+import re
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Exit
 
-from msdemucs.cli.console import out
-from msdemucs.cli.study import Storage, app
+from msdemucs.cli.console import errors, out, print_table
+from msdemucs.cli.study import Storage, app, trial_table
 from msdemucs.cli.study_effects import effects_json, print_effects
+from msdemucs.errors import UsageError
 
 __all__ = ["app"]
 
 Name = Annotated[str, typer.Argument(metavar="STUDY", help="A study's name, or its database.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+
+
+class Kind(StrEnum):
+    """What a study is exported as."""
+
+    csv = "csv"
+    parquet = "parquet"
+    json = "json"
 
 
 @app.command()
@@ -28,6 +41,102 @@ def effects(study: Name, storage: Storage = None, as_json: AsJson = False) -> No
         return
     out.print(f"{record.name}: {record.title}", markup=False, soft_wrap=True)
     print_effects(found)
+
+
+@app.command()
+def export(
+    study: Name,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
+    kind: Annotated[
+        Kind | None, typer.Option("--format", help="By the file's ending when not given.")
+    ] = None,
+    table: Annotated[
+        str, typer.Option(help="trials, scores, rungs, curves or later; json has all of them.")
+    ] = "trials",
+    storage: Storage = None,
+) -> None:
+    """Write a study's trials as CSV or Parquet, a row a trial and seed, or all of it as JSON.
+
+    Raises:
+        UsageError: a format that is not given, a table that is none, a file that cannot be written.
+    """
+    from msdemucs.study.exports import export as write
+    from msdemucs.study.load import load_study
+
+    endings = [one for one in Kind if output.suffix == f".{one}"]
+    if kind is None and not endings:
+        raise UsageError(f"{output} ends in no known format: give --format csv, parquet or json")
+    write(load_study(study, storage=storage), output, kind=(kind or endings[0]).value, table=table)
+    out.print(str(output), markup=False, soft_wrap=True)
+
+
+@app.command()
+def best(  # noqa: PLR0913 (one option a thing that a user may decide)
+    study: Name,
+    max_macs: Annotated[
+        str | None, typer.Option(help="MACs for a second of audio at most: 8G, 500M.")
+    ] = None,
+    max_parameters: Annotated[str | None, typer.Option(help="Parameters at most: 10M.")] = None,
+    max_latency_ms: Annotated[
+        float | None, typer.Option(min=0, help="Median latency at most, in ms.")
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="How many, best first.")] = 1,
+    as_json: AsJson = False,
+    storage: Storage = None,
+) -> None:
+    """Print the best complete trials within limits, and where their weights are."""
+    from msdemucs.study.exports import plain_rows
+    from msdemucs.study.load import load_study
+    from msdemucs.study.picking import best_trials
+
+    record = load_study(study, storage=storage)
+    limits = {
+        "macs_per_second": None if max_macs is None else read_count(max_macs),
+        "parameters": None if max_parameters is None else read_count(max_parameters),
+        "latency_ms_p50": max_latency_ms,
+    }
+    given = {name: value for name, value in limits.items() if value is not None}
+    found = best_trials(record, limits=given, top=top)
+    if as_json:
+        print_json({"study": record.name, "trials": plain_rows(found)})
+        return
+    print_table(trial_table(record, found))
+    for _, trial in found.iterrows():
+        if isinstance(trial.weights, str):
+            out.print(f"weights of trial {trial.trial}: {trial.weights}", soft_wrap=True)
+
+
+@app.command()
+def rm(
+    study: Name,
+    storage: Storage = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Remove a study: its trials, what was computed later, weights and logs.
+
+    Raises:
+        Exit: the user said no.
+    """
+    from msdemucs.study.removal import doomed, remove_study
+
+    what = doomed(study, storage=storage)
+    if not yes and not typer.confirm(f"remove {what}?", err=True):
+        errors.print("nothing was removed")
+        raise Exit(1)
+    remove_study(what)
+    errors.print(f"removed {what}", markup=False, soft_wrap=True)
+
+
+def read_count(text: str) -> float:
+    """A count with an SI prefix: "8G" is 8e9.
+
+    Raises:
+        UsageError: it is none.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?(?:e\d+)?) ?([kMGT]?)", text.strip())
+    if match is None:
+        raise UsageError(f"“{text}” is no count: 8G, 500M, 1.5e9")
+    return float(match[1]) * {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}[match[2]]
 
 
 def print_json(data: object) -> None:

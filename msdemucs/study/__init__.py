@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     from msdemucs.study.reading import load_search_space
     from msdemucs.study.records import StudyRecord
     from msdemucs.study.runner import run_study
+    from msdemucs.study.tidy import frame
 
-__all__ = ["StudyRecord", "load_search_space", "load_study", "run_study"]
+__all__ = ["StudyRecord", "frame", "load_search_space", "load_study", "run_study"]
 
 _HOMES = {
     "StudyRecord": "records",
+    "frame": "tidy",
     "load_search_space": "reading",
     "load_study": "load",
     "run_study": "runner",

@@ -59,3 +59,33 @@ def test_effects_of_a_search_are_refused(folder: Path) -> None:
     ask("run", "toy.yaml")
     with pytest.raises(UsageError, match="is no ablation"):
         ask("effects", "toy")
+
+
+def test_best_prints_the_trial_and_takes_prefixes(folder: Path) -> None:
+    ask("run", "toy.yaml")
+    assert "htdemucs" in ask("best", "toy", "--top", "9").stdout
+    found = json.loads(ask("best", "toy", "--max-macs", "100G", "--json").stdout)
+    assert len(found["trials"]) == 1
+    assert found["trials"][0]["spec"]["sources"]
+    with pytest.raises(UsageError, match="“8X” is no count"):
+        ask("best", "toy", "--max-macs", "8X")
+
+
+def test_export_takes_the_format_from_the_ending(folder: Path) -> None:
+    ask("run", "toy.yaml")
+    assert ask("export", "toy", "-o", "out.csv").stdout == "out.csv\n"
+    assert Path("out.csv").read_text().startswith("study,trial,state,name")
+    ask("export", "toy", "-o", "scores.txt", "--format", "csv", "--table", "scores")
+    assert Path("scores.txt").read_text().startswith("trial,group,track")
+    with pytest.raises(UsageError, match="ends in no known format"):
+        ask("export", "toy", "-o", "out.txt")
+
+
+def test_rm_asks_first(folder: Path) -> None:
+    ask("run", "toy.yaml")
+    refused = CliRunner().invoke(app, ["rm", "toy"], input="n\n")
+    assert refused.exit_code == 1
+    assert Path("studies/toy.db").is_file()
+    done = ask("rm", "toy", "--yes")
+    assert "trials of study toy in sqlite:///studies/toy.db, the folder studies/toy" in done.stderr
+    assert not Path("studies/toy.db").exists()

@@ -1,0 +1,68 @@
+"""Which trials of a study are worth having: the best within limits, and the front."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from msdemucs.errors import UsageError
+from msdemucs.study.records import StudyRecord
+
+
+def complete(record: StudyRecord) -> pd.DataFrame:
+    """The trials that have all objectives.
+
+    Raises:
+        UsageError: there is none.
+    """
+    trials = record.trials[record.trials.state == "complete"]
+    trials = trials.dropna(subset=list(record.directions))
+    if trials.empty:
+        raise UsageError(f"study “{record.name}” has no complete trial yet")
+    return trials
+
+
+def quality_of(record: StudyRecord) -> str:
+    """The column by which trials are better: the first objective that is maximised."""
+    names = [name for name, direction in record.directions.items() if direction == "maximize"]
+    return names[0] if names else "usdr_db"
+
+
+def best_trials(
+    record: StudyRecord, *, limits: Mapping[str, float] | None = None, top: int = 1
+) -> pd.DataFrame:
+    """The complete trials with the best quality within limits, best first.
+
+    Args:
+        record: the study.
+        limits: column of trials → its largest allowed value.
+        top: how many at most.
+
+    Raises:
+        UsageError: no complete trial is within the limits; the nearest misses are named.
+    """
+    trials = complete(record)
+    within = trials
+    for name, largest in (limits or {}).items():
+        if not (within[name] <= largest).any():
+            least = trials[name].min()
+            raise UsageError(
+                f"no complete trial has {name} of at most {largest:g} within the limits; "
+                f"the smallest of the study is {least:g}"
+            )
+        within = within[within[name] <= largest]
+    return within.sort_values(quality_of(record), ascending=False, kind="stable").head(top)
+
+
+def front(record: StudyRecord) -> pd.DataFrame:
+    """The complete trials that no other dominates, best quality first.
+
+    A trial dominates another if it is as good in every objective and better in one.
+    """
+    trials = complete(record)
+    signs = [1 if how == "maximize" else -1 for how in record.directions.values()]
+    values = trials[list(record.directions)].to_numpy(dtype=float) * signs
+    as_good = (values[:, None] >= values[None]).all(-1)  # [of, over]
+    better = (values[:, None] > values[None]).any(-1)
+    is_dominated = np.asarray((as_good & better).any(0))
+    return trials[~is_dominated].sort_values(quality_of(record), ascending=False, kind="stable")
