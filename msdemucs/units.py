@@ -35,3 +35,8 @@ def format_seconds(seconds: float) -> str:
 def format_db(value: float | None) -> str:
     """A level in decibels with two digits; "–" for what was not measured."""
     return "–" if value is None or value != value else f"{value:.2f} dB"
+
+
+def count(n: int, noun: str) -> str:
+    """A number with its noun: "1 trial", "3 trials"."""
+    return f"{n} {noun}{'' if n == 1 else 's'}"

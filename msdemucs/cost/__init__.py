@@ -1,6 +1,6 @@
 """What a spec costs, from its plan alone; needs no torch."""
 
-from msdemucs.cost.account import Cost, NodeCost, cost
+from msdemucs.cost.account import Cost, NodeCost, cost, node_costs
 from msdemucs.cost.dialects import ThopCount, ptflops_count, thop_count
 from msdemucs.cost.guard import Limits, check_size
 from msdemucs.cost.memory import inference_bytes, training_bytes
@@ -14,6 +14,7 @@ __all__ = [
     "check_size",
     "cost",
     "inference_bytes",
+    "node_costs",
     "ptflops_count",
     "solve_width",
     "thop_count",

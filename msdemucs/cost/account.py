@@ -113,7 +113,7 @@ def cost(spec: Spec | Plan) -> Cost:
         PlanError: the spec cannot be built.
     """
     resolved = plan(spec) if isinstance(spec, Spec) else spec
-    nodes = tuple(_priced(node) for node in resolved.nodes)
+    nodes = node_costs(resolved)
     operators = [operator for node in resolved.nodes for operator in node.operators]
     return Cost(
         parameters=sum(node.parameters for node in nodes),
@@ -126,6 +126,11 @@ def cost(spec: Spec | Plan) -> Cost:
         seconds=resolved.spec.n_samples / resolved.spec.sample_rate,
         nodes=nodes,
     )
+
+
+def node_costs(resolved: Plan) -> tuple[NodeCost, ...]:
+    """What each node of a plan costs, in the plan's order: `cost` without sums and memory."""
+    return tuple(_priced(node) for node in resolved.nodes)
 
 
 def _priced(node: PlanNode) -> NodeCost:

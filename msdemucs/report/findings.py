@@ -1,9 +1,10 @@
 """What a study found, in sentences whose every number comes from its record."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from msdemucs.report.asked import objectives_text
 from msdemucs.report.frames import (
     Point,
     Trade,
@@ -12,18 +13,25 @@ from msdemucs.report.frames import (
     count_states,
     curves_of,
     left_out_of,
+    mapping_of,
+    quality_of,
     rows_of,
     trade_of,
     trial_number,
 )
-from msdemucs.report.measures import Measure, percent
+from msdemucs.report.measures import Measure, percent, signed_percent, typeset
+from msdemucs.report.noise import gap_between, n_seeds
 from msdemucs.study.records import StudyRecord
+from msdemucs.units import count
 
 SILENCE_DB = 0.0
 """The uSDR of an estimate of silence, by definition."""
 
 MOST_BASELINES = 4
 """Sentences about beaten baselines, at most."""
+
+SAME_DB = 0.01
+"""Differences closer than this are one difference, computed twice."""
 
 MOST_NAMED = 8
 """Trials named in one sentence, at most."""
@@ -52,11 +60,6 @@ def say(*parts: str | Point) -> Sentence:
     )
 
 
-def count(n: int, noun: str) -> str:
-    """A number with its noun: "1 trial", "3 trials"."""
-    return f"{n} {noun}{'' if n == 1 else 's'}"
-
-
 def summarise_states(record: StudyRecord) -> str:
     """How many trials are in each state, with reasons: "3 trials: 2 complete, 1 failed (…)."."""
     texts = []
@@ -82,16 +85,31 @@ def findings_of(record: StudyRecord) -> tuple[Sentence, ...]:
     if not trade.points:
         return (say(f"Nothing can be compared yet. {summarise_states(record)}"),)
     return (
-        *describe_best(trade),
+        *describe_best(record, trade),
         describe_evidence(record),
+        *describe_noise(trade),
         *describe_left_out(record),
         describe_front(trade),
         *describe_beaten_baselines(trade),
+        *describe_against_base(record, trade),
         *describe_floor(trade),
     )
 
 
-def describe_best(trade: Trade) -> tuple[Sentence, ...]:
+def describe_question(record: StudyRecord) -> Sentence:
+    """What was asked, in one sentence: objectives, what varies, around which base, how long."""
+    goals = objectives_text(record)
+    varied = len({name for row in rows_of(record) for name in mapping_of(row, "params")})
+    base = record.attrs.get("base")
+    over = f" over {count(varied, 'choice')} of a spec" if varied else ""
+    around = f" around {base}" if isinstance(base, str) else ""
+    recipe = record.attrs.get("recipe")
+    name = recipe.get("name") if isinstance(recipe, Mapping) else None
+    trained = f"; recipe {name}" if isinstance(name, str) else ""
+    return say(f"Asked: {goals}{over}{around}{trained}.")
+
+
+def describe_best(record: StudyRecord, trade: Trade) -> tuple[Sentence, ...]:
     """The best trial, and its distance to the best of the baselines or of the sampled trials."""
     best = _best(trade.points, trade)
     head = ("Best uSDR: ", best, f" with {_at(best, trade)}")
@@ -101,8 +119,56 @@ def describe_best(trade: Trade) -> tuple[Sentence, ...]:
         return (say(*head, "."),)
     other = _best(sampled if best.is_baseline else baselines, trade)
     role = "sampled trial" if best.is_baseline else "baseline"
-    gap = trade.y.text(abs(best.y - other.y))
+    gap = f"{trade.y.text(abs(best.y - other.y))}{_evidence(record, trade, best, other)}"
     return (say(*head, f"; the best {role}, ", other, f", is {gap} below ({_at(other, trade)})."),)
+
+
+def describe_against_base(record: StudyRecord, trade: Trade) -> tuple[Sentence, ...]:
+    """For each baseline but the base: what it gains over the base, and what it costs."""
+    base = next((p for p in trade.points if p.name == record.attrs.get("base")), None)
+    if base is None or base.x <= 0:
+        return ()
+    others = [point for point in trade.points if point.is_baseline and point is not base]
+    sentences = []
+    for point in others[:MOST_BASELINES]:
+        better = (point.y > base.y) == (trade.y.direction == "maximize")
+        gained = f" {'gains' if better else 'loses'} {trade.y.text(abs(point.y - base.y))}"
+        change = signed_percent(point.x / base.x - 1)
+        against = f" at {change} {trade.x.header}"
+        evidence = _evidence(record, trade, point, base)
+        verb = "over" if better else "against"
+        sentences.append(say(point, f"{gained}{evidence} {verb} ", base, f"{against}."))
+    return tuple(sentences)
+
+
+def _evidence(record: StudyRecord, trade: Trade, first: Point, second: Point) -> str:
+    """The interval of a difference, and who agrees: " [0.12, 0.49; 3 of 5 seeds agree]"."""
+    gap = gap_between(record, trade.y, first.trial, second.trial)
+    if gap is None or not gap.has_interval:
+        return ""
+    if abs(gap.mean_db - (first.y - second.y)) > SAME_DB:
+        return ""  # over other tracks than the qualities are
+    is_ahead = gap.mean_db >= 0
+    low, high = (gap.low_db, gap.high_db) if is_ahead else (-gap.high_db, -gap.low_db)
+    of, noun = (gap.n_seeds, "seeds") if gap.n_seeds > 1 else (gap.n_tracks, "tracks")
+    return typeset(f" [{low:.2f}, {high:.2f}; {gap.n_agree} of {of} {noun} agree]")
+
+
+def describe_noise(trade: Trade) -> tuple[Sentence, ...]:
+    """How much of a score is chance, and who is tied with the front because of it."""
+    noise = trade.noise
+    if noise is None:
+        return ()
+    tied = len(trade.tied)
+    return (
+        say(
+            f"Trainings of one spec with other seeds differ by {trade.y.text(noise.sigma_db)} "
+            f"(σ, {count(noise.degrees, 'degree')} of freedom): two single scores closer than "
+            f"{trade.y.text(noise.tie_db)} may be equal, and "
+            + (f"{count(tied, 'trial')} may be on the front" if tied else "no other trial ties")
+            + " as far as that tells."
+        ),
+    )
 
 
 def describe_front(trade: Trade) -> Sentence:
@@ -173,8 +239,11 @@ def describe_evidence(record: StudyRecord) -> Sentence:
     grounds += [count(n_tracks, "test track")] if n_tracks else []
     basis = f"Scores rest on {' and '.join(grounds)}. " if grounds else ""
 
-    hashes = Counter(str(row["spec_hash"]) for row in complete_rows(record))
-    repeated = sum(n > 1 for n in hashes.values())
+    complete = complete_rows(record)
+    hashes = Counter(str(row["spec_hash"]) for row in complete)
+    trained = n_seeds(record, quality_of(record))
+    several = {str(row["spec_hash"]) for row in complete if trained.get(trial_number(row), 1) > 1}
+    repeated = len(several | {name for name, n in hashes.items() if n > 1})
     if not repeated:
         return say(
             f"{basis}Every spec was trained once, so that how much of a difference is chance "

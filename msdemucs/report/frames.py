@@ -4,26 +4,42 @@ Nothing here draws; `figures.py` paints trades and curves, `page.py` fills the t
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite, nan
+from functools import lru_cache
+from math import inf, isfinite, nan
 from numbers import Real
 
 import pandas as pd
 
 from msdemucs.report.measures import USDR, Measure, measure_of
+from msdemucs.report.noise import Noise, n_seeds, noise_of
 from msdemucs.report.pareto import non_dominated
-from msdemucs.study.records import GROUP_COLUMN_PREFIX, STATES, StudyRecord
+from msdemucs.study.records import GROUP_COLUMN_PREFIX, STATES, Direction, StudyRecord
 
 COSTS = ("macs_per_second", "parameters", "latency_ms_p50")
-"""What quality is always drawn against; further objectives of a study follow them."""
+"""What quality is always drawn against; memory and further objectives of a study follow."""
+
+MEMORIES = ("inference_bytes", "peak_memory_bytes")
+"""The first of these that trials have is drawn too."""
 
 Row = Mapping[str, object]
 
 
 @dataclass(frozen=True)
 class Point:
-    """One complete trial in the plane of a cost and a quality."""
+    """One complete trial in the plane of a cost and a quality.
+
+    Attributes:
+        trial: its number.
+        name: its name.
+        is_baseline: it is a named baseline.
+        x: its cost.
+        y: its quality.
+        is_front: no other point beats it in both.
+        half_width: half the interval of its quality over seeds; NaN where it is unknown.
+        is_tied: it is dominated by less than the noise floor.
+    """
 
     trial: int
     name: str
@@ -31,6 +47,8 @@ class Point:
     x: float
     y: float
     is_front: bool
+    half_width: float = nan
+    is_tied: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,6 +61,7 @@ class Trade:
         points: trials with both numbers, by cost, then by number.
         n_unmeasured: complete trials that lack one of the two and are not drawn.
         floor: the quality of the mixture itself as the estimate; None where it is unknown.
+        noise: the spread of the quality over seeds; None where it is unknown.
     """
 
     x: Measure
@@ -50,11 +69,17 @@ class Trade:
     points: tuple[Point, ...]
     n_unmeasured: int
     floor: float | None
+    noise: Noise | None = None
 
     @property
     def front(self) -> tuple[Point, ...]:
         """The points that no other point beats in both, by cost."""
         return tuple(point for point in self.points if point.is_front)
+
+    @property
+    def tied(self) -> tuple[Point, ...]:
+        """The points that the noise floor does not tell from the front, by cost."""
+        return tuple(point for point in self.points if point.is_tied)
 
 
 @dataclass(frozen=True)
@@ -78,6 +103,7 @@ class StateCount:
     reasons: tuple[tuple[str, int], ...]
 
 
+@lru_cache(maxsize=8)
 def rows_of(record: StudyRecord) -> tuple[Row, ...]:
     """The record's trials, each as a mapping of its columns."""
     return tuple(
@@ -116,6 +142,7 @@ def left_out_of(row: Row) -> tuple[str, ...]:
     return tuple(str(reason) for reason in value) if isinstance(value, list | tuple) else ()
 
 
+@lru_cache(maxsize=8)
 def complete_rows(record: StudyRecord) -> tuple[Row, ...]:
     """The trials that came to their end."""
     return tuple(row for row in rows_of(record) if row["state"] == "complete")
@@ -128,13 +155,16 @@ def quality_of(record: StudyRecord) -> Measure:
 
 
 def costs_of(record: StudyRecord) -> tuple[Measure, ...]:
-    """What quality is drawn against: COSTS, then the study's other objectives."""
+    """What quality is drawn against: COSTS, a memory, then the study's other objectives."""
+    known = record.trials
+    memories = [name for name in MEMORIES if name in known and known[name].notna().any()]
+    drawn = (*COSTS, *memories[:1])
     others = [
         column
         for column in record.directions
-        if column not in COSTS and not column.startswith(USDR.column)
+        if column not in drawn and not column.startswith(USDR.column)
     ]
-    return tuple(measure_of(column, record.directions) for column in (*COSTS, *others))
+    return tuple(measure_of(column, record.directions) for column in (*drawn, *others))
 
 
 def floor_of(record: StudyRecord, quality: Measure) -> float | None:
@@ -148,6 +178,7 @@ def floor_of(record: StudyRecord, quality: Measure) -> float | None:
     return float(once.groupby("source")["input_usdr_db"].mean().mean())
 
 
+@lru_cache(maxsize=32)
 def trade_of(record: StudyRecord, cost: Measure) -> Trade:
     """Quality against a cost over the complete trials, with the front of this pair."""
     quality = quality_of(record)
@@ -160,11 +191,42 @@ def trade_of(record: StudyRecord, cost: Measure) -> Trade:
     measured.sort(key=lambda row: (number(row, cost.column), trial_number(row)))
     values = [(number(row, cost.column), number(row, quality.column)) for row in measured]
     front = non_dominated(values, (cost.direction, quality.direction))
+    noise = noise_of(record, quality)
+    trained = n_seeds(record, quality)
+    reach = _reach(values, cost.direction, quality.direction)
     points = tuple(
-        Point(trial_number(row), str(row["name"]), is_baseline(row), x, y, bool(on_front))
-        for row, (x, y), on_front in zip(measured, values, front, strict=True)
+        Point(
+            trial=(trial := trial_number(row)),
+            name=str(row["name"]),
+            is_baseline=is_baseline(row),
+            x=x,
+            y=y,
+            is_front=bool(on_front),
+            half_width=noise.half_width_db(trained.get(trial, 1)) if noise else nan,
+            is_tied=noise is not None and not on_front and abs(best - y) <= noise.tie_db,
+        )
+        for row, (x, y), on_front, best in zip(measured, values, front, reach, strict=True)
     )
-    return Trade(cost, quality, points, len(complete) - len(measured), floor_of(record, quality))
+    n_unmeasured = len(complete) - len(measured)
+    return Trade(cost, quality, points, n_unmeasured, floor_of(record, quality), noise)
+
+
+def _reach(
+    values: Sequence[tuple[float, float]], cost: Direction, quality: Direction
+) -> list[float]:
+    """The best quality at each point's cost or a better one, in the order of the points."""
+    sign = 1.0 if quality == "maximize" else -1.0
+    dearest_last = sorted(
+        range(len(values)), key=lambda i: values[i][0], reverse=cost == "maximize"
+    )
+    best, reach = -inf, [nan] * len(values)
+    at_cost = {}
+    for index in dearest_last:
+        best = max(best, sign * values[index][1])
+        at_cost[values[index][0]] = best
+    for index, (x, _) in enumerate(values):
+        reach[index] = sign * at_cost[x]
+    return reach
 
 
 def study_front(record: StudyRecord) -> frozenset[int]:
@@ -177,6 +239,7 @@ def study_front(record: StudyRecord) -> frozenset[int]:
     return frozenset(trial_number(row) for row, is_on in zip(complete, front, strict=True) if is_on)
 
 
+@lru_cache(maxsize=4)
 def curves_of(record: StudyRecord) -> tuple[Curve, ...]:
     """Every trial's finite losses by step; trials without one are left out."""
     finite = record.curves[record.curves["loss"].map(isfinite).astype(bool)]

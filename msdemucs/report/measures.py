@@ -97,6 +97,24 @@ MEASURES = (
         "real-time factor: seconds of compute for one second of audio, from the median latency.",
     ),
     Measure(
+        "inference_bytes",
+        "Activation memory of one segment (bytes)",
+        "Activations",
+        "B",
+        "minimize",
+        "the most that a forward pass over one segment holds beside the model, in float32, "
+        "computed from the plan.",
+    ),
+    Measure(
+        "training_bytes",
+        "Memory of a training step (bytes)",
+        "Training step",
+        "B",
+        "minimize",
+        "the most that a training step on one segment holds beside the model, its gradients and "
+        "the state of the optimiser, in float32, computed from the plan.",
+    ),
+    Measure(
         "peak_memory_bytes",
         "Peak memory (bytes)",
         "Peak memory",
@@ -109,6 +127,16 @@ MEASURES = (
         "train_seconds", "Training time (s)", "Training", "s", "minimize", "wall time of training."
     ),
     Measure("seconds", "Time of the trial (s)", "Trial", "s", "minimize"),
+    Measure("cpu_seconds", "CPU time of the trial (s)", "CPU", "s", "minimize"),
+    Measure("gpu_seconds", "Time that a GPU was held (s)", "GPU", "s", "minimize"),
+    Measure(
+        "steps",
+        "Training steps",
+        "Steps",
+        "count",
+        "minimize",
+        "optimiser steps that the trial trained, over all its seeds.",
+    ),
     Measure("macs", "MACs of one segment", "MACs", "MAC", "minimize"),
 )
 """Every measure with a name of its own, in the order of the report's table."""
@@ -141,3 +169,8 @@ def measure_of(column: str, directions: Mapping[str, Direction] | None = None) -
 def percent(ratio: float) -> str:
     """A ratio in whole percent: 0.384 → "38 %"."""
     return typeset(f"{100 * ratio:.0f} %")
+
+
+def signed_percent(ratio: float) -> str:
+    """A change with its sign and one decimal: -0.118 → "−11.8 %"."""
+    return typeset(f"{100 * ratio:+.1f} %")

@@ -1,96 +1,32 @@
 """A study's record as one HTML file that needs nothing else: no network, no second file."""
 
-import json
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import jinja2
-import yaml
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from msdemucs.errors import ReportError
 from msdemucs.report.asked import facts_of
-from msdemucs.report.figures import paint_curves, paint_trade
-from msdemucs.report.findings import (
-    Sentence,
-    count,
-    describe_trade,
-    findings_of,
-    main_cost,
-    summarise_states,
-)
-from msdemucs.report.frames import (
-    Row,
-    Trade,
-    complete_rows,
-    costs_of,
-    curves_of,
-    left_out_of,
-    mapping_of,
-    number,
-    rows_of,
-    trade_of,
-    trial_number,
-)
-from msdemucs.report.measures import Measure
-from msdemucs.report.tables import (
-    ScoreTable,
-    all_measures,
-    best_first,
-    chosen_text,
-    differences_of,
-    measures_of,
-    score_table,
-    source_table,
-    trial_table,
-)
+from msdemucs.report.details import Details
+from msdemucs.report.embedded import embed_json, packed, page_data
+from msdemucs.report.findings import describe_question, findings_of, summarise_states
+from msdemucs.report.frames import is_baseline, rows_of, study_front, trial_number
+from msdemucs.report.measures import percent
+from msdemucs.report.tables import all_measures, source_table, trial_table
+from msdemucs.report.views import curves_view, trade_views
 from msdemucs.study.records import StudyRecord
 
-MOST_HOVER_DIFFERENCES = 10
+MOST_DELTAS = 300
+"""Of studies with more trials, only the listed ones have their spec as a file that extends the
+base: it is loaded and compared with the trial's before it is shown."""
 
-
-@dataclass(frozen=True)
-class FigureView:
-    """A figure's place on the page; `figure` is None where there is nothing to draw."""
-
-    key: str
-    title: str
-    is_wide: bool
-    caption: Sentence
-    n_front: int
-    figure: Mapping[str, object] | None
-
-
-@dataclass(frozen=True)
-class Detail:
-    """What opens below the tables for one trial.
-
-    Attributes:
-        trial: the trial's number.
-        title: its name.
-        facts: label and text of each of its numbers.
-        reason: why it failed or was refused; "" where it was not.
-        left_out: why each test track that its scores are without could not be used.
-        chosen: what the sampler chose, on one line; "" for nothing.
-        differences: field, value in the base, value here.
-        scores: by track and source.
-        spec: as YAML; "" where none could be made.
-    """
-
-    trial: int
-    title: str
-    facts: tuple[tuple[str, str], ...]
-    reason: str
-    left_out: tuple[str, ...]
-    chosen: str
-    differences: tuple[tuple[str, str, str], ...]
-    scores: ScoreTable
-    spec: str
+MOST_LISTED = 60
+"""Trials that the page lists one below the other; of more, only those on the front and the
+baselines, and whichever a reader asks for."""
 
 
 def write_report(record: StudyRecord, path: Path) -> Path:
@@ -121,12 +57,7 @@ def default_path(record: StudyRecord) -> Path:
 
 def render(record: StudyRecord) -> str:
     """The page's HTML."""
-    measures = measures_of(record)
-    hovers = {trial_number(row): hover_lines(row, measures) for row in complete_rows(record)}
-    figures = [
-        trade_view(trade_of(record, cost), hovers, is_main=cost == main_cost(record))
-        for cost in costs_of(record)
-    ]
+    figures = trade_views(record)
     curves = curves_view(record)
     drawn = {view.key: view.figure for view in [*figures, curves] if view.figure is not None}
     return (
@@ -134,6 +65,7 @@ def render(record: StudyRecord) -> str:
         .get_template("page.html")
         .render(
             record=record,
+            question=describe_question(record),
             facts=facts_of(record),
             findings=findings_of(record),
             states=summarise_states(record),
@@ -142,95 +74,46 @@ def render(record: StudyRecord) -> str:
             trials=trial_table(record),
             sources=source_table(record),
             measures=[measure for measure in all_measures(record) if measure.convention],
-            details=[detail_of(record, row, all_measures(record)) for row in rows_of(record)],
+            data_json=embed_json(page_data(record) | {"listed": listed(record)}),
+            details_json=embed_json(packed(detail_pages(record))),
             figures_json=embed_json(drawn),
             plotly_js=Markup(get_plotlyjs()),  # noqa: S704 (a library's own script)
         )
     )
 
 
+def listed(record: StudyRecord) -> list[int]:
+    """The trials that stand on the page from the start; the others come when asked for."""
+    rows = rows_of(record)
+    if len(rows) <= MOST_LISTED:
+        return [trial_number(row) for row in rows]
+    front = study_front(record)
+    kept = [trial_number(r) for r in rows if trial_number(r) in front or is_baseline(r)]
+    return kept[:MOST_LISTED]
+
+
+def detail_pages(record: StudyRecord) -> list[str]:
+    """What opens for each trial, as HTML, in the order of the record."""
+    template = environment().get_template("detail.html")
+    details, rows = Details(record), rows_of(record)
+    first = set(listed(record))
+    return [
+        template.render(
+            item=details.of(row, has_delta=len(rows) <= MOST_DELTAS or trial_number(row) in first)
+        )
+        for row in rows
+    ]
+
+
 @cache
 def environment() -> jinja2.Environment:
     """Templates of this package; every value is escaped, and a missing one is an error."""
-    return jinja2.Environment(
+    made = jinja2.Environment(
         loader=jinja2.PackageLoader("msdemucs.report"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-
-
-def embed_json(value: object) -> Markup:
-    """JSON that may stand inside a script element: no character in it can end the element."""
-    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
-    for character in "<>&":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)  # noqa: S704 (json.dumps leaves ASCII only, without mark-up)
-
-
-def trade_view(trade: Trade, hovers: Mapping[int, Sequence[str]], *, is_main: bool) -> FigureView:
-    """A trade's figure; the study's main cost is drawn larger."""
-    height = 440 if is_main else 380
-    painted = paint_trade(trade, hovers, height=height).to_plotly_json() if trade.points else None
-    return FigureView(
-        f"front-{trade.x.column}",
-        f"{trade.y.header} against {trade.x.header}",
-        is_main,
-        describe_trade(trade),
-        len(trade.front),
-        painted,
-    )
-
-
-def hover_lines(row: Row, measures: Sequence[Measure]) -> tuple[str, ...]:
-    """A trial's name, its numbers with units, and its differences from the base."""
-    numbers = tuple(
-        f"{measure.header}: {measure.text(number(row, measure.column))}" for measure in measures
-    )
-    differences = differences_of(row)
-    shown = tuple(f"{field}: {old} → {new}" for field, old, new in differences)
-    if len(shown) > MOST_HOVER_DIFFERENCES:
-        rest = len(shown) - MOST_HOVER_DIFFERENCES
-        shown = (*shown[:MOST_HOVER_DIFFERENCES], f"… and {rest} more differences")
-    left_out = left_out_of(row)
-    scored = (f"{count(len(left_out), 'test track')} left out",) if left_out else ()
-    return (str(row["name"]), *numbers, *scored, *(shown or ("as the base",)))
-
-
-def curves_view(record: StudyRecord) -> FigureView:
-    """All learning curves in one figure; the best trial is emphasised."""
-    curves = curves_of(record)
-    complete = complete_rows(record)
-    best = trial_number(best_first(record)[0]) if complete else None
-    painted = paint_curves(curves, best=best, height=400).to_plotly_json() if curves else None
-    return FigureView("curves", "Learning curves", True, (), 0, painted)
-
-
-def detail_of(record: StudyRecord, row: Row, measures: Sequence[Measure]) -> Detail:
-    """A trial's numbers, differences, scores and spec."""
-    facts = [("State", str(row["state"]))]
-    facts += [
-        (measure.header, measure.text(number(row, measure.column)))
-        for measure in measures
-        if number(row, measure.column) == number(row, measure.column)
-    ]
-    if (seed := number(row, "seed")) == seed:
-        facts.append(("Seed", f"{seed:.0f}"))
-    facts += [
-        (column.replace("_", " ").capitalize(), text)
-        for column in ("spec_hash", "started")
-        if isinstance(text := row[column], str)
-    ]
-    spec = mapping_of(row, "spec")
-    return Detail(
-        trial_number(row),
-        str(row["name"]),
-        tuple(facts),
-        failure if isinstance(failure := row["failure"], str) else "",
-        left_out_of(row),
-        chosen_text(row),
-        differences_of(row),
-        score_table(record, trial_number(row)),
-        yaml.safe_dump(dict(spec), sort_keys=False, allow_unicode=True) if spec else "",
-    )
+    made.filters["percent"] = percent
+    return made

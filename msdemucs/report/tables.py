@@ -1,12 +1,12 @@
 """The report's tables: cells with a text to read and a value to sort by."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import nan
+from statistics import fmean
 from typing import Literal
-
-import pandas as pd
 
 from msdemucs.report.frames import (
     Row,
@@ -26,10 +26,13 @@ from msdemucs.study.records import GROUP_COLUMN_PREFIX, StudyRecord
 
 Kind = Literal["name", "state", "number", "text"]
 
-HIDDEN = ("seconds", "macs", "latency_ms_p95", "rtf")
-"""Measures that stand in a trial's details and not in the table, unless they are objectives."""
+HIDDEN = (
+    "seconds", "macs", "latency_ms_p95", "rtf", "training_bytes", "peak_memory_bytes", "steps",
+    "cpu_seconds", "gpu_seconds",
+)  # fmt: skip
+"""Measures whose columns are shown only when a reader asks, unless they are objectives."""
 
-LAST = ("peak_memory_bytes", "train_seconds")
+LAST = ("inference_bytes", "train_seconds", *HIDDEN)
 """Measures to the right of the differences, which matter more, unless they are objectives."""
 
 
@@ -42,12 +45,18 @@ class Column:
         kind: how its cells look.
         best_first: the order of the first click puts large values on top.
         title: what the header means, in one sentence; "" when it says it.
+        key: its name in the CSV; the header where it is "".
+        unit: of its numbers, a key of `measures.FORMATS`; "" for texts.
+        is_hidden: a reader sees it only after asking for it.
     """
 
     header: str
     kind: Kind
     best_first: bool = False
     title: str = ""
+    key: str = ""
+    unit: str = ""
+    is_hidden: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,18 +108,26 @@ def all_measures(record: StudyRecord) -> tuple[Measure, ...]:
 
 
 def measures_of(record: StudyRecord) -> tuple[Measure, ...]:
-    """The measures that have a column in the table of trials."""
-    return tuple(
-        measure
-        for measure in all_measures(record)
-        if measure.column in record.directions or measure.column not in HIDDEN
-    )
+    """The measures whose column in the table of trials is shown from the start."""
+    return tuple(measure for measure in all_measures(record) if not is_hidden(record, measure))
 
 
-def number_column(measure: Measure) -> Column:
+def is_hidden(record: StudyRecord, measure: Measure) -> bool:
+    """Whether a reader must ask for a measure's column."""
+    return measure.column in HIDDEN and measure.column not in record.directions
+
+
+def number_column(measure: Measure, *, is_hidden: bool = False) -> Column:
     """The column of a measure."""
-    is_best_first = measure.direction == "maximize"
-    return Column(measure.header, "number", is_best_first, measure.convention or measure.label)
+    return Column(
+        measure.header,
+        "number",
+        measure.direction == "maximize",
+        measure.convention or measure.label,
+        measure.column,
+        measure.unit,
+        is_hidden,
+    )
 
 
 def number_cell(value: float, measure: Measure) -> Cell:
@@ -185,17 +202,23 @@ def best_first(record: StudyRecord) -> list[Row]:
 
 def trial_table(record: StudyRecord) -> Table:
     """Every trial with its state, its numbers and how it differs from the base."""
-    measures = measures_of(record)
+    measures = all_measures(record)
     last = [m for m in measures if m.column in LAST and m.column not in record.directions]
     first = [measure for measure in measures if measure not in last]
     front = study_front(record)
     base = record.attrs.get("base")
+    notes = note_columns(record)
     columns = (
-        Column("Trial", "name"),
-        Column("State", "state"),
-        *(number_column(measure) for measure in first),
-        Column(f"Differs from {base if isinstance(base, str) else 'the base'} in", "text"),
-        *(number_column(measure) for measure in last),
+        Column("Trial", "name", key="name"),
+        Column("State", "state", key="state"),
+        *(number_column(measure, is_hidden=is_hidden(record, measure)) for measure in first),
+        Column(
+            f"Differs from {base if isinstance(base, str) else 'the base'} in",
+            "text",
+            key="differences",
+        ),
+        *(number_column(measure, is_hidden=is_hidden(record, measure)) for measure in last),
+        *(Column(header, "text", key=key, is_hidden=True) for key, header in notes.items()),
     )
     lines = []
     for row in best_first(record):
@@ -206,10 +229,45 @@ def trial_table(record: StudyRecord) -> Table:
             *(number_cell(number(row, measure.column), measure) for measure in first),
             Cell(changes or MISSING, changes),
             *(number_cell(number(row, measure.column), measure) for measure in last),
+            *(note_cell(row, key) for key in notes),
         )
         trial = trial_number(row)
         lines.append(Line(trial, str(row["state"]), trial in front, is_baseline(row), cells))
     return Table(columns, tuple(lines))
+
+
+NOTES = {
+    "arm": "Arm",
+    "is_control": "Random control",
+    "duplicate_of": "Result taken from",
+    "violations": "Violations",
+    "spec_hash": "Spec hash",
+    "started": "Started",
+    "git": "Revision",
+}
+"""Columns of texts that a reader can ask for, where some trial has one."""
+
+
+def note_columns(record: StudyRecord) -> dict[str, str]:
+    """The columns of NOTES that say anything, with their headers."""
+    rows = rows_of(record)
+    return {key: header for key, header in NOTES.items() if any(note_of(row, key) for row in rows)}
+
+
+def note_of(row: Row, key: str) -> str:
+    """A text column's value; "" for nothing."""
+    value = row.get(key)
+    if isinstance(value, bool):
+        return "yes" if value else ""
+    if isinstance(value, Mapping):
+        return "; ".join(f"{name} {plain(item)}" for name, item in value.items())
+    return value if isinstance(value, str) else ""
+
+
+def note_cell(row: Row, key: str) -> Cell:
+    """A text, or a dash that sorts last."""
+    text = note_of(row, key)
+    return Cell(text or MISSING, text)
 
 
 def source_table(record: StudyRecord) -> Table:
@@ -257,24 +315,40 @@ class ScoreTable:
 
 
 def score_table(record: StudyRecord, trial: int) -> ScoreTable:
-    """A trial's scores, tracks and sources in the order in which they were measured."""
-    scores = record.scores[record.scores["trial"] == trial]
-    sources = tuple(str(source) for source in dict.fromkeys(scores["source"]))
-    tracks = []
-    for (group, track), part in scores.groupby(["group", "track"], sort=False):
-        by_source = part.drop_duplicates("source").set_index("source")
-        tracks.append(
-            TrackScores(
-                str(group),
-                str(track),
-                _texts(by_source["usdr_db"], sources),
-                _texts(by_source["input_usdr_db"], sources),
+    """A trial's scores, tracks and sources in the order in which they were measured.
+
+    Of several seeds the mean is shown.
+    """
+    return score_tables(record).get(trial, ScoreTable((), ()))
+
+
+@lru_cache(maxsize=4)
+def score_tables(record: StudyRecord) -> Mapping[int, ScoreTable]:
+    """Every scored trial's table."""
+    columns = ("trial", "group", "track", "source", "usdr_db", "input_usdr_db")
+    trials: dict[int, dict[tuple[str, str], dict[str, list[tuple[float, float]]]]] = {}
+    for row in record.scores[list(columns)].itertuples(index=False):
+        trial, group, track, source, score, floor = row
+        tracks = trials.setdefault(int(trial), {})
+        by_source = tracks.setdefault((str(group), str(track)), {})
+        by_source.setdefault(str(source), []).append((float(score), float(floor)))
+    return {trial: _score_table(tracks) for trial, tracks in trials.items()}
+
+
+def _score_table(
+    tracks: Mapping[tuple[str, str], Mapping[str, Sequence[tuple[float, float]]]],
+) -> ScoreTable:
+    sources = tuple(dict.fromkeys(source for by_source in tracks.values() for source in by_source))
+    lines = []
+    for (group, track), by_source in tracks.items():
+        means = [
+            tuple(
+                fmean(column) for column in zip(*by_source.get(source, ((nan, nan),)), strict=True)
             )
+            for source in sources
+        ]
+        scores, floors = (
+            [USDR.text(value) for value in column] for column in zip(*means, strict=True)
         )
-    return ScoreTable(sources, tuple(tracks))
-
-
-def _texts(values: "pd.Series[float]", sources: tuple[str, ...]) -> tuple[str, ...]:
-    """Each source's value as text; a dash where it was not scored."""
-    known: Mapping[str, float] = {str(name): float(value) for name, value in values.items()}
-    return tuple(USDR.text(known.get(source, nan)) for source in sources)
+        lines.append(TrackScores(group, track, tuple(scores), tuple(floors)))
+    return ScoreTable(sources, tuple(lines))

@@ -97,14 +97,18 @@ def unfinished_row(trial: int, state: str, failure: str | None = None) -> dict[s
     }
 
 
-def score_rows(trial: int, toy: Toy) -> list[dict[str, object]]:
-    """Scores of a trial on every track and source; the sample's bass is silent."""
+def score_rows(
+    trial: int, toy: Toy, *, seed: int = 0, shift_db: float = 0.0
+) -> list[dict[str, object]]:
+    """Scores of one training on every track and source; the sample's bass is silent."""
     offsets = {"drums": 0.9, "bass": -0.3, "other": -0.5, "vocals": -0.1}
     rows: list[dict[str, object]] = []
     for group, track in TRACKS:
         for source in SOURCES:
             is_silent = group == "sample" and source == "bass"
-            score = toy.usdr_db + offsets[source] + (0.4 if group == "synthetic" else -0.8)
+            score = (
+                toy.usdr_db + shift_db + offsets[source] + (0.4 if group == "synthetic" else -0.8)
+            )
             rows.append(
                 {
                     "trial": trial,
@@ -113,6 +117,7 @@ def score_rows(trial: int, toy: Toy) -> list[dict[str, object]]:
                     "source": source,
                     "usdr_db": float("nan") if is_silent else score,
                     "input_usdr_db": float("nan") if is_silent else FLOOR_DB[source],
+                    "seed": seed,
                 }
             )
     return rows
@@ -166,6 +171,41 @@ def amend(record: StudyRecord, trial: int, **values: object) -> StudyRecord:
     for row in rows:
         row.update(values if row["trial"] == trial else {})
     return replace(record, trials=pd.DataFrame(rows, columns=record.trials.columns))
+
+
+def with_seeds(
+    record: StudyRecord, shifts_db: Sequence[float], toys: Sequence[Toy] = TOYS
+) -> StudyRecord:
+    """The record with several trainings a trial, whose scores lie apart by the shifts."""
+    rows = [
+        row
+        for trial, toy in enumerate(toys)
+        for seed, shift in enumerate(shifts_db)
+        for row in score_rows(trial, toy, seed=seed, shift_db=shift)
+    ]
+    return replace(record, scores=pd.DataFrame(rows, columns=list(SCORE_COLUMNS)))
+
+
+def make_large_record(n: int) -> StudyRecord:
+    """A study of many trials, whose quality grows with cost and has ripples."""
+    toys = [
+        Toy(
+            f"trial {i}" if i % 500 else f"htdemucs_{i}",
+            usdr_db=0.4 + 2.2 * (i / n) ** 0.5 - 0.9 * ((i * 37) % 101) / 101,
+            gmacs=0.5 + 9.5 * i / n,
+            parameters=300_000 + 400 * i,
+            latency_ms=30 + 0.05 * ((i * 53) % n),
+            differences={
+                "channels.start": [24, 4 + 4 * (i % 9)],
+                "fusion.output.kind": ["convolution", ("sum", "weighted", "per_source")[i % 3]],
+                "stride": [4, [2 + (i >> bit) % 3 for bit in range(4)]],
+            },
+        )
+        for i in range(n)
+    ]
+    record = make_record(toys)
+    hashes = [f"{i % 27:016x}" for i in range(n)]  # as many specs as there are differences
+    return replace(record, trials=record.trials.assign(spec_hash=hashes))
 
 
 ATTRS: dict[str, object] = {

@@ -2,17 +2,9 @@
 
 import pytest
 
-from msdemucs.report.figures import (
-    axis_over,
-    axis_style,
-    mean_window,
-    name_positions,
-    paint_curves,
-    paint_trade,
-    smoothed,
-    tick_step,
-    trade_axes,
-)
+from msdemucs.report.figures.curves import mean_window, paint_curves, smoothed
+from msdemucs.report.figures.style import axis_over, axis_style, tick_step
+from msdemucs.report.figures.trades import name_positions, paint_trade, trade_axes
 from msdemucs.report.frames import Curve, Point, Trade, curves_of, trade_of
 from msdemucs.report.labels import Box, line_box, place_labels
 from msdemucs.report.measures import measure_of
@@ -96,7 +88,7 @@ def test_a_name_keeps_off_lines_points_and_edges() -> None:
 
 
 def test_a_front_is_drawn_in_steps_with_every_trial_once(record: StudyRecord) -> None:
-    traces = paint_trade(trade_of(record, MACS), {}, height=440).to_plotly_json()["data"]
+    traces = paint_trade(trade_of(record, MACS), height=440).to_plotly_json()["data"]
     by_role = {trace["meta"]["role"]: trace for trace in traces}
     assert list(by_role["front"]["customdata"]) == [3, 0, 4]
     assert list(by_role["dominated"]["customdata"]) == [1, 2, 5]

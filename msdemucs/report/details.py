@@ -1,0 +1,243 @@
+"""What opens for one trial: its numbers, its architecture, what it costs where, how it learned."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from markupsafe import Markup
+
+from msdemucs.cost import NodeCost, node_costs
+from msdemucs.errors import MsdemucsError
+from msdemucs.report.budgets import spec_text
+from msdemucs.report.delta import text_of
+from msdemucs.report.drawing import draw_plan
+from msdemucs.report.frames import (
+    Row,
+    curves_of,
+    left_out_of,
+    mapping_of,
+    number,
+    trial_number,
+)
+from msdemucs.report.measures import Measure, typeset
+from msdemucs.report.sparkline import draw_curve
+from msdemucs.report.tables import (
+    NOTES,
+    ScoreTable,
+    all_measures,
+    chosen_text,
+    differences_of,
+    note_of,
+    score_table,
+)
+from msdemucs.spec import parse_spec, plan
+from msdemucs.study.records import StudyRecord
+from msdemucs.units import format_count
+
+LOG_LINES = 20
+"""Of the end of a trial's log."""
+
+MOST_LOG_BYTES = 20_000
+
+
+@dataclass(frozen=True)
+class PartCost:
+    """What one part of a model costs, as texts and as shares of the whole.
+
+    Attributes:
+        part: encoder, decoder, attention …
+        macs: as text.
+        macs_share: of all MACs, 0 to 1.
+        parameters: as text.
+        parameters_share: of all parameters.
+    """
+
+    part: str
+    macs: str
+    macs_share: float
+    parameters: str
+    parameters_share: float
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """A spec drawn and costed; both empty where this version cannot read it."""
+
+    drawing: Markup
+    parts: tuple[PartCost, ...]
+
+
+@dataclass(frozen=True)
+class Rungs:
+    """A trial's quality at the rungs: one line a seed."""
+
+    steps: tuple[int, ...]
+    lines: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True)
+class Detail:
+    """What opens for one trial.
+
+    Attributes:
+        trial: the trial's number.
+        title: its name.
+        facts: label and text of each of its numbers.
+        reason: why it failed or was refused; "" where it was not.
+        left_out: why each test track that its scores are without could not be used.
+        chosen: what the sampler chose, on one line; "" for nothing.
+        differences: field, value in the base, value here.
+        scores: by track and source.
+        spec: as YAML; "" where none could be made.
+        delta: the spec as a file that extends the base; "" likewise.
+        anatomy: its drawing, and what it costs where.
+        curve: its training loss drawn; "" without one.
+        rungs: its quality while it trained; None without rungs.
+        log: the end of its log; "" where there is none to be read.
+        later: what was computed after it had ended, on a line each.
+    """
+
+    trial: int
+    title: str
+    facts: tuple[tuple[str, str], ...]
+    reason: str
+    left_out: tuple[str, ...]
+    chosen: str
+    differences: tuple[tuple[str, str, str], ...]
+    scores: ScoreTable
+    spec: str
+    delta: str
+    anatomy: Anatomy
+    curve: Markup
+    rungs: Rungs | None
+    log: str
+    later: tuple[str, ...]
+
+
+class Details:
+    """Makes the details of a study's trials; what equal specs share is made once."""
+
+    def __init__(self, record: StudyRecord) -> None:
+        self.record = record
+        self.measures = all_measures(record)
+        self.curves = {curve.trial: curve for curve in curves_of(record)}
+        self.rungs = {int(str(n)): own for n, own in record.rungs.groupby("trial")}
+        self.later = {int(str(n)): own for n, own in record.later.groupby("trial")}
+        self.anatomies: dict[object, Anatomy] = {}
+
+    def of(self, row: Row, *, has_delta: bool = True) -> Detail:
+        """Everything that the record and the files beside it tell of a trial.
+
+        Args:
+            row: of the trial.
+            has_delta: also give its spec as a file that extends the base, which takes a while.
+        """
+        spec, trial = mapping_of(row, "spec"), trial_number(row)
+        key = row["spec_hash"] if isinstance(row["spec_hash"], str) else trial
+        if key not in self.anatomies:
+            self.anatomies[key] = anatomy_of(spec)
+        curve = self.curves.get(trial)
+        return Detail(
+            trial,
+            str(row["name"]),
+            tuple(facts_of(row, self.measures)),
+            failure if isinstance(failure := row["failure"], str) else "",
+            left_out_of(row),
+            chosen_text(row),
+            differences_of(row),
+            score_table(self.record, trial),
+            text_of(spec) if spec else "",
+            spec_text(self.record, row) if has_delta else "",
+            self.anatomies[key],
+            draw_curve(curve) if curve else Markup(),
+            rungs_of(self.rungs[trial]) if trial in self.rungs else None,
+            log_end(row.get("log")),
+            tuple(later_of(self.later[trial])) if trial in self.later else (),
+        )
+
+
+def facts_of(row: Row, measures: Sequence[Measure]) -> list[tuple[str, str]]:
+    """A trial's state, numbers and notes as label and text."""
+    facts = [("State", str(row["state"]))]
+    if (step := number(row, "stopped_at")) == step:
+        facts.append(("Stopped at step", f"{step:.0f}"))
+    facts += [
+        (measure.header, measure.text(number(row, measure.column)))
+        for measure in measures
+        if number(row, measure.column) == number(row, measure.column)
+    ]
+    if (seed := number(row, "seed")) == seed:
+        facts.append(("Seed", f"{seed:.0f}"))
+    facts += [(header, note_of(row, key)) for key, header in NOTES.items() if note_of(row, key)]
+    if isinstance(weights := row.get("weights"), str):
+        facts.append(("Weights", weights))
+    return facts
+
+
+def anatomy_of(spec: Mapping[str, object]) -> Anatomy:
+    """The drawing and the costs of a spec; neither where it cannot be read or planned."""
+    nothing = Anatomy(Markup(), ())
+    if not spec:
+        return nothing
+    try:
+        planned = plan(parse_spec(spec))
+    except MsdemucsError:
+        return nothing
+    costs = node_costs(planned)
+    drawing = Markup(draw_plan(planned, costs))  # noqa: S704 (escaped where it is made)
+    return Anatomy(drawing, tuple(parts_of(costs)))
+
+
+def parts_of(costs: Sequence[NodeCost]) -> list[PartCost]:
+    """Costs summed by part, the part with the most MACs first."""
+    macs: Counter[str] = Counter()
+    parameters: Counter[str] = Counter()
+    for node in costs:
+        macs[node.part] += node.macs
+        parameters[node.part] += node.parameters
+    return [
+        PartCost(
+            part,
+            typeset(format_count(macs[part], "MAC")),
+            macs[part] / (macs.total() or 1),
+            typeset(format_count(parameters[part])),
+            parameters[part] / (parameters.total() or 1),
+        )
+        for part in sorted(macs, key=lambda name: -macs[name])
+        if macs[part] or parameters[part]
+    ]
+
+
+def rungs_of(rows: pd.DataFrame) -> Rungs:
+    """A trial's quality at each rung, in dB."""
+    steps = tuple(sorted({int(step) for step in rows["step"]}))
+    lines = []
+    for seed, own in rows.groupby("seed"):
+        by_step = {int(s): float(v) for s, v in zip(own["step"], own["usdr_db"], strict=True)}
+        texts = tuple(typeset(f"{by_step[s]:.2f}") if s in by_step else "–" for s in steps)
+        lines.append((f"seed {seed}", texts))
+    return Rungs(steps, tuple(lines))
+
+
+def later_of(rows: pd.DataFrame) -> list[str]:
+    """What was computed after a trial had ended: "promotion: usdr_db 3.21 dB, seed 0"."""
+    return [
+        f"{row['kind']}: {row['convention']} {row['value']:.2f} dB, seed {row['seed']}"
+        for row in rows.to_dict("records")
+    ]
+
+
+def log_end(path: object) -> str:
+    """The last lines of a log; "" where there is none, or it cannot be read."""
+    if not isinstance(path, str):
+        return ""
+    try:
+        with Path(path).open("rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - MOST_LOG_BYTES))
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return ""
+    return "\n".join(text.splitlines()[-LOG_LINES:])

@@ -1,0 +1,1 @@
+"""Frames painted with plotly: one module a kind of figure."""

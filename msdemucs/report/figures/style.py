@@ -1,0 +1,141 @@
+"""What all figures share: colours by name, axes, ticks, the look of hair lines.
+
+Colours are the names of the page's CSS variables; the page's script resolves them for the light
+and the dark scheme. Names reach plotly as text: its mark-up characters are escaped here.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+
+INK, MUTED, RULE, PAPER = "var(--ink)", "var(--muted)", "var(--rule)", "var(--paper)"
+SHADE, BAND = "var(--shade)", "var(--band)"
+"""Of areas: what is dominated, and what lies between seeds."""
+
+
+ACCENT, WARNING = "var(--accent)", "var(--warning)"
+
+LOG_FROM_RATIO = 3.0
+"""A positive axis whose largest value is this many times its smallest is logarithmic."""
+
+MOST_TICKS = 7
+"""Steps between ticks on an axis that is not logarithmic, at most: a phone has room for these."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A range in data units and how it is drawn."""
+
+    low: float
+    high: float
+    is_log: bool
+
+    def place(self, value: float) -> float:
+        """Where a value lies between the ends, 0 to 1."""
+        low, high, at = (math.log10(v) if self.is_log else v for v in (self.low, self.high, value))
+        return (at - low) / (high - low)
+
+    @property
+    def plotly_range(self) -> tuple[float, float]:
+        """The ends as plotly wants them: exponents of ten on a logarithmic axis."""
+        ends = (self.low, self.high)
+        return (math.log10(ends[0]), math.log10(ends[1])) if self.is_log else ends
+
+
+def axis_over(values: Sequence[float], *, may_be_log: bool, margin: float) -> Axis:
+    """An axis that holds all values with a margin, given as a fraction of their spread."""
+    low, high = min(values), max(values)
+    if may_be_log and low > 0 and high / low >= LOG_FROM_RATIO:
+        factor = (high / low) ** margin
+        return Axis(low / factor, high * factor, is_log=True)
+    pad = (high - low) * margin or abs(high) * margin or 1.0
+    return Axis(low - pad, high + pad, is_log=False)
+
+
+def axis_style(axis: Axis) -> dict[str, object]:
+    """An axis with its range; large numbers carry SI prefixes, others as many decimals as all."""
+    low, high = axis.plotly_range
+    is_large = max(abs(axis.low), abs(axis.high)) >= 1000
+    style = grid_style() | {"range": [low, high], "tickformat": "~s" if is_large else "~f"}
+    if axis.is_log:
+        return style | {"type": "log", "dtick": "D1" if high - low < 0.6 else "D2"}
+    step = tick_step(high - low)
+    if not is_large:
+        style["tickformat"] = f".{max(0, -math.floor(math.log10(step)))}f"
+    return style | {"dtick": step, "tick0": 0}
+
+
+def grid_style() -> dict[str, object]:
+    """Hair lines, no frame, no zero line."""
+    return {
+        "gridcolor": RULE,
+        "gridwidth": 1,
+        "zeroline": False,
+        "linecolor": MUTED,
+        "showline": True,
+        "ticks": "outside",
+        "ticklen": 4,
+        "tickcolor": MUTED,
+        "automargin": False,
+    }
+
+
+def tick_step(span: float) -> float:
+    """1, 2 or 5 times a power of ten, such that at most MOST_TICKS steps fill the span."""
+    smallest = span / MOST_TICKS
+    power = 10.0 ** math.floor(math.log10(smallest))
+    return power * next(factor for factor in (1, 2, 5, 10) if factor * power >= smallest)
+
+
+def base_layout(height: int) -> dict[str, object]:
+    """What all figures share; the template is emptied, so that nothing of plotly's look stays."""
+    return {
+        "template": {},
+        "height": height,
+        "margin": {"l": 46, "r": 14, "t": 34, "b": 50},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "showlegend": False,
+        "hovermode": "closest",
+        "font": {"family": "var(--sans)", "size": 12, "color": MUTED},
+        "hoverlabel": {
+            "bgcolor": PAPER,
+            "bordercolor": MUTED,
+            "align": "left",
+            "font": {"family": "var(--sans)", "size": 12, "color": INK},
+        },
+        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": MUTED, "activecolor": INK},
+        "uirevision": "keep",
+    }
+
+
+def add_axis_name(figure: go.Figure, text: str) -> None:
+    """The vertical axis' name, level above the axis, where it can be read."""
+    figure.add_annotation(
+        text=text,
+        xref="paper",
+        yref="paper",
+        x=0,
+        y=1,
+        xanchor="left",
+        yanchor="bottom",
+        xshift=-40,
+        yshift=10,
+        showarrow=False,
+        font={"size": 12, "color": MUTED},
+    )
+
+
+def selection_trace(mode: str) -> go.Scatter:
+    """An empty trace that the page's script moves to the selected trial."""
+    return go.Scatter(
+        x=[],
+        y=[],
+        mode=mode,
+        marker={"symbol": "circle-open", "size": 20, "color": INK, "line": {"width": 2}},
+        line={"color": INK, "width": 3},
+        hoverinfo="skip",
+        meta={"role": "selection"},
+    )

@@ -1,0 +1,250 @@
+"""Quality against a cost: points, the front as a step line, names that cover nothing."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from itertools import pairwise
+
+import plotly.graph_objects as go
+
+from msdemucs.report.attainment import Band
+from msdemucs.report.figures.style import (
+    ACCENT,
+    BAND,
+    INK,
+    MUTED,
+    PAPER,
+    SHADE,
+    Axis,
+    add_axis_name,
+    axis_over,
+    axis_style,
+    base_layout,
+    selection_trace,
+)
+from msdemucs.report.frames import Point, Trade
+from msdemucs.report.labels import line_box, place_labels, text_box
+
+NARROW_PX = (290.0, 300.0)
+"""The plot's size on a phone, for which names are placed; on wider screens they only gain room."""
+
+FLOOR_REACH = 1.5
+"""The floor is inside the axis while it is no further below than this many times the spread."""
+
+FLOOR_NOTE = "mixture as estimate"
+
+MOST_BARS = 300
+"""Points that show their interval, at most; above that only named ones do."""
+
+MOST_NAMES = 12
+"""Sampled trials of a front are named beside their points up to this many."""
+
+
+def trade_axes(trade: Trade) -> tuple[Axis, Axis]:
+    """The axes of a trade with at least one point; see FLOOR_REACH for the floor."""
+    x = axis_over([point.x for point in trade.points], may_be_log=True, margin=0.12)
+    qualities = [point.y for point in trade.points]
+    reach = FLOOR_REACH * max(max(qualities) - min(qualities), 0.5)
+    floor = trade.floor
+    if floor is not None and min(qualities) - reach <= floor <= max(qualities) + reach:
+        qualities.append(floor)
+    return x, axis_over(qualities, may_be_log=False, margin=0.14)
+
+
+def paint_trade(trade: Trade, *, height: int, band: Band | None = None) -> go.Figure:
+    """Points, the front as a step line, names of baselines and of the front, and the floor.
+
+    What stands over a point is left to the page's script, which has every trial's numbers.
+
+    Args:
+        trade: with at least one point.
+        height: pixels.
+        band: what single seeds attain, drawn behind the points.
+    """
+    x, y = trade_axes(trade)
+    names = named_trials(trade)
+    position = name_positions(trade, names, x, y)
+
+    figure = go.Figure(layout=base_layout(height))
+    figure.add_trace(dominated_region(trade, x, y))
+    if band is not None:
+        figure.add_trace(band_area(band))
+    figure.add_trace(front_line(trade))
+    for role in ("dominated", "tied", "front"):
+        points = [point for point in trade.points if role_of(point) == role]
+        if points or role != "tied":
+            figure.add_trace(points_trace(points, role, names, position))
+    figure.add_trace(selection_trace("markers"))
+    scale = ", log scale" if x.is_log else ""
+    figure.update_xaxes(**axis_style(x), title={"text": escape(trade.x.label) + scale})
+    figure.update_yaxes(**axis_style(y))
+    add_axis_name(figure, escape(trade.y.label))
+    if trade.floor is not None:
+        add_floor(figure, trade.floor, y, trade.y.text(trade.floor))
+    return figure
+
+
+def role_of(point: Point) -> str:
+    """On the front, tied with it, or dominated."""
+    return "front" if point.is_front else "tied" if point.is_tied else "dominated"
+
+
+def points_trace(
+    points: Sequence[Point], role: str, names: frozenset[int], position: Mapping[int, str]
+) -> go.Scatter:
+    """The points of one role, with the names and the intervals that there is room for."""
+    shown = [p.half_width if p.trial in names or len(points) <= MOST_BARS else 0 for p in points]
+    bars = [width if width == width else 0 for width in shown]
+    return go.Scatter(
+        x=[point.x for point in points],
+        y=[point.y for point in points],
+        customdata=[point.trial for point in points],
+        mode="markers+text" if any(point.trial in names for point in points) else "markers",
+        text=[escape(p.name, quote=False) if p.trial in names else "" for p in points],
+        textposition=[position.get(point.trial, "top center") for point in points],
+        textfont={"color": INK if role == "front" else MUTED, "size": 12},
+        marker=marker_style(points, role),
+        error_y={"array": bars, "color": MUTED, "thickness": 1, "width": 0, "visible": any(bars)},
+        hoverinfo="text",
+        cliponaxis=False,
+        meta={"role": role},
+    )
+
+
+def dominated_region(trade: Trade, x: Axis, y: Axis) -> go.Scatter:
+    """The area in which something of the front is better in both."""
+    front = trade.front
+    far = x.high if trade.x.direction == "minimize" else x.low
+    poor = y.low if trade.y.direction == "maximize" else y.high
+    inner, outer = (front[0], front[-1]) if far == x.high else (front[-1], front[0])
+    steps = front if far == x.high else front[::-1]
+    xs, ys = [inner.x], [poor]
+    for index, point in enumerate(steps):
+        xs.append(point.x)
+        ys.append(point.y)
+        if index + 1 < len(steps):
+            xs.append(steps[index + 1].x)
+            ys.append(point.y)
+    return go.Scatter(
+        x=[*xs, far, far],
+        y=[*ys, outer.y, poor],
+        mode="none",
+        fill="toself",
+        fillcolor=SHADE,
+        hoverinfo="skip",
+        meta={"role": "region"},
+    )
+
+
+def band_area(band: Band) -> go.Scatter:
+    """Between what the worst and the best seed attain at each cost."""
+    xs: list[float] = []
+    lows: list[float] = []
+    highs: list[float] = []
+    for left, right in pairwise([*band.x, band.x[-1]]):
+        index = len(xs) // 2
+        xs += [left, right]
+        lows += [band.low[index]] * 2
+        highs += [band.high[index]] * 2
+    return go.Scatter(
+        x=[*xs, *xs[::-1]],
+        y=[*highs, *lows[::-1]],
+        mode="none",
+        fill="toself",
+        fillcolor=BAND,
+        hoverinfo="skip",
+        meta={"role": "band"},
+    )
+
+
+def named_trials(trade: Trade) -> frozenset[int]:
+    """Trials whose name stands beside their point: baselines, and a front that is not crowded."""
+    baselines = [point.trial for point in trade.points if point.is_baseline][:MOST_NAMES]
+    front = [point.trial for point in trade.front]
+    return frozenset(baselines + (front if len(front) <= MOST_NAMES else []))
+
+
+def name_positions(trade: Trade, names: frozenset[int], x: Axis, y: Axis) -> dict[int, str]:
+    """Where each trial's name stands: off other points, the front's steps and the floor's note."""
+    width, height = NARROW_PX
+
+    def pixel(at_x: float, at_y: float) -> tuple[float, float]:
+        return x.place(at_x) * width, y.place(at_y) * height
+
+    lines = []
+    for left, right in pairwise(trade.front):
+        is_level_first = trade.x.direction == "minimize"
+        corner = pixel(right.x, left.y) if is_level_first else pixel(left.x, right.y)
+        lines += [
+            line_box(pixel(left.x, left.y), corner),
+            line_box(corner, pixel(right.x, right.y)),
+        ]
+    if trade.floor is not None:
+        at = min(max(y.place(trade.floor), 0.0), 1.0) * height
+        note = f"↓ {FLOOR_NOTE} {trade.y.text(trade.floor)}"
+        lines.append(text_box(width, at, note, (-1, 1)))
+    shown = [p for p in trade.points if p.trial in names or len(trade.points) <= MOST_BARS]
+    places = place_labels(
+        [pixel(point.x, point.y) for point in shown],
+        [point.name if point.trial in names else "" for point in shown],
+        width=width,
+        height=height,
+        lines=lines,
+    )
+    return {point.trial: place for point, place in zip(shown, places, strict=True)}
+
+
+def front_line(trade: Trade) -> go.Scatter:
+    """The front joined as steps: what is reachable at each cost."""
+    front = trade.front
+    return go.Scatter(
+        x=[point.x for point in front],
+        y=[point.y for point in front],
+        mode="lines",
+        line={
+            "shape": "hv" if trade.x.direction == "minimize" else "vh",
+            "color": ACCENT,
+            "width": 1.5,
+        },
+        hoverinfo="skip",
+        meta={"role": "front-line"},
+    )
+
+
+def marker_style(points: Sequence[Point], role: str) -> dict[str, object]:
+    """Filled on the front, open elsewhere; diamonds are baselines, circles sampled trials."""
+    is_crowded = len(points) > MOST_BARS
+    return {
+        "symbol": ["diamond" if point.is_baseline else "circle" for point in points],
+        "size": [11 if point.is_baseline else 5 if is_crowded else 9 for point in points],
+        "color": ACCENT if role == "front" else PAPER,
+        "line": {"color": MUTED if role == "dominated" else ACCENT, "width": 1.5},
+        "opacity": 1,
+    }
+
+
+def add_floor(figure: go.Figure, floor: float, y: Axis, text: str) -> None:
+    """The floor as a dashed line; outside the axis, a note at its edge says where it is."""
+    is_inside = y.low <= floor <= y.high
+    edge = y.low if floor < y.low else y.high
+    arrow = "" if is_inside else ("↓ " if floor < y.low else "↑ ")
+    figure.add_shape(
+        type="line",
+        xref="paper",
+        x0=0,
+        x1=1,
+        y0=floor,
+        y1=floor,
+        layer="below",
+        line={"color": MUTED, "width": 1, "dash": "dash"},
+        name="floor",
+    )
+    figure.add_annotation(
+        text=f"{arrow}{FLOOR_NOTE} {text}",
+        xref="paper",
+        x=1,
+        xanchor="right",
+        y=floor if is_inside else edge,
+        yanchor="bottom",
+        showarrow=False,
+        font={"size": 11, "color": MUTED},
+    )

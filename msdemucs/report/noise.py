@@ -1,0 +1,179 @@
+"""How much of a score is chance: what trainings of one spec with several seeds differ by."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from math import isfinite, sqrt
+
+import numpy as np
+import pandas as pd
+from scipy.stats import t as students_t
+
+from msdemucs.report.measures import Measure
+from msdemucs.study.records import GROUP_COLUMN_PREFIX, StudyRecord
+
+CONFIDENCE = 0.95
+
+FEWEST_TRACKS = 3
+"""Test tracks below which a bootstrap over tracks says nothing."""
+
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Noise:
+    """The spread of a quality over seeds, pooled over all specs that were trained repeatedly.
+
+    Attributes:
+        sigma_db: standard deviation of one training's quality, dB.
+        degrees: degrees of freedom that it was estimated with.
+    """
+
+    sigma_db: float
+    degrees: int
+
+    @property
+    def quantile(self) -> float:
+        """Student's t for CONFIDENCE, two-sided."""
+        return quantile_of(self.degrees)
+
+    def half_width_db(self, n_seeds: int) -> float:
+        """Half the confidence interval of a mean over seeds, dB."""
+        return self.quantile * self.sigma_db / sqrt(max(n_seeds, 1))
+
+    @property
+    def tie_db(self) -> float:
+        """Two single trainings closer than this may be equal, dB."""
+        return self.quantile * self.sigma_db * sqrt(2)
+
+
+@cache
+def quantile_of(degrees: int) -> float:
+    """Student's t for CONFIDENCE, two-sided."""
+    return float(students_t.ppf(0.5 + CONFIDENCE / 2, degrees))
+
+
+@dataclass(frozen=True)
+class Gap:
+    """How much better one trial is than another, paired over tracks and, if it can be, seeds.
+
+    Attributes:
+        mean_db: of the quality, dB.
+        low_db: lower end of the 95 % bootstrap interval; NaN with fewer than FEWEST_TRACKS.
+        high_db: likewise, the upper end.
+        n_tracks: test tracks that both have.
+        n_seeds: seeds that both have; 1 where each has one.
+        n_agree: how many of the seeds, or with one seed of the tracks, have the mean's sign.
+    """
+
+    mean_db: float
+    low_db: float
+    high_db: float
+    n_tracks: int
+    n_seeds: int
+    n_agree: int
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether there were tracks enough for an interval."""
+        return isfinite(self.low_db)
+
+
+def scores_of(record: StudyRecord, quality: Measure) -> pd.DataFrame:
+    """The scores that a quality is made of, with `seed` and `clip` (group and track in one)."""
+    scores = record.scores
+    if quality.column.startswith(GROUP_COLUMN_PREFIX):
+        scores = scores[scores["group"] == quality.column.removeprefix(GROUP_COLUMN_PREFIX)]
+    scores = scores.dropna(subset=["usdr_db"])
+    return scores.assign(
+        seed=pd.to_numeric(scores["seed"]).fillna(-1).astype(int),
+        clip=scores["group"].astype(str) + "/" + scores["track"].astype(str),
+    )
+
+
+def by_seed(record: StudyRecord, quality: Measure) -> pd.DataFrame:
+    """Quality of each training: columns trial, seed, usdr_db."""
+    scores = scores_of(record, quality)
+    if scores.empty:
+        return pd.DataFrame({"trial": [], "seed": [], "usdr_db": []})
+    means = scores.groupby(["trial", "seed", "source"])["usdr_db"].mean()
+    return means.groupby(["trial", "seed"]).mean().reset_index()
+
+
+def n_seeds(record: StudyRecord, quality: Measure) -> Mapping[int, int]:
+    """How many trainings each trial's quality is the mean of."""
+    counts = by_seed(record, quality).groupby("trial").size()
+    return {int(str(trial)): int(n) for trial, n in counts.items()}
+
+
+def noise_of(record: StudyRecord, quality: Measure) -> Noise | None:
+    """The spread over seeds; None where no spec was trained twice.
+
+    Trainings of equal specs count as repeats, be they seeds of one trial or trials of their own;
+    a trial that took another's result is not one.
+    """
+    values = by_seed(record, quality)
+    trials = record.trials
+    own = trials[trials["duplicate_of"].isna()]
+    hashes = {int(n): str(h) for n, h in zip(own["trial"], own["spec_hash"], strict=True)}
+    values = values[values["trial"].isin(list(hashes))]
+    groups = values.groupby(values["trial"].map(hashes))["usdr_db"]
+    squares = ((values["usdr_db"] - groups.transform("mean")) ** 2).sum()
+    degrees = len(values) - groups.ngroups
+    if degrees < 1:
+        return None
+    return Noise(sqrt(float(squares) / degrees), degrees)
+
+
+def gap_between(record: StudyRecord, quality: Measure, first: int, second: int) -> Gap | None:
+    """The first trial's quality less the second's; None where they share no scored track.
+
+    The interval resamples tracks and seeds together, each with its sources, so that a difference
+    that a single track or seed makes is not taken for one of all.
+    """
+    scores = scores_of(record, quality)
+    keys = ["seed", "clip", "source"]
+    sides = [scores[scores["trial"] == trial] for trial in (first, second)]
+    seeds = set(sides[0]["seed"]) & set(sides[1]["seed"])
+    if seeds:
+        sides = [side[side["seed"].isin(seeds)] for side in sides]
+    else:
+        sides = [side.assign(seed=0) for side in sides]
+    tables = [side.groupby(keys)["usdr_db"].mean() for side in sides]
+    paired = (tables[0] - tables[1]).dropna()
+    if paired.empty:
+        return None
+    return _bootstrap(_cube(paired))
+
+
+def _cube(paired: "pd.Series[float]") -> np.ndarray:
+    """Differences as an array of seeds × tracks × sources, NaN where one is missing."""
+    levels = [list(dict.fromkeys(paired.index.get_level_values(i))) for i in range(3)]
+    full = pd.MultiIndex.from_product(levels, names=paired.index.names)
+    return paired.reindex(full).to_numpy(dtype=float).reshape([len(level) for level in levels])
+
+
+def _bootstrap(cube: np.ndarray) -> Gap:
+    """The gap of differences, seeds × tracks × sources."""
+    seeds, tracks, _ = cube.shape
+    parts = _means(cube[:, None]) if seeds > 1 else _means(cube[0][:, None, None])
+    mean = float(_means(cube[None])[0])
+    low = high = float("nan")
+    if tracks >= FEWEST_TRACKS:
+        rng = np.random.default_rng(0)
+        which_seeds = rng.integers(seeds, size=(RESAMPLES, seeds, 1))
+        which_tracks = rng.integers(tracks, size=(RESAMPLES, 1, tracks))
+        low, high = np.nanpercentile(_means(cube[which_seeds, which_tracks]), (2.5, 97.5))
+    agree = int((np.sign(parts) == np.sign(mean)).sum())
+    return Gap(mean, float(low), float(high), tracks, seeds, agree)
+
+
+def _means(cubes: np.ndarray) -> np.ndarray:
+    """The mean over sources of the mean over seeds and tracks, of each cube."""
+    known = ~np.isnan(cubes)
+    counts = known.sum(axis=(1, 2))
+    with np.errstate(invalid="ignore"):
+        by_source = np.where(known, cubes, 0.0).sum(axis=(1, 2)) / counts
+    has = counts > 0
+    total = np.where(has, by_source, 0.0).sum(axis=-1)
+    return np.asarray(total / np.maximum(has.sum(axis=-1), 1), dtype=float)

@@ -1,0 +1,41 @@
+const PARCEL = 40;
+const placeOf = new Map(data.order.map((trial, index) => [trial, index]));
+const parcels = new Map();
+let packed = null;
+
+async function parcel(index) {
+  packed ||= parse("packed");
+  const bytes = Uint8Array.from(atob(packed[index]), (sign) => sign.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return JSON.parse(await new Response(stream).text());
+}
+
+// A trial's details: made by the report with every text escaped, unpacked when first opened.
+async function fillDetail(holder) {
+  if (holder.dataset.filled) return;
+  holder.dataset.filled = "true";
+  const place = placeOf.get(Number(holder.id.slice("trial-".length)));
+  const index = Math.floor(place / PARCEL);
+  if (!parcels.has(index)) parcels.set(index, parcel(index));
+  const body = element("div", { class: "body" });
+  body.innerHTML = (await parcels.get(index))[place % PARCEL];
+  holder.append(body);
+}
+
+function detailOf(trial) {
+  const found = byId(`trial-${trial}`);
+  if (found) return found;
+  const row = rowOf.get(trial);
+  const name = nameOf(row);
+  const summary = element("summary", {}, name);
+  if (name !== `trial ${trial}`) summary.append(" ", element("span", { class: "quiet" }, `trial ${trial}`));
+  const made = element("details", { class: "trial-detail", id: `trial-${trial}` }, summary);
+  made.addEventListener("toggle", () => { if (made.open) fillDetail(made); });
+  const after = [...byId("details").children].find((other) => Number(other.id.slice("trial-".length)) > trial);
+  byId("details").insertBefore(made, after || null);
+  return made;
+}
+
+function listDetails() {
+  for (const trial of data.listed) detailOf(trial);
+}
