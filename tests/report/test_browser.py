@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from msdemucs.report.page import write_report
 from msdemucs.study.records import Direction, StudyRecord
@@ -185,7 +185,7 @@ def test_the_copy_button_copies_the_spec(
     page = Opened(browser, write_report(record, tmp_path / "r.html")).page
     yaml = page.locator("#budget-yaml").inner_text()
     page.locator("#budget .copy").click()
-    page.wait_for_function("document.querySelector('#budget .copy').textContent === 'Copied'")
+    expect(page.locator("#budget .copy")).to_have_text("Copied")
     page.locator("#find").click()
     page.evaluate(
         """() => { const area = document.createElement("textarea"); area.id = "pasted";

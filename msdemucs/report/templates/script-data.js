@@ -10,7 +10,7 @@ const rowOf = new Map(table.rows.map((row) => [row[0], row]));
 const state = {
   selected: null,
   brush: null, // trials inside a box drawn in a figure
-  words: [],
+  phrase: "",
   states: new Set(table.rows.map((row) => row[1])),
   ranges: new Map(), // column -> [low, high]
   colour: "",

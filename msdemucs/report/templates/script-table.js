@@ -2,7 +2,7 @@ const FIRST_ROWS = 100;
 const sorts = {};
 let shownRows = FIRST_ROWS;
 
-const isFiltered = () => state.brush !== null || state.words.length > 0 || state.ranges.size > 0
+const isFiltered = () => state.brush !== null || state.phrase !== "" || state.ranges.size > 0
   || table.rows.some((row) => !state.states.has(row[1]));
 
 function passes(row) {
@@ -12,9 +12,7 @@ function passes(row) {
     const value = valueOf(table.columns, row, column);
     if (!(value >= low && value <= high)) return false;
   }
-  if (!state.words.length) return true;
-  const text = row[4].join("\u0001").toLowerCase();
-  return state.words.every((word) => text.includes(word));
+  return !state.phrase || row[4].join("\u0001").toLowerCase().includes(state.phrase);
 }
 
 const filtered = () => table.rows.filter(passes);
@@ -155,7 +153,7 @@ function readRange() {
 function offerFilters() {
   if (!table.rows.length) return;
   byId("find").addEventListener("input", (event) => {
-    state.words = event.target.value.toLowerCase().split(/\s+/).filter(Boolean);
+    state.phrase = event.target.value.trim().toLowerCase();
     update();
   });
   const counts = new Map();

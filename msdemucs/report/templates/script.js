@@ -27,7 +27,7 @@ function showRow(trial) {
 
 function clearFilters() {
   state.brush = null;
-  state.words = [];
+  state.phrase = "";
   byId("find").value = "";
   state.ranges.clear();
   for (const button of document.querySelectorAll("#state-chips button")) {
