@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 Row = tuple[str, str, str, float | None, float | None, int]
 """(group, track, source, usdr_db, input_usdr_db, seed); None where the reference is silent."""
 
+RUNG = "rung:"
+"""The attribute "rung:400" is a trial's SDR in dB after 400 steps, the mean over its seeds."""
+
+STOPPED_AT = "stopped_at"
+"""The attribute that has the step of the rung at which a trial was stopped."""
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -77,16 +83,41 @@ class Silent:
         """Nothing."""
 
 
+class StoppedError(Exception):
+    """A trial was stopped at a rung; its checkpoint stays.
+
+    Attributes:
+        step: of the rung.
+    """
+
+    def __init__(self, step: int, reason: str) -> None:
+        super().__init__(reason)
+        self.step = step
+
+
+Objection = Callable[[int], str]
+"""Why a trial should stop at the rung of a step; "" where it goes on."""
+
+
 class TrialLog:
     """Writes a trial's figures to the study's database as they become known.
 
     A finished trial cannot be changed, so everything is written before it ends, and what a failed
     trial had measured is kept.
+
+    Args:
+        trial: whose.
+        listener: is told of progress.
+        objection: is asked at every rung; None lets every trial go on.
     """
 
-    def __init__(self, trial: optuna.Trial, listener: Listener) -> None:
+    def __init__(
+        self, trial: optuna.Trial, listener: Listener, objection: Objection | None = None
+    ) -> None:
         self._trial = trial
         self._listener = listener
+        self._objection = objection
+        self._rungs: list[tuple[int, int, float]] = []
         self._curve: list[tuple[int, float]] = []
         self._left_out: list[str] = []
         self._constraints: Mapping[str, float] = {}
@@ -145,6 +176,8 @@ class TrialLog:
 
     def left_out(self, error: DataError) -> None:
         """Say and keep that a track could not be used, so that the scores are of the others."""
+        if str(error) in self._left_out:
+            return
         self._left_out.append(str(error))
         self._trial.set_user_attr("left_out", self._left_out)
         self._listener.said(f"left out: {error}")
@@ -169,6 +202,35 @@ class TrialLog:
         """Add a point to the learning curve and say so."""
         self._curve.append((step, loss))
         self._listener.advanced(step, f"loss {loss:.4f}")
+
+    @property
+    def goes_on_with_another(self) -> bool:
+        """Whether the trial goes on with what another one had begun."""
+        return bool({"resumes", "repeats"} & set(self._trial.user_attrs))
+
+    def resume(self, points: Sequence[tuple[int, float]]) -> None:
+        """Begin the learning curve with the points of a training that is gone on with."""
+        self._curve = [*points]
+
+    def rung(self, step: int, usdr_db: Mapping[int, float], *, is_past: bool = False) -> None:
+        """Keep the scores that a trial has after some steps, and ask whether it goes on.
+
+        Args:
+            step: of the rung.
+            usdr_db: of each seed.
+            is_past: whether it went on from there before.
+
+        Raises:
+            StoppedError: it does not.
+        """
+        self._rungs += [(seed, step, value) for seed, value in usdr_db.items()]
+        self._trial.set_user_attr("rungs", [list(row) for row in self._rungs])
+        mean = sum(usdr_db.values()) / len(usdr_db)
+        self._trial.set_user_attr(f"{RUNG}{step}", mean)
+        reason = self._objection(step) if self._objection and not is_past else ""
+        if reason:
+            self._trial.set_user_attr(STOPPED_AT, step)
+            raise StoppedError(step, reason)
 
     def close(self) -> None:
         """Write the learning curve."""

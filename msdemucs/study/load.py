@@ -9,6 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from msdemucs.errors import UsageError
 from msdemucs.spec import nearest
+from msdemucs.study.judging import is_stopped
 from msdemucs.study.later import PREFIX, frame_of
 from msdemucs.study.records import (
     CURVE_COLUMNS,
@@ -149,7 +150,7 @@ def _trial(trial: FrozenTrial, columns: list[str]) -> Mapping[str, object]:
     row = {column: attrs.get(column) for column in columns}
     return row | {
         "trial": trial.number,
-        "state": STATE_NAMES[trial.state],
+        "state": "stopped" if is_stopped(trial) else STATE_NAMES[trial.state],
         "name": baseline or attrs.get("arm_name") or f"trial {trial.number}",
         "params": {**trial.system_attrs.get("fixed_params", {}), **trial.params},
         "differences": attrs.get("differences", {}),

@@ -1,25 +1,24 @@
 """One real trial: build, measure, train, judge whole tracks, record."""
 
 import math
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
 import torch
 
-from msdemucs.data import SegmentSampler
 from msdemucs.errors import DataError, SpecError, UsageError
 from msdemucs.evaluate import Score, evaluate_tracks
 from msdemucs.measure import latency, machine, peak_memory, quietly
-from msdemucs.model import Separator, build, save_weights
-from msdemucs.study.candidate import Candidate, TrialLog
+from msdemucs.model import Separator
+from msdemucs.study.candidate import Candidate, Row, TrialLog
 from msdemucs.study.reading import problem_at
+from msdemucs.study.seeds import SeedTraining, read_rungs, write_rungs
 from msdemucs.study.space import Search
 from msdemucs.study.tracks import Say, StudyTracks, gather
-from msdemucs.train import Recipe, Session, StepReport, augmentation, train
-
-WEIGHTS = "weights.safetensors"
-"""The file in a trial's folder."""
+from msdemucs.train import Recipe
 
 
 def prepare(search: Search, *, say: Say) -> "Bench":
@@ -34,17 +33,33 @@ def prepare(search: Search, *, say: Say) -> "Bench":
         recipe = search.recipe({})
     except UsageError as error:
         raise SpecError([problem_at(search, "recipe", str(error))]) from None
-    tracks = gather(search.space.data, search.base, segment=recipe.segment, say=say)
-    return Bench(recipe, tracks, "cuda" if torch.cuda.is_available() else "cpu")
+    space = search.space
+    rungs = space.fidelity.rungs if space.fidelity else ()
+    if rungs and rungs[-1] >= recipe.n_steps:
+        message = f"rungs come before the recipe's last step, {recipe.n_steps}; found {rungs[-1]}"
+        raise SpecError([problem_at(search, "fidelity.rungs", message)])
+    tracks = gather(space.data, search.base, segment=recipe.segment, say=say)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return Bench(recipe, tracks, device, rungs, space.seeds_a_trial)
 
 
 @dataclass(frozen=True)
 class Bench:
-    """Trains and judges every candidate of a study alike."""
+    """Trains and judges every candidate of a study alike.
+
+    Attributes:
+        recipe: of candidates that have none of their own.
+        tracks: to train and to judge on.
+        device: where.
+        rungs: steps at which trials are judged before the last, rising.
+        repeats: trainings of each candidate, with its seed, the next one, and so on.
+    """
 
     recipe: Recipe
     tracks: StudyTracks
     device: str
+    rungs: tuple[int, ...] = ()
+    repeats: int = 1
 
     def describe(self) -> dict[str, object]:
         """What a study records about itself."""
@@ -56,20 +71,39 @@ class Bench:
         }
 
     def evaluate(self, candidate: Candidate, log: TrialLog) -> None:
-        """One trial: latency before training, then training, then whole test tracks."""
-        spec = candidate.spec
-        torch.manual_seed(candidate.seed)
-        model = build(spec).to(self.device)
-        with peak_memory(self.device) as memory:
-            self.measure(model, log)
-            self.train(model, candidate, log)
-            candidate.folder.mkdir(parents=True, exist_ok=True)
-            save_weights(model, candidate.folder / WEIGHTS)
-            self.judge(model, candidate, log)
+        """One trial: latency before training, then from rung to rung, then whole test tracks.
+
+        Raises:
+            StoppedError: at a rung; the folder has what the trial needs to go on from there.
+        """
+        runs = self.trainings(candidate)
+        with usage(self.device, log), peak_memory(self.device) as memory:
+            self.measure(runs[0].model, log)
+            self.climb(runs, candidate, log)
+            paths = [run.finish() for run in runs]
+            log.note("weights", str(paths[0]))
+            self.judge(runs, log)
         log.record(
             {"peak_memory_bytes": memory.bytes, "peak_memory_increase_bytes": memory.increase_bytes}
         )
         log.note("peak_memory_method", memory.method)
+        for run in runs:
+            run.forget()
+
+    def trainings(self, candidate: Candidate) -> list[SeedTraining]:
+        """One a seed; several have a folder each in the candidate's."""
+        folder = candidate.folder
+        return [
+            SeedTraining(
+                candidate.spec,
+                candidate.recipe or self.recipe,
+                tracks=self.tracks.train,
+                seed=seed,
+                folder=folder if self.repeats == 1 else folder / f"seed-{seed}",
+                device=self.device,
+            )
+            for seed in range(candidate.seed, candidate.seed + self.repeats)
+        ]
 
     def measure(self, model: Separator, log: TrialLog) -> None:
         """Record how long one segment takes, in the quietest of a few attempts."""
@@ -94,29 +128,64 @@ class Bench:
             }
         )
 
-    def train(self, model: Separator, candidate: Candidate, log: TrialLog) -> None:
-        """Train the model in place and record its learning curve."""
-        spec, recipe = candidate.spec, candidate.recipe or self.recipe
-        sampler = SegmentSampler(
-            self.tracks.train,
-            sources=spec.sources,
-            segment_samples=round(recipe.segment * spec.sample_rate),
-            batch_size=recipe.batch_size,
-            seed=candidate.seed,
-            augmentation=augmentation(recipe),
-        )
-        log.phase("training", recipe.n_steps)
+    def climb(self, runs: list[SeedTraining], candidate: Candidate, log: TrialLog) -> None:
+        """Train from rung to rung to the recipe's end, and record curve, rungs, steps and time.
 
-        def on_step(report: StepReport) -> None:
-            log.loss(report.step, report.loss)
+        A trial that was cut short or stopped goes on where it was.
 
-        done = train(model, sampler, recipe, Session(device=self.device, on_step=on_step))
-        if done.average:
-            done.average.apply()
-        log.record({"train_seconds": done.seconds})
+        Raises:
+            StoppedError: at a rung.
+        """
+        first, folder = runs[0], candidate.folder
+        last = first.recipe.n_steps
+        log.resume(first.curve())
+        known = read_rungs(folder)
+        steps, seconds = 0, 0.0
+        for goal in (*(step for step in self.rungs if step < last), last):
+            log.phase(f"training to step {goal}" if self.rungs else "training", goal)
+            for run in runs:
+                done = run.go(goal, log if run is first else None)
+                steps, seconds = steps + done.steps, seconds + done.seconds
+                log.record({"steps": steps, "train_seconds": seconds})
+            if goal == last:
+                return
+            is_past = any(step > goal for step in known) or first.step > goal
+            if goal not in known and not is_past:
+                known[goal] = {run.seed: self.score(run, log) for run in runs}
+                write_rungs(folder, known)
+            if goal in known:
+                log.rung(goal, known[goal], is_past=is_past)
 
-    def judge(self, model: Separator, candidate: Candidate, log: TrialLog) -> None:
-        """Record the score of every test track and source, and their means.
+    def score(self, run: SeedTraining, log: TrialLog) -> float:
+        """The mean SDR of a training as it is."""
+        return summary(self.scores(run, log))["usdr_db"]
+
+    def judge(self, runs: list[SeedTraining], log: TrialLog) -> None:
+        """Record the score of every seed, test track and source, and their means.
+
+        Raises:
+            DataError: none of the test tracks can be read.
+        """
+        rows: list[Row] = []
+        means: dict[str, list[float]] = {}
+        at_last: dict[int, float] = {}
+        for run in runs:
+            scores = self.scores(run, log)
+            rows += [
+                (s.group, s.track, s.source, s.usdr_db, s.input_usdr_db, run.seed) for s in scores
+            ]
+            found = summary(scores)
+            for name, value in found.items():
+                means.setdefault(name, []).append(value)
+            if "usdr_db" in found:
+                at_last[run.seed] = found["usdr_db"]
+        log.scores(rows)
+        log.record({name: sum(values) / len(values) for name, values in means.items()})
+        if self.rungs and at_last:
+            log.rung(runs[0].recipe.n_steps, at_last, is_past=True)
+
+    def scores(self, run: SeedTraining, log: TrialLog) -> list[Score]:
+        """The score of every test track and source.
 
         Raises:
             DataError: none of the test tracks can be read.
@@ -129,13 +198,25 @@ class Bench:
             done += 1
             log.advanced(done)
 
-        scores = evaluate_tracks(model, self.tracks.test, on_track=on_track, on_error=log.left_out)
+        scores = evaluate_tracks(
+            run.model, self.tracks.test, on_track=on_track, on_error=log.left_out
+        )
         if not scores:
             raise DataError(f"none of the {len(self.tracks.test)} test tracks can be read")
-        seed = candidate.seed
-        rows = [(s.group, s.track, s.source, s.usdr_db, s.input_usdr_db, seed) for s in scores]
-        log.scores(rows)
-        log.record(summary(scores))
+        return scores
+
+
+@contextmanager
+def usage(device: str, log: TrialLog) -> Iterator[None]:
+    """A block whose CPU time, and GPU time where there is one, is recorded however it ends."""
+    cpu, wall = time.process_time(), time.perf_counter()
+    try:
+        yield
+    finally:
+        used = {"cpu_seconds": time.process_time() - cpu}
+        if device.startswith("cuda"):
+            used["gpu_seconds"] = time.perf_counter() - wall
+        log.record(used)
 
 
 def summary(scores: Sequence[Score]) -> dict[str, float]:

@@ -14,7 +14,7 @@ from msdemucs.study.space import Search
 if TYPE_CHECKING:
     from msdemucs.train.recipe import Recipe
 
-ENQUEUED = ("baseline", "arm_name", "repeats")
+ENQUEUED = ("baseline", "arm_name", "repeats", "resumes")
 """What marks a trial that no sampler drew."""
 
 

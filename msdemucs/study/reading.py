@@ -40,7 +40,7 @@ def problem_at(search: Search, field: str, message: str) -> Problem:
     """A problem with a field of the search space that only a later step could find."""
     root = read_yaml(search.text, str(search.path))
     node = setting_of(root, small=search.setting == "small")
-    return _child(node, field).place.problem(message, field=field)
+    return _child(node, *field.split(".")).place.problem(message, field=field)
 
 
 def setting_of(root: Node, *, small: bool) -> Node:

@@ -15,7 +15,8 @@ from optuna.trial import FrozenTrial, TrialState
 from pydantic import JsonValue
 
 from msdemucs.spec import spec_hash
-from msdemucs.study.candidate import Candidate, Evaluate, TrialLog
+from msdemucs.study.candidate import RUNG, STOPPED_AT, Candidate, Evaluate, StoppedError, TrialLog
+from msdemucs.study.judging import is_stopped, taken_up
 from msdemucs.study.limits import MEASURED, OBJECTIVES
 from msdemucs.study.records import GROUP_COLUMN_PREFIX
 from msdemucs.study.space import Search
@@ -73,7 +74,7 @@ def reusing(evaluate: Evaluate, search: Search, study: optuna.Study) -> Evaluate
             candidate,
             recipe=recipe,
             data=str(data.get("hash", data)) if isinstance(data, dict) else "",
-            seeds=range(candidate.seed, candidate.seed + 1),
+            seeds=range(candidate.seed, candidate.seed + search.space.seeds_a_trial),
         )
         log.note(RESULT_KEY, key)
         found = find(log.storage, key)
@@ -82,9 +83,27 @@ def reusing(evaluate: Evaluate, search: Search, study: optuna.Study) -> Evaluate
                 _take(trial, log)
                 log.note("duplicate_of", trial.user_attrs.get("duplicate_of") or _name(name, trial))
                 return
+        twin = None if log.goes_on_with_another else stopped_twin(study, key)
+        if twin:
+            _take(twin, log)
+            log.note("duplicate_of", _name(study.study_name, twin))
+            step = int(twin.user_attrs[STOPPED_AT])
+            log.note(STOPPED_AT, step)
+            raise StoppedError(step, f"stopped at step {step}, as trial {twin.number}, its like")
         evaluate(candidate, log)
 
     return evaluate_once
+
+
+def stopped_twin(study: optuna.Study, key: str) -> FrozenTrial | None:
+    """The trial of a key that was stopped in a study and not taken up again."""
+    trials = study.get_trials(deepcopy=False)
+    taken = taken_up(trials)
+    for trial in trials:
+        is_it = trial.user_attrs.get(RESULT_KEY) == key and is_stopped(trial)
+        if is_it and "duplicate_of" not in trial.user_attrs and trial.number not in taken:
+            return trial
+    return None
 
 
 def find(storage: BaseStorage, key: str) -> Iterator[tuple[str, FrozenTrial]]:
@@ -125,7 +144,7 @@ def _take(trial: FrozenTrial, log: TrialLog) -> None:
     attrs: dict[str, JsonValue] = {
         name: value
         for name, value in trial.user_attrs.items()
-        if name in TAKEN or name.startswith(GROUP_COLUMN_PREFIX)
+        if name in TAKEN or name.startswith((GROUP_COLUMN_PREFIX, RUNG))
     }
     numbers = {name: value for name, value in attrs.items() if isinstance(value, int | float)}
     for name, value in attrs.items():

@@ -18,11 +18,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from msdemucs.cost import cost
 from msdemucs.errors import Problem, SpecError, StudyError
 from msdemucs.spec import Spec, diff_specs, dump_spec, spec_hash
-from msdemucs.study.candidate import Candidate, Evaluate, Listener, Silent, TrialLog
+from msdemucs.study.candidate import Candidate, Evaluate, Listener, Silent, StoppedError, TrialLog
 from msdemucs.study.databases import AnyStorage, reason_of
 from msdemucs.study.diary import LOG, Diary
 from msdemucs.study.failures import Patience, is_bug, is_disk_full
 from msdemucs.study.failures import reason_of as why
+from msdemucs.study.judging import Judge, take_up
 from msdemucs.study.leases import FOLDER, Lease, TrialLostError, enqueue_again
 from msdemucs.study.limits import InfeasibleError
 from msdemucs.study.proposals import is_control, proposed
@@ -72,6 +73,7 @@ class Outcome:
 
     values: tuple[float, ...] = ()
     failure: str = ""
+    is_stopped: bool = False
 
 
 def run_study(
@@ -107,6 +109,8 @@ def run_study(
             study = create_or_continue(search, opened, attrs or {})
         turns = Turns(study, opened, wanted=lambda: search.space.trials, say=told.said)
         turns.is_used_up = partial(is_used_up, space=search.space)
+        if search.space.fidelity:
+            turns.take_up = partial(take_up, study, search.space.fidelity)
         folder = directory / name / "trials"
         runner = Runner(turns, search=search, evaluate=evaluate, listener=told, folder=folder)
         ran = runner.run(interrupts)
@@ -181,12 +185,18 @@ class Runner:
         diary = Diary(self.listener, self.folder_of(trial) / LOG, lease.check)
         try:
             with lease.renewed(), diary.open():
-                return self.attempt(trial, TrialLog(trial, diary), interrupts)
+                return self.attempt(trial, self.log_of(trial, diary), interrupts)
         except (TrialLostError, UpdateFinishedTrialError):
             self.listener.said(
                 f"trial {trial.number} was taken for dead and ended by another process"
             )
             return True
+
+    def log_of(self, trial: optuna.Trial, diary: Diary) -> TrialLog:
+        """The trial's log, which stops it at a rung where the study has them."""
+        fidelity = self.search.space.fidelity
+        judge = Judge(self.study, fidelity, trial).objection if fidelity else None
+        return TrialLog(trial, diary, judge)
 
     def attempt(self, trial: optuna.Trial, log: TrialLog, interrupts: Interrupts) -> bool:
         """As `run_trial`; raises what ends the trial or the study from outside, too."""
@@ -201,6 +211,8 @@ class Runner:
             self.evaluate(candidate, log)
             log.record({"seconds": time.monotonic() - begun})
             outcome = Outcome(self.objectives(log))
+        except StoppedError as error:
+            outcome = Outcome(failure=str(error), is_stopped=True)
         except KeyboardInterrupt as error:
             outcome, stop = Outcome(failure="interrupted"), error
         except InfeasibleError as error:
@@ -302,7 +314,12 @@ class Runner:
 
     def end(self, trial: optuna.Trial, outcome: Outcome, log: TrialLog) -> None:
         """End the trial; a finished trial cannot be changed, so all else is written before."""
-        if outcome.failure:
+        if outcome.is_stopped:
+            trial.set_user_attr("failure", outcome.failure)
+            self.study.tell(trial, state=TrialState.PRUNED)
+            self.patience.succeeded()
+            log.ended(trial.number, "stopped", outcome.failure)
+        elif outcome.failure:
             trial.set_user_attr("failure", outcome.failure)
             self.study.tell(trial, state=TrialState.FAIL)
             log.ended(trial.number, "failed", outcome.failure)

@@ -24,6 +24,7 @@ from msdemucs.spec.merge import override
 from msdemucs.spec.source import Node
 from msdemucs.study.ablation import Alternatives, ArmSpec
 from msdemucs.study.designs import Design, as_design
+from msdemucs.study.fidelity import Fidelity
 from msdemucs.study.fields import changed_spec, inner_last, recipe_fields, spec_fields
 from msdemucs.study.limits import AtCost, as_objectives, checked_objectives, known_costs
 from msdemucs.study.records import Direction
@@ -94,6 +95,9 @@ class SearchSpace(Section):
     """In an ablation, which combinations are trained."""
     repeats: Annotated[int, Field(ge=1)] = 1
     """Trainings, each with a seed of its own; an ablation's arms share the seeds."""
+    fidelity: Fidelity | None = None
+    """Rungs at which trials that fall behind are stopped early; null: every trial is trained to
+    the recipe's end."""
     baselines: Mapping[str, Mapping[str, JsonValue]] = {}
     """Zoo names (or paths) of the trials that come first; a mapping gives each its own fields."""
     objectives: Annotated[
@@ -120,6 +124,11 @@ class SearchSpace(Section):
     data: DataRoots = DataRoots()
     """Tracks to train on and to evaluate; the embedded set when not given."""
 
+    @property
+    def seeds_a_trial(self) -> int:
+        """Trainings of each trial; an ablation has a trial for each seed of an arm."""
+        return 1 if self.mode == "ablation" else self.repeats
+
     @field_validator("name")
     @classmethod
     def _names_a_file(cls, name: str) -> str:
@@ -142,7 +151,7 @@ class SearchSpace(Section):
         if not getattr(self, asked) and not (asked == "vary" and self.baselines):
             what = "factor" if asked == "factors" else "field to vary"
             raise ValueError(f"a study of mode {self.mode} needs at least one {what}; found none")
-        for name in (other, *(("baselines",) if self.mode == "ablation" else ())):
+        for name in (other, *(("baselines", "fidelity") if self.mode == "ablation" else ())):
             if getattr(self, name):
                 raise ValueError(f"{name} has no meaning in a study of mode {self.mode}")
         return self

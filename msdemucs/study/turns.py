@@ -1,13 +1,14 @@
 """Which trial a process runs next, so that all processes together run as many as are wanted."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from msdemucs.study.databases import AnyStorage
+from msdemucs.study.judging import is_stopped, taken_up
 from msdemucs.study.leases import Watch, claim, recover, whereabouts
 
 PAUSE_S = 2.0
@@ -17,10 +18,10 @@ PAUSE_S = 2.0
 def counts(trial: FrozenTrial) -> bool:
     """Whether a trial is one of those asked for: complete, or stopped at a rung.
 
-    Failed trials do not count, nor those that were refused before training.
+    Failed trials do not count, nor those that were refused before training. A stopped one counts,
+    since it was trained; when it is taken up again, what becomes of it then counts in its place.
     """
-    is_stopped = trial.state == TrialState.PRUNED and "stopped_at" in trial.user_attrs
-    return trial.state == TrialState.COMPLETE or is_stopped
+    return trial.state == TrialState.COMPLETE or is_stopped(trial)
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class Turns:
 
     Attributes:
         is_used_up: tells of all trials whether nothing is left to begin.
+        take_up: enqueues the stopped trials that should go on by now; their numbers.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Turns:
         self.study, self.storage = study, storage
         self.wanted, self.say, self.token = wanted, say, token
         self.is_used_up: Callable[[list[FrozenTrial]], bool] = lambda _: False
+        self.take_up: Callable[[], Sequence[int]] = list
         self.watch = Watch()
         self._waits_for: tuple[str, ...] = ()
 
@@ -87,13 +90,15 @@ class Turns:
             for trial in trials
             if trial.state == TrialState.RUNNING
         )
-        done, is_used_up = sum(map(counts, trials)), self.is_used_up(trials)
+        taken, is_used_up = taken_up(trials), self.is_used_up(trials)
+        done = sum(counts(trial) and trial.number not in taken for trial in trials)
         return Standing(done, running, self.wanted(), is_used_up)
 
     def next(self) -> optuna.Trial | None:
         """A trial that is this process's own; None where none is wanted at present."""
         with self.storage.turn(self.study.study_name):
             lines = recover(self.study, self.watch)
+            lines += [f"trial {number} goes on after all" for number in self.take_up()]
             standing = self.standing()
             trial = None
             if standing.has_room:

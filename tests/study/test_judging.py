@@ -1,0 +1,188 @@
+"""Trials judged at rungs inside a study: who stops, what is recorded, who goes on later."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import optuna
+import pytest
+
+from msdemucs.errors import SpecError
+from msdemucs.study.candidate import RUNG, Candidate, TrialLog
+from msdemucs.study.fidelity import Fidelity
+from msdemucs.study.judging import RESUMES, identity, take_up
+from msdemucs.study.load import load_study
+from msdemucs.study.reading import load_search_space
+from msdemucs.study.records import StudyRecord
+from msdemucs.study.runner import run_study
+from msdemucs.study.space import Search
+
+Asked = Callable[..., Search]
+Levels = Callable[[Candidate], float]
+
+
+def climbing(level: Levels) -> Callable[[Candidate, TrialLog], None]:
+    """Trials that come to each rung with a level of their own, and never lose ground."""
+
+    def evaluate(candidate: Candidate, log: TrialLog) -> None:
+        candidate.folder.mkdir(parents=True, exist_ok=True)
+        done = candidate.folder / "done"
+        before = int(done.read_text()) if done.exists() else 0
+        for step in (10, 20):
+            is_past = step < before
+            done.write_text(str(max(step, before)))
+            log.rung(step, {candidate.seed: level(candidate) + step / 10}, is_past=is_past)
+        log.note("began_at", before)
+        log.record({"usdr_db": level(candidate) + 3})
+
+    return evaluate
+
+
+def ran(search: Search, level: Levels) -> StudyRecord:
+    run_study(search, climbing(level))
+    return load_study(search.space.name)
+
+
+SPACE = """\
+name: toy
+base: htdemucs
+set: {segment: 0.5, attention: []}
+vary:
+  channels.start: {int: [4, 400], step: 4}
+sampler: {kind: random}
+objectives: {usdr_db: maximize}
+trials: 8
+fidelity: {rungs: [10, 20], survivors: 1}
+"""
+
+
+@pytest.fixture
+def asked(in_tmp: Path) -> Asked:
+    """The search space with its number of trials and perhaps its last line replaced."""
+
+    def ask(trials: int = 8, last: str = "") -> Search:
+        path = in_tmp / "toy.yaml"
+        text = SPACE.replace("trials: 8", f"trials: {trials}")
+        path.write_text("".join([*text.splitlines(keepends=True)[:-1], last]) if last else text)
+        return load_search_space(path)
+
+    return ask
+
+
+def test_those_behind_are_stopped_and_count(asked: Asked) -> None:
+    # each newcomer is worse; there is no cost by which it could be on a front
+    trials = ran(asked(), lambda one: -float(one.folder.name)).trials
+    assert set(trials.state) == {"complete", "stopped"}
+    assert trials.state[0] == "complete"
+    stopped = trials[trials.state == "stopped"]
+    assert set(stopped.stopped_at) == {10, 20}
+    assert stopped.failure.str.contains("of which").all()
+    assert trials.usdr_db.notna().sum() == (trials.state == "complete").sum()
+    assert len(list(Path("studies/toy/trials").iterdir())) == 8, "each counts once"
+
+
+def test_rungs_are_recorded_for_reports_and_dashboards(asked: Asked) -> None:
+    search = asked(2)
+    rungs = ran(search, lambda one: -float(one.trial)).rungs
+    first = rungs[rungs.trial == 0]
+    assert list(first.step) == [10, 20]
+    assert list(first.usdr_db) == [1, 2]
+    stored = optuna.load_study(study_name="toy", storage="sqlite:///studies/toy.db").trials[0]
+    assert stored.user_attrs[f"{RUNG}20"] == 2
+
+
+def test_each_better_newcomer_goes_on(asked: Asked) -> None:
+    search = asked()
+    trials = ran(search, lambda one: float(one.trial)).trials
+    assert set(trials.state) == {"complete"}
+
+
+def test_a_stopped_trial_goes_on_in_its_folder_when_worse_ones_have_come(asked: Asked) -> None:
+    search = asked(7)
+    levels = {0: 5.0, 1: 4.0, 2: 3.0, 3: 2.0}
+
+    def level(one: Candidate) -> float:
+        return levels.get(int(one.folder.name), -float(one.folder.name))
+
+    run_study(search, climbing(level))
+    study = optuna.load_study(study_name="toy", storage="sqlite:///studies/toy.db")
+    second = study.trials[1]
+    assert second.user_attrs["stopped_at"] == 10
+    takers = [trial for trial in study.trials if trial.user_attrs.get(RESUMES) == 1]
+    assert len(takers) == 1
+    assert takers[0].user_attrs["folder"] == second.user_attrs["folder"] == "1"
+    assert takers[0].params == second.params
+    assert identity(takers[0].user_attrs) == identity(second.user_attrs)
+    folders = {trial.user_attrs["folder"] for trial in study.trials}
+    assert len(folders) == 7, "each counts once"
+    waiting = [trial for trial in study.trials if trial.state == optuna.trial.TrialState.WAITING]
+    assert not waiting
+
+
+def test_none_is_taken_up_twice(asked: Asked) -> None:
+    search = asked()
+    run_study(search, climbing(lambda one: -float(one.folder.name)))
+    study = optuna.load_study(study_name="toy", storage="sqlite:///studies/toy.db")
+    assert take_up(study, Fidelity(rungs=(10, 20), survivors=8)) != []
+    assert take_up(study, Fidelity(rungs=(10, 20), survivors=8)) == []
+
+
+def test_baselines_are_never_stopped(asked: Asked) -> None:
+    baselines = "baselines: {htdemucs: {channels.start: 8}, hdemucs_low: {}}\n"
+    search = asked(4, baselines + SPACE.splitlines()[-1])
+    trials = ran(search, lambda one: -float(one.trial)).trials
+    assert list(trials.state[:2]) == ["complete", "complete"]
+    assert list(trials.baseline[:2]) == ["htdemucs", "hdemucs_low"]
+
+
+def test_the_control_arm_is_never_stopped(asked: Asked) -> None:
+    search = asked(4)
+    evaluate = climbing(lambda one: -float(one.trial))
+
+    def in_control(candidate: Candidate, log: TrialLog) -> None:
+        log.note("is_control", True)
+        evaluate(candidate, log)
+
+    run_study(search, in_control)
+    assert set(load_study("toy").trials.state) == {"complete"}
+
+
+def test_what_was_stopped_is_not_trained_again(asked: Asked) -> None:
+    search = asked(6)
+    trained: list[int] = []
+
+    def level(one: Candidate) -> float:
+        trained.append(one.trial)
+        return -float(one.folder.name)
+
+    run_study(search, climbing(level))
+    stored = optuna.load_study(study_name="toy", storage="sqlite:///studies/toy.db")
+    twin = [t for t in stored.trials if "stopped_at" in t.user_attrs][-1]
+    stored.enqueue_trial(twin.params)
+    search = asked(7)
+    run_study(search, climbing(level))
+    last = load_study("toy").trials.iloc[-1]
+    assert (last.state, last.duplicate_of) == ("stopped", f"toy/{twin.number}")
+    assert last.stopped_at == twin.user_attrs["stopped_at"]
+    assert last.trial not in trained
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "message"),
+    [
+        ("fidelity: {rungs: [20, 10]}", "fidelity", "must rise"),
+        ("fidelity: {rungs: []}", "fidelity.rungs", "at least 1"),
+        ("fidelity: {rungs: [10], eta: 1}", "fidelity.eta", "greater than 1"),
+        ("fidelity: {rungs: [10], delta_db: -1}", "fidelity.delta_db", "greater than or equal"),
+        ("fidelity: {rungs: [10], thinning: net}", "fidelity.thinning", "epsilon_net"),
+        ("fidelity: {rung: [10]}", "fidelity.rungs", "required"),
+    ],
+)
+def test_a_fault_in_fidelity_is_told_at_its_line(
+    asked: Asked, text: str, field: str, message: str
+) -> None:
+    with pytest.raises(SpecError) as caught:
+        asked(8, text)
+    problem = caught.value.first
+    assert problem.field == field
+    assert problem.line == 9
+    assert message in problem.message

@@ -1,0 +1,161 @@
+"""Real trainings inside trials: from rung to rung, resumed, with several seeds."""
+
+from pathlib import Path
+
+import optuna
+import pytest
+import torch
+
+from msdemucs.data import synthesise
+from msdemucs.errors import SpecError
+from msdemucs.model import load_weights
+from msdemucs.study.candidate import Candidate, Silent, StoppedError, TrialLog
+from msdemucs.study.load import load_study, read_record
+from msdemucs.study.objective import Bench, prepare
+from msdemucs.study.reading import load_search_space
+from msdemucs.study.runner import run_study
+from msdemucs.study.space import Search
+
+SPACE = """\
+name: tiny
+base: htdemucs
+set: {segment: 0.5, depth: 2, channels.start: 4, spectral.resolutions: [1024], attention: []}
+vary:
+  channels.start: {choice: [4, 8]}
+trials: 1
+recipe: tiny.yaml
+data: {train: band, test: band}
+"""
+
+RECIPE = "name: tiny\nsteps: 6\nbatch_size: 1\nsegment: 0.5\n"
+
+
+@pytest.fixture
+def search(in_tmp: Path) -> Search:
+    synthesise(in_tmp / "band", n_tracks=2, seconds=1)
+    (in_tmp / "tiny.yaml").write_text(RECIPE)
+    (in_tmp / "space.yaml").write_text(SPACE)
+    return load_search_space(in_tmp / "space.yaml")
+
+
+@pytest.fixture
+def study() -> optuna.Study:
+    return optuna.create_study(directions=["maximize", "minimize"])
+
+
+def bench(search: Search, more: str) -> Bench:
+    search.path.write_text(SPACE + more)
+    return prepare(load_search_space(search.path), say=Silent().said)
+
+
+def candidate(search: Search, folder: str, *, seed: int = 0) -> Candidate:
+    return Candidate(0, folder, search.base, seed, Path(folder))
+
+
+def weights(path: str) -> dict[str, torch.Tensor]:
+    return load_weights(Path(path)).state_dict()
+
+
+def is_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.slow
+def test_a_stopped_trial_resumes_bit_for_bit(search: Search, study: optuna.Study) -> None:
+    plain, rungs = bench(search, ""), bench(search, "fidelity: {rungs: [2, 4]}\n")
+    whole = TrialLog(study.ask(), Silent())
+    plain.evaluate(candidate(search, "whole"), whole)
+    whole.close()
+
+    first = study.ask()
+    stops = TrialLog(first, Silent(), lambda step: "enough" if step == 2 else "")
+    with pytest.raises(StoppedError):
+        rungs.evaluate(candidate(search, "parts"), stops)
+    stops.close()
+    assert first.user_attrs["stopped_at"] == 2
+    assert first.user_attrs["steps"] == 2
+    assert "usdr_db" not in first.user_attrs
+
+    again = study.ask()
+    asked: list[int] = []
+    log = TrialLog(again, Silent(), lambda step: asked.append(step) or "")  # type: ignore[func-returns-value]
+    rungs.evaluate(candidate(search, "parts"), log)
+    log.close()
+    assert asked == [2, 4]
+    assert again.user_attrs["steps"] == 4
+    assert is_equal(weights("parts/weights.safetensors"), weights("whole/weights.safetensors"))
+    assert log.figures["usdr_db"] == whole.figures["usdr_db"]
+    for trial in study.get_trials():
+        study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+    record = read_record(study)
+    both = [record.curves[record.curves.trial == number] for number in (0, 2)]
+    assert list(both[0].step) == [1, 2, 3, 4, 5, 6]
+    assert list(both[0].loss) == list(both[1].loss)
+    rows = record.rungs[record.rungs.trial == 2]
+    assert list(rows.step) == [2, 4, 6]
+    assert rows.usdr_db.iloc[0] == first.user_attrs["rung:2"]
+    assert rows.usdr_db.iloc[-1] == log.figures["usdr_db"]
+    assert not Path("parts/checkpoints").exists()
+
+
+@pytest.mark.slow
+def test_an_interrupted_trial_resumes_bit_for_bit(search: Search, study: optuna.Study) -> None:
+    plain = bench(search, "")
+    plain.evaluate(candidate(search, "whole"), TrialLog(study.ask(), Silent()))
+
+    class Stopping(Silent):
+        def advanced(self, done: int, note: str) -> None:
+            if done == 3 and "loss" in note:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        plain.evaluate(candidate(search, "parts"), TrialLog(study.ask(), Stopping()))
+    log = TrialLog(study.ask(), Silent())
+    plain.evaluate(candidate(search, "parts"), log)
+    assert log.figures["steps"] == 3
+    assert is_equal(weights("parts/weights.safetensors"), weights("whole/weights.safetensors"))
+
+
+@pytest.mark.slow
+def test_repeats_train_each_seed_and_take_the_mean(search: Search, study: optuna.Study) -> None:
+    twice = bench(search, "repeats: 2\nfidelity: {rungs: [2]}\n")
+    trial = study.ask()
+    log = TrialLog(trial, Silent())
+    twice.evaluate(candidate(search, "both", seed=5), log)
+    alone = TrialLog(study.ask(), Silent())
+    bench(search, "").evaluate(candidate(search, "alone", seed=6), alone)
+    assert log.figures["steps"] == 12
+    assert {row[-1] for row in trial.user_attrs["scores"]} == {5, 6}
+    rungs = trial.user_attrs["rungs"]
+    assert [(seed, step) for seed, step, _ in rungs] == [(5, 2), (6, 2), (5, 6), (6, 6)]
+    assert rungs[3][2] == alone.figures["usdr_db"]
+    assert log.figures["usdr_db"] == pytest.approx((rungs[2][2] + rungs[3][2]) / 2)
+    assert trial.user_attrs["weights"] == "both/seed-5/weights.safetensors"
+    assert is_equal(
+        weights("both/seed-6/weights.safetensors"), weights("alone/weights.safetensors")
+    )
+
+
+@pytest.mark.slow
+def test_a_study_with_rungs_records_what_each_trial_took(search: Search) -> None:
+    search.path.write_text(
+        SPACE.replace("trials: 1", "trials: 2") + "fidelity: {rungs: [2], survivors: 1}\n"
+    )
+    asked = load_search_space(search.path)
+    run_study(asked, prepare(asked, say=Silent().said).evaluate)
+    record = load_study("tiny")
+    trials = record.trials
+    assert set(trials.state) <= {"complete", "stopped"}, list(trials.failure)
+    for column in ("steps", "cpu_seconds", "inference_bytes", "training_bytes"):
+        assert (trials[column] > 0).all()
+    assert trials.gpu_seconds.isna().all() or torch.cuda.is_available()
+    assert set(record.rungs.step) == {2, 6}
+    done = trials[trials.state == "complete"]
+    assert all(Path(path).is_file() for path in done.weights)
+
+
+def test_rungs_beyond_the_recipe_are_told_at_their_line(search: Search) -> None:
+    with pytest.raises(SpecError) as caught:
+        bench(search, "fidelity: {rungs: [2, 6]}\n")
+    assert (caught.value.first.line, caught.value.first.field) == (9, "fidelity.rungs")
+    assert "6" in caught.value.first.message
