@@ -131,6 +131,16 @@ def _remarks(record: "StudyRecord") -> Iterator[str]:
             yield f"trial {trial.trial} without a test track: {reason}"
 
 
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of search spaces, for editors."""
+    import json
+
+    from msdemucs.study.document import search_space_schema
+
+    out.print(json.dumps(search_space_schema(), indent=2), markup=False, soft_wrap=True)
+
+
 def _print_finished(finished: "Finished", storage: str | None, wanted: int) -> None:
     """The front of a finished study and where its database is."""
     from msdemucs.study.load import load_study

@@ -115,7 +115,7 @@ class SearchSpace(Section):
     trials: Annotated[int, Field(ge=1)] = 40
     """Trials to complete in all, baselines included."""
     sampler: Sampler = Sampler()
-    """Who proposes the next trial."""
+    """Who proposes the next trial, and how many are drawn at random to compare with."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of every training, the same for all trials: they begin with equal weights where their
     layers are alike and see the same data in the same order, so that differences are paired."""

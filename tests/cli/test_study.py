@@ -1,5 +1,6 @@
 """`msdemucs study`: what it prints, where, and how it exits."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -234,3 +235,8 @@ def test_the_command_that_continues_is_quoted_for_a_shell() -> None:
         Path("my space.yaml"), True, {"trials": 3, "name": None}, [Path("a b")]
     )
     assert command == "msdemucs study run 'my space.yaml' --small --trials 3 --data 'a b'"
+
+
+def test_schema_prints_the_json_schema_of_search_spaces() -> None:
+    schema = json.loads(CliRunner().invoke(commands.app, ["schema"]).stdout)
+    assert {"vary", "constraints", "at_cost", "small"} <= set(schema["properties"])
