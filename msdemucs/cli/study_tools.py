@@ -12,6 +12,7 @@ from typer import Exit
 from msdemucs.cli.console import errors, out, print_table
 from msdemucs.cli.study import Storage, app, trial_table
 from msdemucs.cli.study_effects import effects_json, print_effects
+from msdemucs.cli.study_trust import control_json, control_lines, fidelity_table
 from msdemucs.errors import UsageError
 
 __all__ = ["app"]
@@ -125,6 +126,35 @@ def rm(
         raise Exit(1)
     remove_study(what)
     errors.print(f"removed {what}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def fidelity(
+    study: Name,
+    top: Annotated[
+        int | None, typer.Option(min=1, help="The best few; a fifth of the trials if not given.")
+    ] = None,
+    as_json: AsJson = False,
+    storage: Storage = None,
+) -> None:
+    """Print how short a run may be: each rung's ranking against the last, within cost bands too."""
+    from msdemucs.study.exports import plain_rows
+    from msdemucs.study.load import load_study
+    from msdemucs.study.trust import control
+    from msdemucs.study.trust import fidelity as of_rungs
+
+    record = load_study(study, storage=storage)
+    found, drawn = of_rungs(record, top=top), control(record)
+    if as_json:
+        rest = {"cost_bands": found.bands, "recommended": found.recommended, "notes": found.notes}
+        rungs = plain_rows(found.table)
+        print_json({"study": record.name, "rungs": rungs, **rest, "control": control_json(drawn)})
+        return
+    print_table(fidelity_table(found))
+    if found.recommended is not None:
+        out.print(f"the cheapest rung that can be trusted: step {found.recommended}")
+    for line in (*(f"note: {note}" for note in found.notes), *control_lines(drawn)):
+        out.print(line, markup=False, soft_wrap=True)
 
 
 def read_count(text: str) -> float:

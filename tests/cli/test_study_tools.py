@@ -10,8 +10,9 @@ from typer.testing import CliRunner, Result
 
 from msdemucs.cli.study_tools import app
 from msdemucs.errors import UsageError
+from msdemucs.study.candidate import Candidate, TrialLog
 from tests.cli.test_study import ToyBench
-from tests.study.conftest import SPACE
+from tests.study.conftest import SPACE, toy
 from tests.study.test_arms import ABLATION
 
 
@@ -89,3 +90,23 @@ def test_rm_asks_first(folder: Path) -> None:
     done = ask("rm", "toy", "--yes")
     assert "trials of study toy in sqlite:///studies/toy.db, the folder studies/toy" in done.stderr
     assert not Path("studies/toy.db").exists()
+
+
+def test_fidelity_prints_each_rung_and_its_verdict(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def evaluate(self: ToyBench, candidate: Candidate, log: TrialLog) -> None:
+        toy(candidate, log)
+        usdr_db = log.figures["usdr_db"]
+        log.note("rungs", [[0, 10, -usdr_db], [0, 20, 2 * usdr_db], [0, 40, usdr_db]])
+
+    monkeypatch.setattr(ToyBench, "evaluate", evaluate)
+    ask("run", "toy.yaml")
+    done = ask("fidelity", "toy")
+    rows = [line.split()[:4] for line in done.stdout.splitlines()[1:3]]
+    assert rows == [["10", "25%", "5", "-1.00"], ["20", "50%", "5", "1.00"]]
+    assert "the cheapest rung that can be trusted: step 20" in done.stdout
+    assert "note: step 10 is too short" in done.stdout
+    found = json.loads(ask("fidelity", "toy", "--json").stdout)
+    assert found["recommended"] == 20
+    assert found["control"] is None
