@@ -20,6 +20,8 @@ from packaging.utils import canonicalize_name
 import msdemucs
 from msdemucs.errors import SpecError
 from msdemucs.spec import expanded, zoo_names
+from msdemucs.study.reading import load_search_space
+from msdemucs.study.space import SearchSpace
 from msdemucs.train import Recipe, load_recipe
 
 ROOT = Path(__file__).parent.parent
@@ -135,6 +137,23 @@ def test_the_recipe_of_the_guide_is_valid_and_its_tables_name_every_field(tmp_pa
     assert set(re.findall(r"`(\w+)`", " ".join(first_cells))) == set(Recipe.model_fields)
 
 
+STUDY_GUIDE = (ROOT / "docs" / "studies.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "example", re.findall(r"^```yaml\n(.*?)^```", STUDY_GUIDE, re.DOTALL | re.MULTILINE)
+)
+def test_search_spaces_of_the_study_guide_load(example: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(example)
+    assert load_search_space(tmp_path / "mine.yaml").space.recipe == "field_notes"
+
+
+def test_the_tables_of_the_study_guide_name_every_field() -> None:
+    first_cells = re.findall(r"^\| (`[^|]+) \|", STUDY_GUIDE, re.MULTILINE)
+    named = set(re.findall(r"`(\w+)`", " ".join(first_cells))) - {"small"}
+    assert named == set(SearchSpace.model_fields)
+
+
 SPEC_GUIDE = re.findall(
     r"^```yaml\n(.*?)^```", (ROOT / "docs" / "spec.md").read_text(), re.DOTALL | re.MULTILINE
 )
@@ -174,6 +193,8 @@ def test_the_contributing_guides_new_kind_needs_nothing_but_its_own_code(tmp_pat
 import torch
 from msdemucs.errors import SpecError
 from msdemucs.spec import expanded, zoo_names
+from msdemucs.study.reading import load_search_space
+from msdemucs.study.space import SearchSpace
 from msdemucs.train import Recipe, load_recipe
 from msdemucs.spec import Spec, dump_spec, parse_spec, spec_hash
 
