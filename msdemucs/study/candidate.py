@@ -35,6 +35,7 @@ class Candidate:
         seed: seed of its initial weights and of the order of its data.
         folder: where its weights and logs go; made when something is written.
         recipe: how it is trained; None for the study's own recipe.
+        start: a file of weights that it begins with; None for weights drawn by its seed.
     """
 
     trial: int
@@ -43,6 +44,7 @@ class Candidate:
     seed: int
     folder: Path
     recipe: "Recipe | None" = None
+    start: Path | None = None
 
 
 class Listener(Protocol):

@@ -101,6 +101,7 @@ class Bench:
                 seed=seed,
                 folder=folder if self.repeats == 1 else folder / f"seed-{seed}",
                 device=self.device,
+                start=candidate.start,
             )
             for seed in range(candidate.seed, candidate.seed + self.repeats)
         ]

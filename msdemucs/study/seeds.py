@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from msdemucs.data import SegmentSampler, Track
-from msdemucs.model import Separator, build, save_weights
+from msdemucs.model import Separator, build, load_weights, save_weights
 from msdemucs.spec import Spec
 from msdemucs.study.candidate import TrialLog
 from msdemucs.train import Recipe, Session, StepReport, augmentation, train
@@ -51,9 +51,13 @@ class SeedTraining:
         seed: of weights and of the order of data.
         folder: of its checkpoints, log and weights.
         device: where.
+        start: a file of weights to begin with, in place of those that the seed draws.
+
+    Raises:
+        DataError: the file cannot be read, or is of another spec.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (a training is of all these)
         self,
         spec: Spec,
         recipe: Recipe,
@@ -62,10 +66,11 @@ class SeedTraining:
         seed: int,
         folder: Path,
         device: str,
+        start: Path | None = None,
     ) -> None:
         self.recipe, self.seed, self.folder, self.device = recipe, seed, folder, device
         torch.manual_seed(seed)
-        self.model: Separator = build(spec).to(device)
+        self.model: Separator = (load_weights(start) if start else build(spec)).to(device)
         self.checkpoints = Checkpoints(folder / CHECKPOINTS, keep=1)
         self.sampler = SegmentSampler(
             tracks,
