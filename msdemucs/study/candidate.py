@@ -1,6 +1,7 @@
 """One trial's question and the log that its answer is written in: the seam to any evaluation."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -9,6 +10,7 @@ import optuna
 
 from msdemucs.errors import DataError
 from msdemucs.spec import Spec
+from msdemucs.study.databases import Database
 from msdemucs.study.limits import InfeasibleError, excesses
 from msdemucs.units import format_count
 
@@ -133,6 +135,11 @@ class TrialLog:
         """Where the trial is kept."""
         return self._trial.storage
 
+    def together(self) -> AbstractContextManager[None]:
+        """A block whose figures and notes are written at its end, in one transaction."""
+        backend = getattr(self.storage, "_backend", self.storage)  # below Optuna's cache
+        return backend.together() if isinstance(backend, Database) else nullcontext()
+
     def hold_to(self, constraints: Mapping[str, float], *, is_exempt: bool = False) -> None:
         """Compare what is recorded from now on with constraints.
 
@@ -148,9 +155,10 @@ class TrialLog:
         Raises:
             InfeasibleError: one exceeds a constraint; the sampler has been told.
         """
-        for name, value in figures.items():
-            self._trial.set_user_attr(name, value)
-            self.figures[name] = value
+        with self.together():
+            for name, value in figures.items():
+                self._trial.set_user_attr(name, value)
+                self.figures[name] = value
         exceeded = {}
         for name, excess in excesses(self._constraints, figures).items():
             self.tell(name, excess)

@@ -4,16 +4,19 @@ import fcntl
 import functools
 import json
 import os
+import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+import optuna
 import sqlalchemy
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import JournalStorage, RDBStorage
+from optuna.storages._rdb.storage import _create_scoped_session
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
@@ -55,6 +58,7 @@ class Database(RDBStorage):
 
     def __init__(self, url: str) -> None:
         self.waiting = Waiting()
+        self._together = threading.local()
         self.is_sqlite = url.startswith("sqlite")
         kwargs: dict[str, Any] = {"connect_args": {"timeout": LOCK_TIMEOUT_S}}
         if not self.is_sqlite:  # a connection a worker, more only for moments
@@ -104,6 +108,33 @@ class Database(RDBStorage):
                     self.waiting.say("the database answers again")
                 return result
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """A block whose attributes of trials, if set by this thread, are written at its end."""
+        outer = getattr(self._together, "rows", None)
+        self._together.rows = rows = {} if outer is None else outer
+        try:
+            yield
+        finally:
+            self._together.rows = outer
+            if outer is None and rows:
+                self.patiently(functools.partial(self._write, rows))
+
+    def set_trial_user_attr(self, trial_id: int, key: str, value: object) -> None:
+        """As Optuna's, at once or together with others."""
+        rows = getattr(self._together, "rows", None)
+        if rows is None:
+            self.patiently(functools.partial(self._write, {(trial_id, key): value}))
+        else:
+            rows[trial_id, key] = value
+
+    def _write(self, rows: Mapping[tuple[int, str], object]) -> None:
+        """Write attributes of trials in one transaction: a disk waits once for all of them."""
+        model = optuna.storages._rdb.models.TrialUserAttributeModel
+        with _create_scoped_session(self.scoped_session, ignore_integrity_error=True) as session:
+            for (trial_id, key), value in rows.items():
+                self._set_trial_attr_without_commit(session, model, trial_id, key, value)
+
     def set_trial_state_values(
         self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
     ) -> bool:
@@ -129,7 +160,7 @@ REPEATED = (
     *("delete_study", "set_study_user_attr", "set_study_system_attr", "get_study_id_from_name"),
     *("get_study_name_from_id", "get_study_directions", "get_study_user_attrs"),
     *("get_study_system_attrs", "get_all_studies", "_create_new_trial", "_set_trial_param"),
-    *("set_trial_intermediate_value", "set_trial_user_attr", "set_trial_system_attr", "get_trial"),
+    *("set_trial_intermediate_value", "set_trial_system_attr", "get_trial"),
     *("get_trial_id_from_study_id_trial_number", "_get_trials", "_get_best_trial_id"),
 )
 """RDBStorage's methods that Optuna calls, and that are asked again while the database is away."""

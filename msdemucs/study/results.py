@@ -147,7 +147,8 @@ def _take(trial: FrozenTrial, log: TrialLog) -> None:
         if name in TAKEN or name.startswith((GROUP_COLUMN_PREFIX, RUNG))
     }
     numbers = {name: value for name, value in attrs.items() if isinstance(value, int | float)}
-    for name, value in attrs.items():
-        if name not in numbers:
-            log.note(name, value)
-    log.record({"steps": 0, **numbers})
+    with log.together():
+        for name, value in attrs.items():
+            if name not in numbers:
+                log.note(name, value)
+        log.record({"steps": 0, **numbers})

@@ -241,20 +241,29 @@ class Runner:
 
     def candidate(self, trial: optuna.Trial, log: TrialLog) -> Candidate | None:
         """The trial's architecture with its costs on record; None when it is refused."""
-        is_reference = "baseline" in trial.user_attrs
-        log.hold_to(self.search.space.constraints, is_exempt=is_reference)
-        log.note("is_control", is_control(self.search, trial))
         try:
-            proposal = proposed(self.search, trial)
-            log.note("recipe", proposal.recipe.model_dump(mode="json"))
-            self.describe(proposal.spec, log)
+            with log.together():
+                return self.feasible(trial, log)
         except SpecError as error:
             log.tell("spec", 1)
             self.refuse(trial, error.first)
-            return None
         except InfeasibleError as error:
             self.refuse(trial, error)
-            return None
+        return None
+
+    def feasible(self, trial: optuna.Trial, log: TrialLog) -> Candidate:
+        """As `candidate`.
+
+        Raises:
+            SpecError: the trial has no valid spec or recipe.
+            InfeasibleError: it costs more than the study allows.
+        """
+        is_reference = "baseline" in trial.user_attrs
+        log.hold_to(self.search.space.constraints, is_exempt=is_reference)
+        log.note("is_control", is_control(self.search, trial))
+        proposal = proposed(self.search, trial)
+        log.note("recipe", proposal.recipe.model_dump(mode="json"))
+        self.describe(proposal.spec, log)
         seed = int(trial.user_attrs.get("seed", self.search.space.seed))
         log.note("seed", seed)
         folder = self.folder_of(trial)

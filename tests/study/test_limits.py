@@ -62,7 +62,7 @@ def test_what_costs_too_much_is_not_trained_nor_counted_but_told(rewritten: Rewr
 
 
 def test_a_spec_that_is_not_valid_violates_a_constraint_of_its_own(search: Search) -> None:
-    run_study(asking(search, trials=12), toy)
+    run_study(asking(search, trials=7), toy)
     trials, told = load_study("toy").trials, constraints_of("toy")
     for number, state in zip(trials.trial, trials.state, strict=True):
         assert (told[number] == {"spec": 1.0}) == (state == "infeasible")
@@ -140,7 +140,7 @@ def test_objectives_may_be_a_list_of_names(rewritten: Rewrite) -> None:
 
 
 AT_COST = SPACE.replace("  channels.start:\n    int: [4, 16]\n    step: 4\n", "").replace(
-    "trials: 5", "trials: 9\nat_cost: {gmacs_per_second: 1, unused: 0.3}"
+    "trials: 5", "trials: 5\nat_cost: {gmacs_per_second: 1, unused: 0.3}"
 )
 
 
@@ -199,7 +199,7 @@ def test_a_recipe_may_be_invalid_in_some_combinations(rewritten: Rewrite) -> Non
         "  recipe.batch_size: {choice: [2, 3]}\n  recipe.accumulate: {choice: [1, 2]}\n"
         "  channels.start:\n"
     )
-    run_study(asking(rewritten("  channels.start:\n", text), trials=12), toy)
+    run_study(asking(rewritten("  channels.start:\n", text), trials=8), toy)
     trials = load_study("toy").trials
     refused = trials[(trials.state == "infeasible") & trials.failure.str.contains("accumulate")]
     assert len(refused) > 0
@@ -210,15 +210,15 @@ NARROW = SPACE.replace("    int: [4, 16]\n    step: 4", "    choice: [4, 8]")
 
 
 def test_a_training_is_done_once_over_all_studies_of_a_storage(space_file: Path) -> None:
-    space_file.write_text(NARROW.replace("trials: 5", "trials: 12"))
+    space_file.write_text(NARROW.replace("trials: 5", "trials: 9"))
     search, evaluate = load_search_space(space_file), Counting()
     run_study(search, evaluate, storage=URL)
     first = load_study("toy", storage=URL)
     done = first.trials.query("state == 'complete'")
-    assert len(done) == 12
+    assert len(done) == 9
     trained = {candidate.trial for candidate in evaluate.trained}
     assert trained == set(done.trial[done.duplicate_of.isna()])
-    assert len(trained) == done.spec_hash.nunique() < 12
+    assert len(trained) == done.spec_hash.nunique() < 9
 
     run_study(asking(search, name="second"), evaluate, storage=URL)
     second = load_study("second", storage=URL).trials.query("state == 'complete'")
@@ -283,7 +283,7 @@ def test_a_study_of_baselines_alone_ends_when_they_are_trained(space_file: Path)
 
 
 def test_a_control_arm_is_marked(space_file: Path) -> None:
-    space_file.write_text(SPACE.replace("trials: 5", "trials: 10\nsampler: {control: 1}"))
+    space_file.write_text(SPACE.replace("trials: 5", "trials: 5\nsampler: {control: 1}"))
     run_study(load_search_space(space_file), toy)
     trials = load_study("toy").trials
     assert list(trials.is_control) == [False, False] + [True] * (len(trials) - 2)

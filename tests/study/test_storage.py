@@ -5,8 +5,10 @@ from pathlib import Path
 
 import optuna
 import pytest
+import sqlalchemy
 
 from msdemucs.errors import StudyError, UsageError
+from msdemucs.study.databases import Database
 from msdemucs.study.load import load_study
 from msdemucs.study.runner import run_study
 from msdemucs.study.space import Search
@@ -102,3 +104,29 @@ def test_a_changed_default_is_shown_with_both_values(search: Search) -> None:
     run_study(asking(search, trials=1), toy)
     with pytest.raises(UsageError, match=r"  sampler.seed: 0 → 3\n"):
         run_study(search.asking(seed=3), toy)
+
+
+def test_attributes_set_together_are_one_transaction_and_none_is_lost(in_tmp: Path) -> None:
+    storage = open_storage("sqlite:///studies/toy.db", create=True)
+    assert isinstance(storage, Database)
+    trial = optuna.create_study(study_name="toy", storage=storage).ask()
+    commits: list[object] = []
+    sqlalchemy.event.listen(storage.engine, "commit", commits.append)
+
+    def fails_halfway() -> None:
+        with storage.together():
+            for number in range(20):
+                trial.set_user_attr(f"a{number}", number)
+                with storage.together():  # a part of the same
+                    trial.set_user_attr(f"b{number}", number)
+            assert trial.user_attrs["a7"] == 7
+            assert commits == []
+            raise KeyError("a constraint is exceeded")
+
+    with pytest.raises(KeyError):
+        fails_halfway()
+    assert len(commits) == 1
+    stored = optuna.load_study(study_name="toy", storage="sqlite:///studies/toy.db")
+    assert len(stored.trials[0].user_attrs) == 40
+    trial.set_user_attr("later", 1)
+    assert len(commits) == 2
