@@ -1,5 +1,6 @@
 """The best trial that a budget allows: a ladder a cost, on which each step is a better trial."""
 
+import re
 from dataclasses import dataclass
 
 from msdemucs.report.delta import delta_yaml
@@ -83,7 +84,7 @@ def spec_text(record: StudyRecord, row: Row) -> str:
     if not spec:
         return ""
     base = record.attrs.get("base")
-    name = str(row["name"]).replace(" ", "-")
+    name = re.sub(r"[^\w.]+", "-", str(row["name"])).strip("-")
     return delta_yaml(spec, base=base if isinstance(base, str) else None, name=name)
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from msdemucs.report.answers import answers_of
 from msdemucs.report.asked import objectives_text
 from msdemucs.report.frames import (
     Point,
@@ -27,8 +28,14 @@ from msdemucs.units import count
 SILENCE_DB = 0.0
 """The uSDR of an estimate of silence, by definition."""
 
+MOST_ANSWERS = 4
+"""Sentences about an ablation's effects."""
+
 MOST_BASELINES = 4
 """Sentences about beaten baselines, at most."""
+
+MOST_LISTED = 16
+"""Trials named under a figure, at most."""
 
 SAME_DB = 0.01
 """Differences closer than this are one difference, computed twice."""
@@ -85,6 +92,7 @@ def findings_of(record: StudyRecord) -> tuple[Sentence, ...]:
     if not trade.points:
         return (say(f"Nothing can be compared yet. {summarise_states(record)}"),)
     return (
+        *describe_answers(record),
         *describe_best(record, trade),
         describe_evidence(record),
         *describe_noise(trade),
@@ -107,6 +115,13 @@ def describe_question(record: StudyRecord) -> Sentence:
     name = recipe.get("name") if isinstance(recipe, Mapping) else None
     trained = f"; recipe {name}" if isinstance(name, str) else ""
     return say(f"Asked: {goals}{over}{around}{trained}.")
+
+
+def describe_answers(record: StudyRecord) -> tuple[Sentence, ...]:
+    """The largest effects of an ablation, those that may be claimed first."""
+    known = [answer for answer in answers_of(record) if answer.verdict != "incomplete"]
+    known.sort(key=lambda answer: not answer.is_told)
+    return tuple(say(answer.sentence) for answer in known[:MOST_ANSWERS])
 
 
 def describe_best(record: StudyRecord, trade: Trade) -> tuple[Sentence, ...]:
@@ -165,8 +180,11 @@ def describe_noise(trade: Trade) -> tuple[Sentence, ...]:
             f"Trainings of one spec with other seeds differ by {trade.y.text(noise.sigma_db)} "
             f"(σ, {count(noise.degrees, 'degree')} of freedom): two single scores closer than "
             f"{trade.y.text(noise.tie_db)} may be equal, and "
-            + (f"{count(tied, 'trial')} may be on the front" if tied else "no other trial ties")
-            + " as far as that tells."
+            + (
+                f"{count(tied, 'trial')} may be on the front."
+                if tied
+                else "none ties with the front."
+            )
         ),
     )
 
@@ -190,8 +208,11 @@ def describe_trade(trade: Trade) -> Sentence:
     if not trade.points:
         return say(f"No complete trial has both numbers.{note}")
     total = count(len(trade.points), "complete trial")
-    names = [part for point in trade.front for part in (", ", point)][1:]
-    return say(f"{len(trade.front)} of {total} on the front of this pair: ", *names, f".{note}")
+    distinct = list({point.name: point for point in trade.front}.values())
+    names = [part for point in distinct[:MOST_LISTED] for part in (", ", point)][1:]
+    rest = f" and {len(distinct) - MOST_LISTED} more" if len(distinct) > MOST_LISTED else ""
+    said = f"{len(trade.front)} of {total} on the front of this pair: "
+    return say(said, *names, f"{rest}.{note}")
 
 
 def describe_beaten_baselines(trade: Trade) -> tuple[Sentence, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from math import isfinite, sqrt
+from math import isfinite, nan, sqrt
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from scipy.stats import t as students_t
 
 from msdemucs.report.measures import Measure
 from msdemucs.study.records import GROUP_COLUMN_PREFIX, StudyRecord
+from msdemucs.study.statistics import Array, hierarchical_interval, mean_of_means
 
 CONFIDENCE = 0.95
 
@@ -109,9 +110,12 @@ def n_seeds(record: StudyRecord, quality: Measure) -> Mapping[int, int]:
 def noise_of(record: StudyRecord, quality: Measure) -> Noise | None:
     """The spread over seeds; None where no spec was trained twice.
 
-    Trainings of equal specs count as repeats, be they seeds of one trial or trials of their own;
-    a trial that took another's result is not one.
+    What `study noise` measured comes first. Else trainings of equal specs count as repeats, be they
+    seeds of one trial or trials of their own; a trial that took another's result is not one.
     """
+    measured = record.attrs.get("noise")
+    if isinstance(measured, Mapping) and quality.column == "usdr_db":
+        return Noise(float(measured["sigma_db"]), int(measured["n_seeds"]) - 1)
     values = by_seed(record, quality)
     trials = record.trials
     own = trials[trials["duplicate_of"].isna()]
@@ -146,34 +150,19 @@ def gap_between(record: StudyRecord, quality: Measure, first: int, second: int) 
     return _bootstrap(_cube(paired))
 
 
-def _cube(paired: "pd.Series[float]") -> np.ndarray:
+def _cube(paired: "pd.Series[float]") -> Array:
     """Differences as an array of seeds × tracks × sources, NaN where one is missing."""
     levels = [list(dict.fromkeys(paired.index.get_level_values(i))) for i in range(3)]
     full = pd.MultiIndex.from_product(levels, names=paired.index.names)
-    return paired.reindex(full).to_numpy(dtype=float).reshape([len(level) for level in levels])
+    values = paired.reindex(full).to_numpy(dtype=float)
+    return np.asarray(values.reshape([len(level) for level in levels]), dtype=np.float64)
 
 
-def _bootstrap(cube: np.ndarray) -> Gap:
+def _bootstrap(cube: Array) -> Gap:
     """The gap of differences, seeds × tracks × sources."""
     seeds, tracks, _ = cube.shape
-    parts = _means(cube[:, None]) if seeds > 1 else _means(cube[0][:, None, None])
-    mean = float(_means(cube[None])[0])
-    low = high = float("nan")
-    if tracks >= FEWEST_TRACKS:
-        rng = np.random.default_rng(0)
-        which_seeds = rng.integers(seeds, size=(RESAMPLES, seeds, 1))
-        which_tracks = rng.integers(tracks, size=(RESAMPLES, 1, tracks))
-        low, high = np.nanpercentile(_means(cube[which_seeds, which_tracks]), (2.5, 97.5))
-    agree = int((np.sign(parts) == np.sign(mean)).sum())
-    return Gap(mean, float(low), float(high), tracks, seeds, agree)
-
-
-def _means(cubes: np.ndarray) -> np.ndarray:
-    """The mean over sources of the mean over seeds and tracks, of each cube."""
-    known = ~np.isnan(cubes)
-    counts = known.sum(axis=(1, 2))
-    with np.errstate(invalid="ignore"):
-        by_source = np.where(known, cubes, 0.0).sum(axis=(1, 2)) / counts
-    has = counts > 0
-    total = np.where(has, by_source, 0.0).sum(axis=-1)
-    return np.asarray(total / np.maximum(has.sum(axis=-1), 1), dtype=float)
+    parts = mean_of_means(cube) if seeds > 1 else np.nanmean(cube[0], axis=1)
+    interval = hierarchical_interval(cube, rng=np.random.default_rng(0), resamples=RESAMPLES)
+    low, high = (interval.low, interval.high) if tracks >= FEWEST_TRACKS else (nan, nan)
+    agree = int((np.sign(parts) == np.sign(interval.value)).sum())
+    return Gap(interval.value, low, high, tracks, seeds, agree)

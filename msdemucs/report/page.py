@@ -18,6 +18,7 @@ from msdemucs.report.frames import is_baseline, rows_of, study_front, trial_numb
 from msdemucs.report.measures import percent
 from msdemucs.report.tables import all_measures, source_table, trial_table
 from msdemucs.report.views import curves_view, trade_views
+from msdemucs.report.views_why import answer_views, progress_views, why_note, why_views
 from msdemucs.study.records import StudyRecord
 
 MOST_DELTAS = 300
@@ -59,7 +60,9 @@ def render(record: StudyRecord) -> str:
     """The page's HTML."""
     figures = trade_views(record)
     curves = curves_view(record)
-    drawn = {view.key: view.figure for view in [*figures, curves] if view.figure is not None}
+    progress, answers, why = progress_views(record), answer_views(record), why_views(record)
+    views = [*answers, *figures, *progress, *why, curves]
+    drawn = {view.key: view.figure for view in views if view.figure is not None}
     return (
         environment()
         .get_template("page.html")
@@ -70,6 +73,10 @@ def render(record: StudyRecord) -> str:
             findings=findings_of(record),
             states=summarise_states(record),
             figures=figures,
+            progress=progress,
+            answers=answers,
+            why=why,
+            why_note=why_note(record),
             curves=curves,
             trials=trial_table(record),
             sources=source_table(record),

@@ -94,6 +94,7 @@ class Table:
     lines: tuple[Line, ...]
 
 
+@lru_cache(maxsize=8)
 def all_measures(record: StudyRecord) -> tuple[Measure, ...]:
     """The objectives, and all numbers that some trial has: quality first, its groups next."""
     groups = [str(name) for name in record.trials if str(name).startswith(GROUP_COLUMN_PREFIX)]
@@ -200,6 +201,7 @@ def best_first(record: StudyRecord) -> list[Row]:
     return sorted(rows_of(record), key=rank)
 
 
+@lru_cache(maxsize=4)
 def trial_table(record: StudyRecord) -> Table:
     """Every trial with its state, its numbers and how it differs from the base."""
     measures = all_measures(record)

@@ -6,8 +6,11 @@ from dataclasses import dataclass, field, replace
 import pandas as pd
 import pytest
 
+from msdemucs.study.ablation import arm_name
+from msdemucs.study.designs import Design, arms
 from msdemucs.study.records import (
     CURVE_COLUMNS,
+    RUNG_COLUMNS,
     SCORE_COLUMNS,
     TRIAL_COLUMNS,
     Direction,
@@ -205,7 +208,67 @@ def make_large_record(n: int) -> StudyRecord:
     ]
     record = make_record(toys)
     hashes = [f"{i % 27:016x}" for i in range(n)]  # as many specs as there are differences
-    return replace(record, trials=record.trials.assign(spec_hash=hashes))
+    curves = record.curves[record.curves["trial"] % 10 == 0]
+    return replace(record, trials=record.trials.assign(spec_hash=hashes), curves=curves)
+
+
+SEARCH_FIELDS = {"channels.start": (4, 8, 12), "fusion.output": ("sum", "weighted", "per_source")}
+
+
+def make_search(n: int = 24) -> StudyRecord:
+    """A search with rungs and a control arm; width decides quality and cost, fusion a little."""
+    toys, params = [], []
+    for i in range(n):
+        width, fusion = (
+            SEARCH_FIELDS["channels.start"][i % 3],
+            SEARCH_FIELDS["fusion.output"][i // 3 % 3],
+        )
+        params.append({"channels.start": width, "fusion.output": fusion})
+        better = 0.2 * SEARCH_FIELDS["fusion.output"].index(fusion)
+        toys.append(
+            Toy(
+                f"trial {i}",
+                usdr_db=0.1 * int(str(width)) + better + 0.01 * ((i * 7) % 5),
+                gmacs=0.3 * int(str(width)) + 0.02 * (i % 4),
+                parameters=100_000 * int(str(width)),
+                latency_ms=10.0 + i,
+                differences={"channels.start": [8, width], "fusion.output.kind": ["sum", fusion]},
+            )
+        )
+    record = make_record(toys)
+    control = [i % 4 == 3 for i in range(n)]
+    trials = record.trials.assign(params=pd.Series(params), steps=30, is_control=control)
+    rungs = [
+        [trial, 0, step, toy.usdr_db * share]
+        for trial, toy in enumerate(toys)
+        for step, share in ((10, 0.4), (30, 1.0))
+    ]
+    return replace(record, trials=trials, rungs=pd.DataFrame(rungs, columns=list(RUNG_COLUMNS)))
+
+
+def make_ablation(n_seeds: int = 3) -> StudyRecord:
+    """Two factors, one at a time and together; fusion gives 0.5 dB, attention nothing."""
+    levels = {"fusion": ["sum", "per_source"], "attention": ["linear", "softmax"]}
+    design = Design(kind="full")
+    base = {factor: names[0] for factor, names in levels.items()}
+    rows, scores = [], []
+    cases = [(seed, arm) for seed in range(n_seeds) for arm in arms(design, levels)]
+    for trial, (seed, arm) in enumerate(cases):
+        gain = 0.5 * (arm["fusion"] == "per_source")
+        toy = Toy(arm_name(arm, base), 1.0 + gain, 2.0 + gain, 1_000_000, 60.0)
+        row = trial_row(trial, toy) | {"seed": seed, "arm": arm, "baseline": None}
+        rows.append(row | {"spec_hash": f"{trial % 4:016x}"})
+        for track in range(8):
+            ripple = 0.02 * ((trial * 5 + track * 3) % 7 - 3)
+            scored = [trial, "band", f"t{track}"]
+            scores += [[*scored, source, 1.0 + gain + ripple, -5.0, seed] for source in SOURCES]
+    record = make_record([])
+    return replace(
+        record,
+        attrs={**ATTRS, "ablation": {"levels": levels, "design": design.model_dump(mode="json")}},
+        trials=pd.DataFrame(rows, columns=columns_of(rows)),
+        scores=pd.DataFrame(scores, columns=list(SCORE_COLUMNS)),
+    )
 
 
 ATTRS: dict[str, object] = {

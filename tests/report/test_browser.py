@@ -13,8 +13,10 @@ from tests.report.chromium import Opened, launched
 from tests.report.conftest import (
     TOYS,
     amend,
+    make_ablation,
     make_large_record,
     make_record,
+    make_search,
     unfinished_row,
     with_seeds,
 )
@@ -137,6 +139,9 @@ def test_a_phone_needs_no_sideways_scrolling(
     browser: Browser, record: StudyRecord, tmp_path: Path
 ) -> None:
     page = Opened(browser, write_report(record, tmp_path / "r.html"), width=390).page
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.evaluate("location.hash = '#trial-4'")
+    page.wait_for_selector("#trial-4 .architecture")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
@@ -336,6 +341,27 @@ def test_seeds_are_drawn_as_bars_ties_and_a_band(
     assert {"band", "tied", "region"} <= set(roles)
     assert opened.page.locator(".yerror").count() > 0
     assert opened.complaints == []
+
+
+@pytest.mark.parametrize("kind", ["search", "ablation"])
+def test_searches_and_ablations_draw_everything(
+    browser: Browser, tmp_path: Path, kind: str
+) -> None:
+    made = make_search(24) if kind == "search" else make_ablation()
+    opened = Opened(browser, write_report(made, tmp_path / "r.html"))
+    assert opened.complaints == []
+    keys = opened.page.eval_on_selector_all(".plot", "p => p.map(x => x.dataset.figure)")
+    wanted = {
+        "search": {"climb-trials", "climb-steps", "rungs", "importances", "parallel"},
+        "ablation": {"forest", "interactions"},
+    }[kind]
+    assert wanted <= set(keys)
+    drawn = opened.page.eval_on_selector_all(
+        ".plot", "p => p.map(x => x.querySelectorAll('.main-svg').length)"
+    )
+    assert min(drawn) > 0
+    width = opened.page.evaluate("document.documentElement.scrollWidth")
+    assert width <= 1280
 
 
 @pytest.mark.parametrize("n", [1, 4])

@@ -60,7 +60,7 @@ def axis_style(axis: Axis) -> dict[str, object]:
     is_large = max(abs(axis.low), abs(axis.high)) >= 1000
     style = grid_style() | {"range": [low, high], "tickformat": "~s" if is_large else "~f"}
     if axis.is_log:
-        return style | {"type": "log", "dtick": "D1" if high - low < 0.6 else "D2"}
+        return style | {"type": "log", "dtick": "D1" if high - low < 0.7 else "D2"}
     step = tick_step(high - low)
     if not is_large:
         style["tickformat"] = f".{max(0, -math.floor(math.log10(step)))}f"

@@ -157,9 +157,14 @@ def band_area(band: Band) -> go.Scatter:
 
 
 def named_trials(trade: Trade) -> frozenset[int]:
-    """Trials whose name stands beside their point: baselines, and a front that is not crowded."""
-    baselines = [point.trial for point in trade.points if point.is_baseline][:MOST_NAMES]
-    front = [point.trial for point in trade.front]
+    """Trials whose name stands beside their point: baselines, and a front that is not crowded.
+
+    Of trials with one name, such as the seeds of an ablation's arm, one is named.
+    """
+    first = {point.name: point for point in reversed(trade.points)}
+    first |= {point.name: point for point in reversed(trade.front)}
+    baselines = [p.trial for p in first.values() if p.is_baseline][:MOST_NAMES]
+    front = [p.trial for p in first.values() if p.is_front]
     return frozenset(baselines + (front if len(front) <= MOST_NAMES else []))
 
 

@@ -1,0 +1,118 @@
+"""Hypervolume against what was spent, and the fronts at the rungs."""
+
+from collections.abc import Sequence
+from html import escape
+
+import plotly.graph_objects as go
+
+from msdemucs.report.figures.style import (
+    ACCENT,
+    INK,
+    MUTED,
+    WARNING,
+    add_axis_name,
+    axis_over,
+    axis_style,
+    base_layout,
+    selection_trace,
+)
+from msdemucs.report.frames import Trade
+from msdemucs.report.labels import spread
+from msdemucs.report.progress import Climb, RungFront
+
+ARM_COLOURS = (ACCENT, WARNING)
+
+
+def paint_climbs(climbs: Sequence[Climb], *, by_steps: bool, height: int) -> go.Figure:
+    """One line an arm, its name at its end.
+
+    Args:
+        climbs: at least one.
+        by_steps: against training steps, not trials.
+        height: pixels.
+    """
+    figure = go.Figure(layout=base_layout(height))
+    xs = [climb.steps if by_steps else climb.trials for climb in climbs]
+    x = axis_over([0, *(max(own) for own in xs)], may_be_log=False, margin=0.02)
+    y = axis_over(
+        [value for climb in climbs for value in climb.volumes], may_be_log=False, margin=0.1
+    )
+    for climb, own, colour in zip(climbs, xs, ARM_COLOURS, strict=False):
+        figure.add_trace(
+            go.Scatter(
+                x=list(own),
+                y=list(climb.volumes),
+                mode="lines",
+                line={"shape": "hv", "color": colour, "width": 2},
+                text=escape(climb.name),
+                hovertemplate="<b>%{text}</b><br>%{x}: %{y:.3f}<extra></extra>",
+                meta={"role": "climb", "arm": climb.name},
+            )
+        )
+    name_ends(
+        figure,
+        [(climb.name, y.place(climb.volumes[-1])) for climb in climbs],
+        list(ARM_COLOURS[: len(climbs)]),
+        height=height,
+    )
+    figure.update_xaxes(
+        **axis_style(x), title={"text": "training steps spent" if by_steps else "trials ended"}
+    )
+    figure.update_yaxes(**axis_style(y))
+    add_axis_name(figure, "dominated share of the box (hypervolume)")
+    return figure
+
+
+def paint_rungs(fronts: Sequence[RungFront], trade: Trade, *, height: int) -> go.Figure:
+    """The front at each rung as a step line, the last one in the accent colour."""
+    figure = go.Figure(layout=base_layout(height))
+    x = axis_over([v for front in fronts for v in front.x], may_be_log=True, margin=0.08)
+    y = axis_over([v for front in fronts for v in front.y], may_be_log=False, margin=0.12)
+    colours = [ACCENT if front is fronts[-1] else MUTED for front in fronts]
+    for index, (front, colour) in enumerate(zip(fronts, colours, strict=True)):
+        figure.add_trace(
+            go.Scatter(
+                x=list(front.x),
+                y=list(front.y),
+                customdata=list(front.trials),
+                mode="lines+markers",
+                line={
+                    "shape": "hv" if trade.x.direction == "minimize" else "vh",
+                    "color": colour,
+                    "width": 1.5,
+                    "dash": "solid" if index == len(fronts) - 1 else "dot",
+                },
+                marker={"size": 7, "color": colour},
+                hoverinfo="text",
+                meta={"role": "rung", "step": front.step},
+            )
+        )
+    figure.add_trace(selection_trace("markers"))
+    ends = [(f"step {front.step}", y.place(front.y[-1])) for front in fronts]
+    name_ends(figure, ends, colours, height=height)
+    scale = ", log scale" if x.is_log else ""
+    figure.update_xaxes(**axis_style(x), title={"text": escape(trade.x.label) + scale})
+    figure.update_yaxes(**axis_style(y))
+    add_axis_name(figure, "uSDR at the rung (dB)")
+    return figure
+
+
+def name_ends(
+    figure: go.Figure, ends: Sequence[tuple[str, float]], colours: Sequence[str], *, height: int
+) -> None:
+    """Names of lines at the right edge, moved apart where they would overlap."""
+    places = spread([place for _, place in ends], gap=16 / (height - 84))
+    for (name, _), place, colour in zip(ends, places, colours, strict=True):
+        figure.add_annotation(
+            text=escape(name, quote=False),
+            xref="paper",
+            yref="paper",
+            x=1.0,
+            y=place,
+            xanchor="left",
+            yanchor="middle",
+            xshift=6,
+            showarrow=False,
+            font={"size": 12, "color": INK if colour == ACCENT else colour},
+        )
+    figure.update_layout(margin={"r": 104})

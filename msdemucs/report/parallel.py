@@ -1,0 +1,104 @@
+"""Parallel coordinates: what was chosen and what came of it, one line a trial."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite, log
+
+from msdemucs.report.findings import main_cost
+from msdemucs.report.frames import (
+    Row,
+    mapping_of,
+    number,
+    quality_of,
+    study_front,
+    trial_number,
+)
+from msdemucs.report.measures import Measure
+from msdemucs.report.tables import plain
+from msdemucs.report.why import sampled
+from msdemucs.study.records import StudyRecord
+
+MOST_FIELDS = 7
+MOST_LINES = 200
+"""Lines in one figure, at most: the best trials."""
+
+LOG_FROM_RATIO = 10.0
+
+
+@dataclass(frozen=True)
+class ParallelAxis:
+    """One upright axis: its name, and the texts at places from 0 to 1."""
+
+    name: str
+    ticks: tuple[tuple[float, str], ...]
+
+
+@dataclass(frozen=True)
+class ParallelLine:
+    """One trial's places on all axes."""
+
+    trial: int
+    is_front: bool
+    places: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Parallel:
+    """Axes with lines; `n_left_out` trials are not drawn."""
+
+    axes: tuple[ParallelAxis, ...]
+    lines: tuple[ParallelLine, ...]
+    n_left_out: int
+
+
+def parallel_of(record: StudyRecord, fields: Sequence[str]) -> Parallel | None:
+    """Choices, the main cost and the quality of the best trials; None with too few of either."""
+    quality, cost = quality_of(record), main_cost(record)
+    rows = [row for row in sampled(record, quality.column) if isfinite(number(row, cost.column))]
+    sign = -1.0 if quality.direction == "maximize" else 1.0
+    rows.sort(key=lambda row: sign * number(row, quality.column))
+    shown = rows[:MOST_LINES]
+    shared = [f for f in fields if all(f in mapping_of(row, "params") for row in shown)]
+    columns = [_choice_axis(shown, field) for field in shared[:MOST_FIELDS]]
+    columns = [column for column in columns if len(column[0].ticks) > 1]
+    if len(shown) < 2 or not columns:
+        return None
+    columns += [_number_axis(shown, cost), _number_axis(shown, quality)]
+    front = study_front(record)
+    lines = tuple(
+        ParallelLine(trial_number(row), trial_number(row) in front, tuple(c[1][i] for c in columns))
+        for i, row in enumerate(shown)
+    )
+    return Parallel(tuple(axis for axis, _ in columns), lines, len(rows) - len(shown))
+
+
+def _choice_axis(rows: Sequence[Row], field: str) -> tuple[ParallelAxis, list[float]]:
+    raw = [mapping_of(row, "params")[field] for row in rows]
+    is_numeric = all(isinstance(v, int | float) and not isinstance(v, bool) for v in raw)
+    texts = [plain(value) for value in raw]
+    distinct = list(dict.fromkeys(texts))
+    distinct.sort(
+        key=(lambda text: (float(text), text)) if is_numeric else (lambda text: (0.0, text))
+    )
+    step = 1 / max(len(distinct) - 1, 1)
+    places = {text: index * step for index, text in enumerate(distinct)}
+    return (
+        ParallelAxis(field, tuple((places[text], text) for text in distinct)),
+        [places[text] for text in texts],
+    )
+
+
+def _number_axis(rows: Sequence[Row], measure: Measure) -> tuple[ParallelAxis, list[float]]:
+    values = [number(row, measure.column) for row in rows]
+    low, high = min(values), max(values)
+    is_log = low > 0 and high / low >= LOG_FROM_RATIO
+
+    def place(value: float) -> float:
+        if high == low:
+            return 0.5
+        if is_log:
+            return log(value / low) / log(high / low)
+        return (value - low) / (high - low)
+
+    ticks = tuple((place(value), measure.text(value)) for value in dict.fromkeys((low, high)))
+    return ParallelAxis(measure.header, ticks), [place(value) for value in values]

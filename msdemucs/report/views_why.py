@@ -1,0 +1,122 @@
+"""The figures that tell how a study came to its front, and why some trials are better."""
+
+from collections.abc import Sequence
+
+from msdemucs.report.answers import INTERACTION, Answer, answers_of, effects_of
+from msdemucs.report.figures.progress import paint_climbs, paint_rungs
+from msdemucs.report.figures.why import (
+    paint_forest,
+    paint_importances,
+    paint_interactions,
+    paint_marginal,
+    paint_parallel,
+)
+from msdemucs.report.findings import main_cost, say
+from msdemucs.report.frames import quality_of, trade_of
+from msdemucs.report.parallel import parallel_of
+from msdemucs.report.progress import Climb, climbs_of, rung_fronts
+from msdemucs.report.views import FigureView
+from msdemucs.report.why import FEWEST_TRIALS, fields_by_importance, importances_of, marginal_of
+from msdemucs.study.records import StudyRecord
+from msdemucs.units import count
+
+MOST_MARGINALS = 6
+
+
+def progress_views(record: StudyRecord) -> list[FigureView]:
+    """Hypervolume over trials and over steps, and the front at each rung."""
+    trade = trade_of(record, main_cost(record))
+    climbs = climbs_of(record, trade) if trade.points else ()
+    views = []
+    pair = f"{trade.y.header} and {trade.x.header}"
+    for key, by_steps, title in (
+        ("trials", False, "Hypervolume by trial"),
+        ("steps", True, "Hypervolume by training steps"),
+    ):
+        if not climbs or (by_steps and not any(climb.steps[-1] for climb in climbs)):
+            continue
+        painted = paint_climbs(climbs, by_steps=by_steps, height=300).to_plotly_json()
+        caption = (
+            f"Of {pair}, in the box between the worst and the best of all trials; "
+            "it begins with the baselines."
+        )
+        caption += "" if by_steps else compared(climbs)
+        views.append(FigureView(f"climb-{key}", title, False, say(caption), 0, painted))
+    fronts = rung_fronts(record, trade) if trade.points else ()
+    if len(fronts) > 1:
+        painted = paint_rungs(fronts, trade, height=340).to_plotly_json()
+        reached = ", ".join(f"{front.n} at step {front.step}" for front in fronts)
+        caption = f"Trials that reached the rungs: {reached}."
+        views.append(FigureView("rungs", "Fronts at the rungs", False, say(caption), 0, painted))
+    return views
+
+
+def compared(climbs: Sequence[Climb]) -> str:
+    """What the search and the random control arm had after as many trials."""
+    if len(climbs) == 1:
+        return " There is no random control arm to compare with."
+    n = min(len(climb.trials) for climb in climbs) - 1
+    reached = ", ".join(f"{climb.name} {climb.volumes[n]:.3f}" for climb in climbs)
+    return f" After {count(n, 'trial')} each: {reached}."
+
+
+def answer_views(record: StudyRecord) -> list[FigureView]:
+    """An ablation's forest plot and its interactions."""
+    answers = answers_of(record)
+    found = effects_of(record)
+    effects = [answer for answer in answers if answer.kind != INTERACTION]
+    views = []
+    if effects and found is not None:
+        noise = found.noise.sigma.value if found.noise else None
+        caption = "Filled squares may be claimed; open ones are not told apart from chance. "
+        if noise is not None and found.noise is not None:
+            caption += f"Shaded: one σ between seeds, {noise:.2f} dB ({found.noise.source}). "
+        caption += " ".join(f"{note[:1].upper()}{note[1:]}." for note in found.notes)
+        painted = paint_forest(effects, noise).to_plotly_json()
+        views.append(FigureView("forest", "What each factor gives", True, say(caption), 0, painted))
+    pairs: list[Answer] = [answer for answer in answers if answer.kind == INTERACTION]
+    if pairs:
+        caption = "How many dB more one alternative gives where the other is there too."
+        painted = paint_interactions(pairs).to_plotly_json()
+        views.append(FigureView("interactions", "Interactions", False, say(caption), 0, painted))
+    return views
+
+
+def why_views(record: StudyRecord) -> list[FigureView]:
+    """Importances, marginals of the choices that matter most, parallel coordinates."""
+    found = importances_of(record)
+    fields = fields_by_importance(record, found)
+    views = []
+    if found:
+        caption = (
+            f"PED-ANOVA over {count(found[0].n, 'trial')}: how much each choice tells the best "
+            "quarter from the rest; each column sums to 100 %. With few trials this is rough."
+        )
+        painted = paint_importances(found).to_plotly_json()
+        views.append(
+            FigureView("importances", "Which choices matter", True, say(caption), 0, painted)
+        )
+    parallel = parallel_of(record, fields)
+    if parallel is not None:
+        left_out = parallel.n_left_out
+        drawn = f"the best {len(parallel.lines)} of " if left_out else ""
+        total = count(len(parallel.lines) + left_out, "trial")
+        caption = f"One line a trial, {drawn}{total}; coloured: the front of the study."
+        painted = paint_parallel(parallel, height=360).to_plotly_json()
+        views.append(
+            FigureView("parallel", "Choices and what came of them", True, say(caption), 0, painted)
+        )
+    quality = quality_of(record)
+    marginals = [marginal_of(record, field, quality) for field in fields]
+    for marginal in [one for one in marginals if one is not None][:MOST_MARGINALS]:
+        painted = paint_marginal(marginal, height=280).to_plotly_json()
+        title = f"{quality.header} by {marginal.field}"
+        views.append(FigureView(f"marginal-{marginal.field}", title, False, (), 0, painted))
+    return views
+
+
+def why_note(record: StudyRecord) -> str:
+    """Why importances are missing; "" where they are not, or nothing was varied."""
+    if importances_of(record) or not fields_by_importance(record, ()):
+        return ""
+    return f"Importances need at least {FEWEST_TRIALS} complete trials with the same choices."
