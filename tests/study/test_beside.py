@@ -1,0 +1,53 @@
+"""Real trainings beside a study's trials, as small as they get."""
+
+from pathlib import Path
+
+import pytest
+
+from msdemucs.study.candidate import Silent
+from msdemucs.study.later import rows_of
+from msdemucs.study.load import load_study, read_record
+from msdemucs.study.noise import measure_noise
+from msdemucs.study.objective import prepare
+from msdemucs.study.promotion import Longer, Start, candidates, promote
+from msdemucs.study.rescore import rescore
+from msdemucs.study.runner import run_study
+from msdemucs.study.space import Search
+from msdemucs.study.storage import open_storage, open_study
+from msdemucs.train import load_recipe
+from tests.study.test_objective import search
+
+__all__ = ["search"]
+
+STARTS: tuple[Start, ...] = ("weights", "scratch")
+
+
+@pytest.mark.slow
+def test_noise_promotion_and_rescore_are_real(search: Search, in_tmp: Path) -> None:
+    bench = prepare(search, say=Silent().said)
+    run_study(search.asking(trials=1), bench.evaluate, attrs=bench.describe())
+    study = open_study(open_storage("sqlite:///studies/tiny.db"), "tiny")
+    trials = candidates(load_study("tiny"), top=1)
+    short = float(trials.usdr_db.iloc[0])
+
+    still = load_recipe(in_tmp / "tiny.yaml", overrides={"lr": 1e-12, "steps": 1})
+    gains = {}
+    for start in STARTS:
+        longer = Longer(still, start, "tiny")
+        table = promote(study, trials, longer, bench.evaluate, listener=Silent())
+        gains[start] = float(table.long_db.iloc[0]) - short
+        assert Path(table.weights.iloc[0]).is_file()
+    assert gains["weights"] == pytest.approx(0, abs=1e-4)  # nothing was learned beyond
+    assert abs(gains["scratch"]) > 1e-3  # nor at all
+
+    floor = measure_noise(study, search, bench.evaluate, n_seeds=2, listener=Silent())
+    assert floor.sigma.value > 0
+
+    tracks = bench.tracks.test
+    found = rescore(study, trials, tracks, "usdr", device="cpu", listener=Silent())
+    assert found.usdr_db.iloc[0] == pytest.approx(short, abs=1e-3)
+    again = rescore(study, trials, tracks, "usdr", device="cpu", listener=Silent())
+    assert again.equals(found)
+    kinds = [row.kind for row in rows_of(study)]
+    assert kinds == ["promotion"] * 2 + ["noise"] * 2 + ["rescore"]
+    assert len(read_record(study).later) == 5
