@@ -1,5 +1,6 @@
 """What a search space asks of short runs: at which steps trials are judged, and by which rule."""
 
+import math
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -21,9 +22,9 @@ class Fidelity(Section):
     """One trial in so many goes on from a rung."""
     survivors: Annotated[int, Field(ge=1)] = 4
     """At least so many go on from every rung."""
-    delta_db: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
-    """An SDR counts as better from so much more on: the noise between seeds, as `study noise`
-    measures it."""
+    delta_db: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    """An SDR counts as better from so much more on. Where nothing is given: from one standard
+    deviation of the difference of two trainings, as `study noise` measured it; from 0 before."""
     thinning: Thinning = "epsilon_net"
     """Which of a front go on first. epsilon_net: those that span it best; crowding: its ends and
     those with most room around them (NSGA-II)."""
@@ -36,12 +37,16 @@ class Fidelity(Section):
             raise ValueError(f"rungs must rise; found {list(self.rungs)}")
         return self
 
-    @property
-    def rule(self) -> Halving:
-        """Who goes on."""
+    def rule(self, *, noise_db: float = 0.0) -> Halving:
+        """Who goes on.
+
+        Args:
+            noise_db: standard deviation of one training's SDR over seeds; 0 for unknown.
+        """
+        measured = math.sqrt(2) * noise_db
         return Halving(
             eta=self.eta,
             survivors=self.survivors,
-            delta_db=self.delta_db,
+            delta_db=measured if self.delta_db is None else self.delta_db,
             thinning=self.thinning,
         )

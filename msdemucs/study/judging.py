@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from msdemucs.study.candidate import RUNG, STOPPED_AT
 from msdemucs.study.fidelity import Fidelity
-from msdemucs.study.halving import Standing
+from msdemucs.study.halving import Halving, Standing
 from msdemucs.study.limits import COMPUTED, MEASURED
 
 COSTS = (*COMPUTED, *MEASURED)
@@ -42,9 +42,9 @@ class Judge:
         costs = costs_of(self.study)
         standings = rung(self.study, costs, step)
         own = standings.pop(identity(attrs), None) or standing(attrs, costs, step)
-        if own is None or self.fidelity.rule.goes_on(own, [*standings.values()]):
+        rule = rule_of(self.study, self.fidelity)
+        if own is None or rule.goes_on(own, [*standings.values()]):
             return ""
-        rule = self.fidelity.rule
         n_trials = len(standings) + 1
         place = rule.priorities([own, *standings.values()])[0] + 1
         return (
@@ -72,12 +72,12 @@ def take_up(study: optuna.Study, fidelity: Fidelity) -> list[int]:
         and "duplicate_of" not in trial.user_attrs
     ]
     promoted = []
-    costs = costs_of(study)
+    costs, rule = costs_of(study), rule_of(study, fidelity)
     for trial in stopped:
         step = int(trial.user_attrs[STOPPED_AT])
         standings = rung(study, costs, step)
         own = standings.pop(identity(trial.user_attrs), None)
-        if own is not None and fidelity.rule.goes_on(own, [*standings.values()]):
+        if own is not None and rule.goes_on(own, [*standings.values()]):
             _enqueue(study, trial, step)
             promoted.append(trial.number)
     return promoted
@@ -97,6 +97,12 @@ def _enqueue(study: optuna.Study, trial: FrozenTrial, step: int) -> None:
     attrs = {key: trial.user_attrs[key] for key in CARRIED if key in trial.user_attrs}
     attrs.setdefault("folder", str(trial.number))
     study.enqueue_trial(params, user_attrs={**attrs, RESUMES: trial.number, RESUMES_AT: step})
+
+
+def rule_of(study: optuna.Study, fidelity: Fidelity) -> Halving:
+    """Who goes on, by the noise between seeds that the study has measured, if it has."""
+    noise = study.user_attrs.get("noise")
+    return fidelity.rule(noise_db=float(noise["sigma_db"]) if isinstance(noise, dict) else 0.0)
 
 
 def rung(

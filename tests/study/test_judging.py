@@ -9,7 +9,7 @@ import pytest
 from msdemucs.errors import SpecError
 from msdemucs.study.candidate import RUNG, Candidate, TrialLog
 from msdemucs.study.fidelity import Fidelity
-from msdemucs.study.judging import RESUMES, identity, take_up
+from msdemucs.study.judging import RESUMES, identity, rule_of, take_up
 from msdemucs.study.load import load_study
 from msdemucs.study.reading import load_search_space
 from msdemucs.study.records import StudyRecord
@@ -186,3 +186,13 @@ def test_a_fault_in_fidelity_is_told_at_its_line(
     assert problem.field == field
     assert problem.line == 9
     assert message in problem.message
+
+
+def test_the_tolerance_is_what_is_asked_else_the_measured_noise_of_a_difference() -> None:
+    study = optuna.create_study()
+    asked, measured = Fidelity(rungs=(10,), delta_db=0.25), Fidelity(rungs=(10,))
+    assert rule_of(study, asked).delta_db == 0.25
+    assert rule_of(study, measured).delta_db == 0
+    study.set_user_attr("noise", {"sigma_db": 0.5})
+    assert rule_of(study, asked).delta_db == 0.25
+    assert rule_of(study, measured).delta_db == pytest.approx(0.5 * 2**0.5)
