@@ -33,7 +33,7 @@ check: setup
 	$(BIN)/mypy
 
 test: setup
-	bash scripts/system-packages.sh ffmpeg chromium
+	bash scripts/system-packages.sh ffmpeg chromium postgresql
 	$(MAKE) check
 	$(BIN)/pytest
 

@@ -13,6 +13,7 @@ fi
 is_present() {
   case $1 in
     python3.11-venv) python3.11 -c 'import ensurepip' 2>/dev/null ;;
+    postgresql) command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null ;;
     *) command -v "$1" >/dev/null ;;
   esac
 }
@@ -21,6 +22,7 @@ without_it() {
   case $1 in
     ffmpeg) echo "MUSDB18 .stem.mp4 files and the real excerpt (msdemucs data sample) cannot be read" ;;
     chromium) echo "the tests of the report cannot open it in a browser" ;;
+    postgresql) echo "the tests of studies in PostgreSQL cannot start one" ;;
     python3.11-venv) echo "no virtual environment can be made" ;;
     *) echo "whatever calls $1 fails" ;;
   esac

@@ -16,7 +16,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from msdemucs.study.candidate import Candidate, Listener
+from msdemucs.study.candidate import Listener, Named
 
 SECONDS_BETWEEN_LINES = 10.0
 """How often a log tells the steps of one phase."""
@@ -39,12 +39,34 @@ def progress(console: Console, *, study: str, wanted: int) -> Iterator[Listener]
         yield Bars(bars, study=study, wanted=wanted)
 
 
-class Bars:
-    """Two bars: the study's trials, and the phase of the trial that runs."""
+def beside(listener: Listener) -> Listener:
+    """A listener for a further process of the same study, shown together with the first."""
+    if isinstance(listener, Lines):
+        return Lines(listener.console)
+    if isinstance(listener, Bars):
+        return Bars(listener.bars, study="", wanted=0, beside=listener)
+    return listener
 
-    def __init__(self, bars: Progress, *, study: str, wanted: int) -> None:
+
+class Bars:
+    """Two bars: the study's trials, and the phase of the trial that runs.
+
+    Args:
+        bars: all bars on the terminal.
+        study: its name.
+        wanted: how many trials it should have.
+        beside: bars of another process of the study, whose first bar these share.
+    """
+
+    def __init__(
+        self, bars: Progress, *, study: str, wanted: int, beside: "Bars | None" = None
+    ) -> None:
         self.bars = bars
-        self.study: TaskID = bars.add_task(escape(study), total=wanted, note="trials")
+        self.study: TaskID = (
+            beside.study
+            if beside
+            else bars.add_task(escape(study), total=wanted or None, note="trials")
+        )
         self.trial: TaskID = bars.add_task("", total=None, note="", visible=False)
         self.name = ""
 
@@ -52,7 +74,7 @@ class Bars:
         """A line above the bars."""
         self.bars.console.print(message, markup=False)
 
-    def began(self, candidate: Candidate, *, complete: int, wanted: int) -> None:
+    def began(self, candidate: Named, *, complete: int, wanted: int) -> None:
         """The study's bar moves."""
         self.name = escape(candidate.name)
         self.bars.update(self.study, completed=complete, total=wanted)
@@ -90,7 +112,7 @@ class Lines:
         line = f"{now}  {message}"
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
-    def began(self, candidate: Candidate, *, complete: int, wanted: int) -> None:
+    def began(self, candidate: Named, *, complete: int, wanted: int) -> None:
         """The trial and how far the study is."""
         self.trial = candidate.name
         number = f"trial {candidate.trial}"

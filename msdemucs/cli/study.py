@@ -11,6 +11,7 @@ from rich.table import Table
 
 from msdemucs.cli.console import errors, out, print_table
 from msdemucs.cli.study_effects import print_effects
+from msdemucs.cli.work import GpuFraction, Storage, Workers, crew, environments, work
 from msdemucs.units import format_count, format_db, format_seconds
 
 if TYPE_CHECKING:
@@ -30,13 +31,7 @@ COLUMNS = {
 }
 """What the tables show beside the objectives, and how it is headed."""
 
-Storage = Annotated[
-    str | None,
-    typer.Option(
-        help="URL of the database, or a journal file's path; "
-        "an SQLite file under studies/ when not given."
-    ),
-]
+app.command("work")(work)
 
 
 @app.command()
@@ -57,12 +52,14 @@ def run(  # noqa: PLR0913 (one option a thing that a user may decide)
     seed: Annotated[
         int | None, typer.Option(min=0, help="Seed of proposals and trainings.")
     ] = None,
+    workers: Workers = 1,
+    gpu_fraction: GpuFraction = 1.0,
 ) -> None:
     """Run a study, or continue it where it stopped."""
     from msdemucs.cli.progress import progress
     from msdemucs.study.reading import load_search_space
-    from msdemucs.study.runner import run_study
-    from msdemucs.study.storage import check_url, storage_url, without_password
+    from msdemucs.study.runner import begin_study, explained, run_study
+    from msdemucs.study.storage import STUDIES, check_url, storage_url, without_password
 
     search = load_search_space(space, small=small).asking(
         trials=trials, name=name, data=data, seed=seed
@@ -70,7 +67,9 @@ def run(  # noqa: PLR0913 (one option a thing that a user may decide)
     if storage is not None:
         storage = storage_url(search.space.name, storage)
         check_url(storage)
-    options = {"trials": trials, "name": name, "storage": storage, "seed": seed}
+    options: dict[str, object] = {"trials": trials, "name": name, "storage": storage, "seed": seed}
+    options |= {"workers": None if workers == 1 else workers}
+    options |= {"gpu-fraction": None if gpu_fraction == 1 else gpu_fraction}
     command = _command(space, small, options, data or [])
 
     # torch is imported late, so that a search space at fault is told at once
@@ -81,9 +80,17 @@ def run(  # noqa: PLR0913 (one option a thing that a user may decide)
         with progress(errors, study=search.space.name, wanted=wanted) as listener:
             bench = prepare(search, say=listener.said)
             attrs = {**bench.describe(), "command": without_password(command)}
-            finished = run_study(
-                search, bench.evaluate, storage=storage, listener=listener, attrs=attrs
-            )
+            if workers > 1:
+                url = storage_url(search.space.name, storage)
+                folder = STUDIES / search.space.name / "trials"
+                shares = environments(workers, gpu_fraction)
+                with explained(url):
+                    begin_study(search, url, folder, attrs)[1].close()
+                finished = crew(search.space.name, url, folder, shares, listener)
+            else:
+                finished = run_study(
+                    search, bench.evaluate, storage=storage, listener=listener, attrs=attrs
+                )
     except KeyboardInterrupt:
         errors.print(f"interrupted; continue with\n  {command}", markup=False, soft_wrap=True)
         sys.exit(130)

@@ -10,9 +10,10 @@ import typer
 from typer import Exit
 
 from msdemucs.cli.console import errors, out, print_table
-from msdemucs.cli.study import Storage, app, trial_table
+from msdemucs.cli.study import app, trial_table
 from msdemucs.cli.study_effects import effects_json, print_effects
 from msdemucs.cli.study_trust import control_json, control_lines, fidelity_table
+from msdemucs.cli.work import Storage
 from msdemucs.errors import UsageError
 
 __all__ = ["app"]

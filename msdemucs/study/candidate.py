@@ -49,13 +49,29 @@ class Candidate:
     start: Path | None = None
 
 
+class Named(Protocol):
+    """What listeners know of a candidate."""
+
+    @property
+    def trial(self) -> int:
+        """The trial's number in its study."""
+
+    @property
+    def name(self) -> str:
+        """The baseline's name, or "trial 7"."""
+
+    @property
+    def seed(self) -> int:
+        """Of its initial weights and of the order of its data."""
+
+
 class Listener(Protocol):
     """What follows a study's progress: a terminal, a log, a test."""
 
     def said(self, message: str) -> None:
         """A line about the study as a whole."""
 
-    def began(self, candidate: Candidate, *, complete: int, wanted: int) -> None:
+    def began(self, candidate: Named, *, complete: int, wanted: int) -> None:
         """A trial begins after `complete` of `wanted` ones."""
 
     def phase(self, what: str, total: int) -> None:
@@ -74,7 +90,7 @@ class Silent:
     def said(self, message: str) -> None:
         """Nothing."""
 
-    def began(self, candidate: Candidate, *, complete: int, wanted: int) -> None:
+    def began(self, candidate: Named, *, complete: int, wanted: int) -> None:
         """Nothing."""
 
     def phase(self, what: str, total: int) -> None:
@@ -192,7 +208,7 @@ class TrialLog:
         self._trial.set_user_attr("left_out", self._left_out)
         self._listener.said(f"left out: {error}")
 
-    def began(self, candidate: Candidate, *, complete: int, wanted: int) -> None:
+    def began(self, candidate: Named, *, complete: int, wanted: int) -> None:
         """Say that the trial begins."""
         self._listener.began(candidate, complete=complete, wanted=wanted)
 

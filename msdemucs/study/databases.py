@@ -83,6 +83,10 @@ class Database(RDBStorage):
             with suppress(SQLAlchemyError):  # a lock ends with its connection
                 connection.close()
 
+    def close(self) -> None:
+        """Let go of every connection."""
+        self.engine.dispose()
+
     def patiently(self, call: Callable[[], T]) -> T:
         """The call's result, repeated with growing pauses while the database is away.
 
@@ -187,6 +191,9 @@ class Journal(JournalStorage):
         self.waiting = Waiting()
         self.path = path
         super().__init__(JournalFile(path))
+
+    def close(self) -> None:
+        """Nothing: the file is opened for each read and write."""
 
     @contextmanager
     def turn(self, study: str) -> Iterator[None]:  # noqa: ARG002 (one lock a file)

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
-from msdemucs.study.candidate import Candidate, Listener
+from msdemucs.study.candidate import Listener, Named
 
 LOG = "log.txt"
 """The file in a trial's folder; a trial that goes on after a kill writes on in the same."""
@@ -53,7 +53,7 @@ class Diary:
         self.write(message)
         self.listener.said(message)
 
-    def began(self, candidate: Candidate, *, complete: int, wanted: int) -> None:
+    def began(self, candidate: Named, *, complete: int, wanted: int) -> None:
         """The trial begins, perhaps again."""
         self.write(f"trial {candidate.trial} ({candidate.name}) begins, seed {candidate.seed}")
         self.listener.began(candidate, complete=complete, wanted=wanted)

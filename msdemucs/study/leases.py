@@ -35,6 +35,10 @@ FOLDER = "folder"
 and so its checkpoints."""
 
 
+CARRIED = ("baseline", "arm", "arm_name", "is_control", "seed", FOLDER)
+"""What a trial hands on to the one that repeats it, with all else that it was enqueued with."""
+
+
 class TrialLostError(Exception):
     """Another process took this one for dead and ended its trial."""
 
@@ -130,13 +134,14 @@ def recover(study: optuna.Study, watch: Watch) -> list[str]:
 
 
 def give_up(study: optuna.Study, trial: FrozenTrial) -> list[str]:
-    """Fail a killed trial and enqueue it again; [] where another process did so first."""
+    """Enqueue a killed trial again and fail it; [] where another process did so first."""
+    again = enqueue_again(study, trial, "killed")
     try:
         optuna.Trial(study, trial._trial_id).set_user_attr("failure", "killed")
         study.tell(trial.number, state=TrialState.FAIL)
     except (UpdateFinishedTrialError, ValueError):  # tell's word for a trial that has ended
         return []
-    if enqueue_again(study, trial, "killed"):
+    if again:
         return [f"trial {trial.number} was killed; its configuration is enqueued again"]
     return [f"trial {trial.number} was killed, and is not tried again"]
 
@@ -144,20 +149,26 @@ def give_up(study: optuna.Study, trial: FrozenTrial) -> list[str]:
 def enqueue_again(study: optuna.Study, trial: FrozenTrial, reason: str) -> bool:
     """Enqueue a trial that was cut short: its parameters, its seed and its folder.
 
+    Do so before the trial is failed: a kill between the two then loses nothing, since what is
+    enqueued already is not enqueued twice.
+
     Returns:
         Whether it will be tried again: not after MOST_KILLS kills, nor where it had not begun.
     """
     kills = int(trial.user_attrs.get("kills", 0)) + (reason == "killed")
     params = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
     owner = trial.user_attrs.get("owner", {})
-    carried = {"baseline", "seed", "is_control", FOLDER, *owner.get("given", ())} - {
-        "kills",
-        "repeats",
+    carried = {*CARRIED, *owner.get("given", ())}
+    attrs = {
+        key: trial.user_attrs[key]
+        for key in sorted(carried - {"kills", "repeats"})
+        if key in trial.user_attrs
     }
-    attrs = {key: trial.user_attrs[key] for key in carried if key in trial.user_attrs}
     if kills >= MOST_KILLS or not (params or attrs):
         return False
-    study.enqueue_trial(params, user_attrs={**attrs, "kills": kills, "repeats": trial.number})
+    known = (other.user_attrs.get("repeats") for other in study.get_trials(deepcopy=False))
+    if trial.number not in known:
+        study.enqueue_trial(params, user_attrs={**attrs, "kills": kills, "repeats": trial.number})
     return True
 
 

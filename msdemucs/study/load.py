@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 
 import optuna
 import pandas as pd
@@ -9,6 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from msdemucs.errors import UsageError
 from msdemucs.spec import nearest
+from msdemucs.study.databases import AnyStorage
 from msdemucs.study.judging import is_stopped
 from msdemucs.study.later import PREFIX, frame_of
 from msdemucs.study.records import (
@@ -21,6 +23,7 @@ from msdemucs.study.records import (
     StudyRecord,
 )
 from msdemucs.study.storage import (
+    JOURNAL_ENDINGS,
     STUDIES,
     open_storage,
     open_study,
@@ -40,8 +43,8 @@ STATE_NAMES = {
 NUMBERS = TRIAL_COLUMNS[TRIAL_COLUMNS.index("usdr_db") : TRIAL_COLUMNS.index("seed") + 1]
 """The columns of figures; where one was not measured it is NaN."""
 
-INTERNAL_ATTRS = ("asked", "title")
-"""What is no attribute of the record: the one tells whether a study is asked the same again."""
+INTERNAL_ATTRS = ("asked", "title", "joining", "wanted", "processes")
+"""What is no attribute of the record: whether a study is asked the same, and how to join it."""
 
 
 def load_study(study: str, *, storage: str | None = None) -> StudyRecord:
@@ -56,12 +59,21 @@ def load_study(study: str, *, storage: str | None = None) -> StudyRecord:
         StudyError: the database cannot be opened.
     """
     name, url = locate_study(study, storage)
-    opened = open_storage(url)
+    with closing(open_storage(url)) as opened:
+        return read_record(open_study(opened, name or only_study(opened, study)))
+
+
+def only_study(opened: AnyStorage, shown: str) -> str:
+    """The name of the only study of a storage, which is shown to people by a name or URL.
+
+    Raises:
+        UsageError: there are several, or none.
+    """
     names = study_names(opened)
-    if name is None and len(names) != 1:
+    if len(names) != 1:
         held = ", ".join(names) or "none"
-        raise UsageError(f"{study} holds {len(names)} studies ({held}); name one, with --storage")
-    return read_record(open_study(opened, name if name is not None else names[0]))
+        raise UsageError(f"{shown} holds {len(names)} studies ({held}); name one, with --storage")
+    return names[0]
 
 
 def load_studies(storage: str | None = None) -> Iterator[tuple[StudyRecord, str]]:
@@ -85,11 +97,9 @@ def locate_study(study: str, storage: str | None) -> tuple[str | None, str]:
         UsageError: a name without a database under studies/.
     """
     if storage is not None:
-        return study, storage
-    if "://" in study:
-        return None, study
-    if study.endswith(".db"):
-        return None, f"sqlite:///{study}"
+        return study, storage_url(study, storage)
+    if "://" in study or study.endswith((".db", *JOURNAL_ENDINGS)):
+        return None, storage_url(study, study)
     path = STUDIES / f"{study}.db"
     if not path.is_file():
         known = sorted(found.stem for found in STUDIES.glob("*.db"))

@@ -30,7 +30,15 @@ def load_search_space(path: Path, *, small: bool = False) -> Search:
     Raises:
         SpecError: a field that is wrong, a baseline or choice that makes no valid spec.
     """
-    text = _read(path)
+    return parse_search_space(_read(path), path, small=small)
+
+
+def parse_search_space(text: str, path: Path, *, small: bool = False) -> Search:
+    """A search space from the text of its file, which need not be there.
+
+    Raises:
+        SpecError: as `load_search_space`.
+    """
     node = setting_of(read_yaml(text, str(path)), small=small)
     space = validate(node, SearchSpace)
     return _check(node, space, text=text, path=path, setting="small" if small else "full")

@@ -4,8 +4,8 @@ import errno
 import math
 import time
 import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from msdemucs.study.databases import AnyStorage, reason_of
 from msdemucs.study.diary import LOG, Diary
 from msdemucs.study.failures import Patience, is_bug, is_disk_full
 from msdemucs.study.failures import reason_of as why
+from msdemucs.study.joining import enrol, remember
 from msdemucs.study.judging import Judge, take_up
 from msdemucs.study.leases import FOLDER, Lease, TrialLostError, enqueue_again
 from msdemucs.study.limits import InfeasibleError
@@ -102,20 +103,56 @@ def run_study(
     """
     name, told = search.space.name, listener or Silent()
     url = storage_url(name, storage, directory)
-    with Interrupts() as interrupts, explained(url):
+    folder = directory / name / "trials"
+    with Interrupts() as interrupts, explained(url), ExitStack() as at_end:
         with interrupts.held():
-            opened = open_storage(url, create=True)
+            study, opened = begin_study(search, url, folder, attrs or {})
+            at_end.callback(opened.close)
             attend(opened, told, interrupts)
-            study = create_or_continue(search, opened, attrs or {})
-        turns = Turns(study, opened, wanted=lambda: search.space.trials, say=told.said)
-        turns.is_used_up = partial(is_used_up, space=search.space)
-        if search.space.fidelity:
-            turns.take_up = partial(take_up, study, search.space.fidelity)
-        folder = directory / name / "trials"
+            with opened.turn(name):
+                enrol(study, search)
+
+        def wanted() -> int:
+            return search.space.trials
+
+        turns = turns_of(search, study, opened, wanted=wanted, say=told.said)
         runner = Runner(turns, search=search, evaluate=evaluate, listener=told, folder=folder)
         ran = runner.run(interrupts)
         front = tuple(trial.number for trial in study.best_trials)
         return Finished(name, ran, turns.standing().done, front, without_password(url))
+
+
+def begin_study(
+    search: Search, url: str, folder: Path, attrs: Mapping[str, object]
+) -> tuple[optuna.Study, AnyStorage]:
+    """A new study or one that goes on, with all on record that others need to join it.
+
+    Raises:
+        UsageError: no storage's URL, or the study of that name asks something else.
+        StudyError: the storage cannot be used.
+    """
+    opened = open_storage(url, create=True)
+    with opened.turn(search.space.name):
+        study = create_or_continue(search, opened, attrs)
+        remember(study, search, folder)
+    return study, opened
+
+
+def turns_of(
+    search: Search,
+    study: optuna.Study,
+    opened: AnyStorage,
+    *,
+    wanted: Callable[[], int],
+    say: Callable[[str], None],
+    token: str = "",
+) -> Turns:
+    """What hands out a study's trials; its arguments are those of `Turns`."""
+    turns = Turns(study, opened, wanted=wanted, say=say, token=token)
+    turns.is_used_up = partial(is_used_up, space=search.space)
+    if search.space.fidelity:
+        turns.take_up = partial(take_up, study, search.space.fidelity)
+    return turns
 
 
 def attend(opened: AnyStorage, listener: Listener, interrupts: Interrupts) -> None:
@@ -160,10 +197,10 @@ class Runner:
         self.folder = folder
         self.patience = Patience()
 
-    def run(self, interrupts: Interrupts) -> int:
-        """Run trials until there are enough, and say how many."""
+    def run(self, interrupts: Interrupts, *, most: int | None = None) -> int:
+        """Run trials until there are enough, or `most`, and say how many."""
         ran = 0
-        while True:
+        while most is None or ran < most:
             self.patience.check()
             with interrupts.held():
                 trial = self.turns.next()
@@ -173,6 +210,7 @@ class Runner:
                 return ran
             else:
                 self.turns.wait()
+        return ran
 
     def run_trial(self, trial: optuna.Trial, interrupts: Interrupts) -> bool:
         """One trial from proposal to record; False where its spec was refused.
@@ -323,6 +361,9 @@ class Runner:
 
     def end(self, trial: optuna.Trial, outcome: Outcome, log: TrialLog) -> None:
         """End the trial; a finished trial cannot be changed, so all else is written before."""
+        if outcome.failure == "interrupted":
+            stored = self.study.get_trials(deepcopy=False)[trial.number]
+            enqueue_again(self.study, stored, "interrupted")
         if outcome.is_stopped:
             trial.set_user_attr("failure", outcome.failure)
             self.study.tell(trial, state=TrialState.PRUNED)
@@ -338,6 +379,3 @@ class Runner:
             named = zip(self.search.space.objectives, outcome.values, strict=True)
             note = ", ".join(f"{name} {value:.4g}" for name, value in named)
             log.ended(trial.number, "complete", note)
-        if outcome.failure == "interrupted":
-            stored = self.study.get_trials(deepcopy=False)[trial.number]
-            enqueue_again(self.study, stored, "interrupted")

@@ -206,7 +206,11 @@ class Search:
             asked["data"] = {"train": roots, "test": roots}
         if seed is not None:
             asked["seed"] = asked["sampler"]["seed"] = seed
-        return replace(self, space=validate_data(asked, SearchSpace, origin="command line"))
+        return self.as_asked(validate_data(asked, SearchSpace, origin="command line"))
+
+    def as_asked(self, space: SearchSpace) -> "Search":
+        """The same search with a number of trials, a name, data or seeds of its own."""
+        return replace(self, space=space)
 
     def spec(self, fields: Mapping[str, object], *, name: str = "") -> Spec:
         """The base with varied fields in place.

@@ -14,7 +14,7 @@ from msdemucs.errors import StudyError, UsageError
 from msdemucs.spec import dump_spec, nearest
 from msdemucs.study.arms import about_ablation, enqueue_arms
 from msdemucs.study.databases import AnyStorage, Database, Journal
-from msdemucs.study.samplers import known_experiments, make_sampler
+from msdemucs.study.samplers import known_experiments
 from msdemucs.study.sampling import expressed
 from msdemucs.study.space import Search
 
@@ -128,6 +128,8 @@ def create_or_continue(
 ) -> optuna.Study:
     """The study of a search space: as it was left, or new with its baselines enqueued.
 
+    Call it in the study's turn: another process may be about to do the same.
+
     Args:
         search: what is asked now.
         storage: where the study is or will be.
@@ -146,7 +148,6 @@ def create_or_continue(
         return _create(search, storage, attrs)
     _refuse_differences(study, {**_asked(search), **_compared(attrs)}, space.name)
     enqueue_arms(study, search)
-    study.sampler = make_sampler(space, drawn=len(study.get_trials(deepcopy=False)))
     return study
 
 
@@ -156,7 +157,6 @@ def _create(search: Search, storage: AnyStorage, attrs: Mapping[str, object]) ->
         study_name=space.name,
         storage=storage,
         directions=list(space.objectives.values()),
-        sampler=make_sampler(space, drawn=0),
     )
     with known_experiments():
         study.set_metric_names(list(space.objectives))
@@ -224,6 +224,22 @@ def _changes(before: object, now: object, field: str) -> list[str]:
             for line in _changes(before.get(name), now.get(name), f"{field}.{name}".lstrip("."))
         ]
     return [f"{field}: {_short(before)} → {_short(now)}"]
+
+
+def refuse_other_data(study: optuna.Study, attrs: Mapping[str, object]) -> None:
+    """Nothing where a process that joins a study has its recipe and its data.
+
+    Raises:
+        UsageError: it has others.
+    """
+    before = study.user_attrs.get("asked", {})
+    here = json.loads(json.dumps(_compared(attrs)))
+    known = {key: before[key] for key in here if key in before}
+    if changes := _changes(known, {key: here[key] for key in known}, ""):
+        shown = "\n".join(f"  {change}" for change in changes[:10])
+        raise UsageError(
+            f"study “{study.study_name}” has other data than this host, or another recipe:\n{shown}"
+        )
 
 
 def _short(value: object) -> str:

@@ -1,6 +1,7 @@
 """A study whose trials take milliseconds: a real search space, and nothing is trained."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from msdemucs.study.candidate import Candidate, TrialLog
 from msdemucs.study.reading import load_search_space
 from msdemucs.study.space import Search
+from tests.study.postgres import Postgres, missing_program
 
 SPACE = """\
 name: toy
@@ -44,6 +46,19 @@ def toy(candidate: Candidate, log: TrialLog) -> None:
         [("band", "A - B", "bass", width, -6.0, seed), ("room", "C - D", "bass", None, None, seed)]
     )
     log.record({"usdr_db": width, "usdr_db/band": width, "latency_ms_p50": 3.0})
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server of this session's own."""
+    if missing := missing_program():
+        message = f"no {missing}: bash scripts/system-packages.sh postgresql"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    server = Postgres()
+    yield server
+    server.remove()
 
 
 @pytest.fixture

@@ -1,0 +1,159 @@
+"""`msdemucs study work`, and the worker processes of `msdemucs study run --workers`."""
+
+import os
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from msdemucs.cli.console import errors
+from msdemucs.errors import MsdemucsError
+
+if TYPE_CHECKING:
+    from msdemucs.study.candidate import Listener
+    from msdemucs.study.runner import Finished
+
+STORAGE_VARIABLE = "MSDEMUCS_STORAGE"
+"""Of the environment: the storage where --storage is not given. Its password shows in no `ps`."""
+
+Storage = Annotated[
+    str | None,
+    typer.Option(
+        envvar=STORAGE_VARIABLE,
+        help="URL of the database, or a journal file's path; "
+        "an SQLite file under studies/ when not given.",
+    ),
+]
+Workers = Annotated[
+    int, typer.Option(min=1, help="Processes on this machine that share its cores and its GPUs.")
+]
+GpuFraction = Annotated[
+    float, typer.Option(min=0.01, max=1.0, help="Of a GPU for each worker: 0.5 puts two on each.")
+]
+
+
+def work(
+    study: Annotated[str, typer.Argument(help="The name of a study that was begun elsewhere.")],
+    storage: Storage = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="For the trials' folders, shared by all hosts; else the study's own."),
+    ] = None,
+    workers: Workers = 1,
+    gpu_fraction: GpuFraction = 1.0,
+    child: Annotated[bool, typer.Option("--child", hidden=True)] = False,
+) -> None:
+    """Join a study that exists, from any host, until it has its trials."""
+    from msdemucs.study.load import locate_study, only_study
+    from msdemucs.study.storage import open_storage
+
+    name, url = locate_study(study, storage)
+    if name is None:
+        with closing(open_storage(url)) as opened:
+            name = only_study(opened, study)
+    if child:
+        sys.exit(_as_child(name, url, folder))
+    from msdemucs.cli.progress import progress
+
+    try:
+        with progress(errors, study=name, wanted=0) as listener:
+            if workers > 1:
+                finished = crew(name, url, folder, environments(workers, gpu_fraction), listener)
+            else:
+                finished = _alone(name, url, folder, gpu_fraction, listener)
+    except KeyboardInterrupt:
+        errors.print("interrupted; the same command goes on", markup=False)
+        sys.exit(130)
+    print(f"study {name}: {finished.complete} trials done, {finished.ran} of them here")  # noqa: T201
+
+
+def environments(workers: int, gpu_fraction: float) -> list[dict[str, str]]:
+    """What each worker's environment has beside this process's.
+
+    Raises:
+        UsageError: more workers than the GPUs have room for.
+    """
+    import torch
+
+    from msdemucs.study.crew import shares
+
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    listed = named.split(",") if named else map(str, range(torch.cuda.device_count()))
+    gpus = list(listed) if torch.cuda.is_available() else []
+    cores = len(os.sched_getaffinity(0))
+    return shares(workers, cores=cores, gpus=gpus, gpu_fraction=gpu_fraction)
+
+
+def crew(
+    name: str,
+    url: str,
+    folder: Path | None,
+    shares: list[dict[str, str]],
+    listener: "Listener",
+) -> "Finished":
+    """Run a study that exists with several processes.
+
+    Raises:
+        StudyError: a worker cannot go on.
+        KeyboardInterrupt: Ctrl-C or SIGTERM; every worker has saved and left.
+    """
+    from msdemucs.cli.progress import beside
+    from msdemucs.study.crew import Crew
+    from msdemucs.study.joining import rejoin
+    from msdemucs.study.runner import Finished, explained
+    from msdemucs.study.storage import open_storage, open_study, without_password
+    from msdemucs.study.turns import counts
+    from msdemucs.train.interrupts import Interrupts
+
+    with Interrupts(), explained(url), closing(open_storage(url)) as opened:
+        study = open_study(opened, name)
+        place = folder or rejoin(study)[1]
+        words = ["study", "work", name, "--child", "--folder", str(place)]
+        command = [sys.executable, "-c", "from msdemucs.cli.app import main; main()", *words]
+        given = [{**share, STORAGE_VARIABLE: url} for share in shares]
+        many = [beside(listener) for _ in shares]
+        with Crew(command, given, many, place.parent / "workers") as started:
+            ran = started.run()
+        done = sum(map(counts, study.get_trials(deepcopy=False)))
+        front = tuple(trial.number for trial in study.best_trials)
+        return Finished(name, ran, done, front, without_password(url))
+
+
+def _alone(
+    name: str, url: str, folder: Path | None, gpu_fraction: float, listener: "Listener"
+) -> "Finished":
+    from msdemucs.study.objective import prepare
+    from msdemucs.study.workers import work_on
+
+    _limit_gpu(gpu_fraction)
+    return work_on(name, url, prepare, listener=listener, folder=folder)
+
+
+def _as_child(name: str, url: str, folder: Path | None) -> int:
+    """A worker of a crew: tells events on its output, and leaves with the process that began it."""
+    from msdemucs.study.events import FAILED, FINISHED, Teller, leave_with_parent
+
+    events = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what a library prints goes to the log
+    teller = Teller(events)
+    leave_with_parent()
+    try:
+        fraction = float(os.environ.get("MSDEMUCS_GPU_FRACTION", "1"))
+        finished = _alone(name, url, folder, fraction, teller)
+    except KeyboardInterrupt:
+        return 130
+    except MsdemucsError as error:
+        teller.tell(FAILED, message=str(error))
+        return 1
+    teller.tell(FINISHED, ran=finished.ran)
+    return 0
+
+
+def _limit_gpu(fraction: float) -> None:
+    """Have this process use no more than a fraction of its GPU's memory."""
+    import torch
+
+    if fraction < 1 and torch.cuda.is_available():
+        torch.cuda.set_per_process_memory_fraction(fraction)

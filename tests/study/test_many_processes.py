@@ -1,0 +1,231 @@
+"""Several processes on one study: shared exactly, killed at random, resumed where they were."""
+
+import multiprocessing
+import os
+import random
+import signal
+import threading
+import time
+from contextlib import closing
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import FrozenTrial, TrialState
+
+from msdemucs.study import turns
+from msdemucs.study.candidate import Candidate, Silent, TrialLog
+from msdemucs.study.databases import locked
+from msdemucs.study.runner import begin_study, run_study
+from msdemucs.study.space import Search
+from msdemucs.study.storage import open_storage
+from msdemucs.study.workers import work_on
+from tests.study.conftest import asking, toy
+from tests.study.postgres import Postgres
+
+STEPS = 12
+FORK = multiprocessing.get_context("fork")  # a worker without a second import of everything
+
+
+class ToyBench:
+    """Trains in STEPS short steps and can go on from each."""
+
+    def __init__(self, step_seconds: float = 0.01) -> None:
+        self.step_seconds = step_seconds
+
+    def __call__(self, search: Search, *, say: object) -> "ToyBench":
+        return self
+
+    def describe(self) -> dict[str, object]:
+        return {}
+
+    def evaluate(self, candidate: Candidate, log: TrialLog) -> None:
+        candidate.folder.mkdir(parents=True, exist_ok=True)
+        checkpoint = candidate.folder / "steps.txt"
+        begin = len(checkpoint.read_text().splitlines()) if checkpoint.exists() else 0
+        log.note("resumed_at", begin)
+        for step in range(begin + 1, STEPS + 1):
+            time.sleep(self.step_seconds)
+            with checkpoint.open("a") as file:
+                file.write(f"{step}\n")
+        toy(candidate, log)
+
+
+def worker(url: str, step_seconds: float = 0.03) -> BaseProcess:
+    """A process that works on the toy study."""
+
+    def work() -> None:
+        turns.PAUSE_S = 0.1
+        try:
+            work_on("toy", url, ToyBench(step_seconds), listener=Silent())
+        except KeyboardInterrupt:
+            os._exit(130)
+        os._exit(0)
+
+    process = FORK.Process(target=work)
+    process.start()
+    return process
+
+
+def trials(url: str) -> list[FrozenTrial]:
+    with closing(open_storage(url)) as opened:
+        study = optuna.load_study(study_name="toy", storage=opened)
+        return study.get_trials(deepcopy=False)
+
+
+def begin(search: Search, url: str) -> None:
+    begin_study(search, url, Path("studies/toy/trials"), {})[1].close()
+
+
+def is_training(trial: FrozenTrial) -> bool:
+    """Whether a trial is between its first step and its last."""
+    if trial.state != TrialState.RUNNING or "owner" not in trial.user_attrs:
+        return False
+    steps = Path("studies/toy/trials", trial.user_attrs["folder"], "steps.txt")
+    return steps.exists() and 0 < len(steps.read_text().split()) < STEPS
+
+
+def choose_victim(
+    study: optuna.Study, crew: list[BaseProcess], dice: random.Random, *, in_training: bool
+) -> tuple[list[FrozenTrial], int]:
+    """The trials as they are, and a worker: any, or one that is seen to train within 5 s."""
+    end = time.monotonic() + 5
+    while in_training and time.monotonic() < end:
+        seen = study.get_trials(deepcopy=False)
+        training = {trial.user_attrs["owner"]["pid"] for trial in seen if is_training(trial)}
+        busy = [index for index, process in enumerate(crew) if process.pid in training]
+        if busy:
+            return seen, dice.choice(busy)
+        time.sleep(0.02)
+    return study.get_trials(deepcopy=False), dice.randrange(len(crew))
+
+
+def finish(workers: list[BaseProcess]) -> None:
+    for process in workers:
+        process.join(60)
+        assert process.exitcode == 0
+
+
+@pytest.fixture(params=["sqlite", "journal", "postgresql"])
+def url(request: pytest.FixtureRequest, in_tmp: Path) -> str:
+    """An empty storage of each kind."""
+    if request.param == "postgresql":
+        postgres: Postgres = request.getfixturevalue("postgres")
+        return postgres.create_database(f"test_{in_tmp.name}_{random.randrange(1 << 30)}".lower())
+    return f"{request.param}:///{in_tmp}/studies/toy.{request.param}"
+
+
+@pytest.mark.slow
+def test_processes_killed_at_random_lose_nothing_and_count_nothing_twice(
+    search: Search, url: str
+) -> None:
+    wanted, dice = 12, random.Random(1)
+    kills = 20 if url.startswith("sqlite") else 6
+    begin(asking(search, trials=wanted), url)
+    crew = [worker(url) for _ in range(3)]
+    finished: dict[int, list[float]] = {}
+    opened = open_storage(url)
+    study = optuna.load_study(study_name="toy", storage=opened)
+    for kill in range(kills):
+        seen, victim = choose_victim(study, crew, dice, in_training=kill % 4 > 0)
+        time.sleep(dice.uniform(0, 0.3))
+        crew[victim].kill()
+        crew[victim].join()
+        crew[victim] = worker(url)
+        for trial in seen:
+            if trial.state == TrialState.COMPLETE:
+                assert finished.setdefault(trial.number, trial.values) == trial.values
+    opened.close()
+    finish(crew)
+
+    left = trials(url)
+    complete = {t.number: t for t in left if t.state == TrialState.COMPLETE}
+    assert len(complete) == wanted
+    assert {number: complete[number].values for number in finished} == finished
+    assert TrialState.RUNNING not in {trial.state for trial in left}
+    killed = [trial for trial in left if trial.user_attrs.get("failure") == "killed"]
+    assert killed
+    repeated = {t.user_attrs["repeats"]: t for t in left if "repeats" in t.user_attrs}
+    for trial in killed:
+        if "owner" not in trial.user_attrs or trial.user_attrs.get("kills") == 2:
+            continue  # nobody had begun it, or it was given up
+        again = repeated[trial.number]
+        assert again.user_attrs["folder"] == trial.user_attrs["folder"]
+        if "seed" in trial.user_attrs:
+            assert again.user_attrs["seed"] == trial.user_attrs["seed"]
+    for trial in complete.values():  # no step was trained twice
+        steps = Path("studies/toy/trials", trial.user_attrs["folder"], "steps.txt").read_text()
+        assert steps.split() == [str(step) for step in range(1, STEPS + 1)]
+    folders = [trial.user_attrs["folder"] for trial in complete.values()]
+    assert len(set(folders)) == wanted
+    assert any(trial.user_attrs["resumed_at"] > 0 for trial in complete.values())
+
+
+@pytest.mark.slow
+def test_several_processes_stop_at_the_number_of_trials_and_draw_differently(
+    search: Search, url: str
+) -> None:
+    begin(asking(search, trials=7), url)
+    finish([worker(url) for _ in range(4)])
+    left = trials(url)
+    assert [t.state for t in left].count(TrialState.COMPLETE) == 7
+    assert {t.state for t in left} <= {TrialState.COMPLETE, TrialState.PRUNED}
+    assert len({t.user_attrs["owner"]["pid"] for t in left}) > 1
+
+
+def test_sigterm_has_a_worker_save_and_leave_and_another_go_on(
+    search: Search, in_tmp: Path
+) -> None:
+    url = f"sqlite:///{in_tmp}/toy.db"
+    begin(asking(search, trials=2), url)
+    process = worker(url, step_seconds=0.1)
+    steps = Path("studies/toy/trials/0/steps.txt")
+    while not steps.exists():
+        time.sleep(0.01)
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGTERM)
+    process.join(30)
+    assert process.exitcode == 130
+    first, *_, again = trials(url)
+    assert first.state == TrialState.FAIL
+    assert first.user_attrs["failure"] == "interrupted"
+    assert again.state == TrialState.WAITING
+    finish([worker(url)])
+    assert trials(url)[again.number].user_attrs["resumed_at"] >= 1
+    assert "interrupted" in Path("studies/toy/trials/0/log.txt").read_text()
+
+
+def test_a_process_waits_its_turn(in_tmp: Path) -> None:
+    path = in_tmp / "lock"
+
+    def hold() -> None:
+        with locked(path):
+            (in_tmp / "held").touch()
+            time.sleep(60)
+
+    holder = FORK.Process(target=hold)
+    holder.start()
+    while not (in_tmp / "held").exists():
+        time.sleep(0.01)
+    began = time.monotonic()
+    killer = threading.Timer(0.3, holder.kill)
+    killer.start()
+    with locked(path):  # a killed process lets go
+        assert time.monotonic() - began > 0.2
+    holder.join()
+
+
+def test_a_worker_needs_no_file_of_the_search_space(search: Search, in_tmp: Path) -> None:
+    url = f"sqlite:///{in_tmp}/toy.db"
+    begin(asking(search, trials=3), url)
+    (in_tmp / "toy.yaml").unlink()
+    (in_tmp / "elsewhere").mkdir()
+    os.chdir(in_tmp / "elsewhere")
+    finished = work_on("toy", url, ToyBench(0.0))
+    os.chdir(in_tmp)
+    assert (finished.ran, finished.complete) == (3, 3)
+    assert not (in_tmp / "elsewhere" / "studies").exists()
+    assert (in_tmp / "studies/toy/trials/0/log.txt").exists()
+    again = run_study(asking(search, trials=3), toy, storage=url)
+    assert again.ran == 0
