@@ -135,6 +135,8 @@ def recover(study: optuna.Study, watch: Watch) -> list[str]:
 
 def give_up(study: optuna.Study, trial: FrozenTrial) -> list[str]:
     """Enqueue a killed trial again and fail it; [] where another process did so first."""
+    # read again: it may have written on between the last look and its death
+    trial = study.get_trials(deepcopy=False)[trial.number]
     again = enqueue_again(study, trial, "killed")
     try:
         optuna.Trial(study, trial._trial_id).set_user_attr("failure", "killed")
