@@ -24,6 +24,17 @@ def condition_problems(node: Node, space: SearchSpace) -> Iterator[Problem]:
             yield _problem(node, ("vary", field, "when", other), message, hint)
 
 
+LENGTHS = ("recipe.steps", "recipe.epochs", "recipe.steps_per_epoch")
+
+
+def length_problems(node: Node, space: SearchSpace) -> Iterator[Problem]:
+    """Recipe fields that rungs forbid: at a rung trials are compared after equally many steps."""
+    for field in LENGTHS if space.fidelity else ():
+        if field in space.vary:
+            message = "rungs compare trials of one length: vary this in a study without fidelity"
+            yield _problem(node, ("vary", field), message)
+
+
 def sampler_problems(node: Node, space: SearchSpace) -> Iterator[Problem]:
     """What is wrong with the sampler's options, and with the space for the sampler."""
     found = unknown_option(space.sampler)

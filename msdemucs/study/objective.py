@@ -38,7 +38,9 @@ def prepare(search: Search, *, say: Say) -> "Bench":
     if rungs and rungs[-1] >= recipe.n_steps:
         message = f"rungs come before the recipe's last step, {recipe.n_steps}; found {rungs[-1]}"
         raise SpecError([problem_at(search, "fidelity.rungs", message)])
-    tracks = gather(space.data, search.base, segment=recipe.segment, say=say)
+    varied = space.vary["recipe.segment"].corners() if "recipe.segment" in space.vary else ()
+    longest = max([recipe.segment, *(one for one in varied if isinstance(one, int | float))])
+    tracks = gather(space.data, search.base, segment=longest, say=say)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return Bench(recipe, tracks, device, rungs, space.seeds_a_trial)
 

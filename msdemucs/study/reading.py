@@ -11,7 +11,7 @@ from msdemucs.spec import Spec, dump_spec, get_field, load_spec, nearest
 from msdemucs.spec.source import Node, read_yaml
 from msdemucs.spec.validate import validate
 from msdemucs.study.arms import with_arms
-from msdemucs.study.checks import condition_problems, sampler_problems
+from msdemucs.study.checks import condition_problems, length_problems, sampler_problems
 from msdemucs.study.conditions import required
 from msdemucs.study.fields import RECIPE, spec_fields
 from msdemucs.study.space import TASK_FIELDS, Search, SearchSpace, resolve
@@ -119,7 +119,11 @@ def _check(node: Node, space: SearchSpace, *, text: str, path: Path, setting: st
     baselines = _baselines(node, space, path.parent, base)
     search = Search(space, text, path, setting, base, baselines)
     search = _at_cost(node, search)
-    problems = [*condition_problems(node, space), *sampler_problems(node, space)]
+    problems = [
+        *condition_problems(node, space),
+        *length_problems(node, space),
+        *sampler_problems(node, space),
+    ]
     if not problems:
         problems = [
             problem

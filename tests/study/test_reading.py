@@ -142,3 +142,58 @@ def test_a_missing_file_names_its_neighbour(space_file: Path) -> None:
     with pytest.raises(SpecError, match="there is no such file") as caught:
         load_search_space(space_file.with_name("toi.yaml"))
     assert "toy.yaml" in caught.value.first.hint
+
+
+CONDITIONS = """\
+  depth: {choice: [3, 4]}
+  kernel_size.3:
+    choice: [4, 8]
+    when:
+      depth: 4
+"""
+
+
+def test_a_conditional_field_is_tried_where_its_condition_holds(rewritten: Rewrite) -> None:
+    search = rewritten("  channels.start:\n", CONDITIONS + "  channels.start:\n")
+    assert search.spec({"depth": 4, "kernel_size.3": 4}).kernel_size == (8, 8, 8, 4)
+    with pytest.raises(SpecError, match="no level 3"):
+        search.spec({"depth": 3, "kernel_size.3": 4})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "field", "words"),
+    [
+        ("depth: 4", "dept: 4", 14, "vary.kernel_size.3.when.dept", "depth"),
+        ("depth: 4", "depth: 5", 14, "vary.kernel_size.3.when.depth", "never is 5; it can be 3, 4"),
+        ("depth: 4", "depth: [4, 5]", 14, "vary.kernel_size.3.when.depth", "never is 5"),
+        ("depth: 4", "kernel_size.3: 4", 14, "vary.kernel_size.3.when.kernel_size.3", "circle"),
+        (
+            "{choice: [3, 4]}",
+            "{choice: [3, 4], when: {kernel_size.3: 4}}",
+            10,
+            "vary.depth.when.kernel_size.3",
+            "circle",
+        ),
+        ("[4, 8]", "[4, 9, 10]", 12, "vary.kernel_size.3", "must be even"),
+        ("kernel_size.3", "kernel_size.7", 11, "vary.kernel_size.7", "no such field"),
+    ],
+)
+def test_a_fault_in_a_condition_is_told_at_its_line(
+    rewritten: Rewrite, old: str, new: str, line: int, field: str, words: str
+) -> None:
+    with pytest.raises(SpecError) as caught:
+        rewritten("  channels.start:\n", CONDITIONS.replace(old, new) + "  channels.start:\n")
+    first = caught.value.first
+    assert (first.line, first.field) == (line, field), str(first)
+    assert words in first.message + first.hint
+
+
+def test_rungs_forbid_recipes_of_several_lengths(rewritten: Rewrite) -> None:
+    search = rewritten(
+        "  channels.start:\n", "  recipe.epochs: {choice: [5, 10]}\n  channels.start:\n"
+    )
+    text = search.text.replace("trials: 5", "trials: 5\nfidelity: {rungs: [400]}")
+    search.path.write_text(text)
+    with pytest.raises(SpecError, match="rungs compare trials of one length") as caught:
+        load_search_space(search.path)
+    assert caught.value.first.line == 10
