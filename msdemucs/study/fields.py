@@ -9,7 +9,7 @@ the one that is there.
 from collections.abc import Iterable, Mapping
 
 from msdemucs.errors import Problem, SpecError
-from msdemucs.spec import Spec
+from msdemucs.spec import Spec, get_field
 from msdemucs.spec.dump import SCHEDULES
 from msdemucs.spec.merge import override, split_field
 from msdemucs.spec.schedules import AnySchedule, expand
@@ -36,6 +36,21 @@ def changed_spec(document: Node, fields: Mapping[str, object]) -> Spec:
     if entries:
         document = _with_fields(document, _schedules(validate(document, Spec), entries))
     return validate(document, Spec)
+
+
+def field_of(spec: Spec, field: str) -> object:
+    """The plain value of a dotted field; of a schedule's entry, the level's, however it is spelled.
+
+    Raises:
+        KeyError: the spec has no such field.
+    """
+    entry = _entry(field)
+    if entry is None:
+        return get_field(spec, field)
+    try:
+        return _levels(spec, entry[0], field)[entry[1]]
+    except (SpecError, IndexError):
+        raise KeyError(field) from None
 
 
 def recipe_fields(fields: Mapping[str, object]) -> dict[str, object]:

@@ -8,6 +8,7 @@ from pydantic import JsonValue
 from msdemucs.errors import SpecError
 from msdemucs.spec import Spec, dump_spec, get_field, parse_spec
 from msdemucs.study.conditions import in_order, is_varied
+from msdemucs.study.fields import field_of
 from msdemucs.study.space import Search
 from msdemucs.study.variations import Scalar, Variation
 
@@ -38,7 +39,7 @@ def expressed(search: Search, baseline: str) -> dict[str, Scalar]:
     for field in in_order(vary):
         values = {other: vary[other].value_of(label) for other, label in found.items()}
         try:
-            value = get_field(spec, field)
+            value = field_of(spec, field)
         except KeyError:
             continue
         labels = list(_labels(spec, field, vary[field], value))

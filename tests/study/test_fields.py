@@ -1,13 +1,16 @@
 """Fields of specs and recipes as search spaces name them."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
 from msdemucs.errors import SpecError
 from msdemucs.spec import Spec, expanded, load_spec
 from msdemucs.spec.load import read_document
-from msdemucs.study.fields import changed_spec, recipe_fields, spec_fields
+from msdemucs.study.fields import changed_spec, field_of, recipe_fields, spec_fields
+from msdemucs.study.reading import load_search_space
+from msdemucs.study.sampling import expressed
 
 
 def changed(fields: Mapping[str, object], base: str = "htdemucs") -> Spec:
@@ -83,3 +86,23 @@ def test_fields_of_recipe_and_spec_are_told_apart() -> None:
     fields = {"recipe.lr": 1e-3, "depth": 4, "recipe.ema.decay": 0.9}
     assert recipe_fields(fields) == {"lr": 1e-3, "ema.decay": 0.9}
     assert spec_fields(fields) == {"depth": 4}
+
+
+def test_an_entry_of_a_schedule_is_read_however_it_is_spelled() -> None:
+    spec = load_spec("htdemucs_d4")  # kernel_size {start: 8, at: {2: 16, 4: 32}}, stride 4
+    assert [field_of(spec, f"kernel_size.{level}") for level in range(5)] == [8, 8, 16, 16, 32]
+    assert field_of(spec, "stride[1]") == 4
+    assert field_of(spec, "attention.0.heads") == 8
+    for field in ("kernel_size.5", "norm.groups.0", "attention.1.heads"):
+        with pytest.raises(KeyError):
+            field_of(spec, field)
+
+
+def test_a_baseline_is_told_to_the_sampler_by_the_levels_that_it_has() -> None:
+    path = Path(__file__).parents[2] / "search_spaces" / "schedules.yaml"
+    found = expressed(load_search_space(path), "htdemucs_d4")
+    assert {name: found[name] for name in found if name[0] in "ks"} == {
+        **{f"stride.{level}": 4 for level in range(5)},
+        **{f"kernel_size.{level}": (8, 8, 16, 16, 32)[level] for level in range(5)},
+    }
+    assert (found["channels.growth"], found["attention"]) == ("slow then doubling", "gated")
