@@ -287,7 +287,7 @@ def _notes(table: pd.DataFrame, missing: list[str]) -> list[str]:
     if changes.max() > MOST_COST_CHANGE:
         notes.append(
             f"arms differ in MACs by up to {changes.max():.0%}: an effect may be one of size; "
-            "at_cost solves the width for equal cost"
+            "at_cost, with a small unused, solves the widths for equal cost"
         )
     if table.confused_with.map(bool).any():
         notes.append("the fraction confuses some effects with others: see confused_with")
