@@ -10,7 +10,8 @@ import typer
 from typer import Exit
 
 from msdemucs.cli.console import errors, out, print_table
-from msdemucs.cli.study import app, trial_table
+from msdemucs.cli.study import trial_table
+from msdemucs.cli.study_beside import Name, app
 from msdemucs.cli.study_effects import effects_json, print_effects
 from msdemucs.cli.study_trust import control_json, control_lines, fidelity_table
 from msdemucs.cli.work import Storage
@@ -18,7 +19,6 @@ from msdemucs.errors import UsageError
 
 __all__ = ["app"]
 
-Name = Annotated[str, typer.Argument(metavar="STUDY", help="A study's name, or its database.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
 

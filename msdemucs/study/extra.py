@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import optuna
-from optuna.trial import FixedTrial
 
+from msdemucs.cost import cost
 from msdemucs.study.candidate import Candidate, Evaluate, Listener, Row, TrialLog
 from msdemucs.study.storage import STUDIES
 
@@ -43,8 +43,10 @@ def train_beside(candidate: Candidate, evaluate: Evaluate, listener: Listener) -
         MsdemucsError: it cannot be trained or judged.
         KeyboardInterrupt: a signal, after a checkpoint was saved.
     """
-    notes = FixedTrial({}, number=max(candidate.trial, 0))
-    evaluate(candidate, TrialLog(cast(optuna.Trial, notes), listener))
+    notes = optuna.create_study(storage=optuna.storages.InMemoryStorage()).ask()
+    log, known = TrialLog(notes, listener), cost(candidate.spec)
+    log.record({"macs_per_second": known.macs_per_second, "parameters": known.parameters})
+    evaluate(candidate, log)
     found: Mapping[str, Any] = notes.user_attrs
     return Trained(
         float(found["usdr_db"]),

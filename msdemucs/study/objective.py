@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -62,6 +62,10 @@ class Bench:
     device: str
     rungs: tuple[int, ...] = ()
     repeats: int = 1
+
+    def alone(self) -> "Bench":
+        """The same with one training of a candidate, judged at its end alone."""
+        return replace(self, rungs=(), repeats=1)
 
     def describe(self) -> dict[str, object]:
         """What a study records about itself."""

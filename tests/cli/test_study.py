@@ -28,6 +28,9 @@ class ToyBench:
     def describe(self) -> dict[str, object]:
         return {"recipe": {"steps": 2}}
 
+    def alone(self) -> "ToyBench":
+        return self
+
     def evaluate(self, candidate: Candidate, log: TrialLog) -> None:
         if candidate.trial == 1 and Path("interrupt").exists():
             raise KeyboardInterrupt

@@ -110,3 +110,33 @@ def test_fidelity_prints_each_rung_and_its_verdict(
     found = json.loads(ask("fidelity", "toy", "--json").stdout)
     assert found["recommended"] == 20
     assert found["control"] is None
+
+
+def test_noise_of_a_search_space_begins_its_study_and_of_a_study_goes_on(folder: Path) -> None:
+    done = ask("noise", "parts.yaml", "--seeds", "2")
+    assert [line.split(":")[0] for line in done.stdout.splitlines()[:2]] == ["seed 0", "seed 1"]
+    assert "σ 0.000 dB" in done.stdout  # toys know no chance
+    again = ask("noise", "parts", "--seeds", "3")
+    assert again.stdout.count("(known)") == 2
+    assert "study parts: 8 complete trials" in ask("run", "parts.yaml").stdout
+
+
+def test_promote_says_both_scores_and_from_where(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class LongBench(ToyBench):
+        def evaluate(self, candidate: Candidate, log: TrialLog) -> None:
+            log.scores([("band", "A - B", "bass", 9.0, -6.0, candidate.seed)])
+            log.record({"usdr_db": 9.0})
+
+        def __init__(self, *_: object, **__: object) -> None: ...
+
+    ask("run", "toy.yaml")
+    bench = SimpleNamespace(prepare=ToyBench, Bench=LongBench)
+    monkeypatch.setitem(sys.modules, "msdemucs.study.objective", bench)
+    monkeypatch.setattr("msdemucs.study.tracks.gather", lambda *_, **__: None)
+    done = ask("promote", "toy", "--top", "2", "--recipe", "demo")
+    assert "uSDR long (demo, from scratch)" in done.stdout
+    assert done.stdout.count("9.00 dB") == 2
+    with pytest.raises(UsageError, match="take --start scratch"):
+        ask("promote", "toy", "--top", "1", "--recipe", "demo", "--start", "weights")
