@@ -3,6 +3,7 @@
 import math
 from pathlib import Path
 
+import optuna
 import pytest
 
 from msdemucs.data import synthesise
@@ -10,7 +11,8 @@ from msdemucs.errors import SpecError
 from msdemucs.evaluate import Score
 from msdemucs.model import load_weights
 from msdemucs.spec import dump_spec
-from msdemucs.study.candidate import Silent
+from msdemucs.study.candidate import Candidate, Silent, TrialLog
+from msdemucs.study.limits import InfeasibleError
 from msdemucs.study.load import load_study
 from msdemucs.study.objective import prepare, summary
 from msdemucs.study.reading import load_search_space
@@ -123,3 +125,29 @@ def test_an_unknown_recipe_is_told_at_its_line(search: Search) -> None:
         prepare(load_search_space(search.path), say=Silent().said)
     assert (caught.value.first.line, caught.value.first.field) == (9, "recipe")
     assert "demo" in caught.value.first.message
+
+
+@pytest.mark.slow
+def test_a_latency_above_its_constraint_is_noticed_before_training(search: Search) -> None:
+    bench = prepare(search, say=Silent().said)
+    trial = optuna.create_study(directions=["maximize", "minimize"]).ask()
+    log = TrialLog(trial, Silent())
+    log.hold_to({"latency_ms_p50": 1e-3})
+    candidate = Candidate(0, "trial 0", search.base, 0, Path("folder"), search.recipe({}))
+    with pytest.raises(InfeasibleError, match=r"latency_ms_p50 is .*, above 0\.001"):
+        bench.evaluate(candidate, log)
+    assert trial.constraints["latency_ms_p50"] > 0
+    assert log.figures["latency_ms_p50"] > 1e-3
+    assert "train_seconds" not in log.figures
+    assert not Path("folder", "weights.safetensors").exists()
+
+
+@pytest.mark.slow
+def test_a_trial_is_trained_by_its_own_recipe(search: Search) -> None:
+    bench = prepare(search, say=Silent().said)
+    trial = optuna.create_study(directions=["maximize", "minimize"]).ask()
+    log = TrialLog(trial, Silent())
+    recipe = search.recipe({"recipe.steps": 3})
+    bench.evaluate(Candidate(0, "trial 0", search.base, 0, Path("folder"), recipe), log)
+    log.close()
+    assert [step for step, _ in trial.user_attrs["curve"]] == [1, 2, 3]

@@ -46,6 +46,14 @@ def test_the_hash_changes_with_the_tracks_and_with_nothing_else(band: Path) -> N
     assert gathered("band")[0].describe()["hash"] != before
 
 
+def test_the_hash_changes_with_the_sound_of_tracks_that_are_alike_otherwise(in_tmp: Path) -> None:
+    hashes = set()
+    for folder, seed in (("a", 0), ("b", 1), ("c", 0)):
+        synthesise(in_tmp / folder / "band", n_tracks=2, seconds=0.5, seed=seed)
+        hashes.add(str(gathered(f"{folder}/band")[0].describe()["hash"]))
+    assert len(hashes) == 2
+
+
 def test_a_damaged_track_is_named_and_left_out(band: Path) -> None:
     damaged = next((band / "train").iterdir()) / "bass.wav"
     damaged.write_bytes(b"no sound")
