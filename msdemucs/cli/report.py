@@ -1,16 +1,35 @@
-"""`msdemucs report`: a study's database in, one HTML file out."""
+"""`msdemucs report`: databases in, one HTML file out; or tables and pictures for a paper."""
 
+import time
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from msdemucs.cli.console import out
+from msdemucs.errors import UsageError
+
+if TYPE_CHECKING:
+    from msdemucs.study.records import StudyRecord
+
+RUNNING = ("running", "waiting")
 
 
-def report(
-    study: Annotated[
-        str, typer.Argument(help="A study's name, or the path of its database under studies/.")
+class Format(StrEnum):
+    """What a report is written as."""
+
+    html = "html"
+    md = "md"
+    latex = "latex"
+
+
+def report(  # noqa: PLR0913 (one option a thing that a user may decide)
+    studies: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="STUDY…", help="Names of studies, or paths of their databases under studies/."
+        ),
     ],
     output: Annotated[
         Path | None,
@@ -18,13 +37,98 @@ def report(
     ] = None,
     storage: Annotated[
         str | None,
-        typer.Option("--storage", help="URL of the database that holds the study."),
+        typer.Option("--storage", help="URL of the database that holds the studies."),
+    ] = None,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="All studies in one report, on shared axes.")
+    ] = False,
+    kind: Annotated[
+        Format,
+        typer.Option("--format", help="html, or tables with footnotes as Markdown or LaTeX."),
+    ] = Format.html,
+    figures: Annotated[
+        Path | None,
+        typer.Option("--figures", help="Also write the figures as PNG and SVG to this folder."),
+    ] = None,
+    watch: Annotated[
+        float | None,
+        typer.Option(
+            "--watch", help="Write again every so many seconds while a study runs; Ctrl-C ends."
+        ),
     ] = None,
 ) -> None:
     """Write a study's report: one HTML file that works offline."""
-    from msdemucs.report.page import default_path, write_report
+    from msdemucs.report.compare import combine
     from msdemucs.study import load_study
 
-    record = load_study(study, storage=storage)
-    path = write_report(record, output or default_path(record))
+    _check(studies, output, compare=compare, kind=kind, watch=watch)
+
+    def write(*, live_seconds: float = 0.0) -> list["StudyRecord"]:
+        records = [load_study(study, storage=storage) for study in studies]
+        for record in [combine(records)] if compare and len(records) > 1 else records:
+            _write(record, output, kind, figures, live_seconds)
+        return records
+
+    if watch is None:
+        write()
+        return
+    try:
+        while any(_is_running(record) for record in write(live_seconds=watch)):
+            time.sleep(watch)
+    except KeyboardInterrupt:
+        out.print("stopped watching; the report is written once more", markup=False)
+    write()
+
+
+def _check(
+    studies: list[str], output: Path | None, *, compare: bool, kind: Format, watch: float | None
+) -> None:
+    """Nothing, for options that go together.
+
+    Raises:
+        UsageError: they do not.
+    """
+    if output is not None and len(studies) > 1 and not compare:
+        raise UsageError(
+            f"--output names one file, and {len(studies)} studies are given; "
+            "--compare puts them into one report"
+        )
+    if watch is not None and watch <= 0:
+        raise UsageError(f"--watch must be above 0 seconds, found {watch:g}")
+    if watch is not None and kind is not Format.html:
+        raise UsageError("--watch writes HTML alone; leave --format away")
+
+
+def _is_running(record: "StudyRecord") -> bool:
+    """Whether any trial is still to end."""
+    return bool(record.trials["state"].isin(RUNNING).any())
+
+
+def _write(
+    record: "StudyRecord", output: Path | None, kind: Format, figures: Path | None, live: float
+) -> None:
+    """One report in the format that was asked for, and its figures."""
+    from msdemucs.report.page import default_path, write_report, write_text
+    from msdemucs.report.paper import SUFFIXES, paper
+    from msdemucs.report.pictures import write_pictures
+
+    folder = figures / record.name if figures else None
+    if kind is Format.html:
+        path = write_report(record, output or default_path(record), live_seconds=live)
+        paths = write_pictures(record, folder) if folder else []
+    else:
+        form: Literal["md", "latex"] = "md" if kind is Format.md else "latex"
+        path = output or default_path(record, SUFFIXES[form])
+        folder = folder or path.parent / f"{path.stem}-figures"
+        paths = write_pictures(record, folder)
+        shown = [_seen_from(found, path.parent) for found in paths if found.suffix == ".png"]
+        write_text(paper(record, form, shown), path)
     out.print(str(path), soft_wrap=True, markup=False)
+    if paths:
+        out.print(f"{len(paths)} figures in {paths[0].parent}", soft_wrap=True, markup=False)
+
+
+def _seen_from(path: Path, folder: Path) -> Path:
+    """A path as a file in a folder is to write it."""
+    whole, start = path.resolve(), folder.resolve()
+    return whole.relative_to(start) if whole.is_relative_to(start) else whole

@@ -9,6 +9,7 @@ from msdemucs.errors import UsageError
 from msdemucs.report.measures import signed_percent, typeset
 from msdemucs.study.effects import Effects, effects
 from msdemucs.study.records import StudyRecord
+from msdemucs.study.trust import Fidelity, fidelity
 
 INTERACTION = "interaction"
 
@@ -92,6 +93,17 @@ def answers_of(record: StudyRecord) -> tuple[Answer, ...]:
         _answer({str(k): v for k, v in row.items()}) for row in found.table.to_dict("records")
     ]
     return tuple(sorted(answers, key=lambda a: -abs(a.effect_db) if isfinite(a.effect_db) else 1.0))
+
+
+@lru_cache(maxsize=8)
+def fidelity_of(record: StudyRecord) -> Fidelity | None:
+    """How well each rung ranks trials; None without rungs, or with too few trials."""
+    if record.rungs.empty:
+        return None
+    try:
+        return fidelity(record)
+    except UsageError:
+        return None
 
 
 def _answer(row: Mapping[str, object]) -> Answer:

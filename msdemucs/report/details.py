@@ -22,15 +22,14 @@ from msdemucs.report.frames import (
     trial_number,
 )
 from msdemucs.report.measures import Measure, typeset
+from msdemucs.report.scores import ScoreTable, score_table
 from msdemucs.report.sparkline import draw_curve
 from msdemucs.report.tables import (
     NOTES,
-    ScoreTable,
     all_measures,
     chosen_text,
     differences_of,
     note_of,
-    score_table,
 )
 from msdemucs.spec import parse_spec, plan
 from msdemucs.study.records import StudyRecord

@@ -9,6 +9,7 @@ from numbers import Real
 from markupsafe import Markup
 
 from msdemucs.report.budgets import ladders_of, recipes_of
+from msdemucs.report.compare import STUDY_COLUMN
 from msdemucs.report.frames import Row, mapping_of, rows_of, trial_number
 from msdemucs.report.tables import Table, plain, source_table, trial_table
 from msdemucs.study.records import StudyRecord
@@ -44,6 +45,7 @@ def page_data(record: StudyRecord) -> Json:
     ladders = ladders_of(record)
     return {
         "study": record.name,
+        "colour": "f0" if STUDY_COLUMN in record.trials else "",
         "tables": {
             "trials": table_data(trial_table(record)),
             "sources": table_data(source_table(record)),
@@ -108,6 +110,8 @@ def fields_of(record: StudyRecord) -> Iterable[Json]:
     A trial that does not differ from the base has the base's value; one without a spec has -1.
     """
     rows = rows_of(record)
+    if STUDY_COLUMN in record.trials:
+        yield study_field(rows)
     found = {trial_number(row): values_of(row) for row in rows}
     counts: dict[str, int] = {}
     bases: dict[str, object] = {}
@@ -133,6 +137,19 @@ def fields_of(record: StudyRecord) -> Iterable[Json]:
             "trials": [trial_number(row) for row in rows],
             "codes": codes,
         }
+
+
+def study_field(rows: Sequence[Row]) -> Json:
+    """Whose each trial is, as a field to colour by."""
+    names = list(dict.fromkeys(str(row[STUDY_COLUMN]) for row in rows))
+    return {
+        "name": STUDY_COLUMN,
+        "values": names,
+        "numeric": False,
+        "trials": [trial_number(row) for row in rows],
+        "codes": [names.index(str(row[STUDY_COLUMN])) for row in rows],
+        "ordered": True,
+    }
 
 
 def values_of(row: Row) -> Mapping[str, object]:

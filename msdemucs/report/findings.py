@@ -1,27 +1,27 @@
 """What a study found, in sentences whose every number comes from its record."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from msdemucs.report.answers import answers_of
 from msdemucs.report.asked import objectives_text
+from msdemucs.report.evidence import (
+    describe_compared,
+    describe_evidence,
+    describe_left_out,
+    describe_noise,
+    evidence_text,
+)
 from msdemucs.report.frames import (
     Point,
     Trade,
-    complete_rows,
     costs_of,
     count_states,
-    curves_of,
-    left_out_of,
     mapping_of,
-    quality_of,
     rows_of,
     trade_of,
-    trial_number,
 )
-from msdemucs.report.measures import Measure, percent, signed_percent, typeset
-from msdemucs.report.noise import gap_between, n_seeds
+from msdemucs.report.measures import Measure, percent, signed_percent
+from msdemucs.report.sentences import Sentence, say
 from msdemucs.study.records import StudyRecord
 from msdemucs.units import count
 
@@ -36,35 +36,6 @@ MOST_BASELINES = 4
 
 MOST_LISTED = 16
 """Trials named under a figure, at most."""
-
-SAME_DB = 0.01
-"""Differences closer than this are one difference, computed twice."""
-
-MOST_NAMED = 8
-"""Trials named in one sentence, at most."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """A stretch of a sentence; with a trial's number it is that trial's name."""
-
-    text: str
-    trial: int | None = None
-
-
-Sentence = tuple[Part, ...]
-
-
-def text_of(sentence: Sentence) -> str:
-    """The sentence without its links."""
-    return "".join(part.text for part in sentence)
-
-
-def say(*parts: str | Point) -> Sentence:
-    """A sentence of texts and trials."""
-    return tuple(
-        Part(part) if isinstance(part, str) else Part(part.name, part.trial) for part in parts
-    )
 
 
 def summarise_states(record: StudyRecord) -> str:
@@ -92,6 +63,7 @@ def findings_of(record: StudyRecord) -> tuple[Sentence, ...]:
     if not trade.points:
         return (say(f"Nothing can be compared yet. {summarise_states(record)}"),)
     return (
+        *describe_compared(record),
         *describe_answers(record),
         *describe_best(record, trade),
         describe_evidence(record),
@@ -134,7 +106,7 @@ def describe_best(record: StudyRecord, trade: Trade) -> tuple[Sentence, ...]:
         return (say(*head, "."),)
     other = _best(sampled if best.is_baseline else baselines, trade)
     role = "sampled trial" if best.is_baseline else "baseline"
-    gap = f"{trade.y.text(abs(best.y - other.y))}{_evidence(record, trade, best, other)}"
+    gap = f"{trade.y.text(abs(best.y - other.y))}{evidence_text(record, trade, best, other)}"
     return (say(*head, f"; the best {role}, ", other, f", is {gap} below ({_at(other, trade)})."),)
 
 
@@ -150,43 +122,10 @@ def describe_against_base(record: StudyRecord, trade: Trade) -> tuple[Sentence, 
         gained = f" {'gains' if better else 'loses'} {trade.y.text(abs(point.y - base.y))}"
         change = signed_percent(point.x / base.x - 1)
         against = f" at {change} {trade.x.header}"
-        evidence = _evidence(record, trade, point, base)
+        evidence = evidence_text(record, trade, point, base)
         verb = "over" if better else "against"
         sentences.append(say(point, f"{gained}{evidence} {verb} ", base, f"{against}."))
     return tuple(sentences)
-
-
-def _evidence(record: StudyRecord, trade: Trade, first: Point, second: Point) -> str:
-    """The interval of a difference, and who agrees: " [0.12, 0.49; 3 of 5 seeds agree]"."""
-    gap = gap_between(record, trade.y, first.trial, second.trial)
-    if gap is None or not gap.has_interval:
-        return ""
-    if abs(gap.mean_db - (first.y - second.y)) > SAME_DB:
-        return ""  # over other tracks than the qualities are
-    is_ahead = gap.mean_db >= 0
-    low, high = (gap.low_db, gap.high_db) if is_ahead else (-gap.high_db, -gap.low_db)
-    of, noun = (gap.n_seeds, "seeds") if gap.n_seeds > 1 else (gap.n_tracks, "tracks")
-    return typeset(f" [{low:.2f}, {high:.2f}; {gap.n_agree} of {of} {noun} agree]")
-
-
-def describe_noise(trade: Trade) -> tuple[Sentence, ...]:
-    """How much of a score is chance, and who is tied with the front because of it."""
-    noise = trade.noise
-    if noise is None:
-        return ()
-    tied = len(trade.tied)
-    return (
-        say(
-            f"Trainings of one spec with other seeds differ by {trade.y.text(noise.sigma_db)} "
-            f"(σ, {count(noise.degrees, 'degree')} of freedom): two single scores closer than "
-            f"{trade.y.text(noise.tie_db)} may be equal, and "
-            + (
-                f"{count(tied, 'trial')} may be on the front."
-                if tied
-                else "none ties with the front."
-            )
-        ),
-    )
 
 
 def describe_front(trade: Trade) -> Sentence:
@@ -249,50 +188,6 @@ def describe_floor(trade: Trade) -> tuple[Sentence, ...]:
             f"({trade.y.text(trade.floor)}); {audible} beat silence ({trade.y.text(SILENCE_DB)})."
         ),
     )
-
-
-def describe_evidence(record: StudyRecord) -> Sentence:
-    """What the scores stand on: steps of training, test tracks, trainings of the same spec."""
-    steps = [curve.steps[-1] for curve in curves_of(record) if curve.state == "complete"]
-    n_tracks = len(record.scores[["group", "track"]].drop_duplicates())
-    most = "" if len(set(steps)) <= 1 else "up to "
-    grounds = [f"{most}{count(max(steps), 'step')} of training"] if steps else []
-    grounds += [count(n_tracks, "test track")] if n_tracks else []
-    basis = f"Scores rest on {' and '.join(grounds)}. " if grounds else ""
-
-    complete = complete_rows(record)
-    hashes = Counter(str(row["spec_hash"]) for row in complete)
-    trained = n_seeds(record, quality_of(record))
-    several = {str(row["spec_hash"]) for row in complete if trained.get(trial_number(row), 1) > 1}
-    repeated = len(several | {name for name, n in hashes.items() if n > 1})
-    if not repeated:
-        return say(
-            f"{basis}Every spec was trained once, so that how much of a difference is chance "
-            "is not known."
-        )
-    return say(f"{basis}{repeated} of {count(len(hashes), 'spec')} trained more than once.")
-
-
-def describe_left_out(record: StudyRecord) -> tuple[Sentence, ...]:
-    """Which scores are over fewer test tracks than there were, and may not compare."""
-    complete = complete_rows(record)
-    without = [row for row in complete if left_out_of(row)]
-    if not without:
-        return ()
-    if len(without) == len(complete) and len({left_out_of(row) for row in complete}) == 1:
-        tracks = count(len(left_out_of(complete[0])), "test track")
-        return (say(f"All scores are without {tracks} that could not be used."),)
-    links = [Part(str(row["name"]), trial_number(row)) for row in without[:MOST_NAMED]]
-    parts = [part for link in links for part in (Part(", "), link)][1:]
-    if len(without) > MOST_NAMED:
-        parts.append(Part(f" and {count(len(without) - MOST_NAMED, 'more trial')}"))
-    ending = (
-        " is without test tracks that could not be used: its scores do not compare with the others."
-        if len(without) == 1
-        else " are without test tracks that could not be used: their scores do not compare with "
-        "the others."
-    )
-    return ((*parts, Part(ending)),)
 
 
 def _best(points: Sequence[Point], trade: Trade) -> Point:

@@ -211,6 +211,25 @@ def trade_of(record: StudyRecord, cost: Measure) -> Trade:
     return Trade(cost, quality, points, n_unmeasured, floor_of(record, quality), noise)
 
 
+def fronts_by(record: StudyRecord, trade: Trade, column: str) -> dict[str, list[Point]]:
+    """The front of each of the groups that a text column of the trials tells apart."""
+    groups: dict[str, list[Point]] = {}
+    whose = {trial_number(row): str(row[column]) for row in rows_of(record)}
+    for point in trade.points:
+        groups.setdefault(whose[point.trial], []).append(point)
+    directions = (trade.x.direction, trade.y.direction)
+    return {
+        name: [
+            point
+            for point, is_on in zip(
+                points, non_dominated([(p.x, p.y) for p in points], directions), strict=True
+            )
+            if is_on
+        ]
+        for name, points in groups.items()
+    }
+
+
 def _reach(
     values: Sequence[tuple[float, float]], cost: Direction, quality: Direction
 ) -> list[float]:

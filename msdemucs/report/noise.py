@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as students_t
 
+from msdemucs.report.compare import STUDY_COLUMN
 from msdemucs.report.measures import Measure
 from msdemucs.study.records import GROUP_COLUMN_PREFIX, StudyRecord
 from msdemucs.study.statistics import Array, hierarchical_interval, mean_of_means
@@ -107,6 +108,11 @@ def n_seeds(record: StudyRecord, quality: Measure) -> Mapping[int, int]:
     return {int(str(trial)): int(n) for trial, n in counts.items()}
 
 
+def repeat_key(row: Mapping[str, object]) -> str:
+    """Equal for trials that differ by their seeds alone: of one study, spec and recipe."""
+    return f"{row.get(STUDY_COLUMN)} {row['spec_hash']} {row['recipe']}"
+
+
 def noise_of(record: StudyRecord, quality: Measure) -> Noise | None:
     """The spread over seeds; None where no spec was trained twice.
 
@@ -119,7 +125,8 @@ def noise_of(record: StudyRecord, quality: Measure) -> Noise | None:
     values = by_seed(record, quality)
     trials = record.trials
     own = trials[trials["duplicate_of"].isna()]
-    hashes = {int(n): str(h) for n, h in zip(own["trial"], own["spec_hash"], strict=True)}
+    rows = ({str(name): v for name, v in row.items()} for row in own.to_dict("records"))
+    hashes = {int(str(row["trial"])): repeat_key(row) for row in rows}
     values = values[values["trial"].isin(list(hashes))]
     groups = values.groupby(values["trial"].map(hashes))["usdr_db"]
     squares = ((values["usdr_db"] - groups.transform("mean")) ** 2).sum()

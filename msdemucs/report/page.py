@@ -30,13 +30,26 @@ MOST_LISTED = 60
 baselines, and whichever a reader asks for."""
 
 
-def write_report(record: StudyRecord, path: Path) -> Path:
+def write_report(record: StudyRecord, path: Path, *, live_seconds: float = 0.0) -> Path:
     """Write the report and return its path; a report that is already there is replaced whole.
+
+    Args:
+        record: the study.
+        path: of the file.
+        live_seconds: the page loads itself again after so many; 0: never.
 
     Raises:
         ReportError: the file cannot be written.
     """
-    html = render(record)
+    return write_text(render(record, live_seconds=live_seconds), path)
+
+
+def write_text(html: str, path: Path) -> Path:
+    """Write a file whole or not at all, and return its path.
+
+    Raises:
+        ReportError: the file cannot be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(
@@ -50,14 +63,14 @@ def write_report(record: StudyRecord, path: Path) -> Path:
     return path
 
 
-def default_path(record: StudyRecord) -> Path:
+def default_path(record: StudyRecord, suffix: str = ".html") -> Path:
     """reports/<study>.html; other characters than letters, digits, ".", "-", "_" become "-"."""
     stem = re.sub(r"[^\w.-]+", "-", record.name).strip(".-")
-    return Path("reports") / f"{stem or 'study'}.html"
+    return Path("reports") / f"{stem or 'study'}{suffix}"
 
 
-def render(record: StudyRecord) -> str:
-    """The page's HTML."""
+def render(record: StudyRecord, *, live_seconds: float = 0.0) -> str:
+    """The page's HTML; see `write_report`."""
     figures = trade_views(record)
     curves = curves_view(record)
     progress, answers, why = progress_views(record), answer_views(record), why_views(record)
@@ -68,6 +81,7 @@ def render(record: StudyRecord) -> str:
         .get_template("page.html")
         .render(
             record=record,
+            live_seconds=live_seconds,
             question=describe_question(record),
             facts=facts_of(record),
             findings=findings_of(record),

@@ -4,19 +4,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from msdemucs.report.attainment import band_of
+from msdemucs.report.compare import STUDY_COLUMN
 from msdemucs.report.figures.curves import paint_curves
 from msdemucs.report.figures.trades import paint_trade
-from msdemucs.report.findings import Sentence, describe_trade, main_cost, say
+from msdemucs.report.findings import describe_trade, main_cost
 from msdemucs.report.frames import (
     Curve,
     Trade,
     complete_rows,
     costs_of,
     curves_of,
+    fronts_by,
     study_front,
     trade_of,
     trial_number,
 )
+from msdemucs.report.sentences import Sentence, say
 from msdemucs.report.tables import best_first
 from msdemucs.study.records import StudyRecord
 
@@ -52,11 +55,13 @@ def trade_views(record: StudyRecord) -> list[FigureView]:
 
 def trade_view(record: StudyRecord, trade: Trade, *, is_main: bool) -> FigureView:
     """A trade's figure with its caption."""
-    band = band_of(record, trade) if is_main and trade.points else None
+    is_compared = STUDY_COLUMN in record.trials
+    band = band_of(record, trade) if is_main and trade.points and not is_compared else None
     painted = None
     if trade.points:
         height = 460 if is_main else 380
-        painted = paint_trade(trade, height=height, band=band).to_plotly_json()
+        fronts = tuple(fronts_by(record, trade, STUDY_COLUMN).items()) if is_compared else ()
+        painted = paint_trade(trade, height=height, band=band, fronts=fronts).to_plotly_json()
     caption = describe_trade(trade)
     if band is not None:
         caption = (*caption, *say(f" Band: what single seeds attain, of {band.n_seeds}."))

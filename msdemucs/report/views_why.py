@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from msdemucs.report.answers import INTERACTION, Answer, answers_of, effects_of
-from msdemucs.report.figures.progress import paint_climbs, paint_rungs
+from msdemucs.report.answers import INTERACTION, Answer, answers_of, effects_of, fidelity_of
+from msdemucs.report.figures.progress import paint_climbs, paint_fidelity, paint_rungs
 from msdemucs.report.figures.why import (
     paint_forest,
     paint_importances,
@@ -11,10 +11,11 @@ from msdemucs.report.figures.why import (
     paint_marginal,
     paint_parallel,
 )
-from msdemucs.report.findings import main_cost, say
+from msdemucs.report.findings import main_cost
 from msdemucs.report.frames import quality_of, trade_of
 from msdemucs.report.parallel import parallel_of
 from msdemucs.report.progress import Climb, climbs_of, rung_fronts
+from msdemucs.report.sentences import say
 from msdemucs.report.views import FigureView
 from msdemucs.report.why import FEWEST_TRIALS, fields_by_importance, importances_of, marginal_of
 from msdemucs.study.records import StudyRecord
@@ -48,6 +49,12 @@ def progress_views(record: StudyRecord) -> list[FigureView]:
         reached = ", ".join(f"{front.n} at step {front.step}" for front in fronts)
         caption = f"Trials that reached the rungs: {reached}."
         views.append(FigureView("rungs", "Fronts at the rungs", False, say(caption), 0, painted))
+    trust = fidelity_of(record)
+    if trust is not None:
+        painted = paint_fidelity(trust.table, height=340).to_plotly_json()
+        told = " ".join(f"{note[:1].upper()}{note[1:]}." for note in trust.notes)
+        title = "How far short runs can be trusted"
+        views.append(FigureView("fidelity", title, False, say(told), 0, painted))
     return views
 
 

@@ -5,15 +5,10 @@ from math import nan
 
 import pytest
 
-from msdemucs.report.findings import (
-    describe_trade,
-    findings_of,
-    main_cost,
-    summarise_states,
-    text_of,
-)
+from msdemucs.report.findings import describe_trade, findings_of, main_cost, summarise_states
 from msdemucs.report.frames import trade_of
 from msdemucs.report.measures import measure_of
+from msdemucs.report.sentences import text_of
 from msdemucs.study.records import StudyRecord
 from tests.report.conftest import TOYS, amend, make_record, unfinished_row
 

@@ -7,10 +7,11 @@ import pytest
 from scipy.stats import t as students_t
 
 from msdemucs.report.attainment import band_of
-from msdemucs.report.findings import findings_of, text_of
+from msdemucs.report.findings import findings_of
 from msdemucs.report.frames import quality_of, trade_of
 from msdemucs.report.measures import measure_of
 from msdemucs.report.noise import by_seed, gap_between, noise_of
+from msdemucs.report.sentences import text_of
 from msdemucs.study.records import StudyRecord
 from tests.report.conftest import TOYS, amend, make_record, with_seeds
 

@@ -68,7 +68,8 @@ def test_each_rung_has_its_front() -> None:
 
 def test_views_compare_the_arms_after_as_many_trials(record: StudyRecord) -> None:
     views = {view.key: view for view in progress_views(make_search(24))}
-    assert set(views) == {"climb-trials", "climb-steps", "rungs"}
+    assert set(views) == {"climb-trials", "climb-steps", "rungs", "fidelity"}
+    assert views["fidelity"].figure is not None
     assert "After 6 trials each: search 0." in views["climb-trials"].caption[0].text
     alone = {view.key: view for view in progress_views(record)}
     assert "no random control arm" in alone["climb-trials"].caption[0].text

@@ -5,12 +5,12 @@ from math import isnan, nan
 
 import pytest
 
+from msdemucs.report.scores import score_table
 from msdemucs.report.tables import (
     Line,
     Table,
     measures_of,
     plain,
-    score_table,
     source_table,
     trial_table,
 )

@@ -3,9 +3,10 @@
 import pytest
 
 from msdemucs.report.answers import answers_of
-from msdemucs.report.findings import findings_of, text_of
+from msdemucs.report.findings import findings_of
 from msdemucs.report.measures import measure_of
 from msdemucs.report.parallel import MOST_LINES, parallel_of
+from msdemucs.report.sentences import text_of
 from msdemucs.report.views_why import answer_views, why_note, why_views
 from msdemucs.report.why import importances_of, marginal_of
 from msdemucs.study.records import StudyRecord

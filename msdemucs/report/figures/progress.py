@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from html import escape
+from math import isfinite
 
+import pandas as pd
 import plotly.graph_objects as go
 
 from msdemucs.report.figures.style import (
@@ -14,6 +16,7 @@ from msdemucs.report.figures.style import (
     axis_over,
     axis_style,
     base_layout,
+    grid_style,
     selection_trace,
 )
 from msdemucs.report.frames import Trade
@@ -95,6 +98,59 @@ def paint_rungs(fronts: Sequence[RungFront], trade: Trade, *, height: int) -> go
     figure.update_yaxes(**axis_style(y))
     add_axis_name(figure, "uSDR at the rung (dB)")
     return figure
+
+
+def paint_fidelity(table: pd.DataFrame, *, height: int) -> go.Figure:
+    """Rank correlation of each rung with the last step: over all pairs, and at like cost.
+
+    Args:
+        table: as `study.trust` gives it.
+        height: pixels.
+    """
+    figure = go.Figure(layout=base_layout(height))
+    steps = [float(step) for step in table["step"]]
+    x = axis_over(steps, may_be_log=True, margin=0.1)
+    ends = []
+    for column, name, colour in (
+        ("tau", "all trials", MUTED),
+        ("tau_in_bands", "of like cost", ACCENT),
+    ):
+        values = [float(value) for value in table[column]]
+        lows, highs = (table[f"{column}_{end}"].astype(float).tolist() for end in ("low", "high"))
+        figure.add_trace(
+            go.Scatter(
+                x=steps,
+                y=[value if isfinite(value) else None for value in values],
+                mode="lines+markers",
+                line={"color": colour, "width": 1.5},
+                marker={"size": 8, "color": colour},
+                error_y={
+                    "type": "data",
+                    "symmetric": False,
+                    "array": [_length(v, end) for v, end in zip(values, highs, strict=True)],
+                    "arrayminus": [_length(end, v) for v, end in zip(values, lows, strict=True)],
+                    "color": colour,
+                    "thickness": 1,
+                    "width": 0,
+                },
+                hovertemplate="step %{x}<br>τ-b %{y:.2f}<extra></extra>",
+                meta={"role": "fidelity", "column": column},
+            )
+        )
+        if values and isfinite(values[-1]):
+            ends.append((name, (values[-1] + 1.05) / 2.1))
+    colours = [MUTED, ACCENT][-len(ends) :] if ends else []
+    name_ends(figure, ends, colours, height=height)
+    scale = ", log scale" if x.is_log else ""
+    figure.update_xaxes(**axis_style(x), title={"text": f"step of the rung{scale}"})
+    figure.update_yaxes(**grid_style(), range=[-1.05, 1.05], dtick=0.5)
+    add_axis_name(figure, "rank correlation (Kendall, τ-b) with the last step, 95 % interval")
+    return figure
+
+
+def _length(low: float, high: float) -> float:
+    """The length of an error bar; none where an end is unknown."""
+    return high - low if isfinite(high - low) else 0.0
 
 
 def name_ends(

@@ -50,7 +50,13 @@ def trade_axes(trade: Trade) -> tuple[Axis, Axis]:
     return x, axis_over(qualities, may_be_log=False, margin=0.14)
 
 
-def paint_trade(trade: Trade, *, height: int, band: Band | None = None) -> go.Figure:
+def paint_trade(
+    trade: Trade,
+    *,
+    height: int,
+    band: Band | None = None,
+    fronts: Sequence[tuple[str, Sequence[Point]]] = (),
+) -> go.Figure:
     """Points, the front as a step line, names of baselines and of the front, and the floor.
 
     What stands over a point is left to the page's script, which has every trial's numbers.
@@ -59,6 +65,7 @@ def paint_trade(trade: Trade, *, height: int, band: Band | None = None) -> go.Fi
         trade: with at least one point.
         height: pixels.
         band: what single seeds attain, drawn behind the points.
+        fronts: of several studies, by name; drawn instead of the front of all.
     """
     x, y = trade_axes(trade)
     names = named_trials(trade)
@@ -68,7 +75,10 @@ def paint_trade(trade: Trade, *, height: int, band: Band | None = None) -> go.Fi
     figure.add_trace(dominated_region(trade, x, y))
     if band is not None:
         figure.add_trace(band_area(band))
-    figure.add_trace(front_line(trade))
+    for index, (name, points) in enumerate(fronts):
+        figure.add_trace(front_line(trade, points, f"var(--c{index % 8 + 1})", name))
+    if not fronts:
+        figure.add_trace(front_line(trade, trade.front))
     for role in ("dominated", "tied", "front"):
         points = [point for point in trade.points if role_of(point) == role]
         if points or role != "tied":
@@ -198,20 +208,21 @@ def name_positions(trade: Trade, names: frozenset[int], x: Axis, y: Axis) -> dic
     return {point.trial: place for point, place in zip(shown, places, strict=True)}
 
 
-def front_line(trade: Trade) -> go.Scatter:
-    """The front joined as steps: what is reachable at each cost."""
-    front = trade.front
+def front_line(
+    trade: Trade, front: Sequence[Point], colour: str = ACCENT, name: str = ""
+) -> go.Scatter:
+    """A front joined as steps: what is reachable at each cost."""
     return go.Scatter(
         x=[point.x for point in front],
         y=[point.y for point in front],
         mode="lines",
         line={
             "shape": "hv" if trade.x.direction == "minimize" else "vh",
-            "color": ACCENT,
+            "color": colour,
             "width": 1.5,
         },
         hoverinfo="skip",
-        meta={"role": "front-line"},
+        meta={"role": "front-line", "study": name},
     )
 
 

@@ -13,7 +13,7 @@ const state = {
   phrase: "",
   states: new Set(table.rows.map((row) => row[1])),
   ranges: new Map(), // column -> [low, high]
-  colour: "",
+  colour: data.colour,
 };
 
 function element(name, attributes = {}, ...children) {

@@ -58,7 +58,7 @@ function colouring(style) {
   } else {
     for (const row of table.rows) values.set(row[0], valueOf(table.columns, row, name));
   }
-  return isNumeric ? ramp(values, kind === "f" ? "plain" : table.columns[name].unit) : palette(values, texts, style, muted);
+  return isNumeric ? ramp(values, kind === "f" ? "plain" : table.columns[name].unit) : palette(values, texts, style, muted, kind === "f" && data.fields[name].ordered);
 }
 
 function ramp(values, unit) {
@@ -80,10 +80,10 @@ function ramp(values, unit) {
   };
 }
 
-function palette(values, texts, style, muted) {
+function palette(values, texts, style, muted, isOrdered) {
   const counts = new Map();
   for (const code of values.values()) counts.set(code, (counts.get(code) || 0) + 1);
-  const common = [...counts.keys()].sort((a, b) => counts.get(b) - counts.get(a)).slice(0, MOST_COLOURS);
+  const common = [...counts.keys()].sort((a, b) => (isOrdered ? a - b : counts.get(b) - counts.get(a))).slice(0, MOST_COLOURS);
   const colours = new Map(common.map((code, index) => [code, style.getPropertyValue(`--c${index + 1}`).trim()]));
   const legend = common.map((code) => [colours.get(code), texts[code]]);
   if (counts.size > common.length) legend.push([muted, `${counts.size - common.length} other values`]);
@@ -184,5 +184,6 @@ function offerColours() {
     if (column.kind === "number") numbers.append(new Option(column.header, `n${index}`));
   });
   choice.append(...(data.fields.length ? [fields] : []), numbers);
+  choice.value = state.colour;
   choice.addEventListener("change", () => { state.colour = choice.value; redraw(); });
 }

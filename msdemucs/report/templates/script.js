@@ -101,3 +101,13 @@ draw(isSmall ? plots : plots.slice(0, 1)).then(async () => {
   await follow();
   root.dataset.drawn = "true";
 });
+
+// A running study's page loads itself again, but not under the reader's hands.
+const liveSeconds = Number(root.dataset.live || 0);
+if (liveSeconds) {
+  setInterval(() => {
+    const isBusy = isFiltered() || state.selected !== null || document.activeElement.matches("input, select")
+      || document.querySelector(".trial-detail[open]");
+    if (!isBusy) location.reload();
+  }, 1000 * liveSeconds);
+}

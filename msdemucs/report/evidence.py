@@ -1,0 +1,112 @@
+"""What a study's findings rest on: seeds, tracks, noise, and what does not compare."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from msdemucs.report.frames import (
+    Point,
+    Trade,
+    complete_rows,
+    curves_of,
+    left_out_of,
+    quality_of,
+    trial_number,
+)
+from msdemucs.report.measures import typeset
+from msdemucs.report.noise import gap_between, n_seeds, repeat_key
+from msdemucs.report.sentences import Part, Sentence, say
+from msdemucs.study.records import StudyRecord
+from msdemucs.units import count
+
+SAME_DB = 0.01
+"""Differences closer than this are one difference, computed twice."""
+
+MOST_NAMED = 8
+"""Trials named in one sentence, at most."""
+
+
+def describe_compared(record: StudyRecord) -> tuple[Sentence, ...]:
+    """A warning where studies are set side by side that were not asked alike."""
+    compared = record.attrs.get("compared")
+    if not isinstance(compared, Mapping) or not compared["unlike"]:
+        return ()
+    unlike = " and ".join(compared["unlike"])
+    names = ", ".join(compared["studies"])
+    return (say(f"The studies {names} differ in {unlike}: their scores do not compare."),)
+
+
+def evidence_text(record: StudyRecord, trade: Trade, first: Point, second: Point) -> str:
+    """The interval of a difference, and who agrees: " [0.12, 0.49; 3 of 5 seeds agree]"."""
+    gap = gap_between(record, trade.y, first.trial, second.trial)
+    if gap is None or not gap.has_interval:
+        return ""
+    if abs(gap.mean_db - (first.y - second.y)) > SAME_DB:
+        return ""  # over other tracks than the qualities are
+    is_ahead = gap.mean_db >= 0
+    low, high = (gap.low_db, gap.high_db) if is_ahead else (-gap.high_db, -gap.low_db)
+    of, noun = (gap.n_seeds, "seeds") if gap.n_seeds > 1 else (gap.n_tracks, "tracks")
+    return typeset(f" [{low:.2f}, {high:.2f}; {gap.n_agree} of {of} {noun} agree]")
+
+
+def describe_noise(trade: Trade) -> tuple[Sentence, ...]:
+    """How much of a score is chance, and who is tied with the front because of it."""
+    noise = trade.noise
+    if noise is None:
+        return ()
+    tied = len(trade.tied)
+    return (
+        say(
+            f"Trainings of one spec with other seeds differ by {trade.y.text(noise.sigma_db)} "
+            f"(σ, {count(noise.degrees, 'degree')} of freedom): two single scores closer than "
+            f"{trade.y.text(noise.tie_db)} may be equal, and "
+            + (
+                f"{count(tied, 'trial')} may be on the front."
+                if tied
+                else "none ties with the front."
+            )
+        ),
+    )
+
+
+def describe_evidence(record: StudyRecord) -> Sentence:
+    """What the scores stand on: steps of training, test tracks, trainings of the same spec."""
+    steps = [curve.steps[-1] for curve in curves_of(record) if curve.state == "complete"]
+    n_tracks = len(record.scores[["group", "track"]].drop_duplicates())
+    most = "" if len(set(steps)) <= 1 else "up to "
+    grounds = [f"{most}{count(max(steps), 'step')} of training"] if steps else []
+    grounds += [count(n_tracks, "test track")] if n_tracks else []
+    basis = f"Scores rest on {' and '.join(grounds)}. " if grounds else ""
+
+    complete = complete_rows(record)
+    hashes = Counter(repeat_key(row) for row in complete)
+    trained = n_seeds(record, quality_of(record))
+    several = {repeat_key(row) for row in complete if trained.get(trial_number(row), 1) > 1}
+    repeated = len(several | {name for name, n in hashes.items() if n > 1})
+    if not repeated:
+        return say(
+            f"{basis}Every spec was trained once, so that how much of a difference is chance "
+            "is not known."
+        )
+    return say(f"{basis}{repeated} of {count(len(hashes), 'spec')} trained more than once.")
+
+
+def describe_left_out(record: StudyRecord) -> tuple[Sentence, ...]:
+    """Which scores are over fewer test tracks than there were, and may not compare."""
+    complete = complete_rows(record)
+    without = [row for row in complete if left_out_of(row)]
+    if not without:
+        return ()
+    if len(without) == len(complete) and len({left_out_of(row) for row in complete}) == 1:
+        tracks = count(len(left_out_of(complete[0])), "test track")
+        return (say(f"All scores are without {tracks} that could not be used."),)
+    links = [Part(str(row["name"]), trial_number(row)) for row in without[:MOST_NAMED]]
+    parts = [part for link in links for part in (Part(", "), link)][1:]
+    if len(without) > MOST_NAMED:
+        parts.append(Part(f" and {count(len(without) - MOST_NAMED, 'more trial')}"))
+    ending = (
+        " is without test tracks that could not be used: its scores do not compare with the others."
+        if len(without) == 1
+        else " are without test tracks that could not be used: their scores do not compare with "
+        "the others."
+    )
+    return ((*parts, Part(ending)),)

@@ -1,0 +1,261 @@
+"""A study's tables for a paper or a pull request: Markdown or LaTeX, conventions as footnotes."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from typing import Literal
+
+from msdemucs.report.answers import INTERACTION, answers_of
+from msdemucs.report.findings import describe_question, findings_of, main_cost, summarise_states
+from msdemucs.report.frames import Row, costs_of, number, rows_of, trade_of, trial_number
+from msdemucs.report.measures import signed_percent, typeset
+from msdemucs.report.sentences import text_of
+from msdemucs.report.tables import changes_text
+from msdemucs.study.records import StudyRecord
+
+Format = Literal["md", "latex"]
+
+
+@dataclass(frozen=True)
+class PaperTable:
+    """A table with a caption and its conventions.
+
+    Attributes:
+        key: names it in labels.
+        caption: one sentence.
+        header: over the columns.
+        rows: as many cells as the header.
+        is_number: whether a column is set flush right.
+        notes: the conventions of its numbers, and how many of what they rest on.
+    """
+
+    key: str
+    caption: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    is_number: tuple[bool, ...]
+    notes: tuple[str, ...]
+
+
+def paper_tables(record: StudyRecord) -> list[PaperTable]:
+    """The front with the baselines, and an ablation's effects."""
+    tables = [front_table(record)] if trade_of(record, main_cost(record)).points else []
+    return tables + ([effect_table(record)] if answers_of(record) else [])
+
+
+def front_table(record: StudyRecord) -> PaperTable:
+    """The trials on the front of quality and main cost, and the baselines, by cost."""
+    trade = trade_of(record, main_cost(record))
+    rows = {trial_number(row): row for row in rows_of(record)}
+    costs = [cost for cost in costs_of(record) if _any(rows.values(), cost.column)]
+    shown = [point for point in trade.points if point.is_front or point.is_baseline]
+    lines = []
+    for point in shown:
+        row = rows[point.trial]
+        interval = f" ± {point.half_width:.2f}" if isfinite(point.half_width) else ""
+        lines.append(
+            (
+                f"{point.name}{'' if point.is_front else ' (dominated)'}",
+                typeset(f"{point.y:.2f}{interval}"),
+                *(cost.text(number(row, cost.column)) for cost in costs),
+                changes_text(row) or "–",
+            )
+        )
+    notes = [
+        f"{measure.header}: {measure.convention}"
+        for measure in (trade.y, *costs)
+        if measure.convention
+    ]
+    if trade.noise is not None:
+        notes.append(
+            f"±: 95 % interval of the mean over seeds, from a pooled σ of "
+            f"{trade.y.text(trade.noise.sigma_db)} ({trade.noise.degrees} degrees of freedom)."
+        )
+    else:
+        notes.append(
+            "Every spec was trained once: how much of a difference is chance is not known."
+        )
+    return PaperTable(
+        "front",
+        f"{record.title}: the front of {trade.y.header} against {trade.x.header}, and baselines; "
+        f"{summarise_states(record)}",
+        ("trial", f"{trade.y.header} (dB)", *(cost.header for cost in costs), "differs in"),
+        tuple(lines),
+        (False, True, *(True for _ in costs), False),
+        tuple(notes),
+    )
+
+
+def effect_table(record: StudyRecord) -> PaperTable:
+    """Each effect of an ablation with its interval, adjusted p and cost."""
+    answers = answers_of(record)
+    lines = tuple(
+        (
+            answer.label,
+            answer.kind,
+            typeset(f"{answer.effect_db:+.2f}") if isfinite(answer.effect_db) else "–",
+            answer.interval or "–",
+            f"{answer.p:.3f}" if isfinite(answer.p) else "–",
+            signed_percent(answer.macs_change) if isfinite(answer.macs_change) else "–",
+            answer.verdict,
+        )
+        for answer in answers
+    )
+    seeds = min(answer.n_seeds for answer in answers)
+    tracks = min(answer.n_tracks for answer in answers)
+    notes = [
+        f"Effects on the uSDR of whole tracks, the mean over sources of the mean over tracks; "
+        f"at least {seeds} seeds and {tracks} tracks.",
+        "95 %: bootstrap over seeds and tracks. p: Wilcoxon's signed-rank test over tracks, "
+        "adjusted by Holm's method.",
+    ]
+    if any(answer.kind == INTERACTION for answer in answers):
+        notes.append("Interactions: how much more both give together than apart.")
+    return PaperTable(
+        "effects",
+        f"{record.title}: the effect of each factor",
+        ("factor", "kind", "Δ uSDR (dB)", "95 %", "p", "Δ MACs", "verdict"),
+        lines,
+        (False, False, True, True, True, True, False),
+        tuple(notes),
+    )
+
+
+def _any(rows: Iterable[Row], column: str) -> bool:
+    return any(isfinite(number(row, column)) for row in rows)
+
+
+def paper(record: StudyRecord, kind: Format, figures: Sequence[Path] = ()) -> str:
+    """The study as Markdown or LaTeX.
+
+    Args:
+        record: the study.
+        kind: the format.
+        figures: pictures to show, as the text is to name them.
+    """
+    return (_markdown if kind == "md" else _latex)(record, figures)
+
+
+def _markdown(record: StudyRecord, figures: Sequence[Path]) -> str:
+    parts = [
+        f"# {_md(record.title)}",
+        _md(text_of(describe_question(record))),
+        "\n".join(f"- {_md(text_of(found))}" for found in findings_of(record)),
+        *(f"![{path.stem}]({path.as_posix()})" for path in figures),
+    ]
+    for table in paper_tables(record):
+        head = _pipes([_md(cell) for cell in table.header])
+        rule = _pipes(["--:" if flush else "---" for flush in table.is_number])
+        body = [_pipes([_md(cell) for cell in row]) for row in table.rows]
+        notes = " ".join(_md(note) for note in table.notes)
+        parts += [
+            f"**{_md(table.caption)}**",
+            "\n".join([head, rule, *body]),
+            f"<sub>{notes}</sub>",
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _pipes(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _md(text: str) -> str:
+    """Text with Markdown's and HTML's signs disarmed."""
+    for sign in "\\`*_[]|#":
+        text = text.replace(sign, f"\\{sign}")
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\n", " ")
+
+
+LATEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "%": r"\%",
+    "_": r"\_",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "\N{NO-BREAK SPACE}": "~",
+    "−": "$-$",
+    "±": r"$\pm$",
+    "→": r"$\rightarrow$",
+    "×": r"$\times$",
+    "Δ": r"$\Delta$",
+    "σ": r"$\sigma$",
+    "τ": r"$\tau$",
+    "₁": r"$_1$",
+    "₀": r"$_0$",
+    "–": "--",
+    "…": r"\ldots{}",
+    "“": "``",
+    "”": "''",
+    "\N{RIGHT SINGLE QUOTATION MARK}": "'",
+    "\n": " ",
+}
+
+
+def _tex(text: str) -> str:
+    """Text with LaTeX's signs disarmed, and signs outside ASCII that the reports use."""
+    return "".join(LATEX.get(sign, sign) for sign in text)
+
+
+def _latex(record: StudyRecord, figures: Sequence[Path]) -> str:
+    parts = [
+        r"% Needs \usepackage{booktabs} and, for figures, \usepackage{graphicx}.",
+        *(f"% {' '.join(text_of(found).split())}" for found in findings_of(record)),
+    ]
+    for table in paper_tables(record):
+        columns = "".join("r" if flush else "l" for flush in table.is_number)
+        if table.key == "front":
+            columns = columns[:-1] + r"p{0.3\linewidth}"  # the differences are long
+        body = [_tex_row(row) for row in table.rows]
+        width = len(table.header)
+        notes = r" \\ ".join(
+            rf"\multicolumn{{{width}}}{{p{{0.95\linewidth}}}}{{\footnotesize {_tex(note)}}}"
+            for note in table.notes
+        )
+        parts.append(
+            "\n".join(
+                [
+                    r"\begin{table}",
+                    r"\centering",
+                    rf"\caption{{{_tex(table.caption)}}}",
+                    rf"\label{{tab:{table.key}}}",
+                    rf"\begin{{tabular}}{{{columns}}}",
+                    r"\toprule",
+                    _tex_row(table.header),
+                    r"\midrule",
+                    *body,
+                    r"\bottomrule",
+                    rf"{notes} \\",
+                    r"\end{tabular}",
+                    r"\end{table}",
+                ]
+            )
+        )
+    parts += [_tex_figure(path) for path in figures]
+    return "\n\n".join(parts) + "\n"
+
+
+def _tex_row(cells: Sequence[str]) -> str:
+    return " & ".join(_tex(cell) for cell in cells) + r" \\"
+
+
+def _tex_figure(path: Path) -> str:
+    lines = [
+        r"\begin{figure}",
+        r"\centering",
+        rf"\includegraphics[width=\linewidth]{{{path.as_posix()}}}",
+        rf"\caption{{{_tex(path.stem.replace('-', ' '))}}}",
+        r"\end{figure}",
+    ]
+    return "\n".join(lines)
+
+
+SUFFIXES: dict[Format, str] = {"md": ".md", "latex": ".tex"}

@@ -1,0 +1,28 @@
+"""Sentences in which trials' names are links."""
+
+from dataclasses import dataclass
+
+from msdemucs.report.frames import Point
+
+
+@dataclass(frozen=True)
+class Part:
+    """A stretch of a sentence; with a trial's number it is that trial's name."""
+
+    text: str
+    trial: int | None = None
+
+
+Sentence = tuple[Part, ...]
+
+
+def text_of(sentence: Sentence) -> str:
+    """The sentence without its links."""
+    return "".join(part.text for part in sentence)
+
+
+def say(*parts: str | Point) -> Sentence:
+    """A sentence of texts and trials."""
+    return tuple(
+        Part(part) if isinstance(part, str) else Part(part.name, part.trial) for part in parts
+    )

@@ -1,0 +1,65 @@
+"""Several studies in one report."""
+
+from dataclasses import replace
+
+import pytest
+
+from msdemucs.errors import UsageError
+from msdemucs.report.compare import STUDY_COLUMN, combine
+from msdemucs.report.embedded import fields_of
+from msdemucs.report.findings import findings_of
+from msdemucs.report.frames import fronts_by, trade_of
+from msdemucs.report.measures import measure_of
+from msdemucs.report.page import render
+from msdemucs.report.sentences import text_of
+from msdemucs.study.records import StudyRecord
+from tests.report.conftest import make_record, make_search
+
+MACS = measure_of("macs_per_second")
+
+
+@pytest.fixture
+def both(record: StudyRecord) -> StudyRecord:
+    return combine([record, replace(make_search(12), name="search")])
+
+
+def test_trials_are_numbered_anew_and_keep_their_rows(both: StudyRecord) -> None:
+    assert both.trials["trial"].tolist() == list(range(8 + 12))
+    assert both.trials[STUDY_COLUMN].tolist() == ["multires"] * 8 + ["search"] * 12
+    assert both.trials["name"][8] == "search: trial 0"
+    own = both.scores[both.scores["trial"] == 8]["usdr_db"].dropna()
+    alone = make_search(12).scores.query("trial == 0")["usdr_db"].dropna()
+    assert own.tolist() == alone.tolist()
+    assert set(both.rungs["trial"]) == set(range(8, 20))
+
+
+def test_each_study_has_its_front_on_shared_axes(both: StudyRecord, record: StudyRecord) -> None:
+    fronts = fronts_by(both, trade_of(both, MACS), STUDY_COLUMN)
+    assert [point.trial for point in fronts["multires"]] == [3, 0, 4]
+    alone = trade_of(make_search(12), MACS).front
+    assert [point.trial - 8 for point in fronts["search"]] == [point.trial for point in alone]
+    assert next(iter(fields_of(both)))["values"] == ["multires", "search"]
+
+
+def test_studies_of_other_data_are_not_compared_in_silence(record: StudyRecord) -> None:
+    other = replace(record, name="other", attrs={**record.attrs, "data": {"musdb18hq": "50 test"}})
+    told = [text_of(found) for found in findings_of(combine([record, other]))]
+    assert told[0] == "The studies multires, other differ in data: their scores do not compare."
+    alike = combine([record, replace(record, name="other")])
+    assert "do not compare" not in text_of(findings_of(alike)[0])
+
+
+def test_studies_must_have_names_of_their_own_and_an_objective_in_common(
+    record: StudyRecord,
+) -> None:
+    with pytest.raises(UsageError, match="given twice"):
+        combine([record, record])
+    other = replace(record, name="other", directions={"parameters": "minimize"})
+    with pytest.raises(UsageError, match="no objective in common"):
+        combine([record, other])
+
+
+def test_an_empty_study_can_be_compared(record: StudyRecord) -> None:
+    combined = combine([replace(make_record([]), name="new"), record])
+    assert len(combined.trials) == 8
+    assert "multires: trial 4" in render(combined)
