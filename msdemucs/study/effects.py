@@ -227,13 +227,24 @@ def _change(contrast: Contrast, cost: "pd.Series[float]") -> float:
 
 
 def _noise(record: StudyRecord, scores: Mapping[str, "pd.Series[float]"]) -> Noise | None:
-    """The spread that `study noise` measured, else that of the arms over their seeds."""
-    measured = record.attrs.get("noise")
-    if isinstance(measured, Mapping):
-        low, value, high = (float(measured[key]) for key in ("low_db", "sigma_db", "high_db"))
-        n_seeds = int(measured["n_seeds"])
-        source = f"{n_seeds} trainings of {measured['spec']}"
-        return Noise(Interval(value, low, high), n_seeds - 1, source)
+    """The spread over seeds: that of `study noise` or of the arms, whichever rests on more."""
+    known = [one for one in (_measured(record), _pooled(scores)) if one is not None]
+    return max(known, key=lambda one: one.degrees, default=None)
+
+
+def _measured(record: StudyRecord) -> Noise | None:
+    """What `study noise` found with trainings of the base."""
+    found = record.attrs.get("noise")
+    if not isinstance(found, Mapping):
+        return None
+    low, value, high = (float(found[key]) for key in ("low_db", "sigma_db", "high_db"))
+    n_seeds = int(found["n_seeds"])
+    source = f"{n_seeds} trainings of {found['spec']}"
+    return Noise(Interval(value, low, high), n_seeds - 1, source)
+
+
+def _pooled(scores: Mapping[str, "pd.Series[float]"]) -> Noise | None:
+    """The spread of every arm over its seeds, pooled."""
     cubes = [_cube(scores, {name: 1.0}) for name in scores]
     means = [mean_of_means(cube.differences) for cube in cubes if cube.n_seeds > 1]
     if not means:

@@ -15,6 +15,7 @@ import optuna
 import pandas as pd
 import sqlalchemy as sql
 from optuna.storages import RDBStorage
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import CreateTable
 
 from msdemucs.study.records import LATER_COLUMNS
@@ -59,9 +60,9 @@ def add(study: optuna.Study, rows: Sequence[Later]) -> None:
         for row in rows:
             study.set_user_attr(f"{PREFIX}{uuid.uuid4()}", asdict(row))
         return
+    _make_table(engine)
     owner = _owner(study)
     with engine.begin() as connection:
-        connection.execute(CreateTable(TABLE, if_not_exists=True))
         for row in rows:
             detail = json.dumps(dict(row.detail), ensure_ascii=False)
             connection.execute(sql.insert(TABLE).values({**asdict(row), **owner, "detail": detail}))
@@ -94,6 +95,22 @@ def remove(study: optuna.Study) -> None:
         return
     with engine.begin() as connection:
         connection.execute(sql.delete(TABLE).where(TABLE.c.study == study.study_name))
+
+
+def _make_table(engine: sql.Engine) -> None:
+    """The table, if it is not there; another process may make it at the same moment.
+
+    Raises:
+        SQLAlchemyError: it cannot be made.
+    """
+    if sql.inspect(engine).has_table(TABLE.name):
+        return
+    try:
+        with engine.begin() as connection:
+            connection.execute(CreateTable(TABLE, if_not_exists=True))
+    except SQLAlchemyError:
+        if not sql.inspect(engine).has_table(TABLE.name):
+            raise
 
 
 def _read(rows: Sequence[Mapping[Any, Any]]) -> Iterator[Later]:

@@ -196,7 +196,7 @@ def test_too_few_seeds_or_tracks_claim_nothing_and_say_the_rule() -> None:
     assert any("8 tracks could" in note for note in found.notes)
 
 
-def test_the_noise_is_pooled_over_arms_unless_it_was_measured() -> None:
+def test_the_noise_is_that_which_rests_on_more_trainings() -> None:
     record = made(Design(), noisy(lambda bits: 0.0, of_seeds=0.2), seeds=8, levels=LEVELS)
     found = effects(record)
     assert found.noise is not None
@@ -204,12 +204,14 @@ def test_the_noise_is_pooled_over_arms_unless_it_was_measured() -> None:
     assert found.noise.source == "5 arms with 8 seeds each, pooled"
     expected = found.noise.sigma.value * math.sqrt(2 / 8)
     assert row(found.table, "a").noise_db == pytest.approx(expected)
-    measured = {"sigma_db": 0.5, "low_db": 0.3, "high_db": 1.0, "n_seeds": 5, "spec": "base"}
+    measured = {"sigma_db": 0.5, "low_db": 0.3, "high_db": 1.0, "n_seeds": 50, "spec": "base"}
+    record.attrs["noise"] = {**measured, "n_seeds": 5}  # type: ignore[index]
+    assert effects(record).noise == found.noise
     record.attrs["noise"] = measured  # type: ignore[index]
     found = effects(record)
     assert found.noise is not None
-    assert (found.noise.sigma.value, found.noise.degrees) == (0.5, 4)
-    assert found.noise.source == "5 trainings of base"
+    assert (found.noise.sigma.value, found.noise.degrees) == (0.5, 49)
+    assert found.noise.source == "50 trainings of base"
 
 
 def test_arms_that_are_missing_leave_their_effects_out() -> None:

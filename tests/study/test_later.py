@@ -1,5 +1,6 @@
 """The side table: rows of finished trials, in a database that stays Optuna's."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import optuna
@@ -9,6 +10,7 @@ from msdemucs.study.later import Later, add, frame_of, remove, rows_of
 from msdemucs.study.load import read_record
 from msdemucs.study.records import LATER_COLUMNS
 from msdemucs.study.storage import open_storage
+from tests.study.postgres import Postgres
 
 ROW = Later(2, "promotion", "usdr_db", 3.25, 0, {"recipe": "long", "steps": 400})
 
@@ -69,5 +71,21 @@ def test_removed_rows_are_gone(tmp_path: Path) -> None:
     study = made(f"sqlite:///{tmp_path / 'a.db'}")
     remove(study)  # without a table
     add(study, [ROW])
+    remove(study)
+    assert rows_of(study) == []
+
+
+def test_processes_may_begin_the_table_at_the_same_moment(postgres: Postgres) -> None:
+    url = postgres.create_database("later")
+    made(url)
+    rows = [Later(trial, "rescore", "usdr_db", 0.5, 0, {"of": "ä"}) for trial in range(8)]
+
+    def work(row: Later) -> None:
+        add(optuna.load_study(study_name="one", storage=open_storage(url)), [row])
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, rows))
+    study = optuna.load_study(study_name="one", storage=open_storage(url))
+    assert sorted(rows_of(study), key=lambda row: row.trial) == rows
     remove(study)
     assert rows_of(study) == []
