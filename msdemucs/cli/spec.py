@@ -79,9 +79,16 @@ def build(
 
 
 @app.command()
-def explain(source: Source, set_: Set = None, sources: Sources = None) -> None:
+def explain(
+    source: Source,
+    set_: Set = None,
+    sources: Sources = None,
+    max_parameters: MaxParameters = None,
+    max_memory: MaxMemory = None,
+) -> None:
     """Print what every level sees and costs; of a refused spec, the change that mends it."""
     spec = _load_or_mend(source, overrides(set_, sources))
+    check_size(plan(spec), _limits(max_parameters, max_memory))
     found = explained(spec)
     print_table(views(found))
     for line in sight(found, spec):

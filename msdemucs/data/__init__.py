@@ -2,6 +2,7 @@
 
 from msdemucs.data.augment import Augmentation
 from msdemucs.data.find import find_tracks
+from msdemucs.data.levels import statistics
 from msdemucs.data.sample import unpack_sample
 from msdemucs.data.segments import Batch, Prefetch, SegmentSampler, drop_short
 from msdemucs.data.synthetic import synthesise
@@ -16,6 +17,7 @@ __all__ = [
     "Track",
     "drop_short",
     "find_tracks",
+    "statistics",
     "synthesise",
     "unpack_sample",
 ]

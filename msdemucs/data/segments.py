@@ -11,8 +11,12 @@ from torch import Tensor
 
 from msdemucs.data.augment import Augmentation
 from msdemucs.data.find import OnError
+from msdemucs.data.levels import statistics
 from msdemucs.data.tracks import Track
 from msdemucs.errors import DataError
+
+BLOCK = 2**20
+"""Samples read at once where a whole track is measured."""
 
 TRIES = 8
 """How often a segment in which nothing sounds is drawn again."""
@@ -46,12 +50,14 @@ class SegmentSampler:
         batch_size: examples a step.
         seed: together with the step it decides everything.
         augmentation: what is done to the stems; None leaves them.
+        normalised: bring each track's mono mixture to zero mean and unit deviation first, stems
+            alike, as Demucs's data does; a track is read as a whole when it is first drawn.
 
     Raises:
         DataError: no track, or one that is shorter than a segment.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (one argument a thing that a recipe may decide)
         self,
         tracks: Sequence[Track],
         *,
@@ -60,15 +66,19 @@ class SegmentSampler:
         batch_size: int,
         seed: int,
         augmentation: Augmentation | None = None,
+        normalised: bool = False,
     ) -> None:
         if not tracks:
             raise DataError("there is no track to train on")
+        if segment_samples < 1:
+            raise DataError("a segment to train on needs at least 1 sample; lengthen the recipe's")
         drop_short(tracks, n_samples=segment_samples)
         self.tracks, self.sources = tuple(tracks), tuple(sources)
         self.segment_samples, self.batch_size = segment_samples, batch_size
         self.seed, self.augmentation = seed, augmentation or Augmentation()
         starts = np.array([track.n_samples - segment_samples + 1 for track in tracks])
         self._shares = starts / starts.sum()
+        self._levels: dict[Track, tuple[float, float]] | None = {} if normalised else None
 
     def batch(self, step: int) -> Batch:
         """The examples of one step.
@@ -104,7 +114,21 @@ class SegmentSampler:
             stems = track.read_sources(track.stems, start=start, n_samples=self.segment_samples)
             if stems.any():
                 break
+        if self._levels is not None:
+            mean, deviation = self._level(track, self._levels)
+            stems = ((stems - mean) / deviation).astype(np.float32)
         return track, stems
+
+    def _level(self, track: Track, known: dict[Track, tuple[float, float]]) -> tuple[float, float]:
+        """Mean and deviation of a track's mono mixture."""
+        if track not in known:
+            starts = range(0, track.n_samples, BLOCK)
+            blocks = (
+                track.read_mixture(start=start, n_samples=min(BLOCK, track.n_samples - start))
+                for start in starts
+            )
+            known[track] = statistics(torch.from_numpy(block) for block in blocks)
+        return known[track]
 
     def _rows(self, track: Track) -> list[list[int]]:
         """Which of a track's stems each source is the sum of."""

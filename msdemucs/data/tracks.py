@@ -117,7 +117,8 @@ class Track:
             n_samples: how many; None reads to the end.
 
         Raises:
-            DataError: a source or a stretch that the track does not have, or a file at fault.
+            DataError: a source or a stretch that the track does not have, a file at fault, or
+                samples that are not finite.
         """
         parts = [self.parts(source) for source in sources]
         names = list(dict.fromkeys(name for group in parts for name in group))
@@ -145,4 +146,14 @@ class Track:
                 path=self.recording.path,
                 track=self.name,
             )
-        return self.recording.read(names, start=start, n_samples=stop - start)
+        found = self.recording.read(names, start=start, n_samples=stop - start)
+        if not np.isfinite(found).all():
+            at = int(np.argmax(~np.isfinite(found).all(axis=(0, 1))))
+            bad = next(n for n, own in zip(names, found, strict=True) if not np.isfinite(own).all())
+            raise DataError(
+                f"“{bad}” has samples that are not finite, the first at "
+                f"{(start + at) / self.sample_rate:.2f} s; mend the file or remove the track",
+                path=self.recording.path,
+                track=self.name,
+            )
+        return found

@@ -16,8 +16,12 @@ FEWEST_FOR_WILCOXON = 6
 """Pairs below which no result of the signed-rank test is below 0.05."""
 
 KEYS = ["group", "track", "source"]
-HARMLESS = ("normalised", "engine")
-"""Parts of a convention that may differ: the first belongs to the weights, engines agree."""
+HARMLESS = ("normalised", "engine", "metrics")
+"""Parts of a convention that may differ: the first belongs to the weights, engines agree, and
+metrics that only one evaluation has are left out."""
+
+NEEDED = {"chunk": "chunked", "window": "bsseval"}
+"""Parts that matter only to a metric."""
 
 
 @dataclass(frozen=True)
@@ -106,10 +110,15 @@ def _check_alike(first: Evaluation, second: Evaluation) -> None:
         UsageError: they may not be.
     """
     conventions = [one.about["convention"] for one in (first, second)]
+    shared = set(conventions[0]["metrics"]) & set(conventions[1]["metrics"])
+    if not shared:
+        raise UsageError("the evaluations have no metric in common")
     unlike = [
         f"{name}: {json.dumps(conventions[0].get(name))} and {json.dumps(conventions[1].get(name))}"
         for name in dict.fromkeys((*conventions[0], *conventions[1]))
-        if name not in HARMLESS and conventions[0].get(name) != conventions[1].get(name)
+        if name not in HARMLESS
+        and (name not in NEEDED or NEEDED[name] in shared)
+        and conventions[0].get(name) != conventions[1].get(name)
     ]
     if unlike:
         raise UsageError("the scores were made under unlike conventions: " + "; ".join(unlike))

@@ -2,6 +2,8 @@
 
 import json
 import math
+import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -40,6 +42,9 @@ FRAMES = ("chunk_sdr_db", *BSS)
 """Columns that the table of frames has too."""
 
 ABOUT, TRACKS, FRAME_TABLE = "about.json", "tracks", "frames"
+TABLES = tuple(f"{name}.{kind}" for name in (TRACKS, FRAME_TABLE) for kind in ("parquet", "csv"))
+SAVED = (*TABLES, "museval", ABOUT)
+"""What an evaluation leaves in its folder."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,8 @@ class Evaluation:
     Attributes:
         about: the convention, what was evaluated, and whatever the caller adds.
         tracks: a row a track and source: group, track, source, the scores, seconds.
-        frames: a row a track, source and frame, where a metric has frames.
+        frames: a row a track, source, metric and frame, where a metric has frames: its number, the
+            seconds at which it starts, its scores.
     """
 
     about: dict[str, Any]
@@ -94,7 +100,7 @@ class Evaluation:
         if len(rows) > 1:
             names = scores_in(self.tracks)
             over = self.tracks.groupby(["group", "track"], sort=False)[names].mean()
-            keys = ["group", "track", "frame"]
+            keys = ["group", "track", "metric", "frame"]
             by_frame = pd.DataFrame()
             if len(self.frames):
                 columns = [name for name in FRAMES if name in self.frames]
@@ -117,18 +123,30 @@ class Evaluation:
         Raises:
             DataError: it cannot be written.
         """
+        partial = folder / ".partial"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            for name, table in ((TRACKS, self.tracks), (FRAME_TABLE, self.frames)):
-                if len(table):
-                    table.to_parquet(folder / f"{name}.parquet", index=False)
-                    table.to_csv(folder / f"{name}.csv", index=False)
-            for path, text in self.museval_json():
-                (folder / "museval" / path).parent.mkdir(parents=True, exist_ok=True)
-                (folder / "museval" / path).write_text(text, encoding="utf-8")
-            (folder / ABOUT).write_text(json.dumps(self.about, indent=1), encoding="utf-8")
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True)
+            self._write(partial)
+            for name in reversed(SAVED):
+                _remove(folder / name)
+            for name in SAVED:  # about.json, which tells that all are there, comes last
+                if (partial / name).exists():
+                    (partial / name).rename(folder / name)
+            partial.rmdir()
         except OSError as error:
+            shutil.rmtree(partial, ignore_errors=True)
             raise DataError(f"cannot be written: {error.strerror}", path=folder) from None
+
+    def _write(self, folder: Path) -> None:
+        for name, table in ((TRACKS, self.tracks), (FRAME_TABLE, self.frames)):
+            if len(table):
+                table.to_parquet(folder / f"{name}.parquet", index=False)
+                table.to_csv(folder / f"{name}.csv", index=False)
+        for path, text in self.museval_json():
+            (folder / "museval" / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / "museval" / path).write_text(text, encoding="utf-8")
+        (folder / ABOUT).write_text(json.dumps(self.about, indent=1), encoding="utf-8")
 
     def museval_json(self) -> Iterator[tuple[Path, str]]:
         """Museval's own files: split/TRACK.json and its text."""
@@ -137,44 +155,65 @@ class Evaluation:
         from museval import TrackStore
 
         window = float(self.about["convention"]["window"])
-        for name, own in self.frames.groupby("track", sort=False):
-            store = TrackStore(str(name), win=window, hop=window)
+        frames = self.frames[self.frames.metric == "bsseval"]
+        names = frames[["group", "track"]].drop_duplicates().track.tolist()
+        for (group, track), own in frames.groupby(["group", "track"], sort=False):
+            store = TrackStore(str(track), win=window, hop=window)
             for source, rows in own.groupby("source", sort=False):
                 values = {
                     key: rows[column].tolist()
                     for key, column in zip(("SDR", "ISR", "SIR", "SAR"), BSS, strict=True)
                 }
                 store.add_target(str(source), values)
-            yield Path("test") / f"{str(name).replace('/', '_')}.json", store.json
+            name = str(track) if names.count(track) == 1 else f"{group} - {track}"
+            yield Path("test") / f"{name.replace('/', '_')}.json", store.json
+
+
+def _remove(path: Path) -> None:
+    """A file or a folder that may not be there."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def check_folder(folder: Path) -> None:
-    """Nothing, for a place where an evaluation may be saved.
+    """Nothing, for a place where an evaluation can be saved; it is made when it is not there.
 
     Raises:
+        DataError: it cannot be written.
         UsageError: it holds something else.
     """
-    if folder.exists() and not (folder / ABOUT).is_file():
-        if folder.is_dir() and not any(folder.iterdir()):
-            return
+    is_free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+    if not is_free and not (folder / ABOUT).is_file():
         raise UsageError(f"{folder} is there already and holds no evaluation")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise DataError(f"cannot be written: {error.strerror}", path=folder) from None
 
 
 def load_evaluation(folder: Path) -> Evaluation:
     """An evaluation that was saved.
 
     Raises:
+        DataError: it is damaged.
         UsageError: the folder holds none.
     """
     if not (folder / ABOUT).is_file():
         raise UsageError(f"{folder} holds no evaluation: there is no {ABOUT}")
-    about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
     frames = folder / f"{FRAME_TABLE}.parquet"
-    return Evaluation(
-        about,
-        pd.read_parquet(folder / f"{TRACKS}.parquet"),
-        pd.read_parquet(frames) if frames.is_file() else pd.DataFrame(),
-    )
+    try:
+        return Evaluation(
+            json.loads((folder / ABOUT).read_text(encoding="utf-8")),
+            pd.read_parquet(folder / f"{TRACKS}.parquet"),
+            pd.read_parquet(frames) if frames.is_file() else pd.DataFrame(),
+        )
+    except (OSError, ValueError) as error:  # pyarrow's errors are of these kinds
+        message = f"the evaluation is damaged: {str(error).splitlines()[0]}; make it again"
+        raise DataError(message, path=folder) from None
 
 
 class Separated(NamedTuple):
@@ -237,12 +276,17 @@ def evaluate(
     Raises:
         DataError: a track that cannot be read, without on_error; or none that can.
         MsdemucsError: an estimate that is not finite.
+        UsageError: two tracks of one name in one data set.
     """
     convention = convention or Convention()
     listener = listener or Listener()
     rows: list[dict[str, object]] = []
     frames: list[dict[str, object]] = []
+    seen: set[tuple[str, str]] = set()
     for track in tracks:
+        if (track.group, track.name) in seen:
+            raise UsageError(f"“{track.name}” of {track.group} is given twice")
+        seen.add((track.group, track.name))
         try:
             found = _separate(model, track, convention, batch_size)
         except DataError as error:
@@ -305,34 +349,37 @@ def _score(
     for index, source in enumerate(sources):
         reference, estimate = found.references[index], found.estimates[index]
         row: dict[str, object] = {"group": track.group, "track": track.name, "source": source}
-        by_frame: dict[str, list[float]] = {}
         if "usdr" in convention.metrics:
             row["usdr_db"] = _number(usdr_db(reference, estimate))
         if "sisdr" in convention.metrics:
             row["si_sdr_db"] = _number(si_sdr_db(reference, estimate))
+        where = dict(row)
         if "chunked" in convention.metrics:
             size = max(1, round(convention.chunk * track.sample_rate))
             chunks = chunk_sdrs_db(reference, estimate, chunk_samples=size)
-            by_frame["chunk_sdr_db"] = [_number(value) for value in chunks]
+            values = {"chunk_sdr_db": [_number(value) for value in chunks]}
+            row |= _medians(values)
+            frames += _frame_rows(where, "chunked", convention.chunk, values)
         if bss is not None:
-            by_frame |= {name: one[index].tolist() for name, one in zip(BSS, bss, strict=True)}
-        row |= {name: _median(values) for name, values in by_frame.items()}
+            values = {name: one[index].tolist() for name, one in zip(BSS, bss, strict=True)}
+            row |= _medians(values)
+            frames += _frame_rows(where, "bsseval", convention.window, values)
         rows.append({**row, "seconds": found.seconds})
-        frames += _frame_rows(row, by_frame)
     return rows, frames
 
 
 def _frame_rows(
-    row: dict[str, object], by_frame: dict[str, list[float]]
+    row: dict[str, object], metric: str, seconds: float, values: dict[str, list[float]]
 ) -> Iterator[dict[str, object]]:
-    """A row a frame; a metric with fewer frames than another has NaN in the others."""
-    count = max((len(values) for values in by_frame.values()), default=0)
+    """A row a frame of a metric."""
     where = {key: row[key] for key in ("group", "track", "source")}
-    for frame in range(count):
-        values = {
-            name: own[frame] if frame < len(own) else math.nan for name, own in by_frame.items()
-        }
-        yield {**where, "frame": frame, **values}
+    for frame, scores in enumerate(zip(*values.values(), strict=True)):
+        begins = {"metric": metric, "frame": frame, "start": frame * seconds}
+        yield {**where, **begins, **dict(zip(values, scores, strict=True))}
+
+
+def _medians(values: dict[str, list[float]]) -> dict[str, float]:
+    return {name: _median(own) for name, own in values.items()}
 
 
 def _bsseval(found: Separated, convention: Convention, say: Callable[[str], None]) -> BssEval:

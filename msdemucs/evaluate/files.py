@@ -9,6 +9,7 @@ from typing import Literal
 import soundfile
 from torch import Tensor
 
+from msdemucs.data import statistics
 from msdemucs.errors import DataError, UsageError
 from msdemucs.evaluate.audio import AudioSource, check_audio
 from msdemucs.evaluate.overlap_add import separate_blocks
@@ -18,7 +19,6 @@ from msdemucs.evaluate.separation import (
     Separation,
     check_stems,
     needs_mixture,
-    statistics,
     stems_of,
 )
 from msdemucs.measure import autocast
@@ -43,8 +43,8 @@ class Output:
 
     Attributes:
         folder: gets a file a stem.
-        stems: sources of the model, or "accompaniment": the sum of all that is not vocals, or the
-            mixture without the vocals where the model knows nothing else.
+        stems: sources of the model, or "accompaniment": the sum of all that is not vocals, or, of
+            a model that does not estimate all stems, the mixture without its vocals.
         format: of the files.
         depth: "same" as the file's that was separated (16-bit integers for one that has no such
             depth), int16, int24 or float.

@@ -1,7 +1,6 @@
 """A whole mixture separated: normalised as its weights need it, given as stems by name."""
 
-import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from msdemucs.data import statistics
 from msdemucs.errors import UsageError
 from msdemucs.evaluate.audio import read_mixture
 from msdemucs.evaluate.overlap_add import Chunking, InMemory, Weighting, separate_blocks
@@ -20,8 +20,6 @@ from msdemucs.model.weights import load_weights, read_about
 
 ACCOMPANIMENT = "accompaniment"
 
-EPSILON = 1e-8
-
 OnChunks = Callable[[int, int], None]
 
 
@@ -31,7 +29,7 @@ def check_stems(stems: Sequence[str], sources: Sequence[str]) -> None:
     Raises:
         UsageError: one that it cannot.
     """
-    can_accompany = ACCOMPANIMENT in sources or "vocals" in sources
+    can_accompany = ACCOMPANIMENT in sources or "vocals" in sources  # else nobody knows it
     known = [*sources, *([ACCOMPANIMENT] if can_accompany and ACCOMPANIMENT not in sources else [])]
     for stem in stems:
         if stem not in known:
@@ -40,7 +38,7 @@ def check_stems(stems: Sequence[str], sources: Sequence[str]) -> None:
 
 def needs_mixture(stems: Sequence[str], sources: Sequence[str]) -> bool:
     """Whether a stem is what an estimate leaves of the mixture."""
-    return any(stem not in sources for stem in stems) and set(sources) == {"vocals"}
+    return any(stem not in sources for stem in stems) and "other" not in sources
 
 
 def stems_of(
@@ -62,28 +60,13 @@ def stems_of(
         if stem in sources:
             found.append(estimates[sources.index(stem)])
             continue
-        others = [index for index, source in enumerate(sources) if source != "vocals"]
-        if mixture is None or others:
+        if "other" in sources:  # which is what no other source is, so that they are all there
+            others = [index for index, source in enumerate(sources) if source != "vocals"]
             found.append(estimates[others].sum(0))
         else:
+            assert mixture is not None
             found.append(mixture - estimates[sources.index("vocals")])
     return torch.stack(found)
-
-
-def statistics(blocks: Iterable[Float[Tensor, "A N"]]) -> tuple[float, float]:
-    """Mean and deviation of the mono mixture, as Demucs normalises each track.
-
-    Source: shared/systems/base.md, section 8.1.
-    """
-    count, total, squares = 0, 0.0, 0.0
-    for block in blocks:
-        mono = block.mean(0).double()
-        count += mono.numel()
-        total += float(mono.sum())
-        squares += float(mono.square().sum())
-    mean = total / count
-    variance = max(0.0, squares - count * mean**2) / max(1, count - 1)
-    return mean, math.sqrt(variance) + EPSILON
 
 
 @dataclass(frozen=True)
@@ -152,7 +135,9 @@ def separate(  # noqa: PLR0913 (one argument a thing that a user may decide)
     Args:
         model: a built model, or weights: a safetensors file or a name in the folder of weights.
         audio: a waveform at the model's rate and of its channels, or an audio file of any rate.
-        stems: sources of the model, or "accompaniment"; None gives all sources.
+        stems: sources of the model, or "accompaniment": the sum of all but the vocals, or, of a
+            model that does not estimate all stems, the mixture without its vocals; None gives all
+            sources.
         segment: seconds of a chunk; None takes the spec's.
         overlap: share of a chunk that the next one repeats; in [0, 1).
         weighting: "triangle", as Demucs, or "fade", as torchaudio's tutorial; see `Chunking`.

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from msdemucs.data.tracks import Track
 from msdemucs.errors import DataError, MsdemucsError
-from msdemucs.evaluate.overlap_add import separate_waveform
+from msdemucs.evaluate.overlap_add import Chunking
 from msdemucs.evaluate.sdr import usdr_db
+from msdemucs.evaluate.separation import separate_mixture
 from msdemucs.measure.inference import wait_for
 from msdemucs.model import Separator
 
@@ -48,8 +49,8 @@ def evaluate_tracks(
     model: Separator,
     tracks: Iterable[Track],
     *,
-    overlap: float = 0.25,
-    batch_size: int = 4,
+    chunking: Chunking | None = None,
+    normalised: bool = False,
     on_track: OnTrack | None = None,
     on_error: OnError | None = None,
 ) -> list[Score]:
@@ -61,8 +62,8 @@ def evaluate_tracks(
     Args:
         model: used in evaluation mode; its modes are restored.
         tracks: of the spec's sample rate and channels, with its sources.
-        overlap: the fraction of a chunk shared with the next; in [0, 1).
-        batch_size: chunks at a time.
+        chunking: None takes chunks of the spec's segment, four at a time.
+        normalised: as for `separate_mixture`.
         on_track: is told of each track that is done, with its scores.
         on_error: is told of each track that cannot be read, which is then left out; None raises.
 
@@ -72,9 +73,10 @@ def evaluate_tracks(
         UsageError: an argument outside its range.
     """
     scores: list[Score] = []
+    chunking = chunking or Chunking(model.spec.n_samples)
     for track in tracks:
         try:
-            own = _score(model, track, overlap=overlap, batch_size=batch_size)
+            own = _score(model, track, chunking, normalised=normalised)
         except DataError as error:
             if on_error is None:
                 raise
@@ -86,7 +88,7 @@ def evaluate_tracks(
     return scores
 
 
-def _score(model: Separator, track: Track, *, overlap: float, batch_size: int) -> list[Score]:
+def _score(model: Separator, track: Track, chunking: Chunking, *, normalised: bool) -> list[Score]:
     """The scores of one track, a row a source.
 
     Raises:
@@ -96,9 +98,7 @@ def _score(model: Separator, track: Track, *, overlap: float, batch_size: int) -
     spec = model.spec
     mixture = torch.from_numpy(track.read_mixture())
     start = time.perf_counter()
-    estimates = separate_waveform(
-        model, mixture, segment_samples=spec.n_samples, overlap=overlap, batch_size=batch_size
-    )
+    estimates = separate_mixture(model, mixture, normalised=normalised, chunking=chunking)
     wait_for(estimates.device)
     seconds = time.perf_counter() - start
     scores = []

@@ -1,6 +1,7 @@
 """Weights in safetensors, with the spec in the file's metadata: one file is one model."""
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +48,27 @@ def save_weights(
     metadata = {"format": FORMAT, **{key: json.dumps(value) for key, value in about.items()}}
     partial = path.with_suffix(".partial")
     save_model(model, str(partial), metadata=metadata)  # what is shared is written once
+    _settle(partial)
     partial.replace(path)
+
+
+def _settle(path: Path) -> None:
+    """Equal models in equal bytes, which all may read who may read other new files.
+
+    The library writes the header's entries in an order of chance, and for the owner's eyes alone.
+    """
+    with path.open("r+b") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(size))
+        header["__metadata__"] = dict(sorted(header.get("__metadata__", {}).items()))
+        tensors = sorted(header.items(), key=lambda item: item[1].get("data_offsets", [0, 0]))
+        ordered = json.dumps(dict(tensors), separators=(",", ":"), ensure_ascii=False).encode()
+        if len(ordered) <= size:  # always, unless the library begins to write other JSON
+            file.seek(8)
+            file.write(ordered.ljust(size))
+    mask = os.umask(0)
+    os.umask(mask)
+    path.chmod(0o666 & ~mask)
 
 
 def read_about(path: Path) -> About:

@@ -18,6 +18,7 @@ from safetensors.torch import load_model, save_model
 from torch import nn
 
 from msdemucs.errors import CheckpointError
+from msdemucs.model import Separator, save_weights
 
 NAME = re.compile(r"step-(\d{8})")
 WEIGHTS, STATE = "weights.safetensors", "state.pt"
@@ -63,7 +64,10 @@ class Checkpoints:
         try:
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True)
-            save_model(model, str(partial / WEIGHTS))
+            if isinstance(model, Separator):  # a file like any other of ours
+                save_weights(model, partial / WEIGHTS, normalised=bool(state.get("normalised")))
+            else:
+                save_model(model, str(partial / WEIGHTS))
             torch.save(dict(state), partial / STATE)
             for name in (WEIGHTS, STATE):
                 flush(partial / name)

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import torch
@@ -65,12 +66,14 @@ class Progress:
         accumulate: parts of a batch.
         best: (step, dB) of the best validation.
         overflows: steps in a row whose scaled gradients were not finite.
+        loss: of that step.
     """
 
     step: int
     accumulate: int
     best: tuple[int, float] | None = None
     overflows: int = 0
+    loss: float = math.nan
     curve: list[tuple[int, float]] = field(default_factory=list)
 
 
@@ -104,21 +107,38 @@ class Run:
         self.resume()
         begin = saved = time.perf_counter()
         last = min(self.recipe.n_steps, self.session.until or self.recipe.n_steps)
-        with Interrupts() as interrupts:
+        is_shared = self.fabric.world_size > 1
+        with Interrupts() as interrupts, interrupts.held() if is_shared else nullcontext():
             try:
                 for step in range(self.at.step + 1, last + 1):
-                    with interrupts.held():
+                    with nullcontext() if is_shared else interrupts.held():
                         self.step(step, begin)
                         self.validate(step)
                         if step == last or self.is_due(step, time.perf_counter() - saved):
                             self.save()
                             saved = time.perf_counter()
+                    if is_shared:
+                        self.stop_together(interrupts)
             except KeyboardInterrupt:
                 self.save()
                 raise
         at = self.at
         seconds = time.perf_counter() - begin
-        return Training(tuple(at.curve), seconds, at.step, at.best, at.accumulate, self.average)
+        return Training(
+            tuple(at.curve), seconds, at.step, at.loss, at.best, at.accumulate, self.average
+        )
+
+    def stop_together(self, interrupts: Interrupts) -> None:
+        """Nothing, while no process was asked to stop: all stop after the same step.
+
+        Raises:
+            KeyboardInterrupt: one was.
+        """
+        asked = torch.tensor(float(interrupts.number if interrupts.is_pending else 0))
+        number = self.fabric.all_reduce(asked.to(self.fabric.device), reduce_op="max")
+        assert isinstance(number, Tensor)
+        if number:
+            raise KeyboardInterrupt(int(number))
 
     def is_due(self, step: int, seconds: float) -> bool:
         """Whether a step's checkpoint is wanted."""
@@ -148,6 +168,7 @@ class Run:
             self.average.update(step)
         self.at.step = step
         self.at.curve.append((step, loss))
+        self.at.loss = loss
         now = time.perf_counter()
         n_samples = batch.mixture.shape[0] * batch.mixture.shape[-1]
         speed = n_samples / (now - before)
@@ -305,6 +326,8 @@ class Run:
             "optimiser": self.optimiser.state_dict(),
             "random": torch.get_rng_state(),
             "accumulate": at.accumulate,
+            "normalised": self.session.normalised,
+            "loss": at.loss,
             "overflows": at.overflows,
             "precision": self.fabric.strategy.precision.state_dict(),
         }
@@ -330,5 +353,5 @@ class Run:
         if self.average:
             self.average.load_state_dict(state["average"])
         best = (state["best"], state["best_db"]) if "best" in state else None
-        self.at = Progress(step, state["accumulate"], best, state["overflows"])
+        self.at = Progress(step, state["accumulate"], best, state["overflows"], state["loss"])
         self.session.say(f"going on after step {step}")

@@ -13,6 +13,8 @@ from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 from torch import Tensor, nn
 
+from msdemucs.errors import UsageError
+from msdemucs.spec import nearest
 from msdemucs.spec.kinds import Kind
 
 Estimates = Float[Tensor, "B S A N"]
@@ -121,13 +123,29 @@ def _(options: MultiResolutionSTFT, estimates: Estimates, references: Estimates)
     return total / len(options.n_ffts)
 
 
+def check_weights(weights: Mapping[str, float], sources: Sequence[str]) -> None:
+    """Nothing, for weights of sources that are estimated.
+
+    Raises:
+        UsageError: a weight of what is no source.
+    """
+    for name in weights:
+        if name not in sources:
+            raise UsageError(
+                f"source_weights: there is no source “{name}”; {nearest(name, sources)}"
+            )
+
+
 class Loss(nn.Module):
     """Σ over kinds of weight × the weighted mean over sources of the mean over items.
 
     Args:
         kinds: losses to add.
         sources: names of the sources, in the estimates' order.
-        weights: of sources by name; None, or a name that is not there: 1.
+        weights: of sources by name; 1 for those that it does not name.
+
+    Raises:
+        UsageError: a weight of what is no source.
     """
 
     weights: Tensor
@@ -140,6 +158,7 @@ class Loss(nn.Module):
     ) -> None:
         super().__init__()
         self.kinds = tuple(kinds)
+        check_weights(weights or {}, sources)
         shares = torch.tensor([(weights or {}).get(source, 1.0) for source in sources])
         self.register_buffer("weights", shares / shares.sum())
 

@@ -16,11 +16,13 @@ from msdemucs.errors import CheckpointError, DataError, UsageError
 from msdemucs.evaluate import evaluate_tracks
 from msdemucs.measure import machine
 from msdemucs.model import Separator, build, load_weights, save_weights
-from msdemucs.spec import Spec, dump_spec, spec_hash
+from msdemucs.model.weights import About, read_about
+from msdemucs.spec import Spec, diff_specs, dump_spec, spec_hash
 from msdemucs.train.checkpoints import Checkpoints, flush, write_text
 from msdemucs.train.devices import fabric_for
 from msdemucs.train.logs import CsvLog, Log, TensorBoardLog
 from msdemucs.train.loop import train
+from msdemucs.train.losses import check_weights
 from msdemucs.train.recipe import Recipe, augmentation
 from msdemucs.train.session import Session, StepReport, Training
 
@@ -125,14 +127,15 @@ def run(asked: Asked, folder: Path, means: Means | None = None) -> Finished:
             f"{asked.recipe.accumulate} parts"
         )
     fabric.launch()
+    torch.manual_seed(asked.seed)
+    check_weights(asked.recipe.source_weights or {}, asked.spec.sources)
+    model, about = first_model(asked)
     if fabric.is_global_zero:
         begin(asked, folder, (*tracks, *held_out))
     fabric.barrier()
-    if (folder / RESULT).is_file():
+    if (folder / RESULT).is_file() and (folder / WEIGHTS).is_file():
         result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
         return Finished(folder / WEIGHTS, result, True, fabric.is_global_zero)
-    torch.manual_seed(asked.seed)
-    model = first_model(asked)
     checkpoints = Checkpoints(folder / "checkpoints")
     saved = checkpoints.steps()
     means = means if fabric.is_global_zero else replace(means, **SILENT)
@@ -141,13 +144,14 @@ def run(asked: Asked, folder: Path, means: Means | None = None) -> Finished:
         device=means.device,
         fabric=fabric,
         checkpoints=checkpoints,
-        validate=partial(score, tracks=held_out) if held_out else None,
+        validate=partial(score, tracks=held_out, normalised=about.normalised) if held_out else None,
         auto_batch=means.auto_batch,
+        normalised=about.normalised,
         on_step=partial(_tell, [*(log.step for log in logs), means.on_step]),
         on_validation=partial(_tell, [*(log.score for log in logs), means.on_validation]),
         say=means.say,
     )
-    sampler = Prefetch(sampler_of(asked, tracks), last=asked.recipe.n_steps)
+    sampler = Prefetch(sampler_of(asked, tracks, about), last=asked.recipe.n_steps)
     try:
         done = train(model, sampler, asked.recipe, session)
     finally:
@@ -155,7 +159,7 @@ def run(asked: Asked, folder: Path, means: Means | None = None) -> Finished:
         for log in logs:
             log.close()
     if fabric.is_global_zero:
-        return finish(model, done, folder)
+        return finish(model, done, folder, about)
     return Finished(folder / WEIGHTS, is_main=False)
 
 
@@ -198,7 +202,7 @@ def gather(asked: Asked, say: Callable[[str], None]) -> tuple[list[Track], list[
     return tracks[: len(tracks) - held], tracks[len(tracks) - held :]
 
 
-def sampler_of(asked: Asked, tracks: Sequence[Track]) -> SegmentSampler:
+def sampler_of(asked: Asked, tracks: Sequence[Track], about: About) -> SegmentSampler:
     """Where the run's batches come from."""
     spec, recipe = asked.spec, asked.recipe
     return SegmentSampler(
@@ -208,21 +212,29 @@ def sampler_of(asked: Asked, tracks: Sequence[Track]) -> SegmentSampler:
         batch_size=recipe.batch_size,
         seed=asked.seed,
         augmentation=augmentation(recipe),
+        normalised=about.normalised,
     )
 
 
-def first_model(asked: Asked) -> Separator:
-    """The model before its first step.
+def first_model(asked: Asked) -> tuple[Separator, About]:
+    """The model before its first step, and what the weights that it begins with say.
 
     Raises:
-        UsageError: weights of another architecture.
+        DataError: a file that holds no weights of ours.
+        UsageError: no such file, or weights of another architecture.
     """
     if asked.weights is None:
-        return build(asked.spec)
-    model = load_weights(asked.weights)
-    if spec_hash(model.spec) != spec_hash(asked.spec):
-        raise UsageError(f"{asked.weights}: holds weights of another spec, {model.spec.name}")
-    return model
+        return build(asked.spec), About(asked.spec)
+    if not asked.weights.is_file():
+        raise UsageError(f"{asked.weights}: there is no such file of weights")
+    about = read_about(asked.weights)
+    if spec_hash(about.spec) != spec_hash(asked.spec):
+        changes = ", ".join(diff_specs(about.spec, asked.spec))
+        raise UsageError(
+            f"{asked.weights}: holds weights of another spec, {about.spec.name}, which differs in "
+            f"{changes}"
+        )
+    return load_weights(asked.weights), about
 
 
 def describe(asked: Asked, tracks: Sequence[Track]) -> dict[str, object]:
@@ -260,12 +272,17 @@ def begin(asked: Asked, folder: Path, tracks: Sequence[Track]) -> None:
                 "same:\n" + "\n".join(f"  {change}" for change in changes)
             )
         return
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and not _is_free(folder):
         raise UsageError(f"{folder} is there already and holds no run")
     folder.mkdir(parents=True, exist_ok=True)
     data = [str(root) for root in asked.data]
     about = {"asked": wanted, "data": data, "machine": machine()}
     write_text(path, json.dumps(about, indent=1))
+
+
+def _is_free(folder: Path) -> bool:
+    """Whether a folder holds nothing but what a kill left of its first file."""
+    return folder.is_dir() and all(one.name == f"{ASKED}.partial" for one in folder.iterdir())
 
 
 def differences(before: object, after: object, field: str = "") -> list[str]:
@@ -290,14 +307,15 @@ def open_logs(folder: Path, step: int, means: Means) -> list[Log]:
     return logs
 
 
-def score(model: nn.Module, tracks: Sequence[Track]) -> float:
+def score(model: nn.Module, tracks: Sequence[Track], *, normalised: bool) -> float:
     """The mean uSDR of the held-out tracks over sources and tracks, in dB."""
     assert isinstance(model, Separator)
-    found = [row.usdr_db for row in evaluate_tracks(model, tracks) if row.usdr_db is not None]
+    rows = evaluate_tracks(model, tracks, normalised=normalised)
+    found = [row.usdr_db for row in rows if row.usdr_db is not None]
     return sum(found) / len(found) if found else float("nan")
 
 
-def finish(model: Separator, done: Training, folder: Path) -> Finished:
+def finish(model: Separator, done: Training, folder: Path, about: About) -> Finished:
     """Write the weights and the result.
 
     Raises:
@@ -306,11 +324,11 @@ def finish(model: Separator, done: Training, folder: Path) -> Finished:
     if done.average:
         done.average.apply()
     try:
-        save_weights(model, folder / WEIGHTS)
+        save_weights(model, folder / WEIGHTS, origin=about.origin, normalised=about.normalised)
         flush(folder / WEIGHTS)
         result: dict[str, object] = {
             "steps": done.step,
-            "loss": done.curve[-1][1] if done.curve else None,
+            "loss": done.loss,
             "best_validation": done.best,
             "accumulate": done.accumulate,
             "seconds_of_last_call": done.seconds,

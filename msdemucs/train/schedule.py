@@ -54,9 +54,9 @@ class Restarts(ScheduleOptions):
     """
 
     kind: Literal["restarts"] = "restarts"
-    cycles: Annotated[int, Field(ge=1)] = 2
+    cycles: Annotated[int, Field(ge=1, le=100)] = 2
     """How many in all."""
-    growth: Annotated[float, Field(gt=0)] = 2.0
+    growth: Annotated[float, Field(ge=0.01, le=100)] = 2.0
     """How many times as long as the last each is."""
 
     def share(self, done: int, of: int) -> float:

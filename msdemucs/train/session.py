@@ -1,5 +1,6 @@
 """What surrounds a training run: where batches come from, who listens, what it leaves."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -49,6 +50,7 @@ class Training:
         curve: (step, loss) of every step that this call made.
         seconds: wall time of this call.
         step: the last that was made.
+        loss: of that step.
         best: (step, dB) of the best validation, if there was one.
         accumulate: parts in which batches went through the model at the end.
         average: the moving average of the weights, where the recipe wants one.
@@ -57,6 +59,7 @@ class Training:
     curve: tuple[tuple[int, float], ...]
     seconds: float
     step: int
+    loss: float = math.nan
     best: tuple[int, float] | None = None
     accumulate: int = 1
     average: MovingAverage | None = None
@@ -77,6 +80,7 @@ class Session:
         validate: scores the model, in dB; called as the recipe's validation says.
         until: the step after which to stop for now; None for the recipe's last.
         auto_batch: whether a batch that does not fit goes through in more parts.
+        normalised: whether the sampler's tracks are normalised, which checkpoints then say.
         on_step: is told of each step.
         on_validation: is told of each score: its step and dB.
         say: is told what else a user should know, a line at a time.
@@ -88,6 +92,7 @@ class Session:
     validate: Callable[[nn.Module], float] | None = None
     until: int | None = None
     auto_batch: bool = False
+    normalised: bool = False
     on_step: Callable[[StepReport], None] = _nothing
     on_validation: Callable[[int, float], None] = _nothing
     say: Callable[[str], None] = _nothing

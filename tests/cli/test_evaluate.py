@@ -95,7 +95,7 @@ def test_the_tutorials_pipeline_is_one_command(
     shown = ["--plots", "Ann - One", "--excerpt", "2-7", "-o", "tutorial"]
     call("hdemucs_high.safetensors", "--data", "tracks", *asked, *shown)
     frames = (tmp_path / "tutorial" / "frames.csv").read_text().splitlines()
-    assert frames[0] == "group,track,source,frame,chunk_sdr_db"
+    assert frames[0] == "group,track,source,metric,frame,start,chunk_sdr_db"
     assert len(frames) == 1 + 4 * 2  # sources × whole excerpts of 5 s
     pictures = sorted(path.name for path in (tmp_path / "tutorial" / "excerpts").glob("*.png"))
     assert pictures == [f"Ann - One - {s}.png" for s in ("bass", "drums", "other", "vocals")]

@@ -55,3 +55,15 @@ def test_a_stretch_outside_the_track_is_refused(track: Track, start: int, n_samp
 def test_an_unknown_source_names_those_that_exist(track: Track) -> None:
     with pytest.raises(DataError, match="no source “guitar”; it has drums, bass, other, vocals"):
         track.read_sources(["guitar"])
+
+
+def test_samples_that_are_not_finite_are_named_with_their_file_and_time(root: Path) -> None:
+    path = root / "test" / "Cem - Three" / "bass.wav"
+    waveform, rate = soundfile.read(path)
+    waveform[3000, 1] = np.nan
+    soundfile.write(path, waveform, rate, subtype="FLOAT")
+    track = find_tracks(root, split="test")[0]
+    with pytest.raises(DataError, match=r"“bass” has samples .* the first at 0\.07 s") as error:
+        track.read_sources(["drums", "bass"], start=1000)
+    assert error.value.track == "Cem - Three"
+    assert track.read_sources(["drums", "bass"], n_samples=3000).any()

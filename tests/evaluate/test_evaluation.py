@@ -63,7 +63,7 @@ def test_every_metric_is_computed_on_whole_tracks_under_its_own_name() -> None:
     # a mixture with a gain has no artefacts: its SAR is the rounding of float32
     for name, scores in zip(BSS[:3], bss[:3], strict=True):
         assert row[name] == pytest.approx(float(np.median(scores[1])), abs=1e-3)
-    own = found.frames.query("track == 'A - 1' and source == 'source1'")
+    own = found.frames.query("track == 'A - 1' and source == 'source1' and metric == 'bsseval'")
     assert own.frame.tolist() == [0, 1, 2, 3]
     np.testing.assert_allclose(own.sdr_bsseval_db, bss.sdr[1], atol=1e-3)
 
@@ -77,7 +77,7 @@ def test_statistics_over_tracks_and_over_frames_have_their_own_names() -> None:
     assert summary.loc["source0", "sdr_bsseval_db.median"] == pytest.approx(
         of.sdr_bsseval_db.median()
     )
-    frames = found.frames[found.frames.source == "source0"].sdr_bsseval_db
+    frames = found.frames[found.frames.source == "source0"].sdr_bsseval_db.dropna()
     assert summary.loc["source0", "sdr_bsseval_db.frames_mean"] == pytest.approx(frames.mean())
     assert summary.loc["source0", "sdr_bsseval_db.frames_std"] == pytest.approx(frames.std())
     by_track = found.tracks.groupby("track").usdr_db.mean()
@@ -99,6 +99,54 @@ def test_what_is_saved_is_read_again(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(again.tracks, found.tracks)
     pd.testing.assert_frame_equal(again.frames, found.frames)
     assert len(pd.read_csv(tmp_path / "a" / "tracks.csv")) == 4
+
+
+def test_frames_of_unlike_lengths_are_kept_apart(tmp_path: Path) -> None:
+    found = scored(chunk=0.025)
+    chunked = found.frames[found.frames.metric == "chunked"]
+    bss = found.frames[found.frames.metric == "bsseval"]
+    assert (len(chunked), len(bss)) == (2 * 2 * 8, 2 * 2 * 4)
+    assert chunked.start.tolist()[:3] == pytest.approx([0, 0.025, 0.05])
+    assert not chunked.chunk_sdr_db.isna().any()
+    assert not bss.sdr_bsseval_db.isna().any()
+    found.save(tmp_path / "a")
+    (text, *_) = [path.read_text() for path in (tmp_path / "a" / "museval").glob("*/*.json")]
+    assert [len(target["frames"]) for target in json.loads(text)["targets"]] == [4, 4]
+
+
+def test_an_evaluation_that_is_there_already_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    scored().save(tmp_path)
+    scored(metrics=("usdr",)).save(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "about.json",
+        "tracks.csv",
+        "tracks.parquet",
+    ]
+    assert load_evaluation(tmp_path).frames.empty
+
+
+def test_a_damaged_evaluation_is_named(tmp_path: Path) -> None:
+    scored(metrics=("usdr",)).save(tmp_path)
+    (tmp_path / "tracks.parquet").unlink()
+    with pytest.raises(DataError, match="the evaluation is damaged: "):
+        load_evaluation(tmp_path)
+    (tmp_path / "about.json").write_text("{")
+    with pytest.raises(DataError, match="the evaluation is damaged: "):
+        load_evaluation(tmp_path)
+
+
+def test_a_place_that_cannot_be_written_is_told_before_anything_is_separated(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="cannot be written"):
+        check_folder(tmp_path / "file" / "x")
+
+
+def test_a_track_that_is_given_twice_is_refused() -> None:
+    one = two_tracks()[0]
+    with pytest.raises(UsageError, match="“A - 1” of toy is given twice"):
+        evaluate(Scale(1.0, 1.0), [one, one])  # type: ignore[list-item]
 
 
 def test_musevals_own_tools_read_the_scores(tmp_path: Path) -> None:

@@ -104,6 +104,14 @@ def test_the_accompaniment_is_the_sum_of_all_but_the_vocals(model: Separator) ->
     )
 
 
+def test_the_accompaniment_of_a_model_that_knows_few_stems_is_the_rest_of_the_mixture() -> None:
+    spec = small("htdemucs", {"segment": 0.5, "sources": ["drums", "vocals"]})
+    model = build(spec)
+    mixture = noise(model)
+    found = separate(model, mixture, stems=["vocals", "accompaniment"])
+    torch.testing.assert_close(found["accompaniment"], mixture - found["vocals"])
+
+
 def test_normalised_weights_do_not_mind_how_loud_a_track_is(model: Separator) -> None:
     mixture = noise(model)
     quiet = separate(model, mixture, normalised=True)["bass"]

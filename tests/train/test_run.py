@@ -15,11 +15,13 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
+from msdemucs.data import find_tracks
 from msdemucs.errors import DataError, UsageError
-from msdemucs.model import load_weights
-from msdemucs.spec import Spec, dump_spec
+from msdemucs.model import build, load_weights, save_weights
+from msdemucs.model.weights import read_about
+from msdemucs.spec import Spec, dump_spec, spec_hash
 from msdemucs.train.logs import read
-from msdemucs.train.run import Asked, Means, run
+from msdemucs.train.run import Asked, Means, run, sampler_of
 
 N_KILLS = 10
 
@@ -139,11 +141,80 @@ def test_weights_to_begin_with_are_begun_with(asked: Asked, tmp_path: Path) -> N
         torch.testing.assert_close(a, b)
 
 
-def test_weights_of_another_spec_are_refused(asked: Asked, tmp_path: Path) -> None:
+def test_weights_of_another_spec_are_refused_and_claim_no_folder(
+    asked: Asked, tmp_path: Path
+) -> None:
     first = run(asked, tmp_path / "first")
     wider = replace(asked, spec=asked.spec.model_copy(update={"segment": 0.5}))
-    with pytest.raises(UsageError, match="holds weights of another spec"):
+    with pytest.raises(UsageError, match=r"another spec, .*, which differs in segment"):
         run(replace(wider, weights=first.weights), tmp_path / "second")
+    with pytest.raises(UsageError, match=r"gone.safetensors: there is no such file of weights"):
+        run(replace(asked, weights=tmp_path / "gone.safetensors"), tmp_path / "second")
+    assert not (tmp_path / "second").exists()
+
+
+def test_weights_that_saw_normalised_tracks_go_on_seeing_them(asked: Asked, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    first = tmp_path / "first.safetensors"
+    save_weights(build(asked.spec), first, origin="theirs", normalised=True)
+    tracks = find_tracks(asked.data[0], split="train", sample_rate=asked.spec.sample_rate)
+    own = replace(asked, weights=first)
+    batch = sampler_of(own, tracks, read_about(first)).batch(1)
+    assert float(batch.mixture.mean(1).std()) == pytest.approx(1, abs=0.1)
+    plain = sampler_of(own, tracks, read_about(run(asked, tmp_path / "plain").weights)).batch(1)
+    assert float(plain.mixture.mean(1).std()) < 0.3
+    done = read_about(run(own, tmp_path / "run").weights)
+    assert (done.origin, done.normalised) == ("theirs", True)
+    saved = read_about(max((tmp_path / "run" / "checkpoints").iterdir()) / "weights.safetensors")
+    assert saved.normalised
+
+
+def test_the_weights_of_a_checkpoint_are_weights_like_any_others(
+    asked: Asked, tmp_path: Path
+) -> None:
+    run(asked, tmp_path / "first")
+    last = max((tmp_path / "first" / "checkpoints").iterdir()) / "weights.safetensors"
+    assert spec_hash(load_weights(last).spec) == spec_hash(asked.spec)
+    gentler = change(asked, lr=1e-4)
+    assert run(replace(gentler, weights=last), tmp_path / "second").weights.is_file()
+
+
+def test_a_run_killed_while_it_wrote_its_first_file_begins_anew(
+    asked: Asked, tmp_path: Path
+) -> None:
+    (tmp_path / "run.json.partial").write_text("{")
+    assert run(asked, tmp_path).weights.is_file()
+
+
+def test_a_run_whose_end_is_missing_makes_it_again_to_the_byte(
+    asked: Asked, tmp_path: Path
+) -> None:
+    first = run(asked, tmp_path)
+    written = first.weights.read_bytes()
+    for missing in (["weights.safetensors"], ["weights.safetensors", "result.json"]):
+        for name in missing:
+            (tmp_path / name).unlink()
+        again = run(asked, tmp_path)
+        assert not again.was_done
+        assert again.weights.read_bytes() == written
+        assert again.result["loss"] == first.result["loss"]
+
+
+def test_a_weight_of_what_is_no_source_is_refused(asked: Asked, tmp_path: Path) -> None:
+    wrong = change(asked, source_weights={"vocal": 2.0})
+    with pytest.raises(UsageError, match="no source “vocal”; did you mean “vocals”"):
+        run(wrong, tmp_path / "run")
+
+
+def test_a_segment_without_a_sample_is_refused(asked: Asked, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="at least 1 sample"):
+        run(change(asked, segment=1e-6), tmp_path / "run")
+
+
+def test_weights_may_be_read_by_whom_other_files_may(asked: Asked, tmp_path: Path) -> None:
+    (tmp_path / "plain").write_text("")
+    wanted = (tmp_path / "plain").stat().st_mode
+    assert run(asked, tmp_path / "run").weights.stat().st_mode == wanted
 
 
 def test_too_few_tracks_to_hold_any_out_are_told(asked: Asked, tmp_path: Path) -> None:
@@ -187,3 +258,26 @@ def test_two_processes_learn_what_one_does_with_the_whole_batch(
         curves.append([float(row[1]) for row in read(tmp_path / devices / "log.csv")])
     assert curves[0] == pytest.approx(curves[1], abs=1e-5)
     assert len(curves[0]) == 5
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_processes_that_share_batches_stop_together(
+    spec: Spec, noise: Path, tmp_path: Path
+) -> None:
+    """SIGTERM to the first alone, as schedulers send it; the same command goes on."""
+    env = {**os.environ, "GLOO_SOCKET_IFNAME": "lo", "MASTER_ADDR": "127.0.0.1"}
+    asked = command(spec, noise, tmp_path / "run", "--devices", "2")
+    long = {"name": "toy", "steps": 100_000, "batch_size": 4, "segment": 0.25}
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(long))
+    process = subprocess.Popen(asked, env=env, stderr=subprocess.PIPE, text=True)
+    log = tmp_path / "run" / "log.csv"
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not (log.is_file() and len(read(log)) > 2):
+        time.sleep(0.1)
+    process.terminate()
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "stopped; the same command goes on" in said
+    (saved,) = (tmp_path / "run" / "checkpoints").glob("step-*")
+    assert int(saved.name.removeprefix("step-")) >= len(read(log)) - 1
