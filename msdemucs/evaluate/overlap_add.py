@@ -197,13 +197,16 @@ def separate_blocks(
 
 
 class _Joined:
-    """Weighted sums of chunks, for as much of a track as further chunks may reach."""
+    """Weighted sums of chunks, for as much of a track as further chunks may reach.
+
+    In float64: where many chunks overlap, float32 would round an identity by more than 1e-6.
+    """
 
     def __init__(self, chunking: Chunking, n_samples: int) -> None:
         self.weights = chunking.weights()
         self.n_samples, self.done = n_samples, 0
         self.sums: Tensor | None = None
-        self.totals = torch.zeros(0)
+        self.totals = torch.zeros(0, dtype=torch.float64)
 
     def add(self, start: int, chunk: Float[Tensor, "S A N"]) -> None:
         """A chunk's part that lies inside the track."""
@@ -215,7 +218,7 @@ class _Joined:
         part = chunk[..., first - start + lead : stop - start + lead]
         missing = stop - self.done - self.totals.shape[-1]
         if self.sums is None:
-            self.sums = torch.zeros((*chunk.shape[:2], 0))
+            self.sums = torch.zeros((*chunk.shape[:2], 0), dtype=torch.float64)
         if missing > 0:
             self.sums = F.pad(self.sums, (0, missing))
             self.totals = F.pad(self.totals, (0, missing))
@@ -227,7 +230,7 @@ class _Joined:
         """The finished stretch up to a sample, which is forgotten here."""
         assert self.sums is not None
         count = max(0, stop - self.done)
-        found = self.sums[..., :count] / self.totals[:count]
+        found = (self.sums[..., :count] / self.totals[:count]).float()
         self.sums, self.totals = self.sums[..., count:].clone(), self.totals[count:].clone()
         self.done += count
         return found
