@@ -1,0 +1,143 @@
+"""Which search finds the front with the fewest training steps? Replayed on benchmarks/sweep.csv.
+
+    python benchmarks/search.py [--searches 20] [--samplers random nsga2 tpe]
+
+The table is of real trainings (benchmarks/sweep.py): 64 specs, two seeds, four rungs. A replayed
+search draws specs by a sampler of Optuna's, and trains each from rung to rung as a stopping rule
+says; it ends when the trainings it completed have 95 % of the hypervolume (SDR after all steps,
+log MACs) of the whole table. Half of the searches train with either seed, and what they look for is
+the front of that seed, as in a study. What is told is the optimiser steps until then: median and
+quartiles over searches. What was trained before costs nothing when it is drawn again; when all
+specs were tried, stopped ones go on, nearest first, so that every search gets there.
+
+Every search goes to benchmarks/search.csv, a row each.
+"""
+
+import argparse
+import csv
+import time
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import optuna
+import pandas as pd
+from rich.console import Console
+
+from msdemucs.study.halving import Halving
+from msdemucs.study.reading import load_search_space
+from msdemucs.study.replay import Replay, Table, Trained, steps_to
+from msdemucs.study.variations import Scalar
+
+HERE = Path(__file__).parent
+SHARE = 0.95
+
+Make = Callable[[int], optuna.samplers.BaseSampler]
+
+SAMPLERS: dict[str, Make] = {
+    "random": lambda seed: optuna.samplers.RandomSampler(seed=seed),
+    "nsga2": lambda seed: optuna.samplers.NSGAIISampler(seed=seed),
+    "nsga2 of 10": lambda seed: optuna.samplers.NSGAIISampler(seed=seed, population_size=10),
+    "tpe": lambda seed: optuna.samplers.TPESampler(multivariate=True, group=True, seed=seed),
+}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Who goes on, and whether cost counts in that."""
+
+    halving: Halving | None = None
+    knows_cost: bool = True
+
+
+def rules(eta: float, survivors: int, delta_db: float) -> dict[str, Rule]:
+    """The stopping rules that are compared."""
+
+    def halving(**more: object) -> Halving:
+        return Halving(eta=eta, survivors=survivors, delta_db=delta_db, **more)  # type: ignore[arg-type]
+
+    return {
+        "none": Rule(),
+        "sdr only": Rule(Halving(eta=eta, survivors=survivors), knows_cost=False),
+        "epsilon net": Rule(halving()),
+        "crowding": Rule(halving(thinning="crowding")),
+    }
+
+
+def read_tables(path: Path, rungs: Sequence[int]) -> list[Table]:
+    """The sweep, a table a seed, with some of its rungs."""
+    vary = load_search_space(HERE / "sweep.yaml").space.vary
+    fields: dict[str, list[Scalar]] = {
+        field: [label for label, _ in variation.options] for field, variation in vary.items()
+    }
+    by_text = {field: {str(label): label for label in labels} for field, labels in fields.items()}
+    curves: dict[int, dict[tuple[Scalar, ...], list[float]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
+    costs = {}
+    with path.open() as file:
+        for row in csv.DictReader(file):
+            labels = tuple(by_text[field][row[field]] for field in fields)
+            costs[labels] = float(row["macs_per_second"])
+            if int(row["step"]) in rungs:
+                curves[int(row["seed"])][labels].append(float(row["usdr_db"]))
+    whole = set.intersection(*(set(of_seed) for of_seed in curves.values()))
+    return [
+        Table(
+            fields,
+            rungs,
+            {one: Trained(costs[one], of_seed[one]) for one in sorted(whole, key=str)},
+        )
+        for _, of_seed in sorted(curves.items())
+    ]
+
+
+def main() -> None:
+    """The table of medians and quartiles."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--searches", type=int, default=20)
+    parser.add_argument("--samplers", nargs="*", default=list(SAMPLERS))
+    parser.add_argument("--rungs", nargs="*", type=int, default=[9, 27, 81, 243])
+    parser.add_argument("--eta", type=float, default=3.0)
+    parser.add_argument("--survivors", type=int, default=1)
+    parser.add_argument("--delta", type=float, default=0.0)
+    parser.add_argument("--output", type=Path, default=HERE / "search.csv")
+    asked = parser.parse_args()
+    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    tables = read_tables(HERE / "sweep.csv", asked.rungs)
+    rows = []
+    begun = time.monotonic()
+    for sampler in asked.samplers:
+        for name, rule in rules(asked.eta, asked.survivors, asked.delta).items():
+            for search in range(asked.searches):
+                replay = Replay(
+                    tables[search % len(tables)],
+                    SAMPLERS[sampler](search),
+                    rule.halving,
+                    knows_cost=rule.knows_cost,
+                )
+                steps = steps_to(replay, SHARE)
+                rows.append((sampler, name, search, steps, len(replay.history)))
+    found = pd.DataFrame(rows, columns=["sampler", "rule", "search", "steps", "trained_fully"])
+    found.to_csv(asked.output, index=False)
+    tell(found, whole=len(tables[0].trained) * asked.rungs[-1], seconds=time.monotonic() - begun)
+
+
+def tell(found: pd.DataFrame, *, whole: int, seconds: float) -> None:
+    """Print the quartiles, and medians as shares of NSGA-II's without stopping."""
+    grouped = found.groupby(["sampler", "rule"], sort=False)
+    table = pd.DataFrame({share: grouped.steps.quantile(share) for share in (0.25, 0.5, 0.75)})
+    table["trained fully"] = grouped.trained_fully.median()
+    table["of the whole"] = table[0.5] / whole
+    if ("nsga2", "none") in table.index:
+        table["of NSGA-II"] = table[0.5] / table.loc[("nsga2", "none"), 0.5]
+    console = Console(width=120)
+    console.print(table.round(2).to_string())
+    console.print(f"{len(found)} searches in {seconds:.0f} s; the whole table: {whole} steps")
+
+
+if __name__ == "__main__":
+    main()
