@@ -25,6 +25,7 @@ from pathlib import Path
 import optuna
 import pandas as pd
 from rich.console import Console
+from surrogate import Surrogate
 
 from msdemucs.study.halving import Halving
 from msdemucs.study.reading import load_search_space
@@ -33,6 +34,7 @@ from msdemucs.study.variations import Scalar
 
 HERE = Path(__file__).parent
 SHARE = 0.95
+COLUMNS = ["sampler", "rule", "search", "seed", "steps", "trained_fully"]
 
 Make = Callable[[int], optuna.samplers.BaseSampler]
 
@@ -99,6 +101,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--searches", type=int, default=20)
     parser.add_argument("--samplers", nargs="*", default=list(SAMPLERS))
+    parser.add_argument("--surrogates", nargs="*", type=float, default=[0.0, 1.0])
     parser.add_argument("--rungs", nargs="*", type=int, default=[9, 27, 81, 243])
     parser.add_argument("--eta", type=float, default=3.0)
     parser.add_argument("--survivors", type=int, default=1)
@@ -119,11 +122,20 @@ def main() -> None:
                     rule.halving,
                     knows_cost=rule.knows_cost,
                 )
-                steps = steps_to(replay, SHARE)
-                rows.append((sampler, name, search, steps, len(replay.history)))
-    found = pd.DataFrame(rows, columns=["sampler", "rule", "search", "steps", "trained_fully"])
+                rows.append(row(sampler, name, search, replay))
+    for optimism in asked.surrogates:
+        for search in range(asked.searches):
+            modelled = Surrogate(tables[search % len(tables)], search, optimism=optimism)
+            rows.append(row(f"surrogate + {optimism:g} σ", "none", search, modelled))
+    found = pd.DataFrame(rows, columns=COLUMNS)
     found.to_csv(asked.output, index=False)
     tell(found, whole=len(tables[0].trained) * asked.rungs[-1], seconds=time.monotonic() - begun)
+
+
+def row(sampler: str, rule: str, search: int, replay: Replay) -> tuple[object, ...]:
+    """What a search took."""
+    steps = steps_to(replay, SHARE)
+    return (sampler, rule, search, search % 2, steps, len(replay.history))
 
 
 def tell(found: pd.DataFrame, *, whole: int, seconds: float) -> None:

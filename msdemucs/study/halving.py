@@ -20,6 +20,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
+import numpy as np
+from jaxtyping import Bool
+
 Thinning = Literal["epsilon_net", "crowding"]
 
 Point = tuple[float, ...]
@@ -101,18 +104,25 @@ class Halving:
     def fronts(self, points: Sequence[Point]) -> list[list[Point]]:
         """The points that none dominates, then those that none of the rest does, and so on."""
         rest = sorted(set(points), key=_best_first)
-        found = []
-        while rest:
-            front = [p for p in rest if not any(self.dominates(other, p) for other in rest)]
-            found.append(front)
-            rest = [point for point in rest if point not in front]
+        dominated = self.dominated(rest)
+        found, left = [], np.ones(len(rest), dtype=bool)
+        while left.any():
+            is_front = left & ~dominated[left].any(axis=0)
+            found.append([rest[index] for index in np.flatnonzero(is_front)])
+            left &= ~is_front
         return found
 
-    def dominates(self, one: Point, other: Point) -> bool:
-        """Whether a point is better beyond the tolerance, and in no cost worse."""
-        gain_db = one[0] - other[0]
-        cheaper = all(mine <= its for mine, its in zip(one[1:], other[1:], strict=True))
-        return cheaper and one != other and gain_db >= self.delta_db
+    def dominated(self, points: Sequence[Point]) -> Bool[np.ndarray, "P P"]:
+        """For each of some distinct points, which others it is better than.
+
+        It is when its SDR is higher by the tolerance or more, and none of its costs is higher.
+        """
+        all_ = np.array(points, dtype=float).reshape(len(points), -1)
+        gain_db = all_[:, None, 0] - all_[None, :, 0]
+        is_cheaper = (all_[:, None, 1:] <= all_[None, :, 1:]).all(axis=2)
+        found = (gain_db >= self.delta_db) & is_cheaper
+        np.fill_diagonal(found, val=False)
+        return np.asarray(found, dtype=bool)
 
 
 def ranges(points: Sequence[Point]) -> Point:

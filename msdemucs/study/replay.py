@@ -97,7 +97,7 @@ class Replay:
 
     Args:
         table: what trainings give.
-        sampler: who proposes.
+        sampler: who proposes; None for Optuna's usual.
         rule: who goes on at a rung; None for all.
         knows_cost: whether the rule ranks by SDR and cost; else by SDR alone.
         first: what is trained first, and never stopped.
@@ -110,7 +110,7 @@ class Replay:
     def __init__(
         self,
         table: Table,
-        sampler: optuna.samplers.BaseSampler,
+        sampler: optuna.samplers.BaseSampler | None,
         rule: Halving | None = None,
         *,
         knows_cost: bool = True,
@@ -151,9 +151,13 @@ class Replay:
 
     def begin(self, labels: Labels) -> None:
         """Train a combination that was not trained before."""
-        trained = self.table.trained[labels]
-        self.seen[labels] = Seen(trained.curve, trained.cost)
+        self.take(labels)
         self.climb(labels)
+
+    def take(self, labels: Labels) -> Seen:
+        """A combination, now among those that were seen."""
+        trained = self.table.trained[labels]
+        return self.seen.setdefault(labels, Seen(trained.curve, trained.cost))
 
     def climb(self, labels: Labels) -> None:
         """Train a combination from rung to rung, then those that its coming lets go on."""
