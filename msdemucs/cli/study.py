@@ -11,7 +11,7 @@ from rich.table import Table
 
 from msdemucs.cli.console import errors, out, print_table
 from msdemucs.cli.study_effects import print_effects
-from msdemucs.cli.work import GpuFraction, Storage, Workers, crew, environments, work
+from msdemucs.cli.work import GpuFraction, Hands, Ray, Storage, TrialCpus, TrialGpus, Workers, work
 from msdemucs.units import format_count, format_db, format_seconds
 
 if TYPE_CHECKING:
@@ -54,6 +54,12 @@ def run(  # noqa: PLR0913 (one option a thing that a user may decide)
     ] = None,
     workers: Workers = 1,
     gpu_fraction: GpuFraction = 1.0,
+    ray: Ray = None,
+    trial_cpus: TrialCpus = 1.0,
+    trial_gpus: TrialGpus = 0.0,
+    extend: Annotated[
+        bool, typer.Option("--extend", help="Take in what was added to the file since.")
+    ] = False,
 ) -> None:
     """Run a study, or continue it where it stopped."""
     from msdemucs.cli.progress import progress
@@ -68,8 +74,8 @@ def run(  # noqa: PLR0913 (one option a thing that a user may decide)
         storage = storage_url(search.space.name, storage)
         check_url(storage)
     options: dict[str, object] = {"trials": trials, "name": name, "storage": storage, "seed": seed}
-    options |= {"workers": None if workers == 1 else workers}
-    options |= {"gpu-fraction": None if gpu_fraction == 1 else gpu_fraction}
+    hands = Hands(workers, gpu_fraction, ray, trial_cpus, trial_gpus)
+    options |= hands.words()
     command = _command(space, small, options, data or [])
 
     # torch is imported late, so that a search space at fault is told at once
@@ -80,16 +86,20 @@ def run(  # noqa: PLR0913 (one option a thing that a user may decide)
         with progress(errors, study=search.space.name, wanted=wanted) as listener:
             bench = prepare(search, say=listener.said)
             attrs = {**bench.describe(), "command": without_password(command)}
-            if workers > 1:
+            if hands.are_many:
                 url = storage_url(search.space.name, storage)
                 folder = STUDIES / search.space.name / "trials"
-                shares = environments(workers, gpu_fraction)
                 with explained(url):
-                    begin_study(search, url, folder, attrs)[1].close()
-                finished = crew(search.space.name, url, folder, shares, listener)
+                    begin_study(search, url, folder, attrs, extends=extend)[1].close()
+                finished = hands.run(search.space.name, url, folder.absolute(), listener)
             else:
                 finished = run_study(
-                    search, bench.evaluate, storage=storage, listener=listener, attrs=attrs
+                    search,
+                    bench.evaluate,
+                    storage=storage,
+                    listener=listener,
+                    attrs=attrs,
+                    extends=extend,
                 )
     except KeyboardInterrupt:
         errors.print(f"interrupted; continue with\n  {command}", markup=False, soft_wrap=True)

@@ -3,6 +3,7 @@
 import os
 import sys
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,6 +33,66 @@ Workers = Annotated[
 GpuFraction = Annotated[
     float, typer.Option(min=0.01, max=1.0, help="Of a GPU for each worker: 0.5 puts two on each.")
 ]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Run trials as tasks of the Ray cluster whose head is here, or auto.",
+    ),
+]
+TrialCpus = Annotated[float, typer.Option(min=0.01, help="Cores of a Ray task.")]
+TrialGpus = Annotated[float, typer.Option(min=0.0, help="GPUs of a Ray task, or a fraction.")]
+
+
+@dataclass(frozen=True)
+class Hands:
+    """Who runs a study's trials, when it is not this process alone.
+
+    Attributes:
+        workers: processes on this machine.
+        gpu_fraction: of a GPU for each.
+        ray: the address of a cluster, in place of them.
+        cpus: of each of its tasks.
+        gpus: likewise.
+    """
+
+    workers: int = 1
+    gpu_fraction: float = 1.0
+    ray: str | None = None
+    cpus: float = 1.0
+    gpus: float = 0.0
+
+    @property
+    def are_many(self) -> bool:
+        """Whether there are others than this process."""
+        return self.workers > 1 or self.ray is not None
+
+    def run(self, name: str, url: str, folder: Path | None, listener: "Listener") -> "Finished":
+        """Run a study that exists.
+
+        Raises:
+            UsageError: there are no such GPUs, no such cluster.
+            StudyError: a worker or task cannot go on.
+            KeyboardInterrupt: Ctrl-C or SIGTERM; all have saved and left.
+        """
+        if self.ray is None:
+            shares = environments(self.workers, self.gpu_fraction)
+            return crew(name, url, folder, shares, listener)
+        from msdemucs.study.cluster import Cluster, run_on_cluster
+
+        cluster = Cluster(self.ray, cpus=self.cpus, gpus=self.gpus)
+        return run_on_cluster(name, url, cluster, listener=listener, folder=folder)
+
+    def words(self) -> dict[str, object]:
+        """The options that ask for this."""
+        usual = Hands()
+        names = {"workers": "workers", "gpu_fraction": "gpu-fraction", "ray": "ray"}
+        names |= {"cpus": "trial-cpus", "gpus": "trial-gpus"}
+        return {
+            option: getattr(self, field)
+            for field, option in names.items()
+            if getattr(self, field) != getattr(usual, field)
+        }
 
 
 def work(
@@ -59,8 +120,9 @@ def work(
 
     try:
         with progress(errors, study=name, wanted=0) as listener:
-            if workers > 1:
-                finished = crew(name, url, folder, environments(workers, gpu_fraction), listener)
+            hands = Hands(workers, gpu_fraction)
+            if hands.are_many:
+                finished = hands.run(name, url, folder, listener)
             else:
                 finished = _alone(name, url, folder, gpu_fraction, listener)
     except KeyboardInterrupt:

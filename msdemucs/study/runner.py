@@ -77,7 +77,7 @@ class Outcome:
     is_stopped: bool = False
 
 
-def run_study(
+def run_study(  # noqa: PLR0913 (one a thing that a caller may decide)
     search: Search,
     evaluate: Evaluate,
     *,
@@ -85,6 +85,7 @@ def run_study(
     directory: Path = STUDIES,
     listener: Listener | None = None,
     attrs: Mapping[str, object] | None = None,
+    extends: bool = False,
 ) -> Finished:
     """Run or continue a study until it has the trials that it wants, whoever else works on it.
 
@@ -95,6 +96,7 @@ def run_study(
         directory: where SQLite files and the trials' folders lie.
         listener: is told what happens.
         attrs: what to record about a new study: recipe, data, machine, command.
+        extends: whether what only adds to what the study asks is taken in.
 
     Raises:
         UsageError: no storage's URL, or the study of that name asks something else.
@@ -106,7 +108,7 @@ def run_study(
     folder = directory / name / "trials"
     with Interrupts() as interrupts, explained(url), ExitStack() as at_end:
         with interrupts.held():
-            study, opened = begin_study(search, url, folder, attrs or {})
+            study, opened = begin_study(search, url, folder, attrs or {}, extends=extends)
             at_end.callback(opened.close)
             attend(opened, told, interrupts)
             with opened.turn(name):
@@ -123,7 +125,12 @@ def run_study(
 
 
 def begin_study(
-    search: Search, url: str, folder: Path, attrs: Mapping[str, object]
+    search: Search,
+    url: str,
+    folder: Path,
+    attrs: Mapping[str, object],
+    *,
+    extends: bool = False,
 ) -> tuple[optuna.Study, AnyStorage]:
     """A new study or one that goes on, with all on record that others need to join it.
 
@@ -132,9 +139,12 @@ def begin_study(
         StudyError: the storage cannot be used.
     """
     opened = open_storage(url, create=True)
-    with opened.turn(search.space.name):
-        study = create_or_continue(search, opened, attrs)
-        remember(study, search, folder)
+    with ExitStack() as on_failure:
+        on_failure.callback(opened.close)
+        with opened.turn(search.space.name):
+            study = create_or_continue(search, opened, attrs, extends=extends)
+            remember(study, search, folder)
+        on_failure.pop_all()
     return study, opened
 
 
@@ -197,8 +207,11 @@ class Runner:
         self.folder = folder
         self.patience = Patience()
 
-    def run(self, interrupts: Interrupts, *, most: int | None = None) -> int:
-        """Run trials until there are enough, or `most`, and say how many."""
+    def run(self, interrupts: Interrupts, *, most: int | None = None, waits: bool = True) -> int:
+        """Run trials until there are enough, or `most`, and say how many.
+
+        Where other processes run the last ones it waits for them, unless it is told not to.
+        """
         ran = 0
         while most is None or ran < most:
             self.patience.check()
@@ -206,7 +219,7 @@ class Runner:
                 trial = self.turns.next()
             if trial is not None:
                 ran += self.run_trial(trial, interrupts)
-            elif self.turns.standing().is_done:
+            elif self.turns.standing().is_done or not waits:
                 return ran
             else:
                 self.turns.wait()

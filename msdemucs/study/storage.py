@@ -14,6 +14,7 @@ from msdemucs.errors import StudyError, UsageError
 from msdemucs.spec import dump_spec, nearest
 from msdemucs.study.arms import about_ablation, enqueue_arms
 from msdemucs.study.databases import AnyStorage, Database, Journal
+from msdemucs.study.extending import extend, only_adds
 from msdemucs.study.samplers import known_experiments
 from msdemucs.study.sampling import expressed
 from msdemucs.study.space import Search
@@ -124,7 +125,7 @@ def open_study(storage: AnyStorage, name: str) -> optuna.Study:
 
 
 def create_or_continue(
-    search: Search, storage: AnyStorage, attrs: Mapping[str, object]
+    search: Search, storage: AnyStorage, attrs: Mapping[str, object], *, extends: bool = False
 ) -> optuna.Study:
     """The study of a search space: as it was left, or new with its baselines enqueued.
 
@@ -134,6 +135,7 @@ def create_or_continue(
         search: what is asked now.
         storage: where the study is or will be.
         attrs: what to record about a new study beside its search space: recipe, data, machine.
+        extends: whether what only adds to what the study asks is taken in.
 
     Raises:
         UsageError: a study of that name asks something else.
@@ -146,9 +148,27 @@ def create_or_continue(
     if "asked" not in study.user_attrs and not begun:  # its creation was cut short
         optuna.delete_study(study_name=space.name, storage=storage)
         return _create(search, storage, attrs)
-    _refuse_differences(study, {**_asked(search), **_compared(attrs)}, space.name)
+    asked = json.loads(json.dumps({**_asked(search), **_compared(attrs)}))
+    _refuse_differences(study, asked, extends=extends)
+    if extends:
+        _extend(study, storage, search, asked)
+        # what was read before has the old values' lists beside it
+        study = optuna.load_study(study_name=space.name, storage=storage)
     enqueue_arms(study, search)
     return study
+
+
+def _extend(
+    study: optuna.Study, storage: AnyStorage, search: Search, asked: Mapping[str, object]
+) -> None:
+    """Take in what is asked now: parameters, then baselines, then the record of what is asked."""
+    extend(study, storage, search)
+    known = {trial.user_attrs.get("baseline") for trial in study.get_trials(deepcopy=False)}
+    for name in search.baselines:
+        if name not in known:
+            study.enqueue_trial(dict(expressed(search, name)), user_attrs={"baseline": name})
+    study.set_user_attr("search_space", search.text)
+    study.set_user_attr("asked", asked)
 
 
 def _create(search: Search, storage: AnyStorage, attrs: Mapping[str, object]) -> optuna.Study:
@@ -193,23 +213,40 @@ def _compared(attrs: Mapping[str, object]) -> dict[str, object]:
     return {key: attrs[key] for key in ("recipe", "data") if key in attrs}
 
 
-def _refuse_differences(study: optuna.Study, asked: dict[str, object], name: str) -> None:
-    """Nothing where the study asked the same.
+def _refuse_differences(study: optuna.Study, asked: Mapping[str, object], *, extends: bool) -> None:
+    """Nothing where the study asked the same, or less where it may be extended.
 
     Raises:
         UsageError: it asked something else, or is no study of msdemucs.
     """
-    before = study.user_attrs.get("asked")
+    name, before = study.study_name, study.user_attrs.get("asked")
     if before is None:
         raise UsageError(f"study “{name}” was not begun by msdemucs; use another --name")
-    changes = list(_changes(before, json.loads(json.dumps(asked)), ""))
-    if changes:
-        shown = "\n".join(f"  {change}" for change in changes[:10])
-        more = f"\n  … and {len(changes) - 10} more" if len(changes) > 10 else ""
-        raise UsageError(
-            f"study “{name}” was begun with another search space:\n{shown}{more}\n"
-            f"Undo the change to continue it, or begin another study with --name"
-        )
+    beyond = only_adds(before, asked)
+    refused = beyond if extends else list(dict.fromkeys((*before, *asked)))
+    changes = [
+        line for field in refused for line in _changes(_at(before, field), _at(asked, field), field)
+    ]
+    if not changes:
+        return
+    shown = "\n".join(f"  {change}" for change in changes[:10])
+    more = f"\n  … and {len(changes) - 10} more" if len(changes) > 10 else ""
+    if extends:
+        remedy = "--extend takes in only what adds to it; begin another study with --name"
+    elif beyond:
+        remedy = "Undo the change to continue it, or begin another study with --name"
+    else:
+        remedy = "This only adds to it: --extend takes it in. Or begin another study with --name"
+    raise UsageError(
+        f"study “{name}” was begun with another search space:\n{shown}{more}\n{remedy}"
+    )
+
+
+def _at(asked: Mapping[str, object], field: str) -> object:
+    """The value of a field, or of an entry of one: "vary.channels.start"."""
+    name, _, entry = field.partition(".")
+    value = asked.get(name)
+    return value.get(entry) if entry and isinstance(value, dict) else value
 
 
 def _changes(before: object, now: object, field: str) -> list[str]:

@@ -38,10 +38,12 @@ class Part:
     Attributes:
         most: trials after which it leaves; None for no limit.
         token: by which whoever started it finds the trial that it runs.
+        waits: whether it waits for the trials of others to end, one of which may fail.
     """
 
     most: int | None = None
     token: str = ""
+    waits: bool = True
 
 
 def work_on(
@@ -86,6 +88,6 @@ def work_on(
 
         turns = turns_of(search, study, opened, wanted=wanted, say=told.said, token=part.token)
         runner = Runner(turns, search=search, evaluate=bench.evaluate, listener=told, folder=place)
-        ran = runner.run(interrupts, most=part.most)
+        ran = runner.run(interrupts, most=part.most, waits=part.waits)
         front = tuple(trial.number for trial in study.best_trials)
         return Finished(name, ran, turns.standing().done, front, without_password(url))

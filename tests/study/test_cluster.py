@@ -1,0 +1,101 @@
+"""Trials as tasks of a real Ray cluster of two nodes on this machine."""
+
+import importlib
+import os
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna.trial import TrialState
+
+from msdemucs.errors import UsageError
+from msdemucs.study.cluster import Cluster, run_on_cluster
+from msdemucs.study.space import Search
+from tests.study.conftest import asking
+from tests.study.postgres import Postgres
+from tests.study.test_many_processes import STEPS, ToyBench, begin, trials
+from tests.study.test_runner import Ears
+
+SMALL = {"object_store_memory": 80 << 20, "node_ip_address": "127.0.0.1"}
+
+ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own
+
+
+def bench(search: Search, *, say: object) -> ToyBench:
+    """What trains on a node."""
+    return ToyBench(0.2)
+
+
+@pytest.fixture
+def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A head without processors, and two nodes of one each."""
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("RAY_DISABLE_IMPORT_WARNING", "1")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # or Ray leaves 127.0.0.1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        cluster_utils: Any = importlib.import_module("ray.cluster_utils")
+    monkeypatch.setattr("ray._private.ray_constants.ENABLE_RAY_CLUSTER", False)
+    head = {"num_cpus": 0, "include_dashboard": False, **SMALL}
+    machines = cluster_utils.Cluster(initialize_head=True, head_node_args=head)
+    yield machines
+    machines.shutdown()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_a_study_outlives_the_death_of_a_node_in_the_middle_of_a_trial(
+    search: Search, postgres: Postgres, nodes: Any, in_tmp: Path
+) -> None:
+    url = postgres.create_database("cluster")
+    begin(asking(search, trials=4), url)
+    nodes.add_node(num_cpus=1, **SMALL)
+    victim = nodes.add_node(num_cpus=1, **SMALL)
+    steps = [Path(f"studies/toy/trials/{number}/steps.txt") for number in (0, 1)]
+
+    def kill() -> None:
+        while not all(path.exists() for path in steps):  # both nodes are in a trial
+            time.sleep(0.02)
+        nodes.remove_node(victim, allow_graceful=False)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    ears = Ears()
+    where = Cluster(nodes.address, prepare=f"{__name__}:bench")
+    finished = run_on_cluster("toy", url, where, listener=ears)
+    killer.join()
+
+    left = trials(url)
+    assert finished.complete == 4
+    assert [trial.state for trial in left].count(TrialState.COMPLETE) == 4
+    (killed,) = [trial for trial in left if trial.user_attrs.get("failure") == "killed"]
+    assert killed.number in (0, 1)
+    (again,) = [trial for trial in left if trial.user_attrs.get("repeats") == killed.number]
+    assert again.state == TrialState.COMPLETE
+    assert again.user_attrs["resumed_at"] >= 1
+    for path in steps:
+        assert path.read_text().split() == [str(step) for step in range(1, STEPS + 1)]
+    line = f"trial {killed.number} was killed; its configuration is enqueued again"
+    assert line in ears.lines
+    assert all(trial.user_attrs["owner"]["pid"] != os.getpid() for trial in left)
+
+
+def test_a_cluster_that_is_not_there_is_told(
+    search: Search, in_tmp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{in_tmp}/toy.db"
+    begin(search, url)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise ConnectionError("no answer")
+
+    monkeypatch.setattr("ray.init", refuse)
+    with pytest.raises(UsageError, match=r"there is no Ray cluster at 127.0.0.1:1: no answer"):
+        run_on_cluster("toy", url, Cluster("127.0.0.1:1"), listener=Ears())
