@@ -1,12 +1,18 @@
 """What a trial trains: an arm, a baseline, or what the sampler drew, with its recipe."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import optuna
 
-from msdemucs.spec import Spec
+from msdemucs.cost import cost
+from msdemucs.spec import Spec, diff_specs, dump_spec, spec_hash
 from msdemucs.study.arms import arm_of
+from msdemucs.study.candidate import Candidate, TrialLog
+from msdemucs.study.diary import LOG
+from msdemucs.study.limits import COMPUTED
+from msdemucs.study.provenance import revision, versions
 from msdemucs.study.samplers import in_control
 from msdemucs.study.sampling import expressed, propose
 from msdemucs.study.space import Search
@@ -16,6 +22,40 @@ if TYPE_CHECKING:
 
 ENQUEUED = ("baseline", "arm_name", "repeats", "resumes")
 """What marks a trial that no sampler drew."""
+
+
+def feasible(search: Search, trial: optuna.Trial, log: TrialLog, *, folder: Path) -> Candidate:
+    """What a trial trains, with all on record that is known before training.
+
+    Raises:
+        SpecError: it has no valid spec or recipe.
+        InfeasibleError: it costs more than the study allows, and is no baseline.
+    """
+    log.hold_to(search.space.constraints, is_exempt="baseline" in trial.user_attrs)
+    log.note("is_control", is_control(search, trial))
+    proposal = proposed(search, trial)
+    log.note("recipe", proposal.recipe.model_dump(mode="json"))
+    describe(search, proposal.spec, log)
+    seed = int(trial.user_attrs.get("seed", search.space.seed))
+    log.note("seed", seed)
+    log.note("log", str(folder / LOG))
+    return Candidate(trial.number, proposal.name, proposal.spec, seed, folder, proposal.recipe)
+
+
+def describe(search: Search, spec: Spec, log: TrialLog) -> None:
+    """Record a spec, its costs and the versions at work.
+
+    Raises:
+        InfeasibleError: a cost exceeds its constraint.
+    """
+    differences = diff_specs(search.base, spec)
+    log.note("spec", dump_spec(spec))
+    log.note("spec_hash", spec_hash(spec))
+    log.note("differences", {field: list(pair) for field, pair in differences.items()})
+    log.note("versions", versions())
+    log.note("git", revision())
+    known = cost(spec)
+    log.record({name: getattr(known, name) for name in COMPUTED})
 
 
 @dataclass(frozen=True)

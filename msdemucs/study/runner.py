@@ -15,9 +15,7 @@ from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
-from msdemucs.cost import cost
 from msdemucs.errors import Problem, SpecError, StudyError
-from msdemucs.spec import Spec, diff_specs, dump_spec, spec_hash
 from msdemucs.study.candidate import Candidate, Evaluate, Listener, Silent, StoppedError, TrialLog
 from msdemucs.study.databases import AnyStorage, reason_of
 from msdemucs.study.diary import LOG, Diary
@@ -27,8 +25,7 @@ from msdemucs.study.joining import enrol, remember
 from msdemucs.study.judging import Judge, take_up
 from msdemucs.study.leases import FOLDER, Lease, TrialLostError, enqueue_again
 from msdemucs.study.limits import InfeasibleError
-from msdemucs.study.proposals import is_control, proposed
-from msdemucs.study.provenance import revision, versions
+from msdemucs.study.proposals import feasible
 from msdemucs.study.results import reusing
 from msdemucs.study.samplers import is_used_up
 from msdemucs.study.space import Search
@@ -294,51 +291,13 @@ class Runner:
         """The trial's architecture with its costs on record; None when it is refused."""
         try:
             with log.together():
-                return self.feasible(trial, log)
+                return feasible(self.search, trial, log, folder=self.folder_of(trial))
         except SpecError as error:
             log.tell("spec", 1)
             self.refuse(trial, error.first)
         except InfeasibleError as error:
             self.refuse(trial, error)
         return None
-
-    def feasible(self, trial: optuna.Trial, log: TrialLog) -> Candidate:
-        """As `candidate`.
-
-        Raises:
-            SpecError: the trial has no valid spec or recipe.
-            InfeasibleError: it costs more than the study allows.
-        """
-        is_reference = "baseline" in trial.user_attrs
-        log.hold_to(self.search.space.constraints, is_exempt=is_reference)
-        log.note("is_control", is_control(self.search, trial))
-        proposal = proposed(self.search, trial)
-        log.note("recipe", proposal.recipe.model_dump(mode="json"))
-        self.describe(proposal.spec, log)
-        seed = int(trial.user_attrs.get("seed", self.search.space.seed))
-        log.note("seed", seed)
-        folder = self.folder_of(trial)
-        log.note("log", str(folder / LOG))
-        return Candidate(trial.number, proposal.name, proposal.spec, seed, folder, proposal.recipe)
-
-    def describe(self, spec: Spec, log: TrialLog) -> None:
-        """Record what is known before training: the spec, its costs, the versions at work."""
-        differences = diff_specs(self.search.base, spec)
-        log.note("spec", dump_spec(spec))
-        log.note("spec_hash", spec_hash(spec))
-        log.note("differences", {field: list(pair) for field, pair in differences.items()})
-        log.note("versions", versions())
-        log.note("git", revision())
-        known = cost(spec)
-        log.record(
-            {
-                "macs": known.macs,
-                "macs_per_second": known.macs_per_second,
-                "parameters": known.parameters,
-                "inference_bytes": known.inference_bytes,
-                "training_bytes": known.training_bytes,
-            }
-        )
 
     def objectives(self, log: TrialLog) -> tuple[float, ...]:
         """The objectives, from what was recorded.
