@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, JsonValue
 
@@ -92,3 +92,28 @@ def clashes(factors: Mapping[str, Alternatives]) -> list[tuple[str, str]]:
     return [
         (field, factor) for field, factor in fields if owners.setdefault(field, factor) != factor
     ]
+
+
+def beyond_adding(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """The dotted fields in which an ablation asks for more than further arms and seeds.
+
+    Further alternatives and factors leave the arms as they are where each is trained beside the
+    base's levels, one at a time or in full; other designs would be others.
+
+    Args:
+        before: what a search space asked, as plain data.
+        now: what it asks.
+    """
+    found = []
+    if now["repeats"] < before["repeats"]:
+        found.append("repeats")
+    kind = now["design"]["kind"]
+    levels, wider = levels_of(before["factors"]), levels_of(now["factors"])
+    if kind not in ("one_at_a_time", "full") and before["factors"] != now["factors"]:
+        return [*found, "factors"]
+    for factor, alternatives in before["factors"].items():
+        kept = now["factors"].get(factor, {})
+        is_kept = all(kept.get(name) == fields for name, fields in alternatives.items())
+        if factor not in wider or not is_kept or levels[factor][0] != wider[factor][0]:
+            found.append(f"factors.{factor}")
+    return found

@@ -17,6 +17,9 @@ from msdemucs.study.fields import recipe_fields
 from msdemucs.study.leases import MOST_KILLS
 from msdemucs.study.space import TASK_FIELDS, Search
 
+ABOUT = "ablation"
+"""The study's attribute that says what its arms are."""
+
 
 def with_arms(search: Search, node: Node) -> Search:
     """The search with its arms, every one of them a spec that can be built.
@@ -69,11 +72,14 @@ def about_ablation(search: Search) -> dict[str, object]:
 def enqueue_arms(study: optuna.Study, search: Search) -> int:
     """Enqueue every arm with every seed that is not trained, waiting or in work, seed by seed.
 
-    One that failed MOST_KILLS times is left alone.
+    The study's attribute ABOUT is then what the search asks. An arm that failed MOST_KILLS times is
+    left alone.
 
     Returns:
         How many were enqueued.
     """
+    if search.arms and study.user_attrs.get(ABOUT) != about_ablation(search):
+        study.set_user_attr(ABOUT, about_ablation(search))
     trials = study.get_trials(deepcopy=False)
     known = {_pair(trial) for trial in trials if trial.state != TrialState.FAIL}
     failures = Counter(_pair(trial) for trial in trials if _failed(trial))

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from msdemucs.errors import SpecError, UsageError
+from msdemucs.study.ablation import beyond_adding
 from msdemucs.study.candidate import Candidate, TrialLog
 from msdemucs.study.load import load_study
 from msdemucs.study.reading import load_search_space
@@ -158,3 +160,38 @@ def test_it_goes_on_where_it_was_interrupted_and_ends_without_what_failed(read: 
 def test_a_number_of_trials_is_refused(read: Read) -> None:
     with pytest.raises(UsageError, match="4 arms with 2 seeds each"):
         read().asking(trials=5)
+
+
+def plain(search: Search) -> dict[str, Any]:
+    return search.space.model_dump(mode="json")
+
+
+TWO = "two: {spectral.resolutions: [2048, 4096]}"
+NORM = "  norm:\n    later: {norm.starts: 3}\nrepeats: 2"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        ("repeats: 2", "repeats: 4", []),
+        ("repeats: 2", "repeats: 1", ["repeats"]),
+        ("one: {spec", f"{TWO}\n    one: {{spec", []),
+        ("one: {spectral.resolutions: [4096]}", TWO, ["factors.resolutions"]),
+        ("[4096]", "[8192]", ["factors.resolutions"]),
+        ("three: {}\n    ", "", ["factors.resolutions"]),
+        ("repeats: 2", NORM, []),
+    ],
+)
+def test_more_seeds_alternatives_and_factors_are_told_from_changes(
+    read: Read, old: str, new: str, found: list[str]
+) -> None:
+    assert beyond_adding(plain(read()), plain(read(old, new))) == found
+
+
+def test_other_designs_are_others_with_more_factors(read: Read) -> None:
+    per_source = "    per_source: {fusion.output: {kind: per_source}}\n"
+    asked = plain(read(per_source, "", more="design: leave_one_out\n"))
+    assert beyond_adding(asked, asked) == []
+    norm = {"later": {"norm.starts": 3}}
+    wider = {**asked, "factors": {**asked["factors"], "norm": norm}}
+    assert beyond_adding(asked, wider) == ["factors"]
