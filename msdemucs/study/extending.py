@@ -19,6 +19,7 @@ from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.trial import TrialState
 
 from msdemucs.errors import UsageError
+from msdemucs.study.ablation import beyond_adding
 from msdemucs.study.databases import AnyStorage, Database
 from msdemucs.study.leases import Watch, recover, whereabouts
 from msdemucs.study.space import Search
@@ -29,10 +30,15 @@ def only_adds(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """The dotted fields in which what is asked now does more than add to what was asked before.
 
     Adding is: a choice after the others, wider ends of a range, a parameter that baselines keep
-    their own value of, a baseline.
+    their own value of, a baseline; of an ablation, further seeds, alternatives and factors.
     """
     fields = dict.fromkeys((*before, *now))
-    return [name for field in fields for name in _beyond(field, before.get(field), now.get(field))]
+    found: list[str] = []
+    if before.get("mode") == now.get("mode") == "ablation":
+        found = beyond_adding(before, now)
+        fields = {field: None for field in fields if field not in ("factors", "repeats")}
+    own = (name for field in fields for name in _beyond(field, before.get(field), now.get(field)))
+    return [*found, *own]
 
 
 def extend(study: optuna.Study, storage: AnyStorage, search: Search) -> None:

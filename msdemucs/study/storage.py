@@ -12,7 +12,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from msdemucs.errors import StudyError, UsageError
 from msdemucs.spec import dump_spec, nearest
-from msdemucs.study.arms import about_ablation, enqueue_arms
+from msdemucs.study.arms import enqueue_arms
 from msdemucs.study.databases import AnyStorage, Database, Journal
 from msdemucs.study.extending import extend, only_adds
 from msdemucs.study.samplers import known_experiments
@@ -186,7 +186,6 @@ def _create(search: Search, storage: AnyStorage, attrs: Mapping[str, object]) ->
         "search_space": search.text,
         "base": search.base.name,
         "setting": search.setting,
-        **({"ablation": about_ablation(search)} if search.arms else {}),
         "started": datetime.now(UTC).astimezone().isoformat(timespec="seconds"),
         **attrs,
     }

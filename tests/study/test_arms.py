@@ -1,6 +1,7 @@
 """Ablations: what a file may ask, which trials it makes, and how they go on."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from msdemucs.errors import SpecError, UsageError
 from msdemucs.study.ablation import beyond_adding
 from msdemucs.study.candidate import Candidate, TrialLog
+from msdemucs.study.effects import effects
 from msdemucs.study.load import load_study
 from msdemucs.study.reading import load_search_space
 from msdemucs.study.runner import run_study
@@ -195,3 +197,18 @@ def test_other_designs_are_others_with_more_factors(read: Read) -> None:
     norm = {"later": {"norm.starts": 3}}
     wider = {**asked, "factors": {**asked["factors"], "norm": norm}}
     assert beyond_adding(asked, wider) == ["factors"]
+
+
+def test_seeds_and_alternatives_are_added_to_a_study_when_it_is_asked_to(read: Read) -> None:
+    run_study(read(), toy)
+    grown = read("one: {spec", f"{TWO}\n    one: {{spec", more="")
+    grown = replace(grown, space=grown.space.model_copy(update={"repeats": 3, "trials": 15}))
+    with pytest.raises(UsageError, match="--extend"):
+        run_study(grown, toy)
+    finished = run_study(grown, toy, extends=True)
+    assert (finished.ran, finished.complete) == (7, 15)
+    found = effects(load_study("parts")).table
+    assert found.alternative.tolist() == ["per_source", "sum", "two", "one"]
+    assert set(found.n_seeds) == {3}
+    with pytest.raises(UsageError, match=r"factors\.resolutions"):
+        run_study(read("[4096]", "[8192]"), toy, extends=True)
