@@ -1,16 +1,19 @@
 """`msdemucs report`: databases in, one HTML file out; or tables and pictures for a paper."""
 
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from msdemucs.cli.console import out
+from msdemucs.cli.console import errors, out
 from msdemucs.errors import UsageError
 
 if TYPE_CHECKING:
+    from msdemucs.report.audio import Excerpt
     from msdemucs.study.records import StudyRecord
 
 RUNNING = ("running", "waiting")
@@ -50,6 +53,14 @@ def report(  # noqa: PLR0913 (one option a thing that a user may decide)
         Path | None,
         typer.Option("--figures", help="Also write the figures as PNG and SVG to this folder."),
     ] = None,
+    audio: Annotated[
+        Path | None,
+        typer.Option(
+            "--audio",
+            metavar="DATA",
+            help="Players for the best trials: the first test track under this folder, separated.",
+        ),
+    ] = None,
     watch: Annotated[
         float | None,
         typer.Option(
@@ -62,11 +73,13 @@ def report(  # noqa: PLR0913 (one option a thing that a user may decide)
     from msdemucs.study import load_study
 
     _check(studies, output, compare=compare, kind=kind, watch=watch)
+    _check_audio(audio, compare=compare, kind=kind)
 
     def write(*, live_seconds: float = 0.0) -> list["StudyRecord"]:
         records = [load_study(study, storage=storage) for study in studies]
         for record in [combine(records)] if compare and len(records) > 1 else records:
-            _write(record, output, kind, figures, live_seconds)
+            places = Places(output, figures, None if live_seconds else audio)
+            _write(record, places, kind, live_seconds)
         return records
 
     if watch is None:
@@ -99,22 +112,44 @@ def _check(
         raise UsageError("--watch writes HTML alone; leave --format away")
 
 
+def _check_audio(audio: Path | None, *, compare: bool, kind: Format) -> None:
+    """Nothing, where players can be shown.
+
+    Raises:
+        UsageError: they cannot.
+    """
+    if audio is not None and (compare or kind is not Format.html):
+        raise UsageError(
+            "--audio is for the HTML of single studies; leave --compare or --format away"
+        )
+
+
 def _is_running(record: "StudyRecord") -> bool:
     """Whether any trial is still to end."""
     return bool(record.trials["state"].isin(RUNNING).any())
 
 
-def _write(
-    record: "StudyRecord", output: Path | None, kind: Format, figures: Path | None, live: float
-) -> None:
+@dataclass(frozen=True)
+class Places:
+    """Where a report goes, its figures go, and its music comes from; each may be left open."""
+
+    output: Path | None
+    figures: Path | None
+    audio: Path | None
+
+
+def _write(record: "StudyRecord", places: Places, kind: Format, live: float) -> None:
     """One report in the format that was asked for, and its figures."""
     from msdemucs.report.page import default_path, write_report, write_text
     from msdemucs.report.paper import SUFFIXES, paper
     from msdemucs.report.pictures import write_pictures
 
-    folder = figures / record.name if figures else None
+    output = places.output
+    folder = places.figures / record.name if places.figures else None
     if kind is Format.html:
-        path = write_report(record, output or default_path(record), live_seconds=live)
+        heard = _heard(record, places.audio) if places.audio else None
+        path = output or default_path(record)
+        write_report(record, path, live_seconds=live, excerpts=heard)
         paths = write_pictures(record, folder) if folder else []
     else:
         form: Literal["md", "latex"] = "md" if kind is Format.md else "latex"
@@ -126,6 +161,17 @@ def _write(
     out.print(str(path), soft_wrap=True, markup=False)
     if paths:
         out.print(f"{len(paths)} figures in {paths[0].parent}", soft_wrap=True, markup=False)
+
+
+def _heard(record: "StudyRecord", data: Path) -> "Mapping[int, Excerpt]":
+    """What the best trials sound like."""
+    from msdemucs.report.audio import excerpts_of
+    from msdemucs.study.storage import STUDIES
+
+    def say(message: str) -> None:
+        errors.print(message, markup=False, highlight=False, soft_wrap=True)
+
+    return excerpts_of(record, data, studies=STUDIES, say=say)
 
 
 def _seen_from(path: Path, folder: Path) -> Path:

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from msdemucs.cost import NodeCost, node_costs
 from msdemucs.errors import MsdemucsError
+from msdemucs.report.audio import Excerpt
 from msdemucs.report.budgets import spec_text
 from msdemucs.report.delta import text_of
 from msdemucs.report.drawing import draw_plan
@@ -96,6 +97,7 @@ class Detail:
         rungs: its quality while it trained; None without rungs.
         log: the end of its log; "" where there is none to be read.
         later: what was computed after it had ended, on a line each.
+        excerpt: what it makes of a piece of music; None where nobody asked.
     """
 
     trial: int
@@ -113,13 +115,14 @@ class Detail:
     rungs: Rungs | None
     log: str
     later: tuple[str, ...]
+    excerpt: Excerpt | None
 
 
 class Details:
     """Makes the details of a study's trials; what equal specs share is made once."""
 
-    def __init__(self, record: StudyRecord) -> None:
-        self.record = record
+    def __init__(self, record: StudyRecord, excerpts: Mapping[int, Excerpt] | None = None) -> None:
+        self.record, self.excerpts = record, excerpts or {}
         self.measures = all_measures(record)
         self.curves = {curve.trial: curve for curve in curves_of(record)}
         self.rungs = {int(str(n)): own for n, own in record.rungs.groupby("trial")}
@@ -154,6 +157,7 @@ class Details:
             rungs_of(self.rungs[trial]) if trial in self.rungs else None,
             log_end(row.get("log")),
             tuple(later_of(self.later[trial])) if trial in self.later else (),
+            self.excerpts.get(trial),
         )
 
 

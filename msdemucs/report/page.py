@@ -2,6 +2,7 @@
 
 import re
 import tempfile
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from plotly.offline import get_plotlyjs
 
 from msdemucs.errors import ReportError
 from msdemucs.report.asked import facts_of
+from msdemucs.report.audio import Excerpt
 from msdemucs.report.details import Details
 from msdemucs.report.embedded import embed_json, packed, page_data
 from msdemucs.report.findings import describe_question, findings_of, summarise_states
@@ -30,18 +32,25 @@ MOST_LISTED = 60
 baselines, and whichever a reader asks for."""
 
 
-def write_report(record: StudyRecord, path: Path, *, live_seconds: float = 0.0) -> Path:
+def write_report(
+    record: StudyRecord,
+    path: Path,
+    *,
+    live_seconds: float = 0.0,
+    excerpts: Mapping[int, Excerpt] | None = None,
+) -> Path:
     """Write the report and return its path; a report that is already there is replaced whole.
 
     Args:
         record: the study.
         path: of the file.
         live_seconds: the page loads itself again after so many; 0: never.
+        excerpts: what trials sound like, by trial.
 
     Raises:
         ReportError: the file cannot be written.
     """
-    return write_text(render(record, live_seconds=live_seconds), path)
+    return write_text(render(record, live_seconds=live_seconds, excerpts=excerpts), path)
 
 
 def write_text(html: str, path: Path) -> Path:
@@ -69,7 +78,12 @@ def default_path(record: StudyRecord, suffix: str = ".html") -> Path:
     return Path("reports") / f"{stem or 'study'}{suffix}"
 
 
-def render(record: StudyRecord, *, live_seconds: float = 0.0) -> str:
+def render(
+    record: StudyRecord,
+    *,
+    live_seconds: float = 0.0,
+    excerpts: Mapping[int, Excerpt] | None = None,
+) -> str:
     """The page's HTML; see `write_report`."""
     figures = trade_views(record)
     curves = curves_view(record)
@@ -96,7 +110,7 @@ def render(record: StudyRecord, *, live_seconds: float = 0.0) -> str:
             sources=source_table(record),
             measures=[measure for measure in all_measures(record) if measure.convention],
             data_json=embed_json(page_data(record) | {"listed": listed(record)}),
-            details_json=embed_json(packed(detail_pages(record))),
+            details_json=embed_json(packed(detail_pages(record, excerpts or {}))),
             figures_json=embed_json(drawn),
             plotly_js=Markup(get_plotlyjs()),  # noqa: S704 (a library's own script)
         )
@@ -113,10 +127,10 @@ def listed(record: StudyRecord) -> list[int]:
     return kept[:MOST_LISTED]
 
 
-def detail_pages(record: StudyRecord) -> list[str]:
+def detail_pages(record: StudyRecord, excerpts: Mapping[int, Excerpt]) -> list[str]:
     """What opens for each trial, as HTML, in the order of the record."""
     template = environment().get_template("detail.html")
-    details, rows = Details(record), rows_of(record)
+    details, rows = Details(record, excerpts), rows_of(record)
     first = set(listed(record))
     return [
         template.render(

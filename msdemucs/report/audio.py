@@ -1,0 +1,185 @@
+"""What the best trials sound like: one excerpt of a test track, with players and spectrograms."""
+
+import base64
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msdemucs.errors import DataError, MsdemucsError, UsageError
+from msdemucs.report.frames import Row, is_baseline, study_front, trial_number
+from msdemucs.report.measures import USDR
+from msdemucs.report.tables import best_first
+from msdemucs.study.records import StudyRecord
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from msdemucs.data import Track
+
+SECONDS = 6.0
+MOST_TRIALS = 3
+"""Trials with players, at most: a trial's sounds and pictures take about two megabytes."""
+
+PICTURE_QUALITY = 60
+
+LOUDEST = 0.99
+"""Full scale that an excerpt's loudest sample is brought down to, all of its sounds alike."""
+
+
+@dataclass(frozen=True)
+class SourceExcerpt:
+    """One source of an excerpt.
+
+    Attributes:
+        source: its name.
+        score: its uSDR in the excerpt, as text.
+        sounds: (what it is, data URL) of reference, estimate and error.
+        picture: data URL of their spectrograms.
+    """
+
+    source: str
+    score: str
+    sounds: tuple[tuple[str, str], ...]
+    picture: str
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """What a trial made of a piece of a track.
+
+    Attributes:
+        title: the track, and from where to where.
+        mixture: data URL.
+        sources: in the model's order.
+    """
+
+    title: str
+    mixture: str
+    sources: tuple[SourceExcerpt, ...]
+
+
+def excerpts_of(
+    record: StudyRecord, data: Path, *, studies: Path, say: Callable[[str], None]
+) -> Mapping[int, Excerpt]:
+    """Excerpts of the best trials whose weights are there, by trial.
+
+    Args:
+        record: the study.
+        data: a folder of tracks; the first test track of it is heard.
+        studies: where the studies' folders lie, for records that do not name their weights.
+        say: is told what is left out, and why.
+
+    Raises:
+        UsageError: no test track in the folder, or no weights.
+    """
+    from msdemucs.model import load_weights
+
+    front = study_front(record)
+    rows = [r for r in best_first(record) if r["state"] == "complete"]
+    rows.sort(key=lambda row: not (trial_number(row) in front or is_baseline(row)))
+    found = {trial_number(row): path for row in rows if (path := weights_of(record, row, studies))}
+    if not found:
+        raise UsageError(
+            f"study “{record.name}” has no trial whose weights are there; --audio needs the "
+            f"folder {studies / record.name}, which the study made where it ran"
+        )
+    excerpts: dict[int, Excerpt] = {}
+    for trial, path in found.items():
+        try:
+            model = load_weights(path)
+            track = first_test_track(data, model.spec.sources, model.spec.sample_rate)
+            excerpts[trial] = _excerpt(model, track)
+        except UsageError:
+            raise
+        except MsdemucsError as error:
+            say(f"trial {trial} cannot be heard: {error}")
+        if len(excerpts) == MOST_TRIALS:
+            break
+    return excerpts
+
+
+def weights_of(record: StudyRecord, row: Row, studies: Path) -> Path | None:
+    """The file of a trial's weights, where it is there."""
+    named = row.get("weights")
+    usual = studies / record.name / "trials" / str(trial_number(row)) / "weights.safetensors"
+    candidates = [Path(named), studies.parent / named] if isinstance(named, str) else []
+    return next((path for path in [*candidates, usual] if path.is_file()), None)
+
+
+def first_test_track(data: Path, sources: tuple[str, ...], sample_rate: int) -> "Track":
+    """The first test track of a folder that has all sources.
+
+    Raises:
+        UsageError: there is none.
+    """
+    from msdemucs.data import find_tracks
+
+    problems: list[DataError] = []
+    tracks = find_tracks(
+        data,
+        split="test",
+        sources=sources,
+        sample_rate=sample_rate,
+        audio_channels=2,
+        on_error=problems.append,
+    )
+    if not tracks:
+        reason = f": {problems[0]}" if problems else ""
+        raise UsageError(f"there is no test track to be heard under {data}{reason}")
+    return tracks[0]
+
+
+def _excerpt(model: object, track: "Track") -> Excerpt:
+    """A model's estimates of the middle of a track."""
+    import torch
+
+    from msdemucs.evaluate.excerpts import draw
+    from msdemucs.evaluate.overlap_add import separate_waveform
+    from msdemucs.evaluate.sdr import usdr_db
+    from msdemucs.model import Separator
+
+    assert isinstance(model, Separator)
+    spec, rate = model.spec, track.sample_rate
+    length = min(track.n_samples, round(SECONDS * rate))
+    start = (track.n_samples - length) // 2
+    piece = slice(start, start + length)
+    mixture = torch.from_numpy(track.read_mixture())[:, piece]
+    references = torch.from_numpy(track.read_sources(spec.sources))[..., piece]
+    estimates = separate_waveform(model, mixture, segment_samples=spec.n_samples, batch_size=1)
+    scale = LOUDEST / max(1.0, float(mixture.abs().max()), float(estimates.abs().max()))
+    sources = []
+    for name, reference, estimate in zip(spec.sources, references, estimates, strict=True):
+        parts = {"reference": reference, "estimate": estimate, "error": estimate - reference}
+        title = f"{track.name}: {name}"
+        picture = draw({"mixture": mixture, **parts}, sample_rate=rate, title=title)
+        score = usdr_db(reference, estimate)
+        sources.append(
+            SourceExcerpt(
+                name,
+                USDR.text(float("nan") if score is None else score),
+                tuple((kind, sound_url(scale * wave, rate)) for kind, wave in parts.items()),
+                picture_url(picture),
+            )
+        )
+    title = f"{track.name}, from {start / rate:.1f} s to {(start + length) / rate:.1f} s"
+    return Excerpt(title, sound_url(scale * mixture, rate), tuple(sources))
+
+
+def picture_url(png: bytes) -> str:
+    """A data URL with the picture as WebP: spectrograms are noise, of which PNG loses nothing."""
+    from PIL import Image
+
+    file = BytesIO()
+    Image.open(BytesIO(png)).convert("RGB").save(file, format="WEBP", quality=PICTURE_QUALITY)
+    return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def sound_url(waveform: "Tensor", sample_rate: int) -> str:
+    """A data URL with the waveform as MP3: a tenth of WAV, and every browser plays it."""
+    import soundfile
+
+    file = BytesIO()
+    soundfile.write(file, waveform.T.numpy(), sample_rate, format="MP3")
+    return "data:audio/mpeg;base64," + base64.b64encode(file.getvalue()).decode()

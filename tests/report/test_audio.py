@@ -1,0 +1,102 @@
+"""Excerpts that can be heard in the report."""
+
+import base64
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from msdemucs import build, load_spec
+from msdemucs.errors import UsageError
+from msdemucs.model import save_weights
+from msdemucs.report.audio import MOST_TRIALS, excerpts_of, weights_of
+from msdemucs.report.details import Details
+from msdemucs.report.frames import rows_of
+from msdemucs.report.page import environment, render
+from msdemucs.study.records import StudyRecord
+from tests.report.conftest import SOURCES, amend
+
+RATE = 8000
+
+
+@pytest.fixture
+def music(tmp_path: Path) -> Path:
+    """A folder with one test track of a second."""
+    folder = tmp_path / "band" / "test" / "A - <B>"
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    stems = {source: 0.1 * rng.standard_normal((RATE, 2)) for source in SOURCES}
+    for name, samples in {**stems, "mixture": sum(stems.values())}.items():
+        soundfile.write(folder / f"{name}.wav", samples, RATE)
+    return tmp_path / "band"
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    """Weights of a tiny model."""
+    overrides = {
+        "sample_rate": RATE, "segment": 0.5, "channels.start": 4, "attention": [], "spectral": None
+    }  # fmt: skip
+    path = tmp_path / "weights.safetensors"
+    save_weights(build(load_spec("htdemucs", overrides=overrides)), path)
+    return path
+
+
+@pytest.mark.slow
+def test_the_best_trial_with_weights_is_heard(
+    record: StudyRecord, music: Path, weights: Path, tmp_path: Path
+) -> None:
+    heard = amend(record, 4, weights=str(weights))
+    excerpts = excerpts_of(heard, music, studies=tmp_path, say=pytest.fail)
+    assert set(excerpts) == {4}
+    excerpt = excerpts[4]
+    assert excerpt.title == "A - <B>, from 0.0 s to 1.0 s"
+    assert [source.source for source in excerpt.sources] == list(SOURCES)
+    assert [kind for kind, _ in excerpt.sources[0].sounds] == ["reference", "estimate", "error"]
+    data = base64.b64decode(excerpt.mixture.split(",")[1])
+    samples, rate = soundfile.read(BytesIO(data))
+    assert rate == RATE
+    assert abs(len(samples) - RATE) < RATE / 4  # MP3 pads by whole frames
+    assert excerpt.sources[0].picture.startswith("data:image/webp;base64,")
+
+    page = environment().get_template("detail.html")
+    html = page.render(item=Details(heard, excerpts).of(rows_of(heard)[4]))
+    assert html.count("<audio") == 1 + 3 * len(SOURCES)
+    assert "A - &lt;B&gt;" in html
+    assert "media-src data:" in render(record)
+
+
+@pytest.mark.slow
+def test_files_that_are_no_weights_are_left_out_with_a_word(
+    record: StudyRecord, music: Path, weights: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes(b"no weights")
+    both = amend(amend(record, 4, weights=str(broken)), 0, weights=str(weights))
+    said: list[str] = []
+    assert set(excerpts_of(both, music, studies=tmp_path, say=said.append)) == {0}
+    assert said[0].startswith("trial 4 cannot be heard")
+
+
+def test_weights_are_found_where_the_study_left_them(
+    record: StudyRecord, weights: Path, tmp_path: Path
+) -> None:
+    usual = tmp_path / "studies" / "multires" / "trials" / "3" / "weights.safetensors"
+    usual.parent.mkdir(parents=True)
+    usual.write_bytes(weights.read_bytes())
+    row = rows_of(record)[3]
+    assert weights_of(record, row, tmp_path / "studies") == usual
+    assert weights_of(record, rows_of(record)[4], tmp_path / "studies") is None
+    assert len(record.trials) > MOST_TRIALS
+
+
+def test_without_weights_or_music_it_is_said_what_is_missing(
+    record: StudyRecord, music: Path, weights: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match="no trial whose weights are there"):
+        excerpts_of(record, music, studies=tmp_path, say=print)
+    heard = amend(record, 4, weights=str(weights))
+    with pytest.raises(UsageError, match="no"):
+        excerpts_of(heard, tmp_path / "nowhere", studies=tmp_path, say=print)
