@@ -10,7 +10,13 @@ the front of that seed, as in a study. What is told is the optimiser steps until
 quartiles over searches. What was trained before costs nothing when it is drawn again; when all
 specs were tried, stopped ones go on, nearest first, so that every search gets there.
 
-Every search goes to benchmarks/search.csv, a row each.
+Every search goes to benchmarks/search.csv, a row each. The medians: fronts with an ε-net and a
+tolerance of 0.5 dB need 0.59 of the steps of NSGA-II without stopping (0.54 with TPE), and without
+the tolerance 0.71, where random search needs 1.00 and halving by SDR alone 1.20. A third is not
+reached; nor does the surrogate of benchmarks/surrogate.py reach it, with 0.48. The smallest set of
+specs with 95 % of the hypervolume has four, that is 0.13 of NSGA-II's steps, but seeds differ by
+more than neighbours on the front do. NSGA-II's first 50 trials are drawn at random, hence its
+likeness to random search in a space of 64. The tolerance was chosen on this table.
 """
 
 import argparse
@@ -19,7 +25,7 @@ import time
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import optuna
@@ -56,15 +62,14 @@ class Rule:
 
 def rules(eta: float, survivors: int, delta_db: float) -> dict[str, Rule]:
     """The stopping rules that are compared."""
-
-    def halving(**more: object) -> Halving:
-        return Halving(eta=eta, survivors=survivors, delta_db=delta_db, **more)  # type: ignore[arg-type]
-
+    plain = Halving(eta=eta, survivors=survivors)
+    tolerant = replace(plain, delta_db=delta_db)
     return {
         "none": Rule(),
-        "sdr only": Rule(Halving(eta=eta, survivors=survivors), knows_cost=False),
-        "epsilon net": Rule(halving()),
-        "crowding": Rule(halving(thinning="crowding")),
+        "sdr only": Rule(plain, knows_cost=False),
+        "epsilon net": Rule(plain),
+        f"epsilon net, {delta_db:g} dB": Rule(tolerant),
+        f"crowding, {delta_db:g} dB": Rule(replace(tolerant, thinning="crowding")),
     }
 
 
@@ -105,7 +110,7 @@ def main() -> None:
     parser.add_argument("--rungs", nargs="*", type=int, default=[9, 27, 81, 243])
     parser.add_argument("--eta", type=float, default=3.0)
     parser.add_argument("--survivors", type=int, default=1)
-    parser.add_argument("--delta", type=float, default=0.0)
+    parser.add_argument("--delta", type=float, default=0.5)
     parser.add_argument("--output", type=Path, default=HERE / "search.csv")
     asked = parser.parse_args()
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)

@@ -9,17 +9,22 @@ the most hypervolume is then trained to its next rung, and so on.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from jaxtyping import Float
 
 from msdemucs.study.replay import Replay, Table
 
-SHARED, OWN = 1.0, 0.5
+SHARED, OWN = (0.7, 1.4), (0.2, 0.4, 0.8)
 """Standard deviations in dB: of what fields explain, and of what is a spec's alone."""
 
-ALONG, OWN_ALONG = 0.85, 0.7
-"""Correlation from one rung to the next, of either."""
+ALONG, OWN_ALONG = (0.8, 0.95), (0.5, 0.9)
+"""Correlation from one rung to the next, of either. Of all combinations the search takes the one
+under which what it has seen is the likeliest."""
+
+FITTED_EVERY = 5
+"""Scores after which that is decided anew."""
 
 MEAN_DB, RUNG_DB = 3.0, 2.0
 """What is expected before anything is trained: the SDR, and how far rungs may lie from it."""
@@ -47,25 +52,44 @@ class Process:
         steps = np.abs(np.subtract.outer(np.arange(n_rungs), np.arange(n_rungs)))
         likes = np.array([[_likeness(one, other) for other in labels] for one in labels])
         own = np.eye(len(labels))
-        rungs = RUNG_DB**2 * (np.eye(n_rungs) + 1)
-        self.covariance = (
-            np.kron(likes, SHARED**2 * ALONG**steps)
-            + np.kron(own, OWN**2 * OWN_ALONG**steps)
-            + np.kron(np.ones_like(own), rungs)
-        )
+        rungs = np.kron(np.ones_like(own), RUNG_DB**2 * (np.eye(n_rungs) + 1))
+        self.covariances = [
+            rungs
+            + np.kron(likes, shared**2 * along**steps)
+            + np.kron(own, alone**2 * own_along**steps)
+            for shared, alone, along, own_along in product(SHARED, OWN, ALONG, OWN_ALONG)
+        ]
+        self.covariance = self.covariances[0]
         self.finals = np.arange(len(labels)) * n_rungs + n_rungs - 1
+
+    def fit(self, scored: list[int], usdr_db: list[float]) -> None:
+        """Take the covariance under which some scores are the likeliest."""
+        self.covariance = max(
+            self.covariances, key=lambda one: _log_likelihood(one, scored, usdr_db)
+        )
 
     def belief(self, scored: list[int], usdr_db: list[float]) -> Belief:
         """What is to be expected of all specs, after some scores."""
-        seen = np.array(scored)
-        among = self.covariance[np.ix_(seen, seen)] + 1e-6 * np.eye(len(scored))
-        across = self.covariance[np.ix_(self.finals, seen)]
-        factor = np.linalg.cholesky(among)
+        factor, centred = _solved(self.covariance, scored, usdr_db)
+        across = self.covariance[np.ix_(self.finals, np.array(scored))]
         half = np.linalg.solve(factor, across.T)
-        centred = np.linalg.solve(factor, np.array(usdr_db) - MEAN_DB)
         before = self.covariance[self.finals, self.finals]
         variance = np.maximum(before - (half**2).sum(0), 0)
         return Belief(MEAN_DB + half.T @ centred, np.sqrt(variance))
+
+
+def _solved(covariance: Array, scored: list[int], usdr_db: list[float]) -> tuple[Array, Array]:
+    """The Cholesky factor of the scores' covariance, and the scores that it makes white."""
+    seen = np.array(scored)
+    among = covariance[np.ix_(seen, seen)] + 1e-6 * np.eye(len(seen))
+    factor = np.linalg.cholesky(among)
+    return factor, np.linalg.solve(factor, np.array(usdr_db) - MEAN_DB)
+
+
+def _log_likelihood(covariance: Array, scored: list[int], usdr_db: list[float]) -> float:
+    """Of the scores, up to a constant."""
+    factor, white = _solved(covariance, scored, usdr_db)
+    return float(-0.5 * white @ white - np.log(np.diag(factor)).sum())
 
 
 def _likeness(one: tuple[object, ...], other: tuple[object, ...]) -> float:
@@ -107,7 +131,10 @@ class Surrogate(Replay):
                 for name, one in self.seen.items()
                 for rung in range(one.rung + 1)
             ]
-            belief = self.process.belief([at for at, _ in scores], [db for _, db in scores])
+            known = [at for at, _ in scores], [db for _, db in scores]
+            if len(scores) % FITTED_EVERY == 0:
+                self.process.fit(*known)
+            belief = self.process.belief(*known)
             self.one_rung(labels[self.most_promising(belief)])
 
     def most_promising(self, belief: Belief) -> int:
