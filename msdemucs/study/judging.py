@@ -48,7 +48,7 @@ class Judge:
         n_trials = len(standings) + 1
         place = rule.priorities([own, *standings.values()])[0] + 1
         return (
-            f"stopped at step {step}: place {place} of {n_trials} there, of which "
+            f"at step {step}: place {place} of {n_trials} there, of which "
             f"{rule.places(n_trials)} go on ({attrs[RUNG + str(step)]:.2f} dB)"
         )
 

@@ -89,7 +89,7 @@ def reusing(evaluate: Evaluate, search: Search, study: optuna.Study) -> Evaluate
             log.note("duplicate_of", _name(study.study_name, twin))
             step = int(twin.user_attrs[STOPPED_AT])
             log.note(STOPPED_AT, step)
-            raise StoppedError(step, f"stopped at step {step}, as trial {twin.number}, its like")
+            raise StoppedError(step, f"at step {step}, as trial {twin.number}, its like")
         evaluate(candidate, log)
 
     return evaluate_once
