@@ -172,8 +172,9 @@ def _print_finished(finished: "Finished", storage: str | None, wanted: int) -> N
     plural = "" if finished.complete == 1 else "s"
     front = record.trials[record.trials.trial.isin(finished.front)]
     stopped = sum(record.trials.state == "stopped")
+    kind = "trial" if stopped else "complete trial"
     note = f", {stopped} of its runs stopped at a rung" if stopped else ""
-    out.print(f"study {finished.name}: {finished.complete} trial{plural}{note}; the front:")
+    out.print(f"study {finished.name}: {finished.complete} {kind}{plural}{note}; the front:")
     print_table(trial_table(record, front.sort_values(next(iter(record.directions)))))
     if "ablation" in record.attrs and finished.complete:
         from msdemucs.study.effects import effects
