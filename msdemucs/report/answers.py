@@ -149,8 +149,8 @@ def _sentence(
     interval = ""
     if isinstance(low, float) and isinstance(high, float) and isfinite(low):
         ends = (low, high) if effect >= 0 else (-high, -low)
-        interval = f" [{ends[0]:.2f}, {ends[1]:.2f}]"
-    amount = typeset(f"{abs(effect):.2f} dB{interval}")
+        interval = f" [{ends[0]:.2f}, {ends[1]:.2f}]".replace("-", "−")
+    amount = typeset(f"{abs(effect):.2f} dB") + interval
     verb = "gains" if effect >= 0 else "loses"
     claim = CLAIMS.get(verdict, "")
     if kind == INTERACTION:

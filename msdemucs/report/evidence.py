@@ -12,7 +12,6 @@ from msdemucs.report.frames import (
     quality_of,
     trial_number,
 )
-from msdemucs.report.measures import typeset
 from msdemucs.report.noise import gap_between, n_seeds, repeat_key
 from msdemucs.report.sentences import Part, Sentence, say
 from msdemucs.study.records import StudyRecord
@@ -45,7 +44,8 @@ def evidence_text(record: StudyRecord, trade: Trade, first: Point, second: Point
     is_ahead = gap.mean_db >= 0
     low, high = (gap.low_db, gap.high_db) if is_ahead else (-gap.high_db, -gap.low_db)
     of, noun = (gap.n_seeds, "seeds") if gap.n_seeds > 1 else (gap.n_tracks, "tracks")
-    return typeset(f" [{low:.2f}, {high:.2f}; {gap.n_agree} of {of} {noun} agree]")
+    ends = f"{low:.2f}, {high:.2f}".replace("-", "−")
+    return f" [{ends}; {gap.n_agree} of {of} {noun} agree]"
 
 
 def describe_noise(trade: Trade) -> tuple[Sentence, ...]:

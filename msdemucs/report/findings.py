@@ -34,6 +34,9 @@ MOST_ANSWERS = 4
 MOST_BASELINES = 4
 """Sentences about beaten baselines, at most."""
 
+MOST_REASONS = 4
+"""Reasons told for one state, at most, the commonest first."""
+
 MOST_LISTED = 16
 """Trials named under a figure, at most."""
 
@@ -43,8 +46,11 @@ def summarise_states(record: StudyRecord) -> str:
     texts = []
     for state in count_states(record):
         reasons = "; ".join(
-            reason if n == state.n or n == 1 else f"{n} × {reason}" for reason, n in state.reasons
+            reason if n == state.n or n == 1 else f"{n} × {reason}"
+            for reason, n in state.reasons[:MOST_REASONS]
         )
+        left = sum(n for _, n in state.reasons[MOST_REASONS:])
+        reasons += f"; {left} for other reasons, each in its row" if left else ""
         texts.append(f"{state.n} {state.state}" + (f" ({reasons})" if reasons else ""))
     total = count(len(rows_of(record)), "trial")
     return f"{total}: {', '.join(texts)}." if texts else "No trial has been started yet."

@@ -19,6 +19,9 @@ from msdemucs.study.records import StudyRecord
 LOG_FROM_RATIO = 3.0
 """A positive cost whose largest value is this many times its smallest counts by its logarithm."""
 
+BEYOND = 0.1
+"""How far the reference point lies beyond the worst, as a share of the span of all trials."""
+
 FEWEST_TRIALS = 3
 """Trials with both numbers below which a hypervolume says nothing."""
 
@@ -31,8 +34,8 @@ class Climb:
         name: of the arm.
         trials: how many trials of the arm had ended.
         steps: how many steps they had trained, together.
-        volumes: the dominated share of the box between the worst and the best of both numbers,
-            the baselines included from the start.
+        volumes: the dominated share of the box from the best of both numbers to a little beyond
+            the worst, the baselines included from the start.
     """
 
     name: str
@@ -53,9 +56,13 @@ class Box:
         """(how cheap, how good), each from 0 to 1."""
         (low, high), (worst, best) = self.cost, self.quality
         at = (log(v) if self.is_log else v for v in (x, low, high))
-        x, low, high = at
-        cheap = (high - x) / (high - low) if high > low else 1.0
-        return cheap, (y - worst) / (best - worst) if best > worst else 1.0
+        return _share(*at), _share(y, best, worst)
+
+
+def _share(value: float, best: float, worst: float) -> float:
+    """1 at the best, 0 a little beyond the worst: there even the worst counts for something."""
+    worst += BEYOND * (worst - best)
+    return (value - worst) / (best - worst) if best != worst else 1.0
 
 
 def box_of(trade: Trade) -> Box:

@@ -38,7 +38,7 @@ def progress_views(record: StudyRecord) -> list[FigureView]:
             continue
         painted = paint_climbs(climbs, by_steps=by_steps, height=300).to_plotly_json()
         caption = (
-            f"Of {pair}, in the box between the worst and the best of all trials; "
+            f"Of {pair}, in the box from the best of all trials to a tenth beyond the worst; "
             "it begins with the baselines."
         )
         caption += "" if by_steps else compared(climbs)

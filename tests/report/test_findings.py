@@ -131,6 +131,15 @@ def test_states_are_summed_up_with_reasons(record: StudyRecord) -> None:
     )
 
 
+def test_of_many_reasons_the_commonest_are_told() -> None:
+    reasons = ["no memory"] * 3 + [f"reason {i}" for i in range(6)]
+    failed = [unfinished_row(i, "failed", reason) for i, reason in enumerate(reasons)]
+    assert summarise_states(make_record([], unfinished=failed)) == (
+        "9 trials: 9 failed (3 × no memory; reason 0; reason 1; reason 2; "
+        "3 for other reasons, each in its row)."
+    )
+
+
 def test_a_study_that_was_never_run_says_so(empty_record: StudyRecord) -> None:
     said = ["Nothing can be compared yet. No trial has been started yet."]
     assert sentences(empty_record) == said

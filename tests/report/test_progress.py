@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from msdemucs.report.frames import trade_of
 from msdemucs.report.measures import measure_of
-from msdemucs.report.progress import climbs_of, rung_fronts, volume
+from msdemucs.report.progress import box_of, climbs_of, rung_fronts, volume
 from msdemucs.report.views_why import progress_views
 from msdemucs.study.records import StudyRecord
 from tests.report.conftest import amend, make_record, make_search
@@ -74,3 +74,12 @@ def test_views_compare_the_arms_after_as_many_trials(record: StudyRecord) -> Non
     alone = {view.key: view for view in progress_views(record)}
     assert "no random control arm" in alone["climb-trials"].caption[0].text
     assert progress_views(make_record([])) == []
+
+
+def test_the_dearest_and_best_trial_counts_for_something(record: StudyRecord) -> None:
+    trade = trade_of(record, MACS)
+    box = box_of(trade)
+    assert box.place(0.88e9, 2.31) == (1.0, 1.0)  # the cheapest cost with the best score
+    cheap, good = box.place(5.2e9, 0.71)  # the worst of both
+    assert cheap == pytest.approx(0.1 / 1.1)
+    assert good == pytest.approx(0.1 / 1.1)
