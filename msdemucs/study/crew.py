@@ -146,9 +146,7 @@ class Crew:
                 process.kill()
                 process.wait()
         for worker in self.workers:
-            if worker.process.stdin:
-                with suppress(OSError):
-                    worker.process.stdin.close()
+            _let_go(worker)
 
     def _look_after(self, worker: Worker) -> None:
         """What to do about a worker whose process has ended.
@@ -174,6 +172,7 @@ class Crew:
         with self._lock:
             worker.listener.said(f"worker {worker.number} {how}; it is started again")
         worker.starts += 1
+        _let_go(worker)
         worker.process = self._start(worker.number)
         self._listen(worker)
 
@@ -209,6 +208,16 @@ class Crew:
                 elif event:
                     worker.starts = 1 if event["event"] == "ended" else worker.starts
                     pass_on(event, worker.listener)
+
+
+def _let_go(worker: Worker) -> None:
+    """Close the pipes to a process that has ended."""
+    if worker.reader is not None:
+        worker.reader.join(timeout=5)
+    for pipe in (worker.process.stdin, worker.process.stdout):
+        if pipe is not None:
+            with suppress(OSError):
+                pipe.close()
 
 
 def _event(line: str) -> dict[str, Any]:

@@ -1,0 +1,203 @@
+"""Worker processes of one machine: shared out, listened to, stopped together."""
+
+import json
+import os
+import signal
+import sys
+import time
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from msdemucs.cli.progress import Bars, Lines, beside, progress
+from msdemucs.errors import StudyError, UsageError
+from msdemucs.study import crew
+from msdemucs.study.candidate import Silent
+from msdemucs.study.crew import Crew, shares
+from msdemucs.study.events import Name, Teller, pass_on
+
+PRELUDE = """\
+import json, os, signal, sys, time
+def tell(**event):
+    print(json.dumps(event), flush=True)
+def leave(number, frame):
+    tell(event="said", message="leaving")
+    sys.exit(130)
+signal.signal(signal.SIGTERM, leave)
+"""
+
+
+class Ears(Silent):
+    """Remembers all that it was told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def said(self, message: str) -> None:
+        self.lines.append(message)
+
+    def ended(self, trial: int, state: str, note: str) -> None:
+        self.lines.append(f"{trial} {state} {note}")
+
+
+def crew_of(script: str, in_tmp: Path, *, workers: int = 2) -> tuple[Crew, list[Ears]]:
+    ears = [Ears() for _ in range(workers)]
+    environments = [{"NUMBER": str(number)} for number in range(workers)]
+    command = [sys.executable, "-c", PRELUDE + script]
+    return Crew(command, environments, ears, in_tmp / "workers"), ears
+
+
+@pytest.fixture
+def in_tmp(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+def test_workers_tell_what_they_do_and_their_trials_are_added_up(in_tmp: Path) -> None:
+    script = """
+number = int(os.environ["NUMBER"])
+tell(event="ended", trial=number, state="complete", note="usdr_db 1")
+print("no event", file=sys.stderr)
+print("no event either")
+tell(event="finished", ran=number + 1)
+"""
+    started, ears = crew_of(script, in_tmp)
+    with started:
+        assert started.run() == 3
+    assert [ear.lines for ear in ears] == [["0 complete usdr_db 1"], ["1 complete usdr_db 1"]]
+    assert (in_tmp / "workers/worker-1.log").read_text() == "no event\n"
+
+
+def test_a_killed_worker_is_started_again(in_tmp: Path) -> None:
+    script = """
+from pathlib import Path
+if os.environ["NUMBER"] == "1" and not Path("died").exists():
+    Path("died").touch()
+    os.kill(os.getpid(), signal.SIGKILL)
+tell(event="finished", ran=1)
+"""
+    before = Path.cwd()
+    os.chdir(in_tmp)
+    try:
+        started, ears = crew_of(script, in_tmp)
+        with started:
+            assert started.run() == 2
+    finally:
+        os.chdir(before)
+    assert ears[1].lines == ["worker 2 was killed by signal 9; it is started again"]
+
+
+@pytest.mark.parametrize(
+    ("failing", "message"),
+    [
+        ('tell(event="failed", message="no tracks"); sys.exit(1)', "worker 1: no tracks"),
+        ("sys.exit(3)", r"worker 1 ended with exit code 3; see .*worker-1.log"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", "worker 1 was killed by signal 9; see"),
+    ],
+)
+def test_one_that_cannot_go_on_stops_all(in_tmp: Path, failing: str, message: str) -> None:
+    script = f"""
+if os.environ["NUMBER"] == "0":
+    {failing}
+time.sleep(60)
+"""
+    started, _ = crew_of(script, in_tmp)
+    with pytest.raises(StudyError, match=message), started:
+        started.run()
+    assert all(worker.process.poll() is not None for worker in started.workers)
+    assert started.workers[1].process.returncode in (130, -signal.SIGTERM)
+
+
+def test_ctrl_c_has_all_save_and_leave_and_kills_who_does_not(
+    in_tmp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crew, "GRACE_S", 1.0)
+    script = """
+if os.environ["NUMBER"] == "1":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+tell(event="said", message="ready")
+time.sleep(60)
+"""
+    started, ears = crew_of(script, in_tmp)
+    while not all(ear.lines for ear in ears):
+        time.sleep(0.01)
+    started.stop()
+    assert [worker.process.returncode for worker in started.workers] == [130, -signal.SIGKILL]
+
+
+def test_a_worker_leaves_when_the_process_that_began_it_is_gone(in_tmp: Path) -> None:
+    script = """
+from msdemucs.study.events import leave_with_parent
+leave_with_parent()
+tell(event="said", message="ready")
+time.sleep(60)
+"""
+    started, ears = crew_of(script, in_tmp, workers=1)
+    while not ears[0].lines:
+        time.sleep(0.01)
+    worker = started.workers[0].process
+    assert worker.stdin is not None
+    worker.stdin.close()  # as the end of this process would
+    assert worker.wait(30) == 130
+    started.stop()
+
+
+def test_events_reach_a_listener_as_they_were_told(capsys: pytest.CaptureFixture[str]) -> None:
+    calls: list[tuple[object, ...]] = []
+
+    class Writes(Silent):
+        def said(self, message: str) -> None:
+            calls.append(("said", message))
+
+        def began(self, candidate: object, *, complete: int, wanted: int) -> None:
+            calls.append(("began", candidate, complete, wanted))
+
+        def phase(self, what: str, total: int) -> None:
+            calls.append(("phase", what, total))
+
+        def advanced(self, done: int, note: str) -> None:
+            calls.append(("advanced", done, note))
+
+        def ended(self, trial: int, state: str, note: str) -> None:
+            calls.append(("ended", trial, state, note))
+
+    teller = Teller(sys.stdout)
+    teller.said("hello")
+    teller.began(Name(3, "htdemucs", 7), complete=2, wanted=5)
+    teller.phase("training", 10)
+    teller.advanced(4, "loss 0.5")
+    teller.ended(3, "complete", "usdr_db 1")
+    for line in capsys.readouterr().out.splitlines():
+        pass_on(json.loads(line), Writes())
+    assert calls == [
+        ("said", "hello"),
+        ("began", Name(3, "htdemucs", 7), 2, 5),
+        ("phase", "training", 10),
+        ("advanced", 4, "loss 0.5"),
+        ("ended", 3, "complete", "usdr_db 1"),
+    ]
+
+
+def test_cores_and_gpus_are_shared_out() -> None:
+    two = shares(2, cores=8, gpus=[])
+    assert two == [{"OMP_NUM_THREADS": "4", "MKL_NUM_THREADS": "4"}] * 2
+    assert shares(3, cores=2, gpus=[])[0]["OMP_NUM_THREADS"] == "1"
+    each = shares(2, cores=8, gpus=["0", "3"])
+    assert [share["CUDA_VISIBLE_DEVICES"] for share in each] == ["0", "3"]
+    four = shares(4, cores=8, gpus=["0", "1"], gpu_fraction=0.5)
+    assert [share["CUDA_VISIBLE_DEVICES"] for share in four] == ["0", "0", "1", "1"]
+    assert {share["MSDEMUCS_GPU_FRACTION"] for share in four} == {"0.5"}
+    with pytest.raises(UsageError, match=r"1 GPU with --gpu-fraction 0.5 have room for 2 workers"):
+        shares(3, cores=8, gpus=["0"], gpu_fraction=0.5)
+
+
+def test_processes_share_the_studys_bar_or_write_lines_of_their_own() -> None:
+    with progress(Console(force_terminal=True, file=StringIO()), study="a", wanted=3) as one:
+        assert isinstance(one, Bars)
+        other = beside(one)
+        assert isinstance(other, Bars)
+        assert other.study == one.study
+        assert other.trial != one.trial
+    lines = Lines(Console(file=StringIO()))
+    assert beside(lines) is not lines
