@@ -29,7 +29,7 @@ def remember(study: optuna.Study, search: Search, folder: Path) -> None:
     """
     space = search.space.model_dump(mode="json")
     for split, roots in space["data"].items():
-        space["data"][split] = [_absolute(root) for root in roots]
+        space["data"][split] = [str(Path(root).absolute()) for root in roots]
     about = {
         "path": str(search.path.absolute()),
         "space": space,
@@ -58,7 +58,10 @@ def rejoin(study: optuna.Study) -> tuple[Search, Path]:
         )
     path, is_small = Path(about["path"]), attrs["setting"] == "small"
     search = parse_search_space(attrs["search_space"], path, small=is_small)
-    space = validate_data(about["space"], SearchSpace, origin=f"study {study.study_name}")
+    asked = about["space"]
+    data = {split: [_here(root) for root in roots] for split, roots in asked["data"].items()}
+    origin = f"study {study.study_name}"
+    space = validate_data({**asked, "data": data}, SearchSpace, origin=origin)
     return search.as_asked(space), Path(about["folder"])
 
 
@@ -88,6 +91,9 @@ def usable(folder: Path) -> Path:
     return folder
 
 
-def _absolute(root: str) -> str:
-    """A folder of tracks from the root; the embedded sets are made wherever they are needed."""
-    return root if root in (EMBEDDED_BAND, EMBEDDED_SAMPLE) else str(Path(root).absolute())
+def _here(root: str) -> str:
+    """A folder of tracks; an embedded one that is not on this host is made by this process."""
+    for embedded in (EMBEDDED_BAND, EMBEDDED_SAMPLE):
+        if root.endswith(f"/{embedded}") and not Path(root).is_dir():
+            return embedded
+    return root

@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 from msdemucs.study import turns
 from msdemucs.study.candidate import Candidate, Silent, TrialLog
 from msdemucs.study.databases import locked
+from msdemucs.study.joining import rejoin
 from msdemucs.study.runner import begin_study, run_study
 from msdemucs.study.space import Search
 from msdemucs.study.storage import open_storage
@@ -236,3 +237,18 @@ def test_a_worker_needs_no_file_of_the_search_space(search: Search, in_tmp: Path
     assert (in_tmp / "studies/toy/trials/0/log.txt").exists()
     again = run_study(asking(search, trials=3), toy, storage=url)
     assert again.ran == 0
+
+
+def test_data_are_found_from_elsewhere_and_the_embedded_made_where_they_are_not(
+    search: Search, in_tmp: Path
+) -> None:
+    (in_tmp / "data/synthetic").mkdir(parents=True)
+    url = f"sqlite:///{in_tmp}/toy.db"
+    begin(search.asking(data=[Path("data/synthetic"), Path("mine")]), url)
+    with closing(open_storage(url)) as opened:
+        study = optuna.load_study(study_name="toy", storage=opened)
+        there = rejoin(study)[0].space.data.train
+        assert there == (str(in_tmp / "data/synthetic"), str(in_tmp / "mine"))
+        (in_tmp / "data/synthetic").rmdir()
+        elsewhere = rejoin(study)[0].space.data.train
+        assert elsewhere == ("data/synthetic", str(in_tmp / "mine"))
