@@ -15,13 +15,15 @@ number of survivors are ours.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from jaxtyping import Bool
+
+Name = TypeVar("Name", bound=Hashable)
 
 Thinning = Literal["epsilon_net", "crowding"]
 
@@ -86,6 +88,14 @@ class Halving:
         priority = self.priorities([own, *others])[0]
         return priority < self.places(len(others) + 1)
 
+    def going(self, standings: Mapping[Name, Standing]) -> set[Name]:
+        """The names of all that go on from a rung, once these have come to it."""
+        places = self.places(len(standings))
+        priorities = self.priorities([*standings.values()])
+        return {
+            name for name, priority in zip(standings, priorities, strict=True) if priority < places
+        }
+
     def priorities(self, standings: Sequence[Standing]) -> list[int]:
         """For each trial how many are placed before it; trials that stand alike share a place."""
         points = [standing.point for standing in standings]
@@ -98,6 +108,8 @@ class Halving:
     def order(self, points: Sequence[Point]) -> list[Point]:
         """The points from best to worst, each once."""
         thin = epsilon_net if self.thinning == "epsilon_net" else crowding
+        if not points:
+            return []
         spans = ranges(points)
         return [point for front in self.fronts(points) for point in thin(front, spans)]
 
@@ -140,16 +152,16 @@ def epsilon_net(front: Sequence[Point], spans: Point) -> list[Point]:
         front: distinct points.
         spans: what each coordinate is divided by before distances are taken.
     """
-    rest = sorted(front, key=_best_first)
-    found = [rest.pop(0)]
-    while rest:
-        farthest = max(
-            rest,
-            key=lambda point: round(min(_distance(point, other, spans) for other in found), DIGITS),
-        )
-        rest.remove(farthest)
-        found.append(farthest)
-    return found
+    ordered = sorted(front, key=_best_first)
+    scaled = np.array(ordered, dtype=float).reshape(len(ordered), -1) / np.array(spans)
+    gap = np.full(len(ordered), np.inf)  # of each to the nearest that is in the order
+    found = [0]
+    while len(found) < len(ordered):
+        away = np.sqrt(((scaled - scaled[found[-1]]) ** 2).sum(axis=1))
+        gap = np.minimum(gap, away)
+        gap[found] = -1
+        found.append(int(np.argmax(np.round(gap, DIGITS))))
+    return [ordered[index] for index in found]
 
 
 def crowding(front: Sequence[Point], spans: Point) -> list[Point]:
@@ -161,10 +173,6 @@ def crowding(front: Sequence[Point], spans: Point) -> list[Point]:
         for before, point, after in zip(along, along[1:], along[2:], strict=False):
             room[point] += (after[axis] - before[axis]) / span
     return sorted(front, key=lambda point: (-round(room[point], DIGITS), _best_first(point)))
-
-
-def _distance(one: Point, other: Point, spans: Point) -> float:
-    return math.hypot(*((a - b) / span for a, b, span in zip(one, other, spans, strict=True)))
 
 
 def _best_first(point: Point) -> Point:

@@ -73,13 +73,14 @@ def take_up(study: optuna.Study, fidelity: Fidelity) -> list[int]:
     ]
     promoted = []
     costs, rule = costs_of(study), rule_of(study, fidelity)
-    for trial in stopped:
-        step = int(trial.user_attrs[STOPPED_AT])
-        standings = rung(study, costs, step)
-        own = standings.pop(identity(trial.user_attrs), None)
-        if own is not None and rule.goes_on(own, [*standings.values()]):
-            _enqueue(study, trial, step)
-            promoted.append(trial.number)
+    for step in fidelity.rungs:
+        here = [trial for trial in stopped if trial.user_attrs[STOPPED_AT] == step]
+        standings = rung(study, costs, step) if here else {}
+        going = rule.going(standings)
+        for trial in here:
+            if identity(trial.user_attrs) in going:
+                _enqueue(study, trial, step)
+                promoted.append(trial.number)
     return promoted
 
 

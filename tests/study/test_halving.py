@@ -72,6 +72,16 @@ def test_as_many_go_on_as_there_are_places(rule: Halving, rung: list[Standing]) 
 
 
 @given(rules, rungs)
+def test_who_goes_on_is_the_same_for_one_as_for_all(rule: Halving, rung: list[Standing]) -> None:
+    going = rule.going(dict(enumerate(rung)))
+    assert going == {i for i, s in enumerate(rung) if rule.goes_on(s, rung[:i] + rung[i + 1 :])}
+
+
+def test_of_none_none_goes_on() -> None:
+    assert Halving().going({}) == set()
+
+
+@given(rules, rungs)
 def test_fronts_hold_every_point_once_and_no_one_dominates_within(
     rule: Halving, rung: list[Standing]
 ) -> None:
