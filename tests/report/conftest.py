@@ -282,8 +282,7 @@ ATTRS: dict[str, object] = {
 }
 
 
-@pytest.fixture
-def record() -> StudyRecord:
+def make_eight() -> StudyRecord:
     """Eight trials: three baselines, three sampled, one failed, one refused."""
     return make_record(
         unfinished=[
@@ -291,6 +290,12 @@ def record() -> StudyRecord:
             unfinished_row(7, "infeasible", "6.40 GMAC/s exceed the limit of 6 GMAC/s"),
         ]
     )
+
+
+@pytest.fixture
+def record() -> StudyRecord:
+    """The eight trials."""
+    return make_eight()
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from tests.report.conftest import (
     TOYS,
     amend,
     make_ablation,
+    make_eight,
     make_large_record,
     make_record,
     make_search,
@@ -29,19 +30,21 @@ def browser() -> Iterator[Browser]:
     yield from launched()
 
 
-def test_the_page_opens_without_complaint_or_network(
-    browser: Browser, record: StudyRecord, tmp_path: Path
-) -> None:
-    opened = Opened(browser, write_report(record, tmp_path / "r.html"))
+@pytest.fixture(scope="module")
+def report_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of the eight trials, written once."""
+    return write_report(make_eight(), tmp_path_factory.mktemp("report") / "r.html")
+
+
+def test_the_page_opens_without_complaint_or_network(browser: Browser, report_path: Path) -> None:
+    opened = Opened(browser, report_path)
     assert opened.complaints == []
     assert [url for url in opened.requests if not url.startswith(("file:", "data:", "blob:"))] == []
     assert opened.page.locator(".plot .main-svg").count() > 0
 
 
-def test_fronts_have_as_many_points_as_the_study_says(
-    browser: Browser, record: StudyRecord, tmp_path: Path
-) -> None:
-    page = Opened(browser, write_report(record, tmp_path / "r.html")).page
+def test_fronts_have_as_many_points_as_the_study_says(browser: Browser, report_path: Path) -> None:
+    page = Opened(browser, report_path).page
     drawn = page.eval_on_selector_all(
         "figure[data-front] .plot",
         """plots => Object.fromEntries(plots.filter(p => p.data.some(t => t.meta.role === "front"))
@@ -57,9 +60,9 @@ def test_fronts_have_as_many_points_as_the_study_says(
 
 
 def test_a_click_on_a_header_sorts_and_a_second_reverses(
-    browser: Browser, record: StudyRecord, tmp_path: Path
+    browser: Browser, report_path: Path
 ) -> None:
-    opened = Opened(browser, write_report(record, tmp_path / "r.html"))
+    opened = Opened(browser, report_path)
     button = opened.page.locator("#trials thead button", has_text="Parameters")
     header = button.inner_text().strip()
     button.click()
@@ -73,10 +76,8 @@ def test_a_click_on_a_header_sorts_and_a_second_reverses(
     assert set(again[6:]) == {6, 7}
 
 
-def test_a_failed_trial_shows_its_reason(
-    browser: Browser, record: StudyRecord, tmp_path: Path
-) -> None:
-    page = Opened(browser, write_report(record, tmp_path / "r.html")).page
+def test_a_failed_trial_shows_its_reason(browser: Browser, report_path: Path) -> None:
+    page = Opened(browser, report_path).page
     assert "loss became NaN at step 12" in page.locator("#row-6").inner_text()
 
 
@@ -94,10 +95,8 @@ def test_left_out_tracks_are_marked_in_the_table_and_named_in_the_details(
     assert "test track" not in page.locator("#row-0").inner_text()
 
 
-def test_a_row_selects_its_point_in_every_figure(
-    browser: Browser, record: StudyRecord, tmp_path: Path
-) -> None:
-    page = Opened(browser, write_report(record, tmp_path / "r.html")).page
+def test_a_row_selects_its_point_in_every_figure(browser: Browser, report_path: Path) -> None:
+    page = Opened(browser, report_path).page
     page.locator("#row-4 td").first.click()
     marked = page.eval_on_selector(
         ".plot[data-figure=front-macs_per_second]",
@@ -126,19 +125,15 @@ def test_hostile_names_are_text(browser: Browser, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_the_scheme_follows_the_readers(
-    browser: Browser, record: StudyRecord, tmp_path: Path, dark: bool
-) -> None:
-    page = Opened(browser, write_report(record, tmp_path / "r.html"), dark=dark).page
+def test_the_scheme_follows_the_readers(browser: Browser, report_path: Path, dark: bool) -> None:
+    page = Opened(browser, report_path, dark=dark).page
     colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
     channels = [int(part) for part in colour[colour.index("(") + 1 : -1].split(",")[:3]]
     assert (sum(channels) < 200) is dark
 
 
-def test_a_phone_needs_no_sideways_scrolling(
-    browser: Browser, record: StudyRecord, tmp_path: Path
-) -> None:
-    page = Opened(browser, write_report(record, tmp_path / "r.html"), width=390).page
+def test_a_phone_needs_no_sideways_scrolling(browser: Browser, report_path: Path) -> None:
+    page = Opened(browser, report_path, width=390).page
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.evaluate("location.hash = '#trial-4'")
     page.wait_for_selector("#trial-4 .architecture")
@@ -157,18 +152,16 @@ def test_poor_studies_still_make_a_page(browser: Browser, tmp_path: Path, kind: 
     assert opened.page.locator("h1").count() == 1
 
 
-def test_the_file_is_small_enough_to_send(record: StudyRecord, tmp_path: Path) -> None:
-    assert write_report(record, tmp_path / "r.html").stat().st_size < 8_000_000
+def test_the_file_is_small_enough_to_send(report_path: Path) -> None:
+    assert report_path.stat().st_size < 8_000_000
 
 
 def recommended(opened: Opened) -> str:
     return opened.page.locator("#budget-best").inner_text().replace("\N{NO-BREAK SPACE}", " ")
 
 
-def test_the_slider_changes_the_recommendation(
-    browser: Browser, record: StudyRecord, tmp_path: Path
-) -> None:
-    opened = Opened(browser, write_report(record, tmp_path / "r.html"))
+def test_the_slider_changes_the_recommendation(browser: Browser, report_path: Path) -> None:
+    opened = Opened(browser, report_path)
     page = opened.page
     # by hand from the toys: trial 4 is the best of all, trial 3 the cheapest
     assert recommended(opened) == "trial 4: 2.31 dB at 2.7 GMAC/s"
@@ -184,10 +177,8 @@ def test_the_slider_changes_the_recommendation(
     assert "name: trial-4" in page.locator("#budget-yaml").inner_text()
 
 
-def test_the_copy_button_copies_the_spec(
-    browser: Browser, record: StudyRecord, tmp_path: Path
-) -> None:
-    page = Opened(browser, write_report(record, tmp_path / "r.html")).page
+def test_the_copy_button_copies_the_spec(browser: Browser, report_path: Path) -> None:
+    page = Opened(browser, report_path).page
     yaml = page.locator("#budget-yaml").inner_text()
     page.locator("#budget .copy").click()
     expect(page.locator("#budget .copy")).to_have_text("Copied")
@@ -205,9 +196,9 @@ def shown(opened: Opened) -> list[int]:
 
 
 def test_texts_states_and_ranges_filter_the_table_and_dim_the_figures(
-    browser: Browser, record: StudyRecord, tmp_path: Path
+    browser: Browser, report_path: Path
 ) -> None:
-    opened = Opened(browser, write_report(record, tmp_path / "r.html"))
+    opened = Opened(browser, report_path)
     page = opened.page
     page.locator("#find").fill("per_source")
     assert shown(opened) == [4, 2]
@@ -233,9 +224,9 @@ def test_texts_states_and_ranges_filter_the_table_and_dim_the_figures(
 
 
 def test_a_box_in_a_figure_keeps_its_trials_in_the_table(
-    browser: Browser, record: StudyRecord, tmp_path: Path
+    browser: Browser, report_path: Path
 ) -> None:
-    opened = Opened(browser, write_report(record, tmp_path / "r.html"))
+    opened = Opened(browser, report_path)
     page = opened.page
     area = page.locator("[data-figure=front-macs_per_second] .nsewdrag").first
     area.scroll_into_view_if_needed()
@@ -277,10 +268,8 @@ def test_a_click_on_a_point_selects_its_row_and_opens_its_details(
     assert opened.complaints == []
 
 
-def test_columns_can_be_chosen_and_downloaded(
-    browser: Browser, record: StudyRecord, tmp_path: Path
-) -> None:
-    opened = Opened(browser, write_report(record, tmp_path / "r.html"))
+def test_columns_can_be_chosen_and_downloaded(browser: Browser, report_path: Path) -> None:
+    opened = Opened(browser, report_path)
     page = opened.page
     assert page.locator("#trials thead th:visible", has_text="Peak memory").count() == 0
     page.locator(".columns-menu summary").click()
@@ -302,10 +291,8 @@ def test_columns_can_be_chosen_and_downloaded(
     assert len(lines) == 2
 
 
-def test_points_can_be_coloured_by_a_field(
-    browser: Browser, record: StudyRecord, tmp_path: Path
-) -> None:
-    page = Opened(browser, write_report(record, tmp_path / "r.html")).page
+def test_points_can_be_coloured_by_a_field(browser: Browser, report_path: Path) -> None:
+    page = Opened(browser, report_path).page
     page.locator("#colour").select_option(label="fusion.output.kind")
     colours = page.evaluate(
         """() => Object.fromEntries(document.querySelector("[data-figure=front-macs_per_second]")
@@ -318,10 +305,8 @@ def test_points_can_be_coloured_by_a_field(
     assert page.locator("#scale span").count() == 5
 
 
-def test_the_page_can_be_used_by_keyboard(
-    browser: Browser, record: StudyRecord, tmp_path: Path
-) -> None:
-    page = Opened(browser, write_report(record, tmp_path / "r.html")).page
+def test_the_page_can_be_used_by_keyboard(browser: Browser, report_path: Path) -> None:
+    page = Opened(browser, report_path).page
     page.locator("#row-3 th a").focus()
     page.keyboard.press("Enter")
     page.wait_for_selector("#trial-3[open] .body")
