@@ -73,15 +73,24 @@ class Database(RDBStorage):
             with locked(Path(f"{path}.lock")):
                 yield
             return
-        connection = self.patiently(self.engine.connect)
+        connection = self.patiently(lambda: self._take_turn(study))
         try:
-            key = {"key": zlib.crc32(f"msdemucs {study}".encode())}
-            statement = sqlalchemy.text("SELECT pg_advisory_xact_lock(:key)")
-            self.patiently(lambda: connection.execute(statement, key))
             yield
         finally:
-            with suppress(SQLAlchemyError):  # a lock ends with its connection
+            with suppress(SQLAlchemyError):  # the lock ends with its connection
                 connection.close()
+
+    def _take_turn(self, study: str) -> sqlalchemy.Connection:
+        """A connection that holds the study's lock for as long as it is open."""
+        connection = self.engine.connect()
+        try:
+            key = {"key": zlib.crc32(f"msdemucs {study}".encode())}
+            connection.execute(sqlalchemy.text("SELECT pg_advisory_xact_lock(:key)"), key)
+        except BaseException:
+            with suppress(SQLAlchemyError):
+                connection.close()
+            raise
+        return connection
 
     def close(self) -> None:
         """Let go of every connection."""

@@ -61,7 +61,7 @@ def extend(study: optuna.Study, storage: AnyStorage, search: Search) -> None:
             f"{names}: a journal file cannot take in new values of parameters that were drawn "
             "already; begin another study with --name, or keep studies in a database"
         )
-    recover(study, Watch())
+    recover(study, Watch(), study.get_trials(deepcopy=False))
     running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
     if running:
         who = "; ".join(f"trial {trial.number}, {whereabouts(trial)}" for trial in running)

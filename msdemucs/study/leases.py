@@ -9,7 +9,7 @@ import os
 import platform
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,18 +44,21 @@ class TrialLostError(Exception):
 
 
 def claim(trial: optuna.Trial, *, token: str = "") -> None:
-    """Write down that this process runs the trial, from now on.
+    """Write down that this process runs the trial, from now on; call it in the study's turn.
 
     Args:
         trial: just begun.
         token: by which whoever started this process finds the trial, should the process die.
     """
     given = sorted(trial.user_attrs)
+    trial.set_user_attr("owner", {**_identity(), "token": token, "given": given})
+
+
+def describe(trial: optuna.Trial) -> None:
+    """Write down the rest: since when it runs, where its files lie, that its owner lives."""
     trial.set_user_attr("lease", _now())
-    owner = {**_identity(), "token": token, "given": given}
     trial.set_user_attr(FOLDER, str(trial.user_attrs.get(FOLDER, trial.number)))
     trial.set_user_attr("started", _now())
-    trial.set_user_attr("owner", owner)
 
 
 class Lease:
@@ -127,9 +130,9 @@ class Watch:
         return now - since > GIVEN_UP_AFTER_S or _age(lease) > DEAD_AFTER_S
 
 
-def recover(study: optuna.Study, watch: Watch) -> list[str]:
-    """Fail and enqueue again the trials whose process is gone, and say so in a line each."""
-    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+def recover(study: optuna.Study, watch: Watch, trials: Sequence[FrozenTrial]) -> list[str]:
+    """Fail and enqueue again those trials whose process is gone, and say so in a line each."""
+    running = [trial for trial in trials if trial.state == TrialState.RUNNING]
     return [line for trial in running if watch.dead(trial) for line in give_up(study, trial)]
 
 
@@ -168,6 +171,8 @@ def enqueue_again(study: optuna.Study, trial: FrozenTrial, reason: str) -> bool:
     }
     if kills >= MOST_KILLS or not (params or attrs):
         return False
+    if owner:
+        attrs.setdefault(FOLDER, str(trial.number))
     known = (other.user_attrs.get("repeats") for other in study.get_trials(deepcopy=False))
     if trial.number not in known:
         study.enqueue_trial(params, user_attrs={**attrs, "kills": kills, "repeats": trial.number})

@@ -216,7 +216,7 @@ class Runner:
                 trial = self.turns.next()
             if trial is not None:
                 ran += self.run_trial(trial, interrupts)
-            elif self.turns.standing().is_done or not waits:
+            elif self.turns.last.is_done or not waits:
                 return ran
             else:
                 self.turns.wait()
@@ -254,7 +254,7 @@ class Runner:
             candidate = self.candidate(trial, log)
             if candidate is None:
                 return False
-            standing = self.turns.standing()
+            standing = self.turns.last
             log.began(candidate, complete=standing.done, wanted=standing.wanted)
             self.evaluate(candidate, log)
             log.record({"seconds": time.monotonic() - begun})

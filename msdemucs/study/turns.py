@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from msdemucs.study.databases import AnyStorage
 from msdemucs.study.judging import is_stopped, taken_up
-from msdemucs.study.leases import Watch, claim, recover, whereabouts
+from msdemucs.study.leases import Watch, claim, describe, recover, whereabouts
 
 PAUSE_S = 2.0
 """How often a process that waits for the trials of others looks again."""
@@ -64,6 +64,7 @@ class Turns:
     Attributes:
         is_used_up: tells of all trials whether nothing is left to begin.
         take_up: enqueues the stopped trials that should go on by now; their numbers.
+        last: how far the study was at the last look.
     """
 
     def __init__(
@@ -80,11 +81,15 @@ class Turns:
         self.is_used_up: Callable[[list[FrozenTrial]], bool] = lambda _: False
         self.take_up: Callable[[], Sequence[int]] = list
         self.watch = Watch()
+        self.last = Standing(0, (), 0)
         self._waits_for: tuple[str, ...] = ()
 
     def standing(self) -> Standing:
         """How far the study is now, whoever ran its trials."""
-        trials = self.study.get_trials(deepcopy=False)
+        self.last = self._standing(self.study.get_trials(deepcopy=False))
+        return self.last
+
+    def _standing(self, trials: list[FrozenTrial]) -> Standing:
         running = tuple(
             f"trial {trial.number}, {whereabouts(trial)}"
             for trial in trials
@@ -97,13 +102,18 @@ class Turns:
     def next(self) -> optuna.Trial | None:
         """A trial that is this process's own; None where none is wanted at present."""
         with self.storage.turn(self.study.study_name):
-            lines = recover(self.study, self.watch)
+            # Others wait: a look at a study reads all that its running trials wrote, so only one.
+            trials = self.study.get_trials(deepcopy=False)
+            lines = recover(self.study, self.watch, trials)
             lines += [f"trial {number} goes on after all" for number in self.take_up()]
-            standing = self.standing()
+            standing = self._standing(trials) if not lines else self.standing()
             trial = None
             if standing.has_room:
                 trial = self.study.ask()
                 claim(trial, token=self.token)
+        self.last = standing
+        if trial is not None:
+            describe(trial)
         for line in lines:
             self.say(line)
         if trial is None and not standing.is_done:

@@ -80,11 +80,15 @@ def begin(search: Search, url: str) -> None:
     begin_study(search, url, Path("studies/toy/trials"), {})[1].close()
 
 
+def folder_of(trial: FrozenTrial) -> str:
+    return str(trial.user_attrs.get("folder", trial.number))
+
+
 def is_training(trial: FrozenTrial) -> bool:
     """Whether a trial is between its first step and its last."""
     if trial.state != TrialState.RUNNING or "owner" not in trial.user_attrs:
         return False
-    steps = Path("studies/toy/trials", trial.user_attrs["folder"], "steps.txt")
+    steps = Path("studies/toy/trials", folder_of(trial), "steps.txt")
     return steps.exists() and 0 < len(steps.read_text().split()) < STEPS
 
 
@@ -156,10 +160,11 @@ def test_processes_killed_at_random_lose_nothing_and_count_nothing_twice(
     assert killed
     repeated = {t.user_attrs["repeats"]: t for t in left if "repeats" in t.user_attrs}
     for trial in killed:
-        if "owner" not in trial.user_attrs or trial.user_attrs.get("kills") == 2:
-            continue  # nobody had begun it, or it was given up
+        attrs, fixed = trial.user_attrs, trial.system_attrs.get("fixed_params")
+        if attrs.get("kills") == 2 or not (trial.params or fixed or "folder" in attrs):
+            continue  # it was given up, or killed before anything was drawn for it
         again = repeated[trial.number]
-        assert again.user_attrs["folder"] == trial.user_attrs["folder"]
+        assert folder_of(again) == folder_of(trial)
         if "seed" in trial.user_attrs:
             assert again.user_attrs["seed"] == trial.user_attrs["seed"]
     trained = [t for t in complete.values() if "duplicate_of" not in t.user_attrs]
