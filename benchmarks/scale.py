@@ -17,6 +17,7 @@ real training of the same small model. Only a quiet machine gives a figure.
 import argparse
 import csv
 import itertools
+import math
 import multiprocessing
 import os
 import random
@@ -126,7 +127,7 @@ def overhead(postgres: Postgres, workers: int, *, seconds: float, each: int) -> 
         "sleep_s": seconds,
         "wall_s": round(wall, 2),
         "beyond_sleep_median_s": round(median, 3),
-        "beyond_sleep_p90_s": round(beyond[int(0.9 * (len(beyond) - 1))], 3),
+        "beyond_sleep_p90_s": round(beyond[math.ceil(0.9 * len(beyond)) - 1], 3),
         "claim_median_s": round(statistics.median(_claims(done)), 3),
         "claim_percent_of_a_minute": round(100 * statistics.median(_claims(done)) / MINUTE, 2),
         "all_percent_of_a_minute": round(100 * median / MINUTE, 2),
