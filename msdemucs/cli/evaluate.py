@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from msdemucs.data import Track
-    from msdemucs.evaluate.evaluation import Convention, Evaluation, Listener
+    from msdemucs.evaluate.conventions import Convention
+    from msdemucs.evaluate.evaluation import Evaluation, Listener
 
 
 class MetricChoice(Enum):
@@ -96,7 +97,8 @@ def evaluate(  # noqa: PLR0913 (one option a thing that a user may decide)
         raise_usage("give WEIGHTS, --data DIR and --split test or train; or --compare A B")
     if plots and output is None:
         raise_usage("--plots needs --out, for a place")
-    from msdemucs.evaluate.evaluation import Convention, check_folder
+    from msdemucs.evaluate.conventions import Convention
+    from msdemucs.evaluate.evaluation import check_folder
 
     if output is not None:
         check_folder(output)
@@ -208,8 +210,9 @@ def _evaluate(job: Job) -> "Evaluation":
 def _listener(
     job: Job, left_out: Callable[[Exception], None], advance: Callable[["Track"], None]
 ) -> "Listener":
-    from msdemucs.evaluate.evaluation import Listener, Separated
+    from msdemucs.evaluate.evaluation import Listener
     from msdemucs.evaluate.excerpts import write_excerpt
+    from msdemucs.evaluate.scoring import Separated
 
     def on_separated(found: Separated) -> None:
         if found.track.name in job.plots and job.output is not None:

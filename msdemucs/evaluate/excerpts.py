@@ -12,7 +12,7 @@ from jinja2 import Environment
 from torch import Tensor
 
 from msdemucs.errors import DataError, UsageError
-from msdemucs.evaluate.evaluation import Separated
+from msdemucs.evaluate.scoring import Separated
 from msdemucs.evaluate.sdr import usdr_db
 
 N_FFT = 2048

@@ -8,7 +8,8 @@ import optuna
 import pandas as pd
 
 from msdemucs.data import Track
-from msdemucs.evaluate.evaluation import COLUMNS, Convention, Metric, evaluate
+from msdemucs.evaluate.conventions import COLUMNS, Convention, Metric
+from msdemucs.evaluate.evaluation import evaluate
 from msdemucs.model import load_weights
 from msdemucs.study.candidate import Listener
 from msdemucs.study.later import Later, add, rows_of

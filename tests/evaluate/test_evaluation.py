@@ -12,9 +12,8 @@ import torch
 
 from msdemucs.errors import DataError, MsdemucsError, UsageError
 from msdemucs.evaluate import bsseval, usdr_db
+from msdemucs.evaluate.conventions import BSS, Convention
 from msdemucs.evaluate.evaluation import (
-    BSS,
-    Convention,
     Evaluation,
     Listener,
     check_folder,

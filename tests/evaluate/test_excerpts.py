@@ -11,8 +11,8 @@ import soundfile
 import torch
 
 from msdemucs.errors import UsageError
-from msdemucs.evaluate.evaluation import Separated
 from msdemucs.evaluate.excerpts import levels_db, write_excerpt
+from msdemucs.evaluate.scoring import Separated
 from tests.toys import SAMPLE_RATE, noise, track
 
 PNG = b"\x89PNG"
