@@ -256,9 +256,9 @@ def test_every_data_file_of_the_package_is_packaged(tracked: list[Path]) -> None
 
 
 def test_every_search_space_is_listed_in_the_readme(tracked: list[Path]) -> None:
-    spaces = [path.stem for path in tracked if path.parts[0] == "search_spaces"]
+    spaces = [path.as_posix() for path in tracked if path.parts[0] == "search_spaces"]
     assert spaces
-    assert [name for name in spaces if f"`{name}`" not in README] == []
+    assert [path for path in spaces if path not in README] == []
 
 
 def test_no_tracked_file_names_a_package_host_or_a_place_on_one_machine(
