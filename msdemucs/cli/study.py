@@ -1,5 +1,6 @@
 """`msdemucs study`: run a search, continue it, look at what it found."""
 
+import os
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +12,17 @@ from rich.table import Table
 
 from msdemucs.cli.console import errors, out, print_table
 from msdemucs.cli.study_effects import print_effects
-from msdemucs.cli.work import GpuFraction, Hands, Ray, Storage, TrialCpus, TrialGpus, Workers, work
+from msdemucs.cli.work import (
+    STORAGE_VARIABLE,
+    GpuFraction,
+    Hands,
+    Ray,
+    Storage,
+    TrialCpus,
+    TrialGpus,
+    Workers,
+    work,
+)
 from msdemucs.units import format_count, format_db, format_seconds
 
 if TYPE_CHECKING:
@@ -70,10 +81,12 @@ def run(  # noqa: PLR0913 (one option a thing that a user may decide)
     search = load_search_space(space, small=small).asking(
         trials=trials, name=name, data=data, seed=seed
     )
+    options: dict[str, object] = {"trials": trials, "name": name, "seed": seed}
     if storage is not None:
+        if storage != os.environ.get(STORAGE_VARIABLE):  # else the same command finds it there
+            options["storage"] = storage
         storage = storage_url(search.space.name, storage)
         check_url(storage)
-    options: dict[str, object] = {"trials": trials, "name": name, "storage": storage, "seed": seed}
     hands = Hands(workers, gpu_fraction, ray, trial_cpus, trial_gpus)
     options |= hands.words()
     command = _command(space, small, options, data or [])
@@ -102,7 +115,8 @@ def run(  # noqa: PLR0913 (one option a thing that a user may decide)
                     extends=extend,
                 )
     except KeyboardInterrupt:
-        errors.print(f"interrupted; continue with\n  {command}", markup=False, soft_wrap=True)
+        again = without_password(command)
+        errors.print(f"interrupted; continue with\n  {again}", markup=False, soft_wrap=True)
         sys.exit(130)
     _print_finished(finished, storage, wanted)
 

@@ -85,6 +85,19 @@ def test_ctrl_c_exits_130_with_the_command_that_continues(folder: Path) -> None:
     assert "4 complete trials" in CliRunner().invoke(commands.app, words).stdout
 
 
+def test_the_command_that_continues_leaves_out_what_the_environment_says(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MSDEMUCS_STORAGE", "sqlite:///studies/shared.db")
+    (folder / "interrupt").touch()
+    done = CliRunner().invoke(commands.app, ["run", "toy.yaml"])
+    assert "continue with\n  msdemucs study run toy.yaml\n" in done.stderr
+    (folder / "interrupt").unlink()
+    given = ["run", "toy.yaml", "--storage", "sqlite:///studies/other.db"]
+    assert CliRunner().invoke(commands.app, given).exit_code == 0
+    assert (folder / "studies" / "other.db").is_file()
+
+
 def test_a_wrong_search_space_writes_nothing(folder: Path) -> None:
     (folder / "toy.yaml").write_text(SPACE.replace("[sum, weighted]", "[sum, wieghted]"))
     done = CliRunner().invoke(commands.app, ["run", "toy.yaml"])
