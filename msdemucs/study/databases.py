@@ -6,6 +6,7 @@ import json
 import os
 import threading
 import time
+import weakref
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -64,6 +65,7 @@ class Database(RDBStorage):
         if not self.is_sqlite:  # a connection a worker, more only for moments
             kwargs = {"pool_size": 1, "max_overflow": 5, "pool_pre_ping": True}
         super().__init__(url, engine_kwargs=kwargs)
+        weakref.finalize(self, self.engine.dispose)  # drivers complain of connections left open
 
     @contextmanager
     def turn(self, study: str) -> Iterator[None]:

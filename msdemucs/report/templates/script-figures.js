@@ -11,7 +11,10 @@ function resolve(value, style) {
   if (typeof value === "string" && value.startsWith("var(")) {
     return style.getPropertyValue(value.slice(4, -1)).trim();
   }
-  if (Array.isArray(value)) return value.map((item) => resolve(item, style));
+  if (Array.isArray(value)) {
+    const isPlain = typeof value[0] === "number" && typeof value.at(-1) === "number";
+    return isPlain ? value : value.map((item) => resolve(item, style)); // thousands of coordinates
+  }
   if (value !== null && typeof value === "object") {
     return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, resolve(item, style)]));
   }
