@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import nn
+from torch import distributed, nn
 
 from msdemucs.data import Prefetch, SegmentSampler, Track, drop_short, find_tracks
 from msdemucs.errors import CheckpointError, DataError, UsageError
@@ -130,6 +130,7 @@ def run(asked: Asked, folder: Path, means: Means | None = None) -> Finished:
     torch.manual_seed(asked.seed)
     check_weights(asked.recipe.source_weights or {}, asked.spec.sources)
     model, about = first_model(asked)
+    drawn = sampler_of(asked, tracks, about)
     if fabric.is_global_zero:
         begin(asked, folder, (*tracks, *held_out))
     fabric.barrier()
@@ -151,13 +152,15 @@ def run(asked: Asked, folder: Path, means: Means | None = None) -> Finished:
         on_validation=partial(_tell, [*(log.score for log in logs), means.on_validation]),
         say=means.say,
     )
-    sampler = Prefetch(sampler_of(asked, tracks, about), last=asked.recipe.n_steps)
+    sampler = Prefetch(drawn, last=asked.recipe.n_steps)
     try:
         done = train(model, sampler, asked.recipe, session)
     finally:
         sampler.close()
         for log in logs:
             log.close()
+        if distributed.is_initialized():  # its threads must not outlive the interpreter
+            distributed.destroy_process_group()
     if fabric.is_global_zero:
         return finish(model, done, folder, about)
     return Finished(folder / WEIGHTS, is_main=False)

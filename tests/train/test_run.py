@@ -209,6 +209,7 @@ def test_a_weight_of_what_is_no_source_is_refused(asked: Asked, tmp_path: Path) 
 def test_a_segment_without_a_sample_is_refused(asked: Asked, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="at least 1 sample"):
         run(change(asked, segment=1e-6), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_weights_may_be_read_by_whom_other_files_may(asked: Asked, tmp_path: Path) -> None:
