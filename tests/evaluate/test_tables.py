@@ -54,7 +54,7 @@ def test_the_input_score_is_the_level_of_a_source_against_the_rest() -> None:
 
 def test_chunks_are_as_long_as_the_specs_segment() -> None:
     model = Scale(segment=0.01)
-    evaluate_tracks(model, [track({"source0": noise(n_samples=700)})], chunking=None)
+    evaluate_tracks(model, [track({"source0": noise(n_samples=700)})])
     assert {shape[1:] for shape, _, _ in model.calls} == {(2, 441)}
 
 
