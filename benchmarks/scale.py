@@ -34,13 +34,13 @@ import optuna
 from optuna.trial import TrialState
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from msdemucs.study import turns
-from msdemucs.study.candidate import Candidate, TrialLog
-from msdemucs.study.reading import load_search_space
-from msdemucs.study.runner import begin_study
-from msdemucs.study.space import Search
-from msdemucs.study.storage import open_storage
-from msdemucs.study.workers import work_on
+from msdemucs.study.running import turns
+from msdemucs.study.running.runner import begin_study
+from msdemucs.study.running.workers import work_on
+from msdemucs.study.space.reading import load_search_space
+from msdemucs.study.space.space import Search
+from msdemucs.study.storage.studies import open_storage
+from msdemucs.study.trials.candidate import Candidate, TrialLog
 from tests.study.postgres import Postgres
 
 SPACE = """\

@@ -33,10 +33,10 @@ import pandas as pd
 from rich.console import Console
 from surrogate import Surrogate
 
-from msdemucs.study.halving import Halving
-from msdemucs.study.reading import load_search_space
-from msdemucs.study.replay import Replay, Table, Trained, steps_to
-from msdemucs.study.variations import Scalar
+from msdemucs.study.analysis.replay import Replay, Table, Trained, steps_to
+from msdemucs.study.space.halving import Halving
+from msdemucs.study.space.reading import load_search_space
+from msdemucs.study.space.variations import Scalar
 
 HERE = Path(__file__).parent
 SHARE = 0.95

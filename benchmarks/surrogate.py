@@ -14,7 +14,7 @@ from itertools import product
 import numpy as np
 from jaxtyping import Float
 
-from msdemucs.study.replay import Replay, Table
+from msdemucs.study.analysis.replay import Replay, Table
 
 SHARED, OWN = (0.7, 1.4), (0.2, 0.4, 0.8)
 """Standard deviations in dB: of what fields explain, and of what is a spec's alone."""

@@ -27,9 +27,9 @@ from msdemucs.data.synthetic import make_song
 from msdemucs.evaluate import evaluate_tracks
 from msdemucs.model import build
 from msdemucs.spec import spec_hash
-from msdemucs.study.reading import load_search_space
-from msdemucs.study.space import Search
-from msdemucs.study.variations import Scalar
+from msdemucs.study.space.reading import load_search_space
+from msdemucs.study.space.space import Search
+from msdemucs.study.space.variations import Scalar
 from msdemucs.train import Recipe, Session, StepReport, augmentation, train
 
 HERE = Path(__file__).parent

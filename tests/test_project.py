@@ -20,8 +20,8 @@ from packaging.utils import canonicalize_name
 import msdemucs
 from msdemucs.errors import SpecError
 from msdemucs.spec import expanded, zoo_names
-from msdemucs.study.reading import load_search_space
-from msdemucs.study.space import SearchSpace
+from msdemucs.study.space.reading import load_search_space
+from msdemucs.study.space.space import SearchSpace
 from msdemucs.train import Recipe, load_recipe
 
 ROOT = Path(__file__).parent.parent
@@ -193,8 +193,8 @@ def test_the_contributing_guides_new_kind_needs_nothing_but_its_own_code(tmp_pat
 import torch
 from msdemucs.errors import SpecError
 from msdemucs.spec import expanded, zoo_names
-from msdemucs.study.reading import load_search_space
-from msdemucs.study.space import SearchSpace
+from msdemucs.study.space.reading import load_search_space
+from msdemucs.study.space.space import SearchSpace
 from msdemucs.train import Recipe, load_recipe
 from msdemucs.spec import Spec, dump_spec, parse_spec, spec_hash
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from msdemucs.study.records import StudyRecord
-    from msdemucs.study.runner import Finished
+    from msdemucs.study.running.runner import Finished
 
 app = typer.Typer(no_args_is_help=True, help="Run architecture searches and look at them.")
 
@@ -74,9 +74,9 @@ def run(  # noqa: PLR0913 (one option a thing that a user may decide)
 ) -> None:
     """Run a study, or continue it where it stopped."""
     from msdemucs.cli.progress import progress
-    from msdemucs.study.reading import load_search_space
-    from msdemucs.study.runner import begin_study, explained, run_study
-    from msdemucs.study.storage import STUDIES, check_url, storage_url, without_password
+    from msdemucs.study.running.runner import begin_study, explained, run_study
+    from msdemucs.study.space.reading import load_search_space
+    from msdemucs.study.storage.studies import STUDIES, check_url, storage_url, without_password
 
     search = load_search_space(space, small=small).asking(
         trials=trials, name=name, data=data, seed=seed
@@ -92,7 +92,7 @@ def run(  # noqa: PLR0913 (one option a thing that a user may decide)
     command = _command(space, small, options, data or [])
 
     # torch is imported late, so that a search space at fault is told at once
-    from msdemucs.study.objective import prepare
+    from msdemucs.study.trials.objective import prepare
 
     wanted = search.space.trials
     try:
@@ -124,7 +124,7 @@ def run(  # noqa: PLR0913 (one option a thing that a user may decide)
 @app.command("list")
 def list_(storage: Storage = None) -> None:
     """List the studies of a database, or those under studies/."""
-    from msdemucs.study.load import load_studies
+    from msdemucs.study.storage.load import load_studies
 
     table = Table("study", "complete", "failed", "objectives", "database", box=None)
     for record, url in load_studies(storage):
@@ -144,7 +144,7 @@ def show(
     storage: Storage = None,
 ) -> None:
     """Print the table of a study's trials."""
-    from msdemucs.study.load import load_study
+    from msdemucs.study.storage.load import load_study
 
     record = load_study(study, storage=storage)
     out.print(f"{record.name}: {record.title}", markup=False, soft_wrap=True)
@@ -167,14 +167,14 @@ def schema() -> None:
     """Print the JSON Schema of search spaces, for editors."""
     import json
 
-    from msdemucs.study.document import search_space_schema
+    from msdemucs.study.space.document import search_space_schema
 
     out.print(json.dumps(search_space_schema(), indent=2), markup=False, soft_wrap=True)
 
 
 def _print_finished(finished: "Finished", storage: str | None, wanted: int) -> None:
     """The front of a finished study and where its database is."""
-    from msdemucs.study.load import load_study
+    from msdemucs.study.storage.load import load_study
 
     if not finished.ran:
         more = max(wanted, finished.complete) + 8
@@ -191,7 +191,7 @@ def _print_finished(finished: "Finished", storage: str | None, wanted: int) -> N
     out.print(f"study {finished.name}: {finished.complete} {kind}{plural}{note}; the front:")
     print_table(trial_table(record, front.sort_values(next(iter(record.directions)))))
     if "ablation" in record.attrs and finished.complete:
-        from msdemucs.study.effects import effects
+        from msdemucs.study.analysis.effects import effects
 
         print_effects(effects(record))
     out.print(finished.url, markup=False, soft_wrap=True)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import optuna
     import pandas as pd
 
-    from msdemucs.study.candidate import Listener
-    from msdemucs.study.space import Search
+    from msdemucs.study.space.space import Search
+    from msdemucs.study.trials.candidate import Listener
 
 __all__ = ["Name", "app"]
 
@@ -57,12 +57,12 @@ def noise(
     storage: Storage = None,
 ) -> None:
     """Train the base with several seeds: the spread that every difference is read against."""
-    from msdemucs.study.noise import measure_noise
+    from msdemucs.study.beside.noise import measure_noise
 
     if Path(study).suffix in (".yaml", ".yml"):
         study, storage = _begun(Path(study), small, storage)
     with _joined(study, storage, wanted=seeds) as joined:
-        from msdemucs.study.objective import prepare
+        from msdemucs.study.trials.objective import prepare
 
         bench = prepare(joined.search, say=joined.listener.said).alone()
         floor = measure_noise(
@@ -90,11 +90,11 @@ def promote(
     storage: Storage = None,
 ) -> None:
     """Train the best trials for longer and print both scores side by side."""
-    from msdemucs.study.load import read_record
-    from msdemucs.study.objective import Bench
-    from msdemucs.study.promotion import Longer, candidates
-    from msdemucs.study.promotion import promote as train_longer
-    from msdemucs.study.tracks import gather
+    from msdemucs.study.beside.promotion import Longer, candidates
+    from msdemucs.study.beside.promotion import promote as train_longer
+    from msdemucs.study.storage.load import read_record
+    from msdemucs.study.trials.objective import Bench
+    from msdemucs.study.trials.tracks import gather
     from msdemucs.train import load_recipe
 
     longer = Longer(load_recipe(recipe), start.value, recipe)
@@ -125,10 +125,10 @@ def rescore(
     storage: Storage = None,
 ) -> None:
     """Judge the best trials again, from their weights, by another metric."""
-    from msdemucs.study.load import read_record
-    from msdemucs.study.promotion import candidates
-    from msdemucs.study.rescore import rescore as judge_again
-    from msdemucs.study.tracks import gather
+    from msdemucs.study.beside.promotion import candidates
+    from msdemucs.study.beside.rescore import rescore as judge_again
+    from msdemucs.study.storage.load import read_record
+    from msdemucs.study.trials.tracks import gather
 
     with _joined(study, storage, wanted=top or 1) as joined:
         trials = candidates(read_record(joined.study), top=top)
@@ -182,10 +182,10 @@ class Joined:
 def _joined(name: str, storage: str | None, *, wanted: int) -> Iterator[Joined]:
     """An open study with progress on the console; Ctrl-C and SIGTERM save, and exit with 130."""
     from msdemucs.cli.progress import progress
-    from msdemucs.study.joining import rejoin
-    from msdemucs.study.load import locate_study, only_study
-    from msdemucs.study.runner import explained
-    from msdemucs.study.storage import open_storage, open_study
+    from msdemucs.study.running.joining import rejoin
+    from msdemucs.study.running.runner import explained
+    from msdemucs.study.storage.load import locate_study, only_study
+    from msdemucs.study.storage.studies import open_storage, open_study
     from msdemucs.train.interrupts import Interrupts
 
     found, url = locate_study(name, storage)
@@ -203,13 +203,13 @@ def _joined(name: str, storage: str | None, *, wanted: int) -> Iterator[Joined]:
 
 def _begun(path: Path, small: bool, storage: str | None) -> tuple[str, str]:
     """(name, URL) of a search space's study, which is begun where it is not yet."""
-    from msdemucs.study.reading import load_search_space
-    from msdemucs.study.runner import begin_study, explained
-    from msdemucs.study.storage import STUDIES, storage_url
+    from msdemucs.study.running.runner import begin_study, explained
+    from msdemucs.study.space.reading import load_search_space
+    from msdemucs.study.storage.studies import STUDIES, storage_url
 
     search = load_search_space(path, small=small)
     name, url = search.space.name, storage_url(search.space.name, storage)
-    from msdemucs.study.objective import prepare  # loads torch: after the file's own faults
+    from msdemucs.study.trials.objective import prepare  # loads torch: after the file's own faults
 
     attrs = prepare(search, say=errors.print).describe()
     with explained(url):

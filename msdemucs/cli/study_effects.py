@@ -8,7 +8,7 @@ from rich.table import Table
 from msdemucs.cli.console import out, print_table
 
 if TYPE_CHECKING:
-    from msdemucs.study.effects import Effects
+    from msdemucs.study.analysis.effects import Effects
 
 
 def print_effects(found: "Effects") -> None:

@@ -33,8 +33,8 @@ class Kind(StrEnum):
 @app.command()
 def effects(study: Name, storage: Storage = None, as_json: AsJson = False) -> None:
     """Print what an ablation found: each factor's effect, interval, p-value and cost."""
-    from msdemucs.study.effects import effects as found_in
-    from msdemucs.study.load import load_study
+    from msdemucs.study.analysis.effects import effects as found_in
+    from msdemucs.study.storage.load import load_study
 
     record = load_study(study, storage=storage)
     found = found_in(record)
@@ -62,8 +62,8 @@ def export(
     Raises:
         UsageError: a format that is not given, a table that is none, a file that cannot be written.
     """
-    from msdemucs.study.exports import export as write
-    from msdemucs.study.load import load_study
+    from msdemucs.study.analysis.exports import export as write
+    from msdemucs.study.storage.load import load_study
 
     endings = [one for one in Kind if output.suffix == f".{one}"]
     if kind is None and not endings:
@@ -87,9 +87,9 @@ def best(  # noqa: PLR0913 (one option a thing that a user may decide)
     storage: Storage = None,
 ) -> None:
     """Print the best complete trials within limits, and where their weights are."""
-    from msdemucs.study.exports import plain_rows
-    from msdemucs.study.load import load_study
-    from msdemucs.study.picking import best_trials
+    from msdemucs.study.analysis.exports import plain_rows
+    from msdemucs.study.analysis.picking import best_trials
+    from msdemucs.study.storage.load import load_study
 
     record = load_study(study, storage=storage)
     limits = {
@@ -119,7 +119,7 @@ def rm(
     Raises:
         Exit: the user said no.
     """
-    from msdemucs.study.removal import doomed, remove_study
+    from msdemucs.study.storage.removal import doomed, remove_study
 
     what = doomed(study, storage=storage)
     if not yes and not typer.confirm(f"remove {what}?", err=True):
@@ -139,10 +139,10 @@ def fidelity(
     storage: Storage = None,
 ) -> None:
     """Print how short a run may be: each rung's ranking against the last, within cost bands too."""
-    from msdemucs.study.exports import plain_rows
-    from msdemucs.study.load import load_study
-    from msdemucs.study.trust import control
-    from msdemucs.study.trust import fidelity as of_rungs
+    from msdemucs.study.analysis.exports import plain_rows
+    from msdemucs.study.analysis.trust import control
+    from msdemucs.study.analysis.trust import fidelity as of_rungs
+    from msdemucs.study.storage.load import load_study
 
     record = load_study(study, storage=storage)
     found, drawn = of_rungs(record, top=top), control(record)

@@ -13,8 +13,8 @@ from msdemucs.cli.console import errors
 from msdemucs.errors import MsdemucsError
 
 if TYPE_CHECKING:
-    from msdemucs.study.candidate import Listener
-    from msdemucs.study.runner import Finished
+    from msdemucs.study.running.runner import Finished
+    from msdemucs.study.trials.candidate import Listener
 
 STORAGE_VARIABLE = "MSDEMUCS_STORAGE"
 """Of the environment: the storage where --storage is not given. Its password shows in no `ps`."""
@@ -78,7 +78,7 @@ class Hands:
         if self.ray is None:
             shares = environments(self.workers, self.gpu_fraction)
             return crew(name, url, folder, shares, listener)
-        from msdemucs.study.cluster import Cluster, run_on_cluster
+        from msdemucs.study.running.cluster import Cluster, run_on_cluster
 
         cluster = Cluster(self.ray, cpus=self.cpus, gpus=self.gpus)
         return run_on_cluster(name, url, cluster, listener=listener, folder=folder)
@@ -107,8 +107,8 @@ def work(
     child: Annotated[bool, typer.Option("--child", hidden=True)] = False,
 ) -> None:
     """Join a study that exists, from any host, until it has its trials."""
-    from msdemucs.study.load import locate_study, only_study
-    from msdemucs.study.storage import open_storage
+    from msdemucs.study.storage.load import locate_study, only_study
+    from msdemucs.study.storage.studies import open_storage
 
     name, url = locate_study(study, storage)
     if name is None:
@@ -139,7 +139,7 @@ def environments(workers: int, gpu_fraction: float) -> list[dict[str, str]]:
     """
     import torch
 
-    from msdemucs.study.crew import shares
+    from msdemucs.study.running.crew import shares
 
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     listed = named.split(",") if named else map(str, range(torch.cuda.device_count()))
@@ -162,11 +162,11 @@ def crew(
         KeyboardInterrupt: Ctrl-C or SIGTERM; every worker has saved and left.
     """
     from msdemucs.cli.progress import beside
-    from msdemucs.study.crew import Crew
-    from msdemucs.study.joining import rejoin
-    from msdemucs.study.runner import Finished, explained
-    from msdemucs.study.storage import open_storage, open_study, without_password
-    from msdemucs.study.turns import counts
+    from msdemucs.study.running.crew import Crew
+    from msdemucs.study.running.joining import rejoin
+    from msdemucs.study.running.runner import Finished, explained
+    from msdemucs.study.running.turns import counts
+    from msdemucs.study.storage.studies import open_storage, open_study, without_password
     from msdemucs.train.interrupts import Interrupts
 
     with Interrupts(), explained(url), closing(open_storage(url)) as opened:
@@ -186,8 +186,8 @@ def crew(
 def _alone(
     name: str, url: str, folder: Path | None, gpu_fraction: float, listener: "Listener"
 ) -> "Finished":
-    from msdemucs.study.objective import prepare
-    from msdemucs.study.workers import work_on
+    from msdemucs.study.running.workers import work_on
+    from msdemucs.study.trials.objective import prepare
 
     _limit_gpu(gpu_fraction)
     return work_on(name, url, prepare, listener=listener, folder=folder)
@@ -195,7 +195,7 @@ def _alone(
 
 def _as_child(name: str, url: str, folder: Path | None) -> int:
     """A worker of a crew: tells events on its output, and leaves with the process that began it."""
-    from msdemucs.study.events import FAILED, FINISHED, Teller, leave_with_parent
+    from msdemucs.study.running.events import FAILED, FINISHED, Teller, leave_with_parent
 
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a library prints goes to the log

@@ -7,9 +7,9 @@ from math import isfinite
 
 from msdemucs.errors import UsageError
 from msdemucs.report.measures import signed_percent, typeset
-from msdemucs.study.effects import Effects, effects
+from msdemucs.study.analysis.effects import Effects, effects
+from msdemucs.study.analysis.trust import Fidelity, fidelity
 from msdemucs.study.records import StudyRecord
-from msdemucs.study.trust import Fidelity, fidelity
 
 INTERACTION = "interaction"
 

@@ -11,8 +11,8 @@ from scipy.stats import t as students_t
 
 from msdemucs.report.compare import STUDY_COLUMN
 from msdemucs.report.measures import Measure
+from msdemucs.study.analysis.statistics import Array, hierarchical_interval, mean_of_means
 from msdemucs.study.records import GROUP_COLUMN_PREFIX, StudyRecord
-from msdemucs.study.statistics import Array, hierarchical_interval, mean_of_means
 
 CONFIDENCE = 0.95
 

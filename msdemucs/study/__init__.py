@@ -8,20 +8,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from msdemucs.study.load import load_study
-    from msdemucs.study.reading import load_search_space
+    from msdemucs.study.analysis.tidy import frame
     from msdemucs.study.records import StudyRecord
-    from msdemucs.study.runner import run_study
-    from msdemucs.study.tidy import frame
+    from msdemucs.study.running.runner import run_study
+    from msdemucs.study.space.reading import load_search_space
+    from msdemucs.study.storage.load import load_study
 
 __all__ = ["StudyRecord", "frame", "load_search_space", "load_study", "run_study"]
 
 _HOMES = {
     "StudyRecord": "records",
-    "frame": "tidy",
-    "load_search_space": "reading",
-    "load_study": "load",
-    "run_study": "runner",
+    "frame": "analysis.tidy",
+    "load_search_space": "space.reading",
+    "load_study": "storage.load",
+    "run_study": "running.runner",
 }
 
 

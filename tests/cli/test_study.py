@@ -14,9 +14,9 @@ from msdemucs.cli import study as commands
 from msdemucs.cli.app import main
 from msdemucs.cli.progress import Bars, Lines, progress
 from msdemucs.errors import DataError, SpecError, UsageError
-from msdemucs.study.candidate import Candidate, TrialLog
-from msdemucs.study.reading import load_search_space
-from msdemucs.study.runner import run_study
+from msdemucs.study.running.runner import run_study
+from msdemucs.study.space.reading import load_search_space
+from msdemucs.study.trials.candidate import Candidate, TrialLog
 from tests.study.conftest import SPACE, toy
 
 
@@ -42,7 +42,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A current directory with a toy search space, whose trials take milliseconds."""
     monkeypatch.chdir(tmp_path)
     bench = SimpleNamespace(prepare=ToyBench)
-    monkeypatch.setitem(sys.modules, "msdemucs.study.objective", bench)  # needs no torch
+    monkeypatch.setitem(sys.modules, "msdemucs.study.trials.objective", bench)  # needs no torch
     small = "small:\n  trials: 3\n"
     (tmp_path / "toy.yaml").write_text(SPACE + small)
     return tmp_path

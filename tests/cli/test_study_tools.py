@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from msdemucs.cli.study_tools import app
 from msdemucs.errors import UsageError
-from msdemucs.study.candidate import Candidate, TrialLog
+from msdemucs.study.trials.candidate import Candidate, TrialLog
 from tests.cli.test_study import ToyBench
 from tests.study.conftest import SPACE, toy
 from tests.study.test_arms import ABLATION
@@ -21,7 +21,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A current directory with a toy search space and a toy ablation."""
     monkeypatch.chdir(tmp_path)
     bench = SimpleNamespace(prepare=ToyBench)
-    monkeypatch.setitem(sys.modules, "msdemucs.study.objective", bench)  # needs no torch
+    monkeypatch.setitem(sys.modules, "msdemucs.study.trials.objective", bench)  # needs no torch
     (tmp_path / "toy.yaml").write_text(SPACE)
     (tmp_path / "parts.yaml").write_text(ABLATION)
     return tmp_path
@@ -133,8 +133,8 @@ def test_promote_says_both_scores_and_from_where(
 
     ask("run", "toy.yaml")
     bench = SimpleNamespace(prepare=ToyBench, Bench=LongBench)
-    monkeypatch.setitem(sys.modules, "msdemucs.study.objective", bench)
-    monkeypatch.setattr("msdemucs.study.tracks.gather", lambda *_, **__: None)
+    monkeypatch.setitem(sys.modules, "msdemucs.study.trials.objective", bench)
+    monkeypatch.setattr("msdemucs.study.trials.tracks.gather", lambda *_, **__: None)
     done = ask("promote", "toy", "--top", "2", "--recipe", "demo")
     assert "uSDR long (demo, from scratch)" in done.stdout
     assert done.stdout.count("9.00 dB") == 2

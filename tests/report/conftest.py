@@ -6,8 +6,6 @@ from dataclasses import dataclass, field, replace
 import pandas as pd
 import pytest
 
-from msdemucs.study.ablation import arm_name
-from msdemucs.study.designs import Design, arms
 from msdemucs.study.records import (
     CURVE_COLUMNS,
     RUNG_COLUMNS,
@@ -16,6 +14,8 @@ from msdemucs.study.records import (
     Direction,
     StudyRecord,
 )
+from msdemucs.study.space.ablation import arm_name
+from msdemucs.study.space.designs import Design, arms
 
 SOURCES = ("drums", "bass", "other", "vocals")
 TRACKS = (("synthetic", "Band 7 - Blue Hour"), ("synthetic", "Band 8 - Low Tide"),

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from msdemucs.study.candidate import Candidate, TrialLog
-from msdemucs.study.reading import load_search_space
-from msdemucs.study.space import Search
+from msdemucs.study.space.reading import load_search_space
+from msdemucs.study.space.space import Search
+from msdemucs.study.trials.candidate import Candidate, TrialLog
 from tests.study.postgres import Postgres, missing_program
 
 SPACE = """\

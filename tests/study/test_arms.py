@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from msdemucs.errors import SpecError, UsageError
-from msdemucs.study.ablation import beyond_adding
-from msdemucs.study.candidate import Candidate, TrialLog
-from msdemucs.study.effects import effects
-from msdemucs.study.load import load_study
-from msdemucs.study.reading import load_search_space
-from msdemucs.study.runner import run_study
-from msdemucs.study.space import Search
+from msdemucs.study.analysis.effects import effects
+from msdemucs.study.running.runner import run_study
+from msdemucs.study.space.ablation import beyond_adding
+from msdemucs.study.space.reading import load_search_space
+from msdemucs.study.space.space import Search
+from msdemucs.study.storage.load import load_study
+from msdemucs.study.trials.candidate import Candidate, TrialLog
 from tests.study.conftest import toy
 
 ABLATION = """\

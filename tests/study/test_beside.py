@@ -4,16 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from msdemucs.study.candidate import Silent
-from msdemucs.study.later import rows_of
-from msdemucs.study.load import load_study, read_record
-from msdemucs.study.noise import measure_noise
-from msdemucs.study.objective import prepare
-from msdemucs.study.promotion import Longer, Start, candidates, promote
-from msdemucs.study.rescore import rescore
-from msdemucs.study.runner import run_study
-from msdemucs.study.space import Search
-from msdemucs.study.storage import open_storage, open_study
+from msdemucs.study.beside.noise import measure_noise
+from msdemucs.study.beside.promotion import Longer, Start, candidates, promote
+from msdemucs.study.beside.rescore import rescore
+from msdemucs.study.running.runner import run_study
+from msdemucs.study.space.space import Search
+from msdemucs.study.storage.later import rows_of
+from msdemucs.study.storage.load import load_study, read_record
+from msdemucs.study.storage.studies import open_storage, open_study
+from msdemucs.study.trials.candidate import Silent
+from msdemucs.study.trials.objective import prepare
 from msdemucs.train import load_recipe
 from tests.study.test_objective import search
 

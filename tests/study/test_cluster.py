@@ -13,8 +13,8 @@ import pytest
 from optuna.trial import TrialState
 
 from msdemucs.errors import UsageError
-from msdemucs.study.cluster import Cluster, run_on_cluster
-from msdemucs.study.space import Search
+from msdemucs.study.running.cluster import Cluster, run_on_cluster
+from msdemucs.study.space.space import Search
 from tests.study.conftest import asking
 from tests.study.postgres import Postgres
 from tests.study.test_many_processes import STEPS, ToyBench, begin, trials

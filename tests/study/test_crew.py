@@ -13,10 +13,10 @@ from rich.console import Console
 
 from msdemucs.cli.progress import Bars, Lines, beside, progress
 from msdemucs.errors import StudyError, UsageError
-from msdemucs.study import crew
-from msdemucs.study.candidate import Silent
-from msdemucs.study.crew import Crew, shares
-from msdemucs.study.events import Name, Teller, pass_on
+from msdemucs.study.running import crew
+from msdemucs.study.running.crew import Crew, shares
+from msdemucs.study.running.events import Name, Teller, pass_on
+from msdemucs.study.trials.candidate import Silent
 
 PRELUDE = """\
 import json, os, signal, sys, time
@@ -128,7 +128,7 @@ time.sleep(60)
 
 def test_a_worker_leaves_when_the_process_that_began_it_is_gone(in_tmp: Path) -> None:
     script = """
-from msdemucs.study.events import leave_with_parent
+from msdemucs.study.running.events import leave_with_parent
 leave_with_parent()
 tell(event="said", message="ready")
 time.sleep(60)

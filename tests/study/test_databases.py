@@ -13,14 +13,14 @@ from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 
 from msdemucs.errors import CheckpointError, StudyError, UsageError
-from msdemucs.study import databases
-from msdemucs.study.candidate import Candidate, TrialLog
-from msdemucs.study.databases import Database, Journal, JournalFile
-from msdemucs.study.failures import is_disk_full
-from msdemucs.study.load import load_study
-from msdemucs.study.runner import run_study
-from msdemucs.study.space import Search
-from msdemucs.study.storage import check_url, open_storage, storage_url
+from msdemucs.study.running.runner import run_study
+from msdemucs.study.space.space import Search
+from msdemucs.study.storage import databases
+from msdemucs.study.storage.databases import Database, Journal, JournalFile
+from msdemucs.study.storage.load import load_study
+from msdemucs.study.storage.studies import check_url, open_storage, storage_url
+from msdemucs.study.trials.candidate import Candidate, TrialLog
+from msdemucs.study.trials.failures import is_disk_full
 from tests.study.conftest import asking, toy
 from tests.study.postgres import Postgres
 from tests.study.test_runner import Ears

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from msdemucs.study.designs import (
+from msdemucs.study.space.designs import (
     Design,
     aliases,
     arms,

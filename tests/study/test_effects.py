@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 from msdemucs.errors import UsageError
-from msdemucs.study.ablation import arm_name
-from msdemucs.study.designs import Arm, Design, arms
-from msdemucs.study.effects import EFFECT_COLUMNS, VERDICTS, effects
+from msdemucs.study.analysis.effects import EFFECT_COLUMNS, VERDICTS, effects
 from msdemucs.study.records import SCORE_COLUMNS, TRIAL_COLUMNS, StudyRecord
+from msdemucs.study.space.ablation import arm_name
+from msdemucs.study.space.designs import Arm, Design, arms
 
 LEVELS = {"a": ["a0", "a1"], "b": ["b0", "b1"], "c": ["c0", "c1"], "d": ["d0", "d1"]}
 

@@ -10,15 +10,15 @@ import pytest
 
 from msdemucs.errors import UsageError
 from msdemucs.study import StudyRecord, frame
-from msdemucs.study.exports import TABLES, as_json, export, table_of
-from msdemucs.study.later import Later, add
-from msdemucs.study.load import load_study
-from msdemucs.study.picking import best_trials, front
-from msdemucs.study.reading import load_search_space
+from msdemucs.study.analysis.exports import TABLES, as_json, export, table_of
+from msdemucs.study.analysis.picking import best_trials, front
 from msdemucs.study.records import RUNG_COLUMNS
-from msdemucs.study.removal import doomed, remove_study
-from msdemucs.study.runner import run_study
-from msdemucs.study.storage import open_storage, open_study
+from msdemucs.study.running.runner import run_study
+from msdemucs.study.space.reading import load_search_space
+from msdemucs.study.storage.later import Later, add
+from msdemucs.study.storage.load import load_study
+from msdemucs.study.storage.removal import doomed, remove_study
+from msdemucs.study.storage.studies import open_storage, open_study
 from tests.study.conftest import SPACE, toy
 
 

@@ -8,11 +8,11 @@ import optuna
 import pytest
 
 from msdemucs.errors import UsageError
-from msdemucs.study.extending import only_adds
-from msdemucs.study.load import load_study
-from msdemucs.study.runner import run_study
-from msdemucs.study.space import Search
-from msdemucs.study.storage import open_storage
+from msdemucs.study.running.runner import run_study
+from msdemucs.study.space.space import Search
+from msdemucs.study.storage.extending import only_adds
+from msdemucs.study.storage.load import load_study
+from msdemucs.study.storage.studies import open_storage
 from tests.study.conftest import asking, toy
 
 Rewrite = Callable[[str, str], Search]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msdemucs.study.halving import Halving, Point, Standing, Thinning, crowding, epsilon_net
+from msdemucs.study.space.halving import Halving, Point, Standing, Thinning, crowding, epsilon_net
 
 EPSILON_NET: Thinning = "epsilon_net"
 

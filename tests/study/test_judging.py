@@ -7,14 +7,14 @@ import optuna
 import pytest
 
 from msdemucs.errors import SpecError
-from msdemucs.study.candidate import RUNG, Candidate, TrialLog
-from msdemucs.study.fidelity import Fidelity
-from msdemucs.study.judging import RESUMES, identity, rule_of, take_up
-from msdemucs.study.load import load_study
-from msdemucs.study.reading import load_search_space
 from msdemucs.study.records import StudyRecord
-from msdemucs.study.runner import run_study
-from msdemucs.study.space import Search
+from msdemucs.study.running.runner import run_study
+from msdemucs.study.space.fidelity import Fidelity
+from msdemucs.study.space.reading import load_search_space
+from msdemucs.study.space.space import Search
+from msdemucs.study.storage.load import load_study
+from msdemucs.study.trials.candidate import RUNG, Candidate, TrialLog
+from msdemucs.study.trials.judging import RESUMES, identity, rule_of, take_up
 
 Asked = Callable[..., Search]
 Levels = Callable[[Candidate], float]

@@ -6,10 +6,10 @@ from pathlib import Path
 import optuna
 import pytest
 
-from msdemucs.study.later import Later, add, frame_of, remove, rows_of
-from msdemucs.study.load import read_record
 from msdemucs.study.records import LATER_COLUMNS
-from msdemucs.study.storage import open_storage
+from msdemucs.study.storage.later import Later, add, frame_of, remove, rows_of
+from msdemucs.study.storage.load import read_record
+from msdemucs.study.storage.studies import open_storage
 from tests.study.postgres import Postgres
 
 ROW = Later(2, "promotion", "usdr_db", 3.25, 0, {"recipe": "long", "steps": 400})

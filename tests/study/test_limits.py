@@ -10,12 +10,12 @@ import pytest
 from msdemucs.cost import cost
 from msdemucs.errors import SpecError
 from msdemucs.spec import parse_spec
-from msdemucs.study.candidate import Candidate, TrialLog
-from msdemucs.study.load import load_study
-from msdemucs.study.reading import load_search_space
-from msdemucs.study.results import find, result_key
-from msdemucs.study.runner import run_study
-from msdemucs.study.space import Search
+from msdemucs.study.running.runner import run_study
+from msdemucs.study.space.reading import load_search_space
+from msdemucs.study.space.space import Search
+from msdemucs.study.storage.load import load_study
+from msdemucs.study.trials.candidate import Candidate, TrialLog
+from msdemucs.study.trials.results import find, result_key
 from tests.study.conftest import SPACE, asking, toy
 
 Rewrite = Callable[[str, str], Search]

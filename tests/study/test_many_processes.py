@@ -15,14 +15,14 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from msdemucs.study import turns
-from msdemucs.study.candidate import Candidate, Silent, TrialLog
-from msdemucs.study.databases import locked
-from msdemucs.study.joining import rejoin
-from msdemucs.study.runner import begin_study, run_study
-from msdemucs.study.space import Search
-from msdemucs.study.storage import open_storage
-from msdemucs.study.workers import work_on
+from msdemucs.study.running import turns
+from msdemucs.study.running.joining import rejoin
+from msdemucs.study.running.runner import begin_study, run_study
+from msdemucs.study.running.workers import work_on
+from msdemucs.study.space.space import Search
+from msdemucs.study.storage.databases import locked
+from msdemucs.study.storage.studies import open_storage
+from msdemucs.study.trials.candidate import Candidate, Silent, TrialLog
 from tests.study.conftest import asking, toy
 from tests.study.postgres import Postgres
 

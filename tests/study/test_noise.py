@@ -7,13 +7,13 @@ import numpy as np
 import optuna
 import pytest
 
-from msdemucs.study.candidate import Candidate, Silent, TrialLog
-from msdemucs.study.effects import Noise, effects
-from msdemucs.study.load import load_study
-from msdemucs.study.noise import Floor, measure_noise
-from msdemucs.study.runner import run_study
-from msdemucs.study.space import Search
-from msdemucs.study.storage import create_or_continue, open_storage
+from msdemucs.study.analysis.effects import Noise, effects
+from msdemucs.study.beside.noise import Floor, measure_noise
+from msdemucs.study.running.runner import run_study
+from msdemucs.study.space.space import Search
+from msdemucs.study.storage.load import load_study
+from msdemucs.study.storage.studies import create_or_continue, open_storage
+from msdemucs.study.trials.candidate import Candidate, Silent, TrialLog
 from tests.study.test_arms import ABLATION, Read, read
 
 __all__ = ["ABLATION", "Read", "read"]

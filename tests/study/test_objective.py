@@ -11,13 +11,13 @@ from msdemucs.errors import SpecError
 from msdemucs.evaluate import Score
 from msdemucs.model import load_weights
 from msdemucs.spec import dump_spec
-from msdemucs.study.candidate import Candidate, Silent, TrialLog
-from msdemucs.study.limits import InfeasibleError
-from msdemucs.study.load import load_study
-from msdemucs.study.objective import prepare, summary
-from msdemucs.study.reading import load_search_space
-from msdemucs.study.runner import run_study
-from msdemucs.study.space import Search
+from msdemucs.study.running.runner import run_study
+from msdemucs.study.space.limits import InfeasibleError
+from msdemucs.study.space.reading import load_search_space
+from msdemucs.study.space.space import Search
+from msdemucs.study.storage.load import load_study
+from msdemucs.study.trials.candidate import Candidate, Silent, TrialLog
+from msdemucs.study.trials.objective import prepare, summary
 
 SPACE = """\
 name: tiny

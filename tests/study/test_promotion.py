@@ -8,11 +8,11 @@ import pytest
 
 from msdemucs.errors import UsageError
 from msdemucs.study import StudyRecord, load_study
-from msdemucs.study.candidate import Candidate, Silent, TrialLog
-from msdemucs.study.promotion import PROMOTED_COLUMNS, Longer, Start, candidates, promote
-from msdemucs.study.runner import run_study
-from msdemucs.study.space import Search
-from msdemucs.study.storage import open_storage, open_study
+from msdemucs.study.beside.promotion import PROMOTED_COLUMNS, Longer, Start, candidates, promote
+from msdemucs.study.running.runner import run_study
+from msdemucs.study.space.space import Search
+from msdemucs.study.storage.studies import open_storage, open_study
+from msdemucs.study.trials.candidate import Candidate, Silent, TrialLog
 from msdemucs.train import load_recipe
 from tests.study.conftest import toy
 

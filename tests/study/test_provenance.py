@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from msdemucs.study.load import load_study
-from msdemucs.study.provenance import revision, versions
-from msdemucs.study.runner import run_study
-from msdemucs.study.space import Search
+from msdemucs.study.running.runner import run_study
+from msdemucs.study.space.space import Search
+from msdemucs.study.storage.load import load_study
+from msdemucs.study.trials.provenance import revision, versions
 from tests.study.conftest import asking, toy
 
 

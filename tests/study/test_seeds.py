@@ -9,12 +9,12 @@ import torch
 from msdemucs.data import synthesise
 from msdemucs.errors import SpecError
 from msdemucs.model import load_weights
-from msdemucs.study.candidate import Candidate, Silent, StoppedError, TrialLog
-from msdemucs.study.load import load_study, read_record
-from msdemucs.study.objective import Bench, prepare
-from msdemucs.study.reading import load_search_space
-from msdemucs.study.runner import run_study
-from msdemucs.study.space import Search
+from msdemucs.study.running.runner import run_study
+from msdemucs.study.space.reading import load_search_space
+from msdemucs.study.space.space import Search
+from msdemucs.study.storage.load import load_study, read_record
+from msdemucs.study.trials.candidate import Candidate, Silent, StoppedError, TrialLog
+from msdemucs.study.trials.objective import Bench, prepare
 
 SPACE = """\
 name: tiny

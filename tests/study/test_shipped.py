@@ -11,11 +11,11 @@ from msdemucs.cost import cost
 from msdemucs.errors import SpecError
 from msdemucs.spec import zoo_names
 from msdemucs.spec.source import read_yaml, read_yaml_file
-from msdemucs.study.document import search_space_schema
-from msdemucs.study.reading import load_search_space
-from msdemucs.study.samplers import make_sampler
-from msdemucs.study.sampling import propose
-from msdemucs.study.space import Search
+from msdemucs.study.space.document import search_space_schema
+from msdemucs.study.space.reading import load_search_space
+from msdemucs.study.space.samplers import make_sampler
+from msdemucs.study.space.sampling import propose
+from msdemucs.study.space.space import Search
 from tests.study.conftest import SPACE
 
 SPACES = Path(__file__).parents[2] / "search_spaces"

@@ -8,11 +8,11 @@ import pytest
 import sqlalchemy
 
 from msdemucs.errors import StudyError, UsageError
-from msdemucs.study.databases import Database
-from msdemucs.study.load import load_study
-from msdemucs.study.runner import run_study
-from msdemucs.study.space import Search
-from msdemucs.study.storage import create_or_continue, open_storage, without_password
+from msdemucs.study.running.runner import run_study
+from msdemucs.study.space.space import Search
+from msdemucs.study.storage.databases import Database
+from msdemucs.study.storage.load import load_study
+from msdemucs.study.storage.studies import create_or_continue, open_storage, without_password
 from tests.study.conftest import asking, toy
 
 Rewrite = Callable[[str, str], Search]

@@ -8,9 +8,9 @@ import pytest
 from msdemucs.data import synthesise
 from msdemucs.errors import DataError, UsageError
 from msdemucs.spec import load_spec
-from msdemucs.study import tracks
-from msdemucs.study.space import DataRoots
-from msdemucs.study.tracks import StudyTracks, gather
+from msdemucs.study.space.space import DataRoots
+from msdemucs.study.trials import tracks
+from msdemucs.study.trials.tracks import StudyTracks, gather
 
 TASK = load_spec("htdemucs_n")
 

@@ -8,8 +8,8 @@ import pytest
 from scipy.stats import kendalltau
 
 from msdemucs.errors import UsageError
+from msdemucs.study.analysis.trust import FIDELITY_COLUMNS, control, fidelity, taus
 from msdemucs.study.records import RUNG_COLUMNS, SCORE_COLUMNS, TRIAL_COLUMNS, StudyRecord
-from msdemucs.study.trust import FIDELITY_COLUMNS, control, fidelity, taus
 
 N = 24
 

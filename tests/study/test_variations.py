@@ -4,7 +4,7 @@ import optuna
 import pytest
 from pydantic import JsonValue, ValidationError
 
-from msdemucs.study.variations import Variation
+from msdemucs.study.space.variations import Variation
 
 
 def read(text: str) -> Variation:

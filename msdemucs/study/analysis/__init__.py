@@ -1,0 +1,1 @@
+"""What a study says: tables, effects, intervals, rank correlations, replays."""

@@ -1,0 +1,62 @@
+"""Trainings beside a study's trials: with other seeds, or for longer; judged as trials are."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+
+from msdemucs.cost import cost
+from msdemucs.study.storage.studies import STUDIES
+from msdemucs.study.trials.candidate import Candidate, Evaluate, Listener, Row, TrialLog
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training beside the trials has shown.
+
+    Attributes:
+        usdr_db: mean over sources of the mean over test tracks.
+        scores: of every test track and source.
+        weights: their file.
+        steps: that were made by this call.
+        seconds: of training, by this call.
+    """
+
+    usdr_db: float
+    scores: tuple[Row, ...]
+    weights: Path | None
+    steps: int
+    seconds: float
+
+
+def train_beside(candidate: Candidate, evaluate: Evaluate, listener: Listener) -> Trained:
+    """Train and judge a candidate without a trial; the same call goes on in its folder.
+
+    Args:
+        candidate: what to train, and where.
+        evaluate: as for trials.
+        listener: is told of progress.
+
+    Raises:
+        MsdemucsError: it cannot be trained or judged.
+        KeyboardInterrupt: a signal, after a checkpoint was saved.
+    """
+    notes = optuna.create_study(storage=optuna.storages.InMemoryStorage()).ask()
+    log, known = TrialLog(notes, listener), cost(candidate.spec)
+    log.record({"macs_per_second": known.macs_per_second, "parameters": known.parameters})
+    evaluate(candidate, log)
+    found: Mapping[str, Any] = notes.user_attrs
+    return Trained(
+        float(found["usdr_db"]),
+        tuple(tuple(row) for row in found["scores"]),
+        Path(found["weights"]) if "weights" in found else None,
+        int(found.get("steps", 0)),
+        float(found.get("train_seconds", 0.0)),
+    )
+
+
+def folder_of(study: optuna.Study, directory: Path = STUDIES) -> Path:
+    """Where a study's files lie."""
+    return directory / study.study_name

@@ -1,0 +1,97 @@
+"""Trials judged again from their weights, under another convention."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pandas as pd
+
+from msdemucs.data import Track
+from msdemucs.evaluate.conventions import COLUMNS, Convention, Metric
+from msdemucs.evaluate.evaluation import evaluate
+from msdemucs.model import load_weights
+from msdemucs.study.storage.later import Later, add, rows_of
+from msdemucs.study.trials.candidate import Listener
+
+RESCORE = "rescore"
+"""The kind of the rows in the side table."""
+
+MEDIANS = ("bsseval", "chunked")
+"""Metrics of frames, of which tracks are joined by their median, as museval does; the others' are
+joined by their mean."""
+
+
+def rescore(
+    study: optuna.Study,
+    trials: pd.DataFrame,
+    tracks: Sequence[Track],
+    metric: Metric,
+    *,
+    device: str,
+    listener: Listener,
+) -> pd.DataFrame:
+    """Judge trials by their weights, and keep the scores in the study's side table.
+
+    A trial that was judged so already, from the same weights, is not judged again; one whose
+    weights are gone is left out and named.
+
+    Args:
+        study: whose trials.
+        trials: rows of its record.
+        tracks: to judge on.
+        metric: by what; a score is the mean over sources of the median or mean over tracks.
+        device: where.
+        listener: is told what happens.
+
+    Returns:
+        `trial`, `name`, and a column of the score under its own name, dB.
+
+    Raises:
+        DataError: weights that cannot be read, or no track that can.
+        MsdemucsError: an estimate that is not finite.
+    """
+    convention = COLUMNS[metric][0]
+    known = {
+        (row.trial, row.detail.get("weights")): row.value
+        for row in rows_of(study)
+        if row.kind == RESCORE and row.convention == convention
+    }
+    rows = []
+    for _, trial in trials.iterrows():
+        number, weights = int(trial.trial), trial.weights
+        if not isinstance(weights, str) or not Path(weights).is_file():
+            listener.said(f"trial {number} left out: its weights are not there ({weights})")
+            continue
+        value = known.get((number, weights))
+        if value is None:
+            listener.said(f"trial {number} ({trial['name']}): {metric} of {len(tracks)} tracks")
+            row = _judged(trial, weights, tracks, metric, device)
+            add(study, [row])
+            value = row.value
+        rows.append({"trial": number, "name": trial["name"], convention: value})
+    return pd.DataFrame(rows, columns=["trial", "name", convention])
+
+
+def _judged(
+    trial: "pd.Series[Any]", weights: str, tracks: Sequence[Track], metric: Metric, device: str
+) -> Later:
+    """One trial's row.
+
+    Raises:
+        DataError: its weights cannot be read, or no track.
+        MsdemucsError: an estimate that is not finite.
+    """
+    model = load_weights(Path(weights)).to(device)
+    found = evaluate(model, tracks, Convention(metrics=(metric,)))
+    name = COLUMNS[metric][0]
+    how = "median" if metric in MEDIANS else "mean"
+    by_source = found.tracks.groupby("source", sort=False)[name].agg(how)
+    detail = {
+        "weights": weights,
+        "tracks_joined_by": how,
+        "by_source": {str(source): float(value) for source, value in by_source.items()},
+        "convention": found.about["convention"],
+        "n_tracks": int(found.tracks[["group", "track"]].drop_duplicates().shape[0]),
+    }
+    return Later(int(trial.trial), RESCORE, name, float(by_source.mean()), int(trial.seed), detail)

@@ -1,0 +1,1 @@
+"""Who runs trials: this process, several, other hosts, a Ray cluster."""

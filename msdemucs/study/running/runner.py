@@ -1,0 +1,360 @@
+"""The loop of a study: propose, refuse or evaluate, record, go on; resumable at any point."""
+
+import errno
+import math
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import optuna
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.trial import TrialState
+from sqlalchemy.exc import SQLAlchemyError
+
+from msdemucs.errors import Problem, SpecError, StudyError
+from msdemucs.study.running.joining import enrol, remember
+from msdemucs.study.running.turns import Turns
+from msdemucs.study.space.limits import InfeasibleError
+from msdemucs.study.space.samplers import is_used_up
+from msdemucs.study.space.space import Search
+from msdemucs.study.storage.databases import AnyStorage, reason_of
+from msdemucs.study.storage.leases import FOLDER, Lease, TrialLostError, enqueue_again
+from msdemucs.study.storage.studies import (
+    STUDIES,
+    create_or_continue,
+    database_path,
+    open_storage,
+    storage_url,
+    without_password,
+)
+from msdemucs.study.trials.candidate import (
+    Candidate,
+    Evaluate,
+    Listener,
+    Silent,
+    StoppedError,
+    TrialLog,
+)
+from msdemucs.study.trials.diary import LOG, Diary
+from msdemucs.study.trials.failures import Patience, is_bug, is_disk_full
+from msdemucs.study.trials.failures import reason_of as why
+from msdemucs.study.trials.judging import Judge, take_up
+from msdemucs.study.trials.proposals import feasible
+from msdemucs.study.trials.results import reusing
+from msdemucs.train.interrupts import Interrupts
+
+NOT_THE_TRIALS = (
+    *(StorageInternalError, SQLAlchemyError),  # the storage fails
+    *(TrialLostError, UpdateFinishedTrialError),  # another process ended the trial
+)
+"""What a trial cannot cause."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A study that has the trials it wants.
+
+    Attributes:
+        ran: how many trials this call ran, whatever became of them.
+        complete: trials in the study that count: complete, or stopped at a rung.
+        front: numbers of the trials that no other dominates.
+        url: the database, without password.
+    """
+
+    name: str
+    ran: int
+    complete: int
+    front: tuple[int, ...]
+    url: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a trial: its objectives, or why it has none."""
+
+    values: tuple[float, ...] = ()
+    failure: str = ""
+    is_stopped: bool = False
+
+
+def run_study(  # noqa: PLR0913 (one a thing that a caller may decide)
+    search: Search,
+    evaluate: Evaluate,
+    *,
+    storage: str | None = None,
+    directory: Path = STUDIES,
+    listener: Listener | None = None,
+    attrs: Mapping[str, object] | None = None,
+    extends: bool = False,
+) -> Finished:
+    """Run or continue a study until it has the trials that it wants, whoever else works on it.
+
+    Args:
+        search: what to vary, and how many trials.
+        evaluate: trains and judges one candidate.
+        storage: URL of a storage, or a file's path; an SQLite file in `directory` when not given.
+        directory: where SQLite files and the trials' folders lie.
+        listener: is told what happens.
+        attrs: what to record about a new study: recipe, data, machine, command.
+        extends: whether what only adds to what the study asks is taken in.
+
+    Raises:
+        UsageError: no storage's URL, or the study of that name asks something else.
+        StudyError: the storage cannot be used, a disk is full, or trials fail again and again.
+        KeyboardInterrupt: Ctrl-C or SIGTERM; the study is left so that the same call continues.
+    """
+    name, told = search.space.name, listener or Silent()
+    url = storage_url(name, storage, directory)
+    folder = directory / name / "trials"
+    with Interrupts() as interrupts, explained(url), ExitStack() as at_end:
+        with interrupts.held():
+            study, opened = begin_study(search, url, folder, attrs or {}, extends=extends)
+            at_end.callback(opened.close)
+            attend(opened, told, interrupts)
+            with opened.turn(name):
+                enrol(study, search)
+
+        def wanted() -> int:
+            return search.space.trials
+
+        turns = turns_of(search, study, opened, wanted=wanted, say=told.said)
+        runner = Runner(turns, search=search, evaluate=evaluate, listener=told, folder=folder)
+        ran = runner.run(interrupts)
+        front = tuple(trial.number for trial in study.best_trials)
+        return Finished(name, ran, turns.standing().done, front, without_password(url))
+
+
+def begin_study(
+    search: Search,
+    url: str,
+    folder: Path,
+    attrs: Mapping[str, object],
+    *,
+    extends: bool = False,
+) -> tuple[optuna.Study, AnyStorage]:
+    """A new study or one that goes on, with all on record that others need to join it.
+
+    Raises:
+        UsageError: no storage's URL, or the study of that name asks something else.
+        StudyError: the storage cannot be used.
+    """
+    opened = open_storage(url, create=True)
+    with ExitStack() as on_failure:
+        on_failure.callback(opened.close)
+        with opened.turn(search.space.name):
+            study = create_or_continue(search, opened, attrs, extends=extends)
+            remember(study, search, folder)
+        on_failure.pop_all()
+    return study, opened
+
+
+def turns_of(
+    search: Search,
+    study: optuna.Study,
+    opened: AnyStorage,
+    *,
+    wanted: Callable[[], int],
+    say: Callable[[str], None],
+    token: str = "",
+) -> Turns:
+    """What hands out a study's trials; its arguments are those of `Turns`."""
+    turns = Turns(study, opened, wanted=wanted, say=say, token=token)
+    turns.is_used_up = partial(is_used_up, space=search.space)
+    if search.space.fidelity:
+        turns.take_up = partial(take_up, study, search.space.fidelity)
+    return turns
+
+
+def attend(opened: AnyStorage, listener: Listener, interrupts: Interrupts) -> None:
+    """Have a storage tell when it waits for its database, and give up at Ctrl-C."""
+    opened.waiting.say = listener.said
+    opened.waiting.is_over = lambda: interrupts.is_pending
+
+
+@contextmanager
+def explained(url: str) -> Iterator[None]:
+    """A block in which what a storage or a disk does wrong becomes one error with its remedy.
+
+    Raises:
+        StudyError: the storage failed, or a disk is full.
+    """
+    shown = without_password(url)
+    try:
+        yield
+    except (StorageInternalError, SQLAlchemyError, OSError) as error:
+        if is_disk_full(error, database_path(url) or Path()):
+            raise StudyError(
+                f"{shown}: no space is left on its disk or on that of the trials' folders; nothing "
+                "that was finished is lost: free some, and the same command continues the study"
+            ) from error
+        raise StudyError(
+            f"the database {shown} failed: {reason_of(error)}; "
+            "once it works, the same command continues the study"
+        ) from error
+
+
+class Runner:
+    """One process's part in a study."""
+
+    def __init__(
+        self, turns: Turns, *, search: Search, evaluate: Evaluate, listener: Listener, folder: Path
+    ) -> None:
+        self.turns = turns
+        self.study = turns.study
+        self.search = search
+        self.evaluate = reusing(evaluate, search, turns.study)
+        self.listener = listener
+        self.folder = folder
+        self.patience = Patience()
+
+    def run(self, interrupts: Interrupts, *, most: int | None = None, waits: bool = True) -> int:
+        """Run trials until there are enough, or `most`, and say how many.
+
+        Where other processes run the last ones it waits for them, unless it is told not to.
+        """
+        ran = 0
+        while most is None or ran < most:
+            self.patience.check()
+            with interrupts.held():
+                trial = self.turns.next()
+            if trial is not None:
+                ran += self.run_trial(trial, interrupts)
+            elif self.turns.last.is_done or not waits:
+                return ran
+            else:
+                self.turns.wait()
+        return ran
+
+    def run_trial(self, trial: optuna.Trial, interrupts: Interrupts) -> bool:
+        """One trial from proposal to record; False where its spec was refused.
+
+        Raises:
+            KeyboardInterrupt: the trial was interrupted, and is enqueued again.
+            OSError: no space is left on the disk; the trial is enqueued again if that works.
+        """
+        lease = Lease(trial)
+        diary = Diary(self.listener, self.folder_of(trial) / LOG, lease.check)
+        try:
+            with lease.renewed(), diary.open():
+                return self.attempt(trial, self.log_of(trial, diary), interrupts)
+        except (TrialLostError, UpdateFinishedTrialError):
+            self.listener.said(
+                f"trial {trial.number} was taken for dead and ended by another process"
+            )
+            return True
+
+    def log_of(self, trial: optuna.Trial, diary: Diary) -> TrialLog:
+        """The trial's log, which stops it at a rung where the study has them."""
+        fidelity = self.search.space.fidelity
+        judge = Judge(self.study, fidelity, trial).objection if fidelity else None
+        return TrialLog(trial, diary, judge)
+
+    def attempt(self, trial: optuna.Trial, log: TrialLog, interrupts: Interrupts) -> bool:
+        """As `run_trial`; raises what ends the trial or the study from outside, too."""
+        begun = time.monotonic()
+        stop: BaseException | None = None
+        try:
+            candidate = self.candidate(trial, log)
+            if candidate is None:
+                return False
+            standing = self.turns.last
+            log.began(candidate, complete=standing.done, wanted=standing.wanted)
+            self.evaluate(candidate, log)
+            log.record({"seconds": time.monotonic() - begun})
+            outcome = Outcome(self.objectives(log))
+        except StoppedError as error:
+            outcome = Outcome(failure=str(error), is_stopped=True)
+        except KeyboardInterrupt as error:
+            outcome, stop = Outcome(failure="interrupted"), error
+        except InfeasibleError as error:
+            with interrupts.held():
+                self.refuse(trial, error)
+            return False
+        except Exception as error:  # (a bug in one trial must not lose a study)
+            if isinstance(error, NOT_THE_TRIALS):
+                raise
+            if is_disk_full(error, self.folder):
+                outcome, stop = Outcome(failure="interrupted"), OSError(errno.ENOSPC, str(error))
+            else:
+                outcome = self.failed(trial, error)
+        with interrupts.held():
+            if outcome.failure:
+                log.record({"seconds": time.monotonic() - begun})
+            log.close()
+            self.end(trial, outcome, log)
+        if stop is not None:
+            raise stop
+        return True
+
+    def folder_of(self, trial: optuna.Trial) -> Path:
+        """Where a trial's files lie: a trial that repeats another goes on in its folder."""
+        return self.folder / str(trial.user_attrs.get(FOLDER, trial.number))
+
+    def candidate(self, trial: optuna.Trial, log: TrialLog) -> Candidate | None:
+        """The trial's architecture with its costs on record; None when it is refused."""
+        try:
+            with log.together():
+                return feasible(self.search, trial, log, folder=self.folder_of(trial))
+        except SpecError as error:
+            log.tell("spec", 1)
+            self.refuse(trial, error.first)
+        except InfeasibleError as error:
+            self.refuse(trial, error)
+        return None
+
+    def objectives(self, log: TrialLog) -> tuple[float, ...]:
+        """The objectives, from what was recorded.
+
+        Raises:
+            StudyError: an objective was not recorded, or is not a number.
+        """
+        names = self.search.space.objectives
+        for name in names:
+            if not math.isfinite(log.figures.get(name, math.nan)):
+                known = ", ".join(sorted(log.figures))
+                raise StudyError(f"{name} was not measured; recorded: {known}")
+        return tuple(float(log.figures[name]) for name in names)
+
+    def refuse(self, trial: optuna.Trial, reason: object) -> None:
+        """Record a trial that ends before training; it does not count."""
+        if isinstance(reason, Problem):
+            reason = f"{reason.field}: {reason.message}" if reason.field else reason.message
+        trial.set_user_attr("failure", str(reason))
+        self.study.tell(trial, state=TrialState.PRUNED)
+        self.listener.ended(trial.number, "infeasible", str(reason))
+        self.patience.refused()
+
+    def failed(self, trial: optuna.Trial, error: Exception) -> Outcome:
+        """A failure; the traceback of an unexpected one goes to the trial's folder."""
+        self.patience.failed(error)
+        if is_bug(error):
+            folder = self.folder_of(trial)
+            folder.mkdir(parents=True, exist_ok=True)
+            text = "".join(traceback.format_exception(error))
+            (folder / "traceback.txt").write_text(text, encoding="utf-8")
+        return Outcome(failure=why(error))
+
+    def end(self, trial: optuna.Trial, outcome: Outcome, log: TrialLog) -> None:
+        """End the trial; a finished trial cannot be changed, so all else is written before."""
+        if outcome.failure == "interrupted":
+            stored = self.study.get_trials(deepcopy=False)[trial.number]
+            enqueue_again(self.study, stored, "interrupted")
+        if outcome.is_stopped:
+            trial.set_user_attr("failure", outcome.failure)
+            self.study.tell(trial, state=TrialState.PRUNED)
+            self.patience.succeeded()
+            log.ended(trial.number, "stopped", outcome.failure)
+        elif outcome.failure:
+            trial.set_user_attr("failure", outcome.failure)
+            self.study.tell(trial, state=TrialState.FAIL)
+            log.ended(trial.number, "failed", outcome.failure)
+        else:
+            self.study.tell(trial, outcome.values)
+            self.patience.succeeded()
+            named = zip(self.search.space.objectives, outcome.values, strict=True)
+            note = ", ".join(f"{name} {value:.4g}" for name, value in named)
+            log.ended(trial.number, "complete", note)

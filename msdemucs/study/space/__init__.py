@@ -1,0 +1,1 @@
+"""What is asked: the search-space language, and the rules that it names (halving, designs)."""

@@ -1,0 +1,1 @@
+"""Where studies are kept, who holds which trial, and what waits."""

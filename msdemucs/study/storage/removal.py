@@ -1,0 +1,104 @@
+"""A study removed: its trials, what was computed later, and its folder."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import optuna
+from optuna.trial import TrialState
+
+from msdemucs.errors import UsageError
+from msdemucs.study.storage.later import remove, rows_of
+from msdemucs.study.storage.load import locate_study
+from msdemucs.study.storage.studies import (
+    STUDIES,
+    database_path,
+    open_storage,
+    open_study,
+    study_names,
+    without_password,
+)
+
+
+@dataclass(frozen=True)
+class Doomed:
+    """What goes when a study is removed.
+
+    Attributes:
+        study: its name.
+        url: its database, with password.
+        n_trials: how many trials, whatever their state.
+        n_running: how many of them run, or are recorded as running.
+        n_later: rows of the side table.
+        folder: of weights and logs; None where there is none.
+        files: the database's own files, where it holds nothing else.
+    """
+
+    study: str
+    url: str
+    n_trials: int
+    n_running: int
+    n_later: int
+    folder: Path | None
+    files: tuple[Path, ...]
+
+    def __str__(self) -> str:
+        """What goes, in words."""
+        parts = [f"{self.n_trials} trials of study {self.study} in {without_password(self.url)}"]
+        if self.n_later:
+            parts.append(f"{self.n_later} later results")
+        if self.folder:
+            parts.append(f"the folder {self.folder}")
+        running = f"; {self.n_running} are recorded as running" if self.n_running else ""
+        return ", ".join(parts) + running
+
+
+def doomed(study: str, *, storage: str | None = None, directory: Path = STUDIES) -> Doomed:
+    """What would go; nothing is removed.
+
+    Args:
+        study: its name, or the path or URL of a database that holds one study.
+        storage: URL of the database, for a name that is not in `directory`.
+        directory: where SQLite files and the trials' folders lie.
+
+    Raises:
+        UsageError: there is no such study or database.
+        StudyError: the database cannot be opened.
+    """
+    name, url = locate_study(study, storage)
+    opened = open_storage(url)
+    names = study_names(opened)
+    if name is None and len(names) != 1:
+        raise UsageError(f"{study} holds {len(names)} studies; name one, with --storage")
+    found = open_study(opened, name or names[0])
+    trials = found.get_trials(deepcopy=False)
+    folder = directory / found.study_name
+    path = database_path(url)
+    files: list[Path] = []
+    if path is not None and len(names) == 1 and path.parent == directory:
+        files = [path, *(path.with_name(path.name + end) for end in (".lock", ".turn"))]
+    return Doomed(
+        found.study_name,
+        url,
+        len(trials),
+        sum(trial.state == TrialState.RUNNING for trial in trials),
+        len(rows_of(found)),
+        folder if folder.is_dir() else None,
+        tuple(file for file in files if file.exists()),
+    )
+
+
+def remove_study(what: Doomed) -> None:
+    """Remove a study for good: its record first, then its files.
+
+    Raises:
+        UsageError: it is gone already.
+        StudyError: the database cannot be opened.
+    """
+    opened = open_storage(what.url)
+    remove(open_study(opened, what.study))
+    optuna.delete_study(study_name=what.study, storage=opened)
+    if what.folder:
+        shutil.rmtree(what.folder)
+    for file in what.files:
+        file.unlink(missing_ok=True)

@@ -1,0 +1,284 @@
+"""Where studies are kept: SQLite files under studies/, or any database that Optuna can open."""
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import optuna
+import sqlalchemy
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
+from msdemucs.errors import StudyError, UsageError
+from msdemucs.spec import dump_spec, nearest
+from msdemucs.study.space.samplers import known_experiments
+from msdemucs.study.space.sampling import expressed
+from msdemucs.study.space.space import Search
+from msdemucs.study.storage.databases import AnyStorage, Database, Journal
+from msdemucs.study.storage.extending import extend, only_adds
+from msdemucs.study.storage.queue import enqueue_arms
+
+STUDIES = Path("studies")
+"""Where databases and trial folders land, relative to where the command is run."""
+
+KINDS = ("sqlite", "journal", "postgresql")
+"""What a storage's URL begins with."""
+
+JOURNAL_ENDINGS = (".journal", ".log")
+
+
+def storage_url(name: str, storage: str | None, directory: Path = STUDIES) -> str:
+    """The storage of a study: the one given, else the SQLite file <directory>/<name>.db.
+
+    A path that ends in .journal or .log is a journal file, one that ends in .db an SQLite file.
+    """
+    if storage is None:
+        return f"sqlite:///{directory / name}.db"
+    if "://" not in storage and storage.endswith(JOURNAL_ENDINGS):
+        return f"journal:///{storage}"
+    if "://" not in storage and storage.endswith(".db"):
+        return f"sqlite:///{storage}"
+    return storage
+
+
+def database_path(url: str) -> Path | None:
+    """The file of an SQLite or journal URL; None for a server's."""
+    match = re.fullmatch(r"(?:sqlite(?:\+\w+)?|journal):///(.+?)(?:\?.*)?", url)
+    return Path(match[1]) if match else None
+
+
+def without_password(url: str) -> str:
+    """The URL as it may be shown and recorded."""
+    return re.sub(r"(://[^:/@]+):[^@/]*@", r"\1:…@", url)
+
+
+def check_url(url: str) -> None:
+    """Nothing where a URL names a kind of storage that can be opened from here.
+
+    Raises:
+        UsageError: no URL, a storage that keeps nothing, a driver that is not installed.
+    """
+    shown = without_password(url)
+    if re.fullmatch(r"sqlite(?:\+\w+)?:(//)?(/:memory:)?|journal:/*", url):
+        raise UsageError(f"{url} keeps nothing: name a file, sqlite:///studies/a.db")
+    kind = re.split(r"[:+]", url)[0]
+    if "://" not in url or kind not in KINDS:
+        examples = "sqlite:///studies/a.db, journal:///studies/a.journal"
+        raise UsageError(
+            f"“{shown}” is not the URL of a database; "
+            f"for example {examples} or postgresql+psycopg://user@host/name"
+        )
+    if kind == "journal":
+        return
+    try:
+        sqlalchemy.create_engine(url)
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise UsageError(f"“{shown}” is not the URL of a database: {error}") from None
+    except ImportError as error:
+        reason = f"{error}; pip install 'msdemucs[postgres]', and begin with postgresql+psycopg://"
+        raise UsageError(f"cannot open {shown}: {reason}") from None
+
+
+def open_storage(url: str, *, create: bool = False) -> AnyStorage:
+    """An open storage.
+
+    Args:
+        url: sqlite:///studies/a.db, journal:///studies/a.journal,
+            postgresql+psycopg://user@host/name.
+        create: make a file, and its folder, where there is none.
+
+    Raises:
+        UsageError: no URL, no such file, no driver.
+        StudyError: no access, not a storage of Optuna's.
+    """
+    check_url(url)
+    path = database_path(url)
+    if path is not None and create:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    elif path is not None and not path.is_file():
+        raise UsageError(f"there is no study database {path}")
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        return Journal(path) if url.startswith("journal:") and path else Database(url)
+    except (SQLAlchemyError, RuntimeError, OSError, ValueError, KeyError) as error:
+        reason = str(getattr(error, "orig", None) or error)
+    raise StudyError(f"cannot open {without_password(url)}: {reason}")
+
+
+def study_names(storage: AnyStorage) -> list[str]:
+    """The names of the studies in a database, oldest first."""
+    return [study.study_name for study in storage.get_all_studies()]
+
+
+def open_study(storage: AnyStorage, name: str) -> optuna.Study:
+    """A study of a database, to be read.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    names = study_names(storage)
+    if name not in names:
+        hint = nearest(name, names) if names else "it holds none"
+        raise UsageError(f"there is no study “{name}” in this database; {hint}")
+    return optuna.load_study(study_name=name, storage=storage)
+
+
+def create_or_continue(
+    search: Search, storage: AnyStorage, attrs: Mapping[str, object], *, extends: bool = False
+) -> optuna.Study:
+    """The study of a search space: as it was left, or new with its baselines enqueued.
+
+    Call it in the study's turn: another process may be about to do the same.
+
+    Args:
+        search: what is asked now.
+        storage: where the study is or will be.
+        attrs: what to record about a new study beside its search space: recipe, data, machine.
+        extends: whether what only adds to what the study asks is taken in.
+
+    Raises:
+        UsageError: a study of that name asks something else.
+    """
+    space = search.space
+    if space.name not in study_names(storage):
+        return _create(search, storage, attrs)
+    study = optuna.load_study(study_name=space.name, storage=storage)
+    begun = [trial for trial in study.get_trials(deepcopy=False) if trial.state.name != "WAITING"]
+    if "asked" not in study.user_attrs and not begun:  # its creation was cut short
+        optuna.delete_study(study_name=space.name, storage=storage)
+        return _create(search, storage, attrs)
+    asked = json.loads(json.dumps({**_asked(search), **_compared(attrs)}))
+    _refuse_differences(study, asked, extends=extends)
+    if extends:
+        _extend(study, storage, search, asked)
+        # what was read before has the old values' lists beside it
+        study = optuna.load_study(study_name=space.name, storage=storage)
+    enqueue_arms(study, search)
+    return study
+
+
+def _extend(
+    study: optuna.Study, storage: AnyStorage, search: Search, asked: Mapping[str, object]
+) -> None:
+    """Take in what is asked now: parameters, then baselines, then the record of what is asked."""
+    extend(study, storage, search)
+    known = {trial.user_attrs.get("baseline") for trial in study.get_trials(deepcopy=False)}
+    for name in search.baselines:
+        if name not in known:
+            study.enqueue_trial(dict(expressed(search, name)), user_attrs={"baseline": name})
+    study.set_user_attr("search_space", search.text)
+    study.set_user_attr("asked", asked)
+
+
+def _create(search: Search, storage: AnyStorage, attrs: Mapping[str, object]) -> optuna.Study:
+    space = search.space
+    study = optuna.create_study(
+        study_name=space.name,
+        storage=storage,
+        directions=list(space.objectives.values()),
+    )
+    with known_experiments():
+        study.set_metric_names(list(space.objectives))
+    title = space.title or space.name
+    about = {
+        "title": title,
+        "search_space": search.text,
+        "base": search.base.name,
+        "setting": search.setting,
+        "started": datetime.now(UTC).astimezone().isoformat(timespec="seconds"),
+        **attrs,
+    }
+    for key, value in about.items():
+        study.set_user_attr(key, value)
+    for name in search.baselines:
+        study.enqueue_trial(dict(expressed(search, name)), user_attrs={"baseline": name})
+    enqueue_arms(study, search)
+    study.set_user_attr("asked", {**_asked(search), **_compared(attrs)})
+    return study
+
+
+def _asked(search: Search) -> dict[str, object]:
+    """What decides a study's trials; the number of trials and the title may change later."""
+    space = search.space.model_dump(mode="json")
+    for free in ("name", "title", "trials", "base", "baselines", "set", "data", "recipe"):
+        space.pop(free, None)
+    specs = {name: dump_spec(spec) for name, spec in search.baselines.items()}
+    return {**space, "base": dump_spec(search.base), "baselines": specs, "setting": search.setting}
+
+
+def _compared(attrs: Mapping[str, object]) -> dict[str, object]:
+    """The recorded facts that must be the same when a study goes on."""
+    return {key: attrs[key] for key in ("recipe", "data") if key in attrs}
+
+
+def _refuse_differences(study: optuna.Study, asked: Mapping[str, object], *, extends: bool) -> None:
+    """Nothing where the study asked the same, or less where it may be extended.
+
+    Raises:
+        UsageError: it asked something else, or is no study of msdemucs.
+    """
+    name, before = study.study_name, study.user_attrs.get("asked")
+    if before is None:
+        raise UsageError(f"study “{name}” was not begun by msdemucs; use another --name")
+    beyond = only_adds(before, asked)
+    refused = beyond if extends else list(dict.fromkeys((*before, *asked)))
+    changes = [
+        line for field in refused for line in _changes(_at(before, field), _at(asked, field), field)
+    ]
+    if not changes:
+        return
+    shown = "\n".join(f"  {change}" for change in changes[:10])
+    more = f"\n  … and {len(changes) - 10} more" if len(changes) > 10 else ""
+    if extends:
+        remedy = "--extend takes in only what adds to it; begin another study with --name"
+    elif beyond:
+        remedy = "Undo the change to continue it, or begin another study with --name"
+    else:
+        remedy = "This only adds to it: --extend takes it in. Or begin another study with --name"
+    raise UsageError(
+        f"study “{name}” was begun with another search space:\n{shown}{more}\n{remedy}"
+    )
+
+
+def _at(asked: Mapping[str, object], field: str) -> object:
+    """The value of a field, or of an entry of one: "vary.channels.start"."""
+    name, _, entry = field.partition(".")
+    value = asked.get(name)
+    return value.get(entry) if entry and isinstance(value, dict) else value
+
+
+def _changes(before: object, now: object, field: str) -> list[str]:
+    """A line for every dotted field that differs."""
+    if before == now:
+        return []
+    if isinstance(before, dict) and isinstance(now, dict):
+        names = [*before, *(name for name in now if name not in before)]
+        return [
+            line
+            for name in names
+            for line in _changes(before.get(name), now.get(name), f"{field}.{name}".lstrip("."))
+        ]
+    return [f"{field}: {_short(before)} → {_short(now)}"]
+
+
+def refuse_other_data(study: optuna.Study, attrs: Mapping[str, object]) -> None:
+    """Nothing where a process that joins a study has its recipe and its data.
+
+    Raises:
+        UsageError: it has others.
+    """
+    before = study.user_attrs.get("asked", {})
+    here = json.loads(json.dumps(_compared(attrs)))
+    known = {key: before[key] for key in here if key in before}
+    if changes := _changes(known, {key: here[key] for key in known}, ""):
+        shown = "\n".join(f"  {change}" for change in changes[:10])
+        raise UsageError(
+            f"study “{study.study_name}” has other data than this host, or another recipe:\n{shown}"
+        )
+
+
+def _short(value: object) -> str:
+    """A value in at most one line."""
+    text = "nothing" if value is None else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 100 else text[:97] + "…"

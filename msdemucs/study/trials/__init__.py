@@ -1,0 +1,1 @@
+"""One trial: proposed, trained with its seeds, judged, recorded."""

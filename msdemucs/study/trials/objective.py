@@ -1,0 +1,248 @@
+"""One real trial: build, measure, train, judge whole tracks, record."""
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+
+import torch
+
+from msdemucs.errors import DataError, SpecError, UsageError
+from msdemucs.evaluate import Score, evaluate_tracks
+from msdemucs.measure import latency, machine, peak_memory, quietly
+from msdemucs.model import Separator
+from msdemucs.study.space.reading import problem_at
+from msdemucs.study.space.space import Search
+from msdemucs.study.trials.candidate import Candidate, Row, TrialLog
+from msdemucs.study.trials.seeds import SeedTraining, read_rungs, write_rungs
+from msdemucs.study.trials.tracks import Say, StudyTracks, gather
+from msdemucs.train import Recipe
+
+
+def prepare(search: Search, *, say: Say) -> "Bench":
+    """What all trials of a study share, checked before the first one.
+
+    Raises:
+        SpecError: a recipe that is not valid.
+        UsageError: a folder of tracks that is not there.
+        DataError: no track that can be used.
+    """
+    try:
+        recipe = search.recipe({})
+    except UsageError as error:
+        raise SpecError([problem_at(search, "recipe", str(error))]) from None
+    space = search.space
+    rungs = space.fidelity.rungs if space.fidelity else ()
+    if rungs and rungs[-1] >= recipe.n_steps:
+        message = f"rungs come before the recipe's last step, {recipe.n_steps}; found {rungs[-1]}"
+        raise SpecError([problem_at(search, "fidelity.rungs", message)])
+    varied = space.vary["recipe.segment"].corners() if "recipe.segment" in space.vary else ()
+    longest = max([recipe.segment, *(one for one in varied if isinstance(one, int | float))])
+    tracks = gather(space.data, search.base, segment=longest, say=say)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return Bench(recipe, tracks, device, rungs, space.seeds_a_trial)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Trains and judges every candidate of a study alike.
+
+    Attributes:
+        recipe: of candidates that have none of their own.
+        tracks: to train and to judge on.
+        device: where.
+        rungs: steps at which trials are judged before the last, rising.
+        repeats: trainings of each candidate, with its seed, the next one, and so on.
+    """
+
+    recipe: Recipe
+    tracks: StudyTracks
+    device: str
+    rungs: tuple[int, ...] = ()
+    repeats: int = 1
+
+    def alone(self) -> "Bench":
+        """The same with one training of a candidate, judged at its end alone."""
+        return replace(self, rungs=(), repeats=1)
+
+    def describe(self) -> dict[str, object]:
+        """What a study records about itself."""
+        return {
+            "recipe": self.recipe.model_dump(mode="json"),
+            "data": self.tracks.describe(),
+            "machine": machine(),
+            **({"tracks_left_out": list(self.tracks.left_out)} if self.tracks.left_out else {}),
+        }
+
+    def evaluate(self, candidate: Candidate, log: TrialLog) -> None:
+        """One trial: latency before training, then from rung to rung, then whole test tracks.
+
+        Raises:
+            StoppedError: at a rung; the folder has what the trial needs to go on from there.
+        """
+        runs = self.trainings(candidate)
+        with usage(self.device, log), peak_memory(self.device) as memory:
+            self.measure(runs[0].model, log)
+            self.climb(runs, candidate, log)
+            paths = [run.finish() for run in runs]
+            log.note("weights", str(paths[0]))
+            self.judge(runs, log)
+        log.record(
+            {"peak_memory_bytes": memory.bytes, "peak_memory_increase_bytes": memory.increase_bytes}
+        )
+        log.note("peak_memory_method", memory.method)
+        for run in runs:
+            run.forget()
+
+    def trainings(self, candidate: Candidate) -> list[SeedTraining]:
+        """One a seed; several have a folder each in the candidate's."""
+        folder = candidate.folder
+        return [
+            SeedTraining(
+                candidate.spec,
+                candidate.recipe or self.recipe,
+                tracks=self.tracks.train,
+                seed=seed,
+                folder=folder if self.repeats == 1 else folder / f"seed-{seed}",
+                device=self.device,
+                start=candidate.start,
+            )
+            for seed in range(candidate.seed, candidate.seed + self.repeats)
+        ]
+
+    def measure(self, model: Separator, log: TrialLog) -> None:
+        """Record how long one segment takes, in the quietest of a few attempts."""
+        log.phase("latency", 1)
+        spec = model.spec
+        found, busy = quietly(
+            partial(
+                latency,
+                model,
+                segment_samples=spec.n_samples,
+                audio_channels=spec.audio_channels,
+                device=self.device,
+            )
+        )
+        log.record(
+            {
+                "latency_ms_p05": found.p05_ms,
+                "latency_ms_p50": found.p50_ms,
+                "latency_ms_p95": found.p95_ms,
+                "rtf": found.realtime_factor,
+                "latency_busy": busy,
+            }
+        )
+
+    def climb(self, runs: list[SeedTraining], candidate: Candidate, log: TrialLog) -> None:
+        """Train from rung to rung to the recipe's end, and record curve, rungs, steps and time.
+
+        A trial that was cut short or stopped goes on where it was.
+
+        Raises:
+            StoppedError: at a rung.
+        """
+        first, folder = runs[0], candidate.folder
+        last = first.recipe.n_steps
+        log.resume(first.curve())
+        known = read_rungs(folder)
+        steps, seconds = 0, 0.0
+        for goal in (*(step for step in self.rungs if step < last), last):
+            log.phase(f"training to step {goal}" if self.rungs else "training", goal)
+            for run in runs:
+                done = run.go(goal, log if run is first else None)
+                steps, seconds = steps + done.steps, seconds + done.seconds
+                log.record({"steps": steps, "train_seconds": seconds})
+            if goal == last:
+                return
+            is_past = any(step > goal for step in known) or first.step > goal
+            if goal not in known and not is_past:
+                known[goal] = {run.seed: self.score(run, log) for run in runs}
+                write_rungs(folder, known)
+            if goal in known:
+                log.rung(goal, known[goal], is_past=is_past)
+
+    def score(self, run: SeedTraining, log: TrialLog) -> float:
+        """The mean SDR of a training as it is."""
+        return summary(self.scores(run, log))["usdr_db"]
+
+    def judge(self, runs: list[SeedTraining], log: TrialLog) -> None:
+        """Record the score of every seed, test track and source, and their means.
+
+        Raises:
+            DataError: none of the test tracks can be read.
+        """
+        rows: list[Row] = []
+        means: dict[str, list[float]] = {}
+        at_last: dict[int, float] = {}
+        for run in runs:
+            scores = self.scores(run, log)
+            rows += [
+                (s.group, s.track, s.source, s.usdr_db, s.input_usdr_db, run.seed) for s in scores
+            ]
+            found = summary(scores)
+            for name, value in found.items():
+                means.setdefault(name, []).append(value)
+            if "usdr_db" in found:
+                at_last[run.seed] = found["usdr_db"]
+        log.scores(rows)
+        log.record({name: sum(values) / len(values) for name, values in means.items()})
+        if self.rungs and at_last:
+            log.rung(runs[0].recipe.n_steps, at_last, is_past=True)
+
+    def scores(self, run: SeedTraining, log: TrialLog) -> list[Score]:
+        """The score of every test track and source.
+
+        Raises:
+            DataError: none of the test tracks can be read.
+        """
+        log.phase("evaluation", len(self.tracks.test))
+        done = 0
+
+        def on_track(*_: object) -> None:
+            nonlocal done
+            done += 1
+            log.advanced(done)
+
+        scores = evaluate_tracks(
+            run.model, self.tracks.test, on_track=on_track, on_error=log.left_out
+        )
+        if not scores:
+            raise DataError(f"none of the {len(self.tracks.test)} test tracks can be read")
+        return scores
+
+
+@contextmanager
+def usage(device: str, log: TrialLog) -> Iterator[None]:
+    """A block whose CPU time, and GPU time where there is one, is recorded however it ends."""
+    cpu, wall = time.process_time(), time.perf_counter()
+    try:
+        yield
+    finally:
+        used = {"cpu_seconds": time.process_time() - cpu}
+        if device.startswith("cuda"):
+            used["gpu_seconds"] = time.perf_counter() - wall
+        log.record(used)
+
+
+def summary(scores: Sequence[Score]) -> dict[str, float]:
+    """usdr_db over all test tracks, and over each group's.
+
+    Each is the mean over sources of the mean over tracks; silent references are left out.
+    """
+    groups = sorted({score.group for score in scores})
+    found = {"usdr_db": _mean_of_means(scores)}
+    for group in groups:
+        own = [score for score in scores if score.group == group]
+        found[f"usdr_db/{group}"] = _mean_of_means(own)
+    return {name: value for name, value in found.items() if not math.isnan(value)}
+
+
+def _mean_of_means(scores: Sequence[Score]) -> float:
+    by_source: dict[str, list[float]] = {}
+    for score in scores:
+        if score.usdr_db is not None:
+            by_source.setdefault(score.source, []).append(score.usdr_db)
+    means = [sum(values) / len(values) for values in by_source.values()]
+    return sum(means) / len(means) if means else math.nan

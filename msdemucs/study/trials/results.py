@@ -1,0 +1,155 @@
+"""Each architecture is trained once: results are found again by what was trained, and how.
+
+The key is a hash of the architecture (however it is spelled), the recipe, the data and the seeds.
+It is looked for in all studies of a storage; a trial that finds its key takes the recorded result.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+
+import optuna
+import sqlalchemy
+from optuna.storages import BaseStorage, RDBStorage
+from optuna.trial import FrozenTrial, TrialState
+from pydantic import JsonValue
+
+from msdemucs.spec import spec_hash
+from msdemucs.study.records import GROUP_COLUMN_PREFIX
+from msdemucs.study.space.limits import MEASURED, OBJECTIVES
+from msdemucs.study.space.space import Search
+from msdemucs.study.storage.states import STOPPED_AT, is_stopped
+from msdemucs.study.trials.candidate import RUNG, Candidate, Evaluate, StoppedError, TrialLog
+from msdemucs.study.trials.judging import taken_up
+
+RESULT_KEY = "result_key"
+"""The trial's attribute that holds the key."""
+
+SPENT = ("seconds", "cpu_seconds", "gpu_seconds", "steps", "train_seconds")
+"""What a trial spent: a duplicate spends nothing."""
+
+TAKEN = (
+    *(name for name in OBJECTIVES if name not in SPENT),
+    *("latency_ms_p05", "latency_busy", "peak_memory_increase_bytes", "peak_memory_method"),
+    *("scores", "curve", "rungs", "left_out", "weights", "git", "versions"),
+)
+"""What a duplicate takes over, beside the scores of groups of tracks."""
+
+QUERY = sqlalchemy.text(
+    "SELECT studies.study_name, trials.trial_id FROM trial_user_attributes "
+    "JOIN trials ON trials.trial_id = trial_user_attributes.trial_id "
+    "JOIN studies ON studies.study_id = trials.study_id "
+    "WHERE trial_user_attributes.key = :name AND trial_user_attributes.value_json = :value "
+    "AND trials.state = 'COMPLETE' ORDER BY trials.trial_id"
+)
+
+
+def result_key(
+    candidate: Candidate, *, recipe: Mapping[str, object], data: str, seeds: Sequence[int]
+) -> str:
+    """Thirty-two hexadecimal digits for one training: equal for equal results.
+
+    Args:
+        candidate: its architecture counts, not its name.
+        recipe: the full recipe; its name does not count.
+        data: the hash of all tracks.
+        seeds: of the trainings.
+    """
+    settings = {name: value for name, value in recipe.items() if name != "name"}
+    facts = [spec_hash(candidate.spec), settings, data, list(seeds)]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def reusing(evaluate: Evaluate, search: Search, study: optuna.Study) -> Evaluate:
+    """An evaluation that takes the recorded result of a training that was done before.
+
+    Where what a training spends is an objective, every trial spends it itself.
+    """
+    if set(search.space.objectives) & set(SPENT):
+        return evaluate
+
+    def evaluate_once(candidate: Candidate, log: TrialLog) -> None:
+        data = study.user_attrs.get("data")
+        recipe = candidate.recipe.model_dump(mode="json") if candidate.recipe else {}
+        key = result_key(
+            candidate,
+            recipe=recipe,
+            data=str(data.get("hash", data)) if isinstance(data, dict) else "",
+            seeds=range(candidate.seed, candidate.seed + search.space.seeds_a_trial),
+        )
+        log.note(RESULT_KEY, key)
+        found = find(log.storage, key)
+        for name, trial in found:
+            if _is_usable(search, study, name):
+                _take(trial, log)
+                log.note("duplicate_of", trial.user_attrs.get("duplicate_of") or _name(name, trial))
+                return
+        twin = None if log.goes_on_with_another else stopped_twin(study, key)
+        if twin:
+            _take(twin, log)
+            log.note("duplicate_of", _name(study.study_name, twin))
+            step = int(twin.user_attrs[STOPPED_AT])
+            log.note(STOPPED_AT, step)
+            raise StoppedError(step, f"at step {step}, as trial {twin.number}, its like")
+        evaluate(candidate, log)
+
+    return evaluate_once
+
+
+def stopped_twin(study: optuna.Study, key: str) -> FrozenTrial | None:
+    """The trial of a key that was stopped in a study and not taken up again."""
+    trials = study.get_trials(deepcopy=False)
+    taken = taken_up(trials)
+    for trial in trials:
+        is_it = trial.user_attrs.get(RESULT_KEY) == key and is_stopped(trial)
+        if is_it and "duplicate_of" not in trial.user_attrs and trial.number not in taken:
+            return trial
+    return None
+
+
+def find(storage: BaseStorage, key: str) -> Iterator[tuple[str, FrozenTrial]]:
+    """(study, complete trial) of a key, in all studies of a storage, the oldest first."""
+    backend = getattr(storage, "_backend", storage)  # below Optuna's cache
+    if isinstance(backend, RDBStorage):
+        with backend.engine.connect() as connection:
+            values = {"name": RESULT_KEY, "value": json.dumps(key)}
+            rows = connection.execute(QUERY, values).all()
+        for name, trial_id in rows:
+            yield str(name), storage.get_trial(int(trial_id))
+        return
+    for study in storage.get_all_studies():
+        states = (TrialState.COMPLETE,)
+        for trial in storage.get_all_trials(study._study_id, deepcopy=False, states=states):
+            if trial.user_attrs.get(RESULT_KEY) == key:
+                yield study.study_name, trial
+
+
+def _is_usable(search: Search, study: optuna.Study, name: str) -> bool:
+    """Whether a study's results mean the same here: measured times only on an equal machine."""
+    asked = {*search.space.objectives, *search.space.constraints}
+    if name == study.study_name or not asked & {*MEASURED, "peak_memory_bytes"}:
+        return True
+    try:
+        other = optuna.load_study(study_name=name, storage=study._storage)
+    except KeyError:
+        return False
+    return bool(other.user_attrs.get("machine") == study.user_attrs.get("machine"))
+
+
+def _name(study: str, trial: FrozenTrial) -> str:
+    return f"{study}/{trial.number}"
+
+
+def _take(trial: FrozenTrial, log: TrialLog) -> None:
+    """Record another trial's result as this one's."""
+    attrs: dict[str, JsonValue] = {
+        name: value
+        for name, value in trial.user_attrs.items()
+        if name in TAKEN or name.startswith((GROUP_COLUMN_PREFIX, RUNG))
+    }
+    numbers = {name: value for name, value in attrs.items() if isinstance(value, int | float)}
+    with log.together():
+        for name, value in attrs.items():
+            if name not in numbers:
+                log.note(name, value)
+        log.record({"steps": 0, **numbers})

@@ -1,0 +1,157 @@
+"""One training of a trial, with one seed: from rung to rung, resumable from its folder."""
+
+import csv
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from msdemucs.data import SegmentSampler, Track
+from msdemucs.model import Separator, build, load_weights, save_weights
+from msdemucs.spec import Spec
+from msdemucs.study.trials.candidate import TrialLog
+from msdemucs.train import Recipe, Session, StepReport, augmentation, train
+from msdemucs.train.checkpoints import Checkpoints, write_text
+from msdemucs.train.logs import STEPS, CsvLog
+
+WEIGHTS = "weights.safetensors"
+"""The file in a training's folder."""
+
+CHECKPOINTS = "checkpoints"
+
+RUNGS = "rungs.json"
+"""The file in a trial's folder that says how it scored at the rungs that it came to."""
+
+
+@dataclass(frozen=True)
+class Progressed:
+    """What one stretch of a training took.
+
+    Attributes:
+        steps: that were made.
+        seconds: of wall time.
+    """
+
+    steps: int
+    seconds: float
+
+
+class SeedTraining:
+    """One training of a trial.
+
+    The same folder goes on where it was left, bit for bit on the CPU.
+
+    Args:
+        spec: what is trained.
+        recipe: how.
+        tracks: on what.
+        seed: of weights and of the order of data.
+        folder: of its checkpoints, log and weights.
+        device: where.
+        start: a file of weights to begin with, in place of those that the seed draws.
+
+    Raises:
+        DataError: the file cannot be read, or is of another spec.
+    """
+
+    def __init__(  # noqa: PLR0913 (a training is of all these)
+        self,
+        spec: Spec,
+        recipe: Recipe,
+        *,
+        tracks: tuple[Track, ...],
+        seed: int,
+        folder: Path,
+        device: str,
+        start: Path | None = None,
+    ) -> None:
+        self.recipe, self.seed, self.folder, self.device = recipe, seed, folder, device
+        torch.manual_seed(seed)
+        self.model: Separator = (load_weights(start) if start else build(spec)).to(device)
+        self.checkpoints = Checkpoints(folder / CHECKPOINTS, keep=1)
+        self.sampler = SegmentSampler(
+            tracks,
+            sources=spec.sources,
+            segment_samples=round(recipe.segment * spec.sample_rate),
+            batch_size=recipe.batch_size,
+            seed=seed,
+            augmentation=augmentation(recipe),
+        )
+
+    @property
+    def step(self) -> int:
+        """The last step that its newest checkpoint has; 0 for none."""
+        return (self.checkpoints.steps() or [0])[-1]
+
+    def curve(self) -> list[tuple[int, float]]:
+        """(step, loss) of the steps up to its newest checkpoint."""
+        path, step = self.folder / STEPS, self.step
+        if not step or not path.is_file():
+            return []
+        with path.open(newline="") as file:
+            rows = [(int(row["step"]), float(row["loss"])) for row in csv.DictReader(file)]
+        return [row for row in rows if row[0] <= step]
+
+    def go(self, until: int, log: TrialLog | None) -> Progressed:
+        """Train to a step, and leave the model with the weights that are judged.
+
+        Args:
+            until: the step.
+            log: is told of each step; None for none.
+
+        Raises:
+            TrainingError: it cannot go on.
+            KeyboardInterrupt: a signal, after a checkpoint was saved.
+        """
+        before = self.step
+        if not before:
+            torch.manual_seed(self.seed)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lines = CsvLog(self.folder, before)
+
+        def on_step(report: StepReport) -> None:
+            lines.step(report)
+            if log:
+                log.loss(report.step, report.loss)
+
+        session = Session(
+            device=self.device, checkpoints=self.checkpoints, until=until, on_step=on_step
+        )
+        try:
+            done = train(self.model, self.sampler, self.recipe, session)
+        finally:
+            lines.close()
+        if done.average:
+            done.average.apply()
+        return Progressed(len(done.curve), done.seconds)
+
+    def finish(self) -> Path:
+        """Write the weights; their path."""
+        path = self.folder / WEIGHTS
+        save_weights(self.model, path)
+        return path
+
+    def forget(self) -> None:
+        """Remove the checkpoints, when all is recorded."""
+        shutil.rmtree(self.folder / CHECKPOINTS, ignore_errors=True)
+
+
+def read_rungs(folder: Path) -> dict[int, dict[int, float]]:
+    """Step → seed → dB of the rungs that the trial of a folder came to."""
+    path = folder / RUNGS
+    if not path.is_file():
+        return {}
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return {
+        int(step): {int(seed): float(value) for seed, value in seeds.items()}
+        for step, seeds in found.items()
+    }
+
+
+def write_rungs(folder: Path, rungs: Mapping[int, Mapping[int, float]]) -> None:
+    """Keep how a trial scored at its rungs, in one step."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / RUNGS, json.dumps(rungs))

@@ -1,0 +1,142 @@
+"""The tracks that a study trains on and judges by; the embedded ones are made when absent."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from msdemucs.data import Track, drop_short, find_tracks, synthesise, unpack_sample
+from msdemucs.errors import DataError
+from msdemucs.spec import Spec
+from msdemucs.study.space.space import EMBEDDED_BAND, EMBEDDED_SAMPLE, DataRoots
+from msdemucs.units import format_seconds
+
+Say = Callable[[str], None]
+
+STRETCH = 1 << 16
+"""Bytes of a file that its hash is made of."""
+
+
+@dataclass(frozen=True)
+class StudyTracks:
+    """What every trial of a study has in common.
+
+    Attributes:
+        train: tracks that are trained on.
+        test: tracks that are evaluated.
+        left_out: why each other track cannot be used.
+    """
+
+    train: tuple[Track, ...]
+    test: tuple[Track, ...]
+    left_out: tuple[str, ...] = ()
+
+    def describe(self) -> dict[str, object]:
+        """A line a split and group, and a hash that tells one collection from another.
+
+        Of every file its size and a stretch from its middle are hashed: a few seconds for MUSDB18.
+        """
+        digest = hashlib.sha256()
+        for track in (*self.train, *self.test):
+            digest.update(json.dumps(_row(track)).encode())
+            for file in _files(track.recording.path):
+                digest.update(_sample(file))
+        hashed = digest.hexdigest()[:16]
+        return {"train": _groups(self.train), "test": _groups(self.test), "hash": hashed}
+
+
+def gather(roots: DataRoots, task: Spec, *, segment: float, say: Say) -> StudyTracks:
+    """The tracks under a study's folders.
+
+    Args:
+        roots: where to look.
+        task: the sources, sample rate and audio channels that the study's specs share.
+        segment: seconds of a training example; shorter tracks are not trained on.
+        say: is told what is made, and every track that cannot be used and is left out.
+
+    Raises:
+        UsageError: a folder that is not there.
+        DataError: no track that can be used.
+    """
+    reasons: list[str] = []
+
+    def left_out(error: DataError) -> None:
+        reasons.append(str(error))
+        say(f"left out: {error}")
+
+    def find(folders: Sequence[str], split: str) -> list[Track]:
+        return [
+            track
+            for folder in folders
+            for track in find_tracks(
+                Path(folder),
+                split=split,
+                sources=task.sources,
+                sample_rate=task.sample_rate,
+                audio_channels=task.audio_channels,
+                on_error=left_out,
+            )
+        ]
+
+    roots = _with_embedded(roots, say)
+    shortest = round(segment * task.sample_rate)
+    train = drop_short(find(roots.train, "train"), n_samples=shortest, on_error=left_out)
+    test = find(roots.test, "test")
+    for split, folders, tracks in (("train", roots.train, train), ("test", roots.test, test)):
+        if not tracks:
+            raise DataError(f"there is no {split} track to use under {', '.join(folders)}")
+    return StudyTracks(tuple(train), tuple(test), tuple(dict.fromkeys(reasons)))
+
+
+def _with_embedded(roots: DataRoots, say: Say) -> DataRoots:
+    """The roots, the embedded ones made; a sample that cannot be unpacked is left out."""
+    wanted = {*roots.train, *roots.test}
+    if EMBEDDED_BAND in wanted and not Path(EMBEDDED_BAND).is_dir():
+        say(f"composing the embedded band in {EMBEDDED_BAND}")
+        synthesise(Path(EMBEDDED_BAND))
+    if EMBEDDED_SAMPLE not in wanted or Path(EMBEDDED_SAMPLE).is_dir():
+        return roots
+    try:
+        say(f"unpacking the embedded sample of real music into {EMBEDDED_SAMPLE}")
+        unpack_sample(Path(EMBEDDED_SAMPLE))
+    except DataError as error:
+        say(f"going on without it: {error}")
+        test = tuple(root for root in roots.test if root != EMBEDDED_SAMPLE)
+        return roots.model_copy(update={"test": test})
+    return roots
+
+
+def _row(track: Track) -> list[object]:
+    return [track.group, track.split, track.name, track.sample_rate, track.n_samples]
+
+
+def _files(path: Path) -> list[Path]:
+    """The files of a track."""
+    return sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]
+
+
+def _sample(file: Path) -> bytes:
+    """A file's name, its size and a stretch from its middle.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        size = file.stat().st_size
+        with file.open("rb") as opened:
+            opened.seek(max(0, (size - STRETCH) // 2))
+            return f"{file.name} {size} ".encode() + opened.read(STRETCH)
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", path=file) from None
+
+
+def _groups(tracks: Sequence[Track]) -> list[str]:
+    """For each group how many tracks and how long."""
+    lines = []
+    for group in dict.fromkeys(track.group for track in tracks):
+        own = [track for track in tracks if track.group == group]
+        seconds = sum(track.n_samples / track.sample_rate for track in own)
+        plural = "" if len(own) == 1 else "s"
+        lines.append(f"{group}: {len(own)} track{plural}, {format_seconds(seconds)}")
+    return lines
