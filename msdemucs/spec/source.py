@@ -1,9 +1,10 @@
 """Strict YAML: text → nodes that remember their place; validated models with errors that name it.
 
 PyYAML reads YAML 1.1: `no` as false, `010` as 8, `1e-3` as text, and keeps the last of two equal
-keys. Here scalars follow the YAML 1.2 core schema, and duplicate keys and aliases are refused.
+keys. Here scalars follow the YAML 1.2 core schema; duplicate keys, aliases and tags are refused.
 """
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -14,6 +15,12 @@ import yaml
 from msdemucs.errors import Problem, SpecError
 
 Scalar = str | int | float | bool | None
+
+DEEPEST = 50
+"""Sections inside sections beyond which a document is refused; a spec has about five."""
+
+MOST_DIGITS = 300
+"""Of a number: a float holds no more, and Python reads no whole number of several thousand."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +63,9 @@ class Node:
         """The entry of a mapping or list, or None where there is none."""
         if isinstance(self.value, dict):
             return self.value.get(str(part))
-        if isinstance(self.value, list) and str(part).isdigit() and int(part) < len(self.value):
-            return self.value[int(part)]
+        index = str(part)
+        if isinstance(self.value, list) and index.isascii() and index.isdigit():
+            return self.value[int(index)] if int(index) < len(self.value) else None
         return None
 
 
@@ -66,11 +74,23 @@ class _CoreLoader(yaml.SafeLoader):
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
 
+    depth = 0
+
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-            raise yaml.MarkedYAMLError(problem="aliases (*name) are refused", problem_mark=mark)
-        return super().compose_node(parent, index)
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        fault = ""
+        if isinstance(event, yaml.AliasEvent):
+            fault = "aliases (*name) are refused"
+        elif getattr(event, "tag", None):
+            fault = "tags (!name) are refused"
+        elif self.depth >= DEEPEST:
+            fault = f"more than {DEEPEST} lists and mappings inside one another"
+        if fault:
+            raise yaml.MarkedYAMLError(problem=fault, problem_mark=event.start_mark)
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
 
 for _tag, _pattern, _first in (
@@ -90,6 +110,7 @@ _CONVERT: dict[str, Callable[[str], Scalar]] = {
     "tag:yaml.org,2002:int": int,
     "tag:yaml.org,2002:float": float,
 }
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 
 class _Reader:
@@ -110,8 +131,17 @@ class _Reader:
             return Node(self.mapping(node), place)
         if isinstance(node, yaml.SequenceNode):
             return Node([self.read(item) for item in node.value], place)
-        convert = _CONVERT.get(node.tag, str)
-        return Node(convert(node.value), place)
+        assert isinstance(node, yaml.ScalarNode)
+        return Node(self.scalar(node, place), place)
+
+    def scalar(self, node: yaml.ScalarNode, place: Place) -> Scalar:
+        if node.tag in _NUMBERS and len(node.value) > MOST_DIGITS:
+            self.problems.append(place.problem(f"a number has at most {MOST_DIGITS} digits"))
+            return None
+        value = _CONVERT.get(node.tag, str)(node.value)
+        if isinstance(value, float) and math.isinf(value):
+            self.problems.append(place.problem(f"{node.value} is too large a number"))
+        return value
 
     def mapping(self, node: yaml.MappingNode) -> dict[str, Node]:
         entries: dict[str, Node] = {}
@@ -135,7 +165,7 @@ def read_yaml(text: str, path: str) -> Node:
         path: the name that errors give it.
 
     Raises:
-        SpecError: not YAML, not a mapping, a key given twice, an alias.
+        SpecError: not YAML, not a mapping, a key given twice, an alias, a tag.
     """
     reader = _Reader(text, path)
     try:
@@ -143,8 +173,11 @@ def read_yaml(text: str, path: str) -> Node:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = reader.place(mark) if mark else Place(path)
-        what = error.problem or error.context or "is not YAML"
-        raise SpecError([place.problem(what, hint=_tab_hint(place))]) from None
+        raise SpecError([place.problem(_said(error), hint=_tab_hint(place))]) from None
+    except yaml.reader.ReaderError as error:
+        place = _place_after(text[: error.position], path)
+        message = f"U+{error.character:04X} is a character that YAML does not allow"
+        raise SpecError([place.problem(message)]) from None
     except yaml.YAMLError as error:
         raise SpecError([Place(path).problem(f"is not YAML: {error}")]) from None
     if not isinstance(root, yaml.MappingNode):
@@ -164,13 +197,25 @@ def read_yaml_file(path: Path) -> Node:
     Raises:
         SpecError: the file cannot be read, or is not what `read_yaml` accepts.
     """
+    return read_yaml(read_text(path), str(path))
+
+
+def read_text(path: Path) -> str:
+    """The text of a file that a person wrote.
+
+    Raises:
+        SpecError: it is not there, cannot be read, or is not UTF-8.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise SpecError([Place(str(path)).problem("there is no such file")]) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SpecError([Place(str(path)).problem(f"cannot be read: {error}")]) from None
-    return read_yaml(text, str(path))
+        problem = Place(str(path)).problem("there is no such file")
+    except UnicodeDecodeError as error:
+        place = _place_after(error.object[: error.start].decode("utf-8"), str(path))
+        problem = place.problem("cannot be read as UTF-8, which the file must be saved as")
+    except OSError as error:
+        problem = Place(str(path)).problem(f"cannot be read: {error.strerror or error}")
+    raise SpecError([problem])
 
 
 def nodes_of(data: object, path: str) -> Node:
@@ -187,6 +232,19 @@ def nodes_of(data: object, path: str) -> Node:
     if data is None or isinstance(data, str | int | float | bool):
         return Node(data, place)
     raise SpecError([place.problem(f"cannot hold a {type(data).__name__}")])
+
+
+def _said(error: yaml.MarkedYAMLError) -> str:
+    """PyYAML's words; some of its sentences begin in the context."""
+    if error.problem and error.context and error.problem.startswith("but "):
+        return f"{error.context}, {error.problem}"
+    return error.problem or error.context or "is not YAML"
+
+
+def _place_after(text: str, path: str) -> Place:
+    """The place that a document has come to after some of its text."""
+    *_, last = text.split("\n")
+    return Place(path, text.count("\n") + 1, len(last) + 1)
 
 
 def _tab_hint(place: Place) -> str:

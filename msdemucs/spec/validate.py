@@ -44,8 +44,8 @@ def validate(node: Node, model: type[Model]) -> Model:
     try:
         return model.model_validate_json(json.dumps(node.plain()))
     except ValidationError as error:
-        problems = [_problem(detail, node, model) for detail in error.errors(include_url=False)]
-        raise SpecError(problems) from None
+        details = _causes(error.errors(include_url=False))
+        raise SpecError([_problem(detail, node, model) for detail in details]) from None
 
 
 def validate_data(data: Mapping[str, object], model: type[Model], *, origin: str = "data") -> Model:
@@ -74,6 +74,16 @@ def nearest(name: str, allowed: Sequence[str]) -> str:
     if close:
         return f"did you mean “{close[0]}”?"
     return "allowed: " + ", ".join(allowed)
+
+
+def _causes(details: Sequence[ErrorDetails]) -> Iterator[ErrorDetails]:
+    """Pydantic's errors without lists that are too short because an entry of theirs is wrong."""
+    places = [detail["loc"] for detail in details]
+    for detail in details:
+        own = detail["loc"]
+        is_inside = any(len(loc) > len(own) and loc[: len(own)] == own for loc in places)
+        if detail["type"] != "too_short" or not is_inside:
+            yield detail
 
 
 def _problem(detail: ErrorDetails, root: Node, model: type[BaseModel]) -> Problem:
@@ -124,6 +134,8 @@ WORDS = {
 def _sentence(detail: ErrorDetails, node: Node) -> tuple[str, str]:
     """What a value must be and what was found, and a hint where a name is near."""
     found = _show(node.plain())
+    if detail["type"] == "too_short":
+        return f"needs at least {detail['ctx']['min_length']}; found {found}", ""
     text = detail["msg"].removeprefix("Value error, ")
     if detail["type"] == "literal_error":
         allowed = [

@@ -66,6 +66,13 @@ def test_values_and_keys_know_their_place() -> None:
         ("- 1\n- 2\n", 1, "must hold fields"),
         ("", 1, "found nothing"),
         ("? [a, b]\n: 1\n", 1, "a key must be a name"),
+        ("a: 1\nb: !!int x\n", 2, "tags (!name) are refused"),
+        ("a: 1\n? !t b\n: 1\n", 2, "tags (!name) are refused"),
+        ("a: 1\nb: " + "[" * 3000, 2, "more than 50 lists and mappings"),
+        ("a: 1\nb: " + "9" * 5000, 2, "at most 300 digits"),
+        ("a: 1\nb: -1e999\n", 2, "-1e999 is too large a number"),
+        ("a: 1\nb: 'c\0d'\n", 2, "U+0000 is a character that YAML does not allow"),
+        ("a: 1\n---\nb: 1\n", 2, "expected a single document in the stream, but found another"),
     ],
 )
 def test_what_is_refused_names_its_line(text: str, line: int, message: str) -> None:
@@ -73,6 +80,12 @@ def test_what_is_refused_names_its_line(text: str, line: int, message: str) -> N
         read_yaml(text, "test.yaml")
     assert caught.value.first.line == line
     assert message in caught.value.first.message
+
+
+def test_a_field_that_is_no_ascii_number_names_no_entry_of_a_list() -> None:
+    entries = read_yaml("a: [1, 2]\n", "test.yaml").child("a")
+    assert entries is not None
+    assert entries.child("²") is None
 
 
 def test_a_tab_gets_a_hint() -> None:
@@ -87,6 +100,6 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
     path = tmp_path / "binary.yaml"
-    path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(SpecError, match=r"binary\.yaml: error: cannot be read"):
+    path.write_bytes(b"a: 1\nb: caf\xe9\n")
+    with pytest.raises(SpecError, match=r"binary\.yaml:2:7: error: cannot be read as UTF-8"):
         read_yaml_file(path)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from msdemucs.errors import Problem, SpecError, UsageError
 from msdemucs.spec import Spec, dump_spec, get_field, load_spec, nearest
-from msdemucs.spec.source import Node, read_yaml
+from msdemucs.spec.source import Node, read_text, read_yaml
 from msdemucs.spec.validate import validate
 from msdemucs.study.space.arms import with_arms
 from msdemucs.study.space.checks import condition_problems, length_problems, sampler_problems
@@ -91,14 +91,10 @@ def _read(path: Path) -> str:
     Raises:
         SpecError: it cannot be read.
     """
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        reason = "there is no such file"
-        hint = _similar(path)
-    except (OSError, UnicodeDecodeError) as error:
-        reason, hint = f"cannot be read: {error}", ""
-    raise SpecError([Problem(reason, path=str(path), hint=hint)])
+    if not path.exists():
+        problem = Problem("there is no such file", path=str(path), hint=_similar(path))
+        raise SpecError([problem])
+    return read_text(path)
 
 
 def _similar(path: Path) -> str:
