@@ -83,14 +83,27 @@ def test_combinations_that_cannot_be_built_refuse_the_design(read: Read) -> None
     [
         ("kind: per_source", "kind: per_sorce", 8, "per_sorce"),
         ("one: {spectral.resolutions: [4096]}", "one: {segment: 0.5}", 12, "changes nothing"),
+        (
+            "one: {spectral.resolutions: [4096]}",
+            "a: {recipe.lr: 0.5}\n    b: {recipe.lr: 0.5}",
+            13,
+            "changes nothing: a has these values",
+        ),
+        ("one: {spectral.resolutions: [4096]}", "'a=b': {depth: 3}", 12, "cannot be told"),
+        ("repeats: 2", "sampler: {kind: gp}", 13, "has no meaning in a study of mode ablation"),
         ("one: {spectral.resolutions: [4096]}", "one: {sample_rate: 8000}", 12, "task"),
         ("one: {spectral.resolutions: [4096]}", "one: {}", 11, "three, one"),
         ("repeats: 2", "repeats: 2\ntrials: 9", 14, "4 arms with 2 seeds each"),
         ("repeats: 2", "design: leave_one_out", 13, "fusion has 2"),
         ("repeats: 2", "design: {kind: full, resolution: 4}", 13, "belongs to fractional"),
         ("repeats: 2", "design: {kind: fractional, generators: [a]}", 13, "product"),
-        ("repeats: 2", "baselines: [htdemucs]", 1, "baselines has no meaning"),
-        ("mode: ablation\n", "", 1, "at least one field to vary"),
+        ("repeats: 2", "baselines: [htdemucs]", 13, "has no meaning in a study of mode ablation"),
+        (
+            "mode: ablation\n",
+            "baselines: [htdemucs]\n",
+            5,
+            "has no meaning in a study of mode search",
+        ),
     ],
 )
 def test_faults_are_told_at_their_line(

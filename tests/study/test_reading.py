@@ -14,6 +14,11 @@ Rewrite = Callable[[str, str], Search]
 SHIPPED = sorted((Path(__file__).parents[2] / "search_spaces").glob("*.yaml"))
 
 
+START = "vary.channels.start"
+TWICE = "vary.fusion[output].kind"
+N_STARTUP = "sampler.options.n_startup_trials"
+
+
 def refusal(rewritten: Rewrite, old: str, new: str) -> Problem:
     with pytest.raises(SpecError) as caught:
         rewritten(old, new)
@@ -69,12 +74,43 @@ def test_the_small_setting_scales_the_baselines_alike() -> None:
             "compare",
         ),
         ("base: htdemucs_n", "base: htdemux_n", 3, "base", "htdemucs_n"),
-        ("segment: 0.5", "sedgment: 0.5", 3, "base", "segment"),
+        ("segment: 0.5", "sedgment: 0.5", 4, "set.sedgment", "segment"),
         ("trials: 5", "trials: 0", 14, "trials", "greater than or equal to 1"),
         ("trials: 5", "objectives: {sdr_db: maximize}", 14, "objectives", "usdr_db"),
         ("trials: 5", "sampler: {kind: cmaes}", 14, "sampler.kind", "nsga2"),
         ("trials: 5", "trails: 5", 14, "trails", "trials"),
         ("name: toy", "name: ../toy", 1, "name", "letters"),
+        ("name: toy", "name: " + "a" * 101, 1, "name", "at most 100 letters; found 101"),
+        ("name: toy", "name: toy.db", 1, "name", "as a file's name does"),
+        ("trials: 5", "seed: 99999999999", 14, "seed", "less than or equal to"),
+        ("trials: 5", "objectives: [usdr_db, usdr_db]", 14, "objectives", "given twice"),
+        ("trials: 5", "objectives: usdr_db", 14, "objectives", "a list of names"),
+        ("[htdemucs, htdemucs_nn]", "[htdemucs, htdemucs]", 13, "baselines", "given twice"),
+        ("trials: 5", "data: {train: []}", 14, "data.train", "at least 1"),
+        ("trials: 5", "fidelity: {rungs: []}", 14, "fidelity.rungs", "at least 1; found []"),
+        ("trials: 5", "fidelity: {rungs: [0]}", 14, "fidelity.rungs.0", "or equal to 1; found 0"),
+        ("trials: 5", "factors: {a: {b: {depth: 3}}}", 14, "factors", "no meaning"),
+        ("step: 4", "step: 5", 11, "vary.channels.start", "up to 16 is 14"),
+        ("step: 4", "step: '4'", 12, "vary.channels.start.step", 'must be a number; found "4"'),
+        (
+            "step: 4",
+            "when: {fusion.output.kind: []}",
+            12,
+            f"{START}.when.fusion.output.kind",
+            "value",
+        ),
+        (
+            "step: 4",
+            "when: {fusion.output.kind: null}",
+            12,
+            f"{START}.when.fusion.output.kind",
+            "null",
+        ),
+        ("  channels.start:\n", "  channels..start:\n", 10, "vary.channels..start", "single dots"),
+        ("  channels.start:\n", "  '':\n", 10, "vary.", "single dots"),
+        ("[sum, weighted]", "[sum]\n  fusion[output].kind: {choice: [sum]}", 10, TWICE, "the same"),
+        ("trials: 5", "sampler: {options: {n_startup_trials: x}}", 14, N_STARTUP, "whole number"),
+        ("trials: 5", "sampler: {options: {gamma: 3}}", 14, "sampler.options.gamma", "no such"),
         (
             "  channels.start:\n    int: [4, 16]\n    step: 4\n",
             "  sources:\n    choice: [[a]]\n",
@@ -92,6 +128,22 @@ def test_a_fault_is_told_at_its_line_with_what_is_allowed(
     assert words in problem.message + problem.hint
     assert problem.path is not None
     assert problem.path.endswith("toy.yaml")
+
+
+def test_a_range_too_long_to_be_tried_out_is_refused_without_being_listed(space_file: Path) -> None:
+    wide = SPACE.replace("int: [4, 16]\n    step: 4", "int: [4, 1000000000]")
+    space_file.write_text(wide + "sampler: {kind: brute_force}\n")
+    with pytest.raises(SpecError, match="would try more than 100,000 combinations"):
+        load_search_space(space_file)
+
+
+def test_a_field_of_set_is_at_fault_only_if_the_base_is_not(space_file: Path) -> None:
+    space_file.write_text(SPACE.replace("segment: 0.5", "segment: long"))
+    with pytest.raises(SpecError, match=r"toy.yaml:4:7: error: set.segment: must be a number"):
+        load_search_space(space_file)
+    space_file.write_text(SPACE.replace("base: htdemucs_n", "base: nothing_n"))
+    with pytest.raises(SpecError, match=r"toy.yaml:3:1: error: base: there is no spec"):
+        load_search_space(space_file)
 
 
 def test_a_choice_that_only_some_combinations_allow_is_kept(rewritten: Rewrite) -> None:

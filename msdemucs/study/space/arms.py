@@ -7,10 +7,11 @@ from pydantic import JsonValue
 
 from msdemucs.errors import PlanError, Problem, SpecError
 from msdemucs.spec import Spec, spec_hash
-from msdemucs.spec.source import Node, Place
+from msdemucs.spec.source import Node
 from msdemucs.study.space.ablation import ArmSpec, arm_name, clashes, fields_of, levels_of
 from msdemucs.study.space.designs import arms
 from msdemucs.study.space.fields import recipe_fields
+from msdemucs.study.space.places import described, fault_at
 from msdemucs.study.space.space import TASK_FIELDS, Search
 
 ABOUT = "ablation"
@@ -37,10 +38,10 @@ def with_arms(search: Search, node: Node) -> Search:
     try:
         designed = arms(space.design, levels)
     except ValueError as error:
-        raise SpecError([_at(node, "design").problem(str(error), field="design")]) from None
+        raise SpecError([fault_at(node, ("design",), str(error))]) from None
     if node.child("trials"):
         message = f"{len(designed)} arms with {space.repeats} seeds each are trained: remove it"
-        raise SpecError([_at(node, "trials").problem(message, field="trials")])
+        raise SpecError([fault_at(node, ("trials",), message)])
     found = {}
     for arm in designed:
         name = arm_name(arm, base)
@@ -49,7 +50,7 @@ def with_arms(search: Search, node: Node) -> Search:
             found[name] = ArmSpec(name, arm, fields, search.spec(fields, name=name))
         except SpecError as error:
             message = f"the arm {name} makes no valid spec: {error.first.message}"
-            raise SpecError([_at(node, "design").problem(message, field="design")]) from None
+            raise SpecError([fault_at(node, ("design",), message)]) from None
     wanted = len(found) * space.repeats
     return replace(search, arms=found, space=space.model_copy(update={"trials": wanted}))
 
@@ -80,42 +81,43 @@ def _problems(search: Search, node: Node) -> Iterator[Problem]:
     """What is wrong with the factors, each at its line."""
     factors = search.space.factors
     for field, factor in clashes(factors):
-        place = _at(node, "factors", factor)
-        yield place.problem(
-            f"{field} is set by an earlier factor already", field=f"factors.{factor}"
-        )
+        message = f"{field} is set by an earlier factor already"
+        yield fault_at(node, ("factors", factor), message)
     for factor, alternatives in factors.items():
+        known = {_trained(search, {}): "the base has these values"}
         for name, fields in alternatives.items():
-            found = _fault(search, fields)
+            found = _fault(search, fields, known) if fields else None
             if found:
-                message, hint = found
-                place = _at(node, "factors", factor, name)
-                yield place.problem(message, field=f"factors.{factor}.{name}", hint=hint)
+                yield fault_at(node, ("factors", factor, name), *found)
+            else:
+                known.setdefault(_trained(search, fields), f"{name} has these values")
 
 
-def _fault(search: Search, fields: Mapping[str, JsonValue]) -> tuple[str, str] | None:
+def _trained(search: Search, fields: Mapping[str, JsonValue]) -> tuple[str, str]:
+    """What tells an alternative's model and its training from another's; ("", "") for no model."""
+    try:
+        model = spec_hash(search.spec(fields))
+        if not any(recipe_fields(own) for f in search.space.factors.values() for own in f.values()):
+            return model, ""  # recipes load torch
+        return model, search.recipe(fields).model_dump_json(exclude={"name"})
+    except SpecError:
+        return "", ""
+
+
+def _fault(
+    search: Search, fields: Mapping[str, JsonValue], known: Mapping[tuple[str, str], str]
+) -> tuple[str, str] | None:
     """What is wrong with an alternative, and a hint; None for nothing that shows by itself."""
     for field in fields:
         if field.split(".")[0] in TASK_FIELDS:
             return f"{field} belongs to the task: scores of arms would not compare", ""
     try:
-        spec = search.spec(fields)
+        search.spec(fields)
         if recipe_fields(fields):
             search.recipe(fields)
     except PlanError:
         return None  # it may do together with other factors' alternatives
     except SpecError as error:
-        first = error.first
-        message = f"{first.field}: {first.message}" if first.field else first.message
-        return message, first.hint
-    is_same = fields and not recipe_fields(fields) and spec_hash(spec) == spec_hash(search.base)
-    if is_same:
-        return "changes nothing: the base has these values", ""
-    return None
-
-
-def _at(node: Node, *parts: str) -> Place:
-    """The place of a field, or of the nearest one above it."""
-    for part in parts:
-        node = node.child(part) or node
-    return node.key or node.place
+        return described(error.first), error.first.hint
+    same = known.get(_trained(search, fields))
+    return (f"changes nothing: {same}", "") if same else None

@@ -1,18 +1,68 @@
-"""What only a whole search space shows to be wrong, each at its line: conditions, the sampler."""
+"""What only a whole search space shows to be wrong: names, conditions, the sampler."""
 
+import re
 from collections.abc import Iterator
 
 from msdemucs.errors import Problem
+from msdemucs.spec.merge import split_field
 from msdemucs.spec.source import Node
 from msdemucs.study.space.conditions import fault
+from msdemucs.study.space.places import fault_at
 from msdemucs.study.space.samplers import (
     EXHAUSTIVE,
     MOST_COMBINATIONS,
     count_combinations,
     make_sampler,
-    unknown_option,
+    option_fault,
 )
 from msdemucs.study.space.space import SearchSpace
+
+WITHOUT_MEANING = {
+    "search": ("factors", "design"),
+    "ablation": ("vary", "baselines", "fidelity", "sampler"),
+}
+"""What belongs to a study of the other mode."""
+
+
+def mode_problems(node: Node, space: SearchSpace) -> Iterator[Problem]:
+    """Fields that a study of this mode does not read."""
+    for name in WITHOUT_MEANING[space.mode]:
+        written = node.child(name)
+        if written and written.value not in ({}, [], None):
+            message = f"has no meaning in a study of mode {space.mode}"
+            yield fault_at(node, (name,), message)
+
+
+def name_problems(node: Node, space: SearchSpace) -> Iterator[Problem]:
+    """Fields whose names are no dotted names, or that stand there twice; names of arms."""
+    places = [("vary",), ("set",), *(("baselines", name) for name in space.baselines)]
+    for factor, alternatives in space.factors.items():
+        for name in (factor, *alternatives):
+            if re.search(r"[=,\n]", name) or not name.strip():
+                message = f"the arms are called “factor=alternative, …”: “{name}” cannot be told"
+                parts = ("factors", factor, *([name] if name != factor else []))
+                yield fault_at(node, parts, message, "take letters, digits and spaces")
+            elif name in alternatives:
+                places.append(("factors", factor, name))
+    for place in places:
+        yield from _field_name_problems(node, place)
+
+
+def _field_name_problems(node: Node, place: tuple[str, ...]) -> Iterator[Problem]:
+    """What is wrong with the names of the fields in one section."""
+    section = node
+    for part in place:
+        section = section.child(part) or Node({}, node.place)
+    seen: dict[str, str] = {}
+    for field in section.value if isinstance(section.value, dict) else ():
+        plain = ".".join(split_field(field))
+        at = (*place, field)
+        if not plain or field.startswith(".") or field.endswith(".") or ".." in field:
+            message = f"“{field}” is no field: names are joined by single dots"
+            yield fault_at(node, at, message)
+        elif plain in seen:
+            yield fault_at(node, at, f"is the same field as “{seen[plain]}”")
+        seen[plain] = field
 
 
 def condition_problems(node: Node, space: SearchSpace) -> Iterator[Problem]:
@@ -21,7 +71,7 @@ def condition_problems(node: Node, space: SearchSpace) -> Iterator[Problem]:
         found = fault(space.vary, field)
         if found:
             other, message, hint = found
-            yield _problem(node, ("vary", field, "when", other), message, hint)
+            yield fault_at(node, ("vary", field, "when", other), message, hint)
 
 
 LENGTHS = ("recipe.steps", "recipe.epochs", "recipe.steps_per_epoch")
@@ -32,16 +82,15 @@ def length_problems(node: Node, space: SearchSpace) -> Iterator[Problem]:
     for field in LENGTHS if space.fidelity else ():
         if field in space.vary:
             message = "rungs compare trials of one length: vary this in a study without fidelity"
-            yield _problem(node, ("vary", field), message)
+            yield fault_at(node, ("vary", field), message)
 
 
 def sampler_problems(node: Node, space: SearchSpace) -> Iterator[Problem]:
     """What is wrong with the sampler's options, and with the space for the sampler."""
-    found = unknown_option(space.sampler)
+    found = option_fault(space.sampler)
     if found:
-        name, hint = found
-        message = f"{space.sampler.kind} has no such option"
-        yield _problem(node, ("sampler", "options", name), message, hint)
+        name, message, hint = found
+        yield fault_at(node, ("sampler", "options", name), message, hint)
         return
     unfit = list(_unfit(node, space))
     yield from unfit
@@ -50,7 +99,7 @@ def sampler_problems(node: Node, space: SearchSpace) -> Iterator[Problem]:
     try:
         make_sampler(space, drawn=0)
     except (TypeError, ValueError, AttributeError) as error:
-        yield _problem(node, ("sampler", "options"), f"{space.sampler.kind} refuses them: {error}")
+        yield fault_at(node, ("sampler", "options"), f"{space.sampler.kind} refuses them: {error}")
 
 
 def _unfit(node: Node, space: SearchSpace) -> Iterator[Problem]:
@@ -59,26 +108,21 @@ def _unfit(node: Node, space: SearchSpace) -> Iterator[Problem]:
     if kind not in EXHAUSTIVE:
         return
     for field, variation in space.vary.items():
-        if variation.values is None:
+        if variation.n_values is None:
             message = f"{kind} tries every value: a float range needs a step"
-            yield _problem(node, ("vary", field, "float"), message)
+            yield fault_at(node, ("vary", field, "float"), message)
         if variation.log:
             message = f"{kind} tries every value: list them as a choice in place of log"
-            yield _problem(node, ("vary", field, "log"), message)
+            yield fault_at(node, ("vary", field, "log"), message)
         if kind == "grid" and variation.when:
             message = "grid knows no conditions"
-            yield _problem(node, ("vary", field, "when"), message, "use kind: brute_force")
+            yield fault_at(node, ("vary", field, "when"), message, "use kind: brute_force")
     if any(fault(space.vary, field) for field in space.vary):
         return
-    if all(variation.values for variation in space.vary.values()):
-        count = count_combinations(space)
-        if count > MOST_COMBINATIONS:
-            message = f"{kind} would try more than {MOST_COMBINATIONS:,} combinations: narrow vary"
-            yield _problem(node, ("sampler", "kind"), message)
-
-
-def _problem(node: Node, parts: tuple[str, ...], message: str, hint: str = "") -> Problem:
-    """A problem at a field's line, or at that of the nearest field above it."""
-    for part in parts:
-        node = node.child(part) or node
-    return (node.key or node.place).problem(message, field=".".join(parts), hint=hint)
+    sizes = [variation.n_values for variation in space.vary.values()]
+    known = [size for size in sizes if size is not None]
+    is_small = len(known) == len(sizes) and max(known, default=0) <= MOST_COMBINATIONS
+    if len(known) < len(sizes) or (is_small and count_combinations(space) <= MOST_COMBINATIONS):
+        return
+    message = f"{kind} would try more than {MOST_COMBINATIONS:,} combinations: narrow vary"
+    yield fault_at(node, ("sampler", "kind"), message)

@@ -35,6 +35,8 @@ def fault(vary: Vary, field: str) -> tuple[str, str, str] | None:
             return other, f"there is no varied field “{other}”", nearest(other, sorted(vary))
         if other in _depends_on(vary, other) or field in {other, *_depends_on(vary, other)}:
             return other, "conditions go in a circle", ""
+        if wanted == []:
+            return other, "needs a value, or a list of some", ""
         for one in wanted if isinstance(wanted, list) else [wanted]:
             try:
                 vary[other].allows(one)

@@ -34,9 +34,28 @@ MEASURED = ("latency_ms_p50", "latency_ms_p95", "rtf")
 
 
 def as_objectives(value: object) -> object:
-    """A list of names as names with their directions; anything else as it is."""
-    if isinstance(value, list) and all(isinstance(name, str) for name in value):
-        return {name: OBJECTIVES.get(name, "maximize") for name in value}
+    """A list of names as names with their directions.
+
+    Raises:
+        ValueError: neither names nor names with directions, or a name given twice.
+    """
+    names = names_of(value)
+    return {name: OBJECTIVES.get(name, "maximize") for name in names} if names else value
+
+
+def names_of(value: object) -> list[str]:
+    """The names of a list; none of a mapping.
+
+    Raises:
+        ValueError: neither, or a name given twice.
+    """
+    if isinstance(value, Mapping):
+        return []
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise ValueError("must be a list of names, or a mapping (name: value)")
+    twice = sorted({name for name in value if value.count(name) > 1})
+    if twice:
+        raise ValueError(f"a name is given twice; found {', '.join(twice)} again")
     return value
 
 

@@ -2,18 +2,25 @@
 
 import difflib
 import itertools
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 
-from msdemucs.errors import Problem, SpecError, UsageError
-from msdemucs.spec import Spec, dump_spec, get_field, load_spec, nearest
+from msdemucs.errors import Problem, SpecError
+from msdemucs.spec import dump_spec, get_field, nearest
 from msdemucs.spec.source import Node, read_text, read_yaml
 from msdemucs.spec.validate import validate
 from msdemucs.study.space.arms import with_arms
-from msdemucs.study.space.checks import condition_problems, length_problems, sampler_problems
+from msdemucs.study.space.bases import at_cost, base_of, baselines_of
+from msdemucs.study.space.checks import (
+    condition_problems,
+    length_problems,
+    mode_problems,
+    name_problems,
+    sampler_problems,
+)
 from msdemucs.study.space.conditions import required
-from msdemucs.study.space.fields import RECIPE, spec_fields
+from msdemucs.study.space.fields import RECIPE
+from msdemucs.study.space.places import below, described, fault_of
 from msdemucs.study.space.space import TASK_FIELDS, Search, SearchSpace, resolve
 
 MOST_COMBINATIONS = 64
@@ -48,7 +55,7 @@ def problem_at(search: Search, field: str, message: str) -> Problem:
     """A problem with a field of the search space that only a later step could find."""
     root = read_yaml(search.text, str(search.path))
     node = setting_of(root, small=search.setting == "small")
-    return _child(node, *field.split(".")).place.problem(message, field=field)
+    return below(node, *field.split(".")).place.problem(message, field=field)
 
 
 def setting_of(root: Node, *, small: bool) -> Node:
@@ -110,11 +117,12 @@ def _check(node: Node, space: SearchSpace, *, text: str, path: Path, setting: st
     Raises:
         SpecError: a base, baseline, field or choice that makes no valid spec, each at its line.
     """
-    alike = spec_fields(space.set)
-    base = _spec_at(_child(node, "base"), "base", resolve(space.base, path.parent), alike)
-    baselines = _baselines(node, space, path.parent, base)
+    if problems := [*mode_problems(node, space), *name_problems(node, space)]:
+        raise SpecError(problems)
+    base = base_of(node, space, resolve(space.base, path.parent))
+    baselines = baselines_of(node, space, path.parent, base)
     search = Search(space, text, path, setting, base, baselines)
-    search = _at_cost(node, search)
+    search = at_cost(node, search)
     problems = [
         *condition_problems(node, space),
         *length_problems(node, space),
@@ -124,86 +132,28 @@ def _check(node: Node, space: SearchSpace, *, text: str, path: Path, setting: st
         problems = [
             problem
             for field in space.vary
-            for problem in _field_problems(_child(node, "vary", field), field, search)
+            for problem in _field_problems(below(node, "vary", field), field, search)
         ]
     if problems:
         raise SpecError(problems)
     return with_arms(search, node) if space.mode == "ablation" else search
 
 
-def _at_cost(node: Node, search: Search) -> Search:
-    """The search with its base and baselines at the cost that it asks for, if it asks for one.
-
-    Raises:
-        SpecError: one that no width brings near it, at the line that names it.
-    """
-    space = search.space
-    if space.at_cost is None:
-        return search
-    solved: dict[str, Spec] = {}
-    own = {name for name, fields in space.baselines.items() if any("channels" in f for f in fields)}
-    for name, spec in {"": search.base, **search.baselines}.items():
-        field = f"baselines.{name}" if name else "base"
-        try:
-            solved[name] = spec if name in own else search.at_cost(spec)
-        except SpecError as error:
-            place = _child(node, *(("baselines", name) if name else ("base",)))
-            raise SpecError([_at(place, _message(error.first), field)]) from None
-    return replace(search, base=solved.pop(""), baselines=solved)
-
-
-def _baselines(node: Node, space: SearchSpace, folder: Path, base: Spec) -> dict[str, Spec]:
-    """Every baseline's spec.
-
-    Raises:
-        SpecError: a baseline that is no valid spec or has another task than the base.
-    """
-    specs: dict[str, Spec] = {}
-    alike = spec_fields(space.set)
-    for index, (name, fields) in enumerate(space.baselines.items()):
-        listed = _child(node, "baselines")
-        place = listed.child(name) or listed.child(index) or listed
-        field = f"baselines.{name}"
-        spec = _spec_at(place, field, resolve(name, folder), {**alike, **fields})
-        for task in TASK_FIELDS[1:]:
-            here, there = getattr(spec, task), getattr(base, task)
-            if here != there:
-                message = f"{task} is {here}, but the base has {there}: scores would not compare"
-                raise SpecError([place.place.problem(message, field=field)])
-        specs[name] = spec
-    return specs
-
-
-def _spec_at(node: Node, field: str, source: str | Path, overrides: Mapping[str, object]) -> Spec:
-    """A named spec.
-
-    Raises:
-        SpecError: what is wrong with it, at the place that names it.
-    """
-    try:
-        return load_spec(source, overrides=overrides)
-    except UsageError as error:
-        raise SpecError([_at(node, str(error), field)]) from None
-    except SpecError as error:
-        first = error.first
-        raise SpecError([_at(node, _message(first), field, first.hint)]) from None
-
-
 def _field_problems(node: Node, field: str, search: Search) -> list[Problem]:
     """What is wrong with one varied field or with its values."""
     if field.split(".")[0] in TASK_FIELDS:
         message = "belongs to the task: scores of trials that differ in it would not compare"
-        return [_at(node, message, f"vary.{field}")]
+        return [fault_of(node, message, f"vary.{field}")]
     if search.space.at_cost and field == "channels.start":
-        return [_at(node, "is solved for the cost that at_cost asks for", f"vary.{field}")]
+        return [fault_of(node, "is solved for the cost that at_cost asks for", f"vary.{field}")]
     values = search.space.vary[field].corners()
     faults = [_fault(search, field, value) for value in values]
     if all(faults) and not _has_field(search, field):
         known = [*_fields(dump_spec(search.base)), *(RECIPE + name for name in _recipe(search))]
         hint = nearest(field, sorted(known))
-        return [_at(node, "there is no such field in the base", f"vary.{field}", hint)]
+        return [fault_of(node, "there is no such field in the base", f"vary.{field}", hint)]
     return [
-        _at(_value_node(node, index), _message(fault, field), f"vary.{field}", fault.hint)
+        fault_of(_value_node(node, index), described(fault, field), f"vary.{field}", fault.hint)
         for index, fault in enumerate(faults)
         if fault is not None
     ]
@@ -259,19 +209,6 @@ def _fault(search: Search, field: str, value: object) -> Problem | None:
     return first
 
 
-def _message(problem: Problem, varied: str = "") -> str:
-    """The message with the spec's field that it is about, unless that is the varied one."""
-    is_other = problem.field and problem.field != varied
-    return f"{problem.field}: {problem.message}" if is_other else problem.message
-
-
-def _child(node: Node, *parts: str) -> Node:
-    """The node of a field, or the nearest one above it."""
-    for part in parts:
-        node = node.child(part) or node
-    return node
-
-
 def _value_node(node: Node, index: int) -> Node:
     """The node of a variation's choice or bound, counted from 0."""
     if node.child("subset"):
@@ -283,7 +220,3 @@ def _value_node(node: Node, index: int) -> Node:
         if values is not None:
             return values.child(index) or values
     return node
-
-
-def _at(node: Node, message: str, field: str, hint: str = "") -> Problem:
-    return (node.key or node.place).problem(message, field=field, hint=hint)

@@ -3,7 +3,9 @@
 import contextlib
 import inspect
 import itertools
+import json
 import random
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -37,6 +39,16 @@ USUAL: dict[str, dict[str, JsonValue]] = {
 }
 """Options that differ from Optuna's own defaults: parameters drawn together, branches of a
 conditional space apart, and the trials that others are running taken into account."""
+
+OPTION_KINDS = {
+    "bool": "true or false",
+    "int": "a whole number",
+    "float": "a number",
+    "str": "text",
+    "None": "null",
+    "NoneType": "null",
+}
+"""The types of options as Python and as a YAML author calls them."""
 
 OWN = ("self", "seed", "search_space")
 """Arguments that are not options: a study gives them."""
@@ -83,14 +95,26 @@ def make_sampler(space: SearchSpace, *, drawn: int) -> "StudySampler":
     return StudySampler(sampler, space)
 
 
-def unknown_option(asked: Sampler) -> tuple[str, str] | None:
-    """(an option that the sampler does not have, what to do about it); None for none."""
-    known = [name for name in inspect.signature(CLASSES[asked.kind]).parameters if name not in OWN]
-    for name in asked.options:
+def option_fault(asked: Sampler) -> tuple[str, str, str] | None:
+    """(an option that the sampler does not take, what is wrong with it, a hint); None for none."""
+    taken = inspect.signature(CLASSES[asked.kind]).parameters
+    kinds = {name: _plain_kinds(taken[name]) for name in taken if name not in OWN}
+    known = [name for name, plain in kinds.items() if plain]
+    for name, value in asked.options.items():
         if name not in known:
             hint = nearest(name, known) if known else f"{asked.kind} has no options"
-            return name, hint
+            return name, f"{asked.kind} has no such option", hint
+        is_number = "float" in kinds[name] and type(value) is int
+        if type(value).__name__ not in kinds[name] and not is_number:
+            wanted = " or ".join(sorted(OPTION_KINDS[kind] for kind in kinds[name]))
+            return name, f"must be {wanted}; found {json.dumps(value, ensure_ascii=False)}", ""
     return None
+
+
+def _plain_kinds(parameter: inspect.Parameter) -> set[str]:
+    """The types of an option that YAML can hold; none for one that takes an object."""
+    kinds = set(re.findall(r"\w+", str(parameter.annotation))) - {"class", "typing", "Optional"}
+    return kinds if kinds <= set(OPTION_KINDS) else set()
 
 
 def in_control(asked: Sampler, number: int) -> bool:

@@ -27,7 +27,13 @@ from msdemucs.study.space.ablation import Alternatives, ArmSpec
 from msdemucs.study.space.designs import Design, as_design
 from msdemucs.study.space.fidelity import Fidelity
 from msdemucs.study.space.fields import changed_spec, inner_last, recipe_fields, spec_fields
-from msdemucs.study.space.limits import AtCost, as_objectives, checked_objectives, known_costs
+from msdemucs.study.space.limits import (
+    AtCost,
+    as_objectives,
+    checked_objectives,
+    known_costs,
+    names_of,
+)
 from msdemucs.study.space.variations import Variation
 
 if TYPE_CHECKING:
@@ -35,6 +41,17 @@ if TYPE_CHECKING:
 
 TASK_FIELDS = ("name", "sources", "sample_rate", "audio_channels")
 """What makes scores comparable: no study varies these."""
+
+LARGEST_SEED = 2**30
+"""Repeats, processes and trials count on from a seed; samplers and databases hold 32 bits."""
+
+FILE_ENDINGS = (".db", ".journal", ".log", ".yaml", ".yml")
+"""Of what commands take for a file in place of a study's name."""
+
+LONGEST_NAME = 100
+"""Letters of a study's name, of which files are made."""
+
+Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 
 EMBEDDED_BAND = "data/synthetic"
 EMBEDDED_SAMPLE = "data/sample"
@@ -49,7 +66,7 @@ class Sampler(Section):
     combination, without and with conditions, and then the study ends."""
     options: Mapping[str, JsonValue] = {}
     """Arguments of Optuna's sampler: {n_startup_trials: 20}."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     """Seed of the proposals; of trainings it is the study's."""
     control: Annotated[float, Field(ge=0, le=1)] = 0.1
     """The share of trials that are drawn at random, against which the search is reported; which
@@ -59,9 +76,9 @@ class Sampler(Section):
 class DataRoots(Section):
     """Folders of tracks, in MUSDB18-HQ's layout or MUSDB18's."""
 
-    train: tuple[str, ...] = (EMBEDDED_BAND,)
+    train: Annotated[tuple[str, ...], Field(min_length=1)] = (EMBEDDED_BAND,)
     """Folders whose train split is trained on."""
-    test: tuple[str, ...] = (EMBEDDED_BAND, EMBEDDED_SAMPLE)
+    test: Annotated[tuple[str, ...], Field(min_length=1)] = (EMBEDDED_BAND, EMBEDDED_SAMPLE)
     """Folders whose test split is evaluated, each a group in the report."""
 
     @field_validator("train", "test", mode="before")
@@ -116,7 +133,7 @@ class SearchSpace(Section):
     """Trials to complete in all, baselines included."""
     sampler: Sampler = Sampler()
     """Who proposes the next trial, and how many are drawn at random to compare with."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     """Seed of every training, the same for all trials: they begin with equal weights where their
     layers are alike and see the same data in the same order, so that differences are paired."""
     recipe: str = "field_notes"
@@ -134,26 +151,25 @@ class SearchSpace(Section):
     def _names_a_file(cls, name: str) -> str:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
             raise ValueError(f"must be letters, digits and . _ - alone; found “{name}”")
+        if len(name) > LONGEST_NAME:
+            raise ValueError(f"must have at most {LONGEST_NAME} letters; found {len(name)}")
+        if name.endswith(FILE_ENDINGS):
+            raise ValueError(f"must not end as a file's name does; found “{name}”")
         return name
 
     @field_validator("baselines", mode="before")
     @classmethod
     def _list_of_names(cls, value: object) -> object:
-        if isinstance(value, list) and all(isinstance(item, str) for item in value):
-            return {name: {} for name in value}
         if isinstance(value, dict):
             return {name: {} if fields is None else fields for name, fields in value.items()}
-        return value
+        return {name: {} for name in names_of(value)}
 
     @model_validator(mode="after")
     def _one_question(self) -> Self:
-        asked, other = ("factors", "vary") if self.mode == "ablation" else ("vary", "factors")
-        if not getattr(self, asked) and not (asked == "vary" and self.baselines):
-            what = "factor" if asked == "factors" else "field to vary"
-            raise ValueError(f"a study of mode {self.mode} needs at least one {what}; found none")
-        for name in (other, *(("baselines", "fidelity") if self.mode == "ablation" else ())):
-            if getattr(self, name):
-                raise ValueError(f"{name} has no meaning in a study of mode {self.mode}")
+        if self.mode == "ablation" and not self.factors:
+            raise ValueError("a study of mode ablation needs at least one factor; found none")
+        if self.mode == "search" and not (self.vary or self.baselines):
+            raise ValueError("a study of mode search needs at least one field to vary; found none")
         return self
 
 

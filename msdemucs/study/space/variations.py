@@ -22,6 +22,9 @@ MOST_SELECTIONS = 64
 """As many choices as samplers still learn well: one choice a selection found fronts as good as one
 yes or no a member up to 41 selections, and worse ones at 127 (simulated, 40 and 80 trials)."""
 
+LARGEST = 2**53
+"""Of a range's whole numbers: storages keep them as floats, which are exact up to here."""
+
 WAYS: tuple[Ways, ...] = ("choice", "int", "float", "subset")
 
 
@@ -32,7 +35,7 @@ class Variation(Section):
     """A list of values, or names with their values: `{wide: 64, narrow: 16}`. A value may be a
     whole section, or null for none."""
 
-    int: tuple[builtins.int, ...] | None = None
+    int: tuple[Annotated[builtins.int, Field(ge=-LARGEST, le=LARGEST)], ...] | None = None
     """The smallest and the largest whole number, both included."""
 
     float: tuple[builtins.float, ...] | None = None
@@ -64,6 +67,13 @@ class Variation(Section):
         if choice is not None and not isinstance(choice, list | dict):
             raise ValueError("must be a list of values, or names with values")
         return choice
+
+    @field_validator("step", mode="before")
+    @classmethod
+    def _number(cls, step: object) -> object:
+        if step is not None and type(step) not in (builtins.int, builtins.float):
+            raise ValueError(f"must be a number; found {json.dumps(step, ensure_ascii=False)}")
+        return step
 
     @field_validator("choice", "subset")
     @classmethod
@@ -117,6 +127,12 @@ class Variation(Section):
             raise ValueError(f"the step must be above 0 and fit the range; found {self.step}")
         if self.int is not None and not isinstance(self.step, builtins.int | None):
             raise ValueError(f"the step of an int range is a whole number; found {self.step}")
+        if self.step is not None and not self.contains(bounds[1]):
+            last = bounds[0] + math.floor((bounds[1] - bounds[0]) / self.step) * self.step
+            raise ValueError(
+                f"the step must divide the range; found {self.step}, of which the last number up "
+                f"to {bounds[1]} is {last:g}"
+            )
 
     @property
     def way(self) -> Ways:
@@ -186,8 +202,9 @@ class Variation(Section):
             wanted = condition if isinstance(condition, list) else [condition]
             found = [one for one in wanted if self.contains(one)]
         if not found:
-            labels = ", ".join(str(label) for label, _ in self.options[:12])
-            raise ValueError(f"never is {condition}; it can be {labels or self.int or self.float}")
+            labels = ", ".join(_shown(label) for label, _ in self.options[:12])
+            possible = labels or "from {} to {}".format(*(self.int or self.float or ()))
+            raise ValueError(f"never is {_shown(condition)}; it can be {possible}")
         return found[0]
 
     def _has(self, value: JsonValue, name: JsonValue) -> bool:
@@ -200,15 +217,24 @@ class Variation(Section):
         return [value for _, value in self.options] or [*(self.int or ()), *(self.float or ())]
 
     @property
+    def n_values(self) -> builtins.int | None:
+        """How many values Optuna may store; None for infinitely many numbers."""
+        if self.options:
+            return len(self.options)
+        if self.int is None and self.step is None:
+            return None
+        low, high = self.int or self.float or (0, 0)
+        return math.floor((high - low) / (self.step or 1) + 1e-9) + 1
+
+    @property
     def values(self) -> list[Scalar] | None:
         """Everything that Optuna may store; None for infinitely many numbers."""
         if self.options:
             return [label for label, _ in self.options]
-        if self.int is None and self.step is None:
+        if self.n_values is None:
             return None
-        low, high = self.int or self.float or (0, 0)
-        step = self.step or 1
-        return [low + index * step for index in range(math.floor((high - low) / step + 1e-9) + 1)]
+        low, _ = self.int or self.float or (0, 0)
+        return [low + index * (self.step or 1) for index in range(self.n_values)]
 
     def contains(self, number: object) -> bool:
         """Whether a range can express a number."""
@@ -219,6 +245,11 @@ class Variation(Section):
         low, high = self.int or self.float or (math.inf, -math.inf)
         steps = 0.0 if self.step is None else (number - low) / self.step
         return low <= number <= high and abs(steps - round(steps)) < 1e-9
+
+
+def _shown(value: JsonValue) -> str:
+    """A value as a YAML author writes it."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _same(one: JsonValue, other: JsonValue) -> bool:
