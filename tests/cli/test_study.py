@@ -93,7 +93,7 @@ def test_the_command_that_continues_leaves_out_what_the_environment_says(
     done = CliRunner().invoke(commands.app, ["run", "toy.yaml"])
     assert "continue with\n  msdemucs study run toy.yaml\n" in done.stderr
     (folder / "interrupt").unlink()
-    given = ["run", "toy.yaml", "--storage", "sqlite:///studies/other.db"]
+    given = ["run", "toy.yaml", "--name", "second", "--storage", "sqlite:///studies/other.db"]
     assert CliRunner().invoke(commands.app, given).exit_code == 0
     assert (folder / "studies" / "other.db").is_file()
 

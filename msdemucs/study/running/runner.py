@@ -22,6 +22,7 @@ from msdemucs.study.space.limits import InfeasibleError
 from msdemucs.study.space.samplers import is_used_up
 from msdemucs.study.space.space import Search
 from msdemucs.study.storage.databases import AnyStorage, reason_of
+from msdemucs.study.storage.folders import claim_folder, refuse_taken
 from msdemucs.study.storage.leases import FOLDER, Lease, TrialLostError, enqueue_again
 from msdemucs.study.storage.studies import (
     STUDIES,
@@ -139,14 +140,17 @@ def begin_study(
     """A new study or one that goes on, with all on record that others need to join it.
 
     Raises:
-        UsageError: no storage's URL, or the study of that name asks something else.
+        UsageError: no storage's URL, or the study of that name asks something else; the folder
+            is that of a study in another storage.
         StudyError: the storage cannot be used.
     """
     opened = open_storage(url, create=True)
     with ExitStack() as on_failure:
         on_failure.callback(opened.close)
         with opened.turn(search.space.name):
+            refuse_taken(folder.parent, opened, url, search.space.name)
             study = create_or_continue(search, opened, attrs, extends=extends)
+            claim_folder(folder.parent, study, url)
             remember(study, search, folder)
         on_failure.pop_all()
     return study, opened

@@ -244,7 +244,7 @@ class Variation(Section):
             return False
         low, high = self.int or self.float or (math.inf, -math.inf)
         steps = 0.0 if self.step is None else (number - low) / self.step
-        return low <= number <= high and abs(steps - round(steps)) < 1e-9
+        return low <= number <= high and abs(steps - round(steps)) < 1e-9 * max(1.0, steps)
 
 
 def _shown(value: JsonValue) -> str:

@@ -8,6 +8,7 @@ import optuna
 from optuna.trial import TrialState
 
 from msdemucs.errors import UsageError
+from msdemucs.study.storage.folders import is_owned
 from msdemucs.study.storage.later import remove, rows_of
 from msdemucs.study.storage.load import locate_study
 from msdemucs.study.storage.studies import (
@@ -30,7 +31,7 @@ class Doomed:
         n_trials: how many trials, whatever their state.
         n_running: how many of them run, or are recorded as running.
         n_later: rows of the side table.
-        folder: of weights and logs; None where there is none.
+        folder: of weights and logs; None where there is none, or it is another study's.
         files: the database's own files, where it holds nothing else.
     """
 
@@ -83,7 +84,7 @@ def doomed(study: str, *, storage: str | None = None, directory: Path = STUDIES)
         len(trials),
         sum(trial.state == TrialState.RUNNING for trial in trials),
         len(rows_of(found)),
-        folder if folder.is_dir() else None,
+        folder if folder.is_dir() and is_owned(folder, found) else None,
         tuple(file for file in files if file.exists()),
     )
 

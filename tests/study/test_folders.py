@@ -1,0 +1,62 @@
+"""The folder of a study: two studies of one name never write over each other's weights."""
+
+from pathlib import Path
+
+import pytest
+
+from msdemucs.errors import UsageError
+from msdemucs.study.running.runner import run_study
+from msdemucs.study.space.space import Search
+from msdemucs.study.storage.folders import OWNER, owner_of
+from msdemucs.study.storage.load import load_study
+from msdemucs.study.storage.removal import doomed, remove_study
+from msdemucs.study.storage.studies import open_storage, study_names
+from tests.study.conftest import asking, toy
+
+OTHER = "sqlite:///studies/other.db"
+
+
+@pytest.fixture
+def begun(search: Search) -> Search:
+    """Study “toy” in studies/toy.db, with one trial."""
+    search = asking(search, trials=1)
+    run_study(search, toy, attrs={"started": "2026-01-01T00:00:00"})
+    return search
+
+
+def test_a_folder_says_whose_it_is(begun: Search, in_tmp: Path) -> None:
+    owner = owner_of(in_tmp / "studies" / "toy")
+    assert owner is not None
+    assert (owner.study, owner.database) == ("toy", str(in_tmp / "studies" / "toy.db"))
+    assert owner.started == load_study("toy").attrs["started"]
+
+
+def test_a_study_of_the_same_name_elsewhere_is_refused_and_leaves_nothing(
+    begun: Search, in_tmp: Path
+) -> None:
+    with pytest.raises(UsageError, match=r"studies/toy holds the weights.*toy\.db.*--name"):
+        run_study(begun, toy, storage=OTHER)
+    assert study_names(open_storage(OTHER)) == []
+    again = run_study(asking(begun, trials=2), toy)  # the first goes on
+    assert again.complete == 2
+
+
+def test_the_folder_of_a_database_that_was_deleted_is_free(begun: Search, in_tmp: Path) -> None:
+    (in_tmp / "studies" / "toy.db").unlink()
+    assert run_study(begun, toy, storage=OTHER).complete == 1
+    owner = owner_of(in_tmp / "studies" / "toy")
+    assert owner is not None
+    assert owner.database == str(in_tmp / "studies" / "other.db")
+
+
+def test_removing_a_study_leaves_a_folder_that_is_anothers(begun: Search, in_tmp: Path) -> None:
+    folder = in_tmp / "studies" / "toy"
+    mine = (folder / OWNER).read_text()
+    (folder / OWNER).unlink()  # as studies left it that were begun before folders had owners
+    run_study(begun, toy, storage=OTHER)
+    (folder / OWNER).write_text(mine)
+    what = doomed("toy", storage=OTHER)
+    assert what.folder is None
+    remove_study(what)
+    assert folder.is_dir()
+    assert doomed("toy").folder == Path("studies") / "toy"
