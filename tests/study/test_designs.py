@@ -1,6 +1,7 @@
 """Designs: their arms, their balance, and what fractions confuse."""
 
 import itertools
+import math
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,6 @@ from msdemucs.study.space.designs import (
     Design,
     aliases,
     arms,
-    defining_words,
     fraction,
     fraction_of,
     resolution,
@@ -88,10 +88,46 @@ def test_generators_by_name_make_the_factors_they_name() -> None:
 def test_aliases_follow_from_the_defining_relation() -> None:
     # D = ABC: AB with CD, AC with BD, AD with BC; main effects with three-way interactions alone
     generators = fraction_of(Design(kind="fractional", generators=("d = a*b*c",)), "abcd")
-    assert defining_words(generators) == [0b1111]
-    assert aliases(generators, 0b0011) == [0b1100]
-    assert aliases(generators, 0b0001) == []
-    assert aliases(generators, 0b0001, order=3) == [0b1110]
+    assert aliases(generators, 0b0011, n_factors=4) == [0b1100]
+    assert aliases(generators, 0b0001, n_factors=4) == []
+    assert aliases(generators, 0b0001, n_factors=4, order=3) == [0b1110]
+
+
+@given(st.integers(3, 8), st.integers(3, 5))
+def test_columns_cancel_as_the_resolution_and_the_aliases_say(n_factors: int, least: int) -> None:
+    try:
+        generators = fraction(n_factors, least)
+    except ValueError:
+        return
+    runs = arms(Design(kind="fractional", resolution=least), two(n_factors))
+    signs = [[-1 if level == "1" else 1 for level in arm.values()] for arm in runs]
+    products = {
+        effect: tuple(math.prod(x for i, x in enumerate(run) if effect >> i & 1) for run in signs)
+        for effect in range(1, 1 << n_factors)
+    }
+    words = [effect.bit_count() for effect, column in products.items() if len(set(column)) == 1]
+    assert resolution(generators) == min([*words, 5])
+    for effect, column in products.items():
+        if effect.bit_count() <= 2:
+            minus = tuple(-x for x in column)
+            alike = [e for e, c in products.items() if c in (column, minus) and e != effect]
+            expected = sorted(e for e in alike if e.bit_count() <= 2)
+            assert aliases(generators, effect, n_factors=n_factors) == expected
+
+
+def test_many_factors_take_generators_and_no_time() -> None:
+    levels = {f"f{index}": ["0", "1"] for index in range(30)}
+    with pytest.raises(ValueError, match="at most 16 factors; found 30: give generators"):
+        arms(Design(kind="fractional", resolution=3), levels)
+    words = itertools.chain.from_iterable(
+        itertools.combinations(range(5), size) for size in range(2, 6)
+    )
+    generators = tuple(
+        f"f{made} = " + " * ".join(f"f{index}" for index in word)
+        for made, word in zip(range(5, 30), words, strict=False)
+    )
+    design = Design(kind="fractional", generators=generators)
+    assert len(arms(design, levels)) == 32
 
 
 @pytest.mark.parametrize(

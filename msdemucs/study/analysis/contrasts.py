@@ -41,7 +41,7 @@ def contrasts(design: Design, levels: Levels) -> list[Contrast]:
     if design.kind == "fractional":
         generators = fraction_of(design, list(levels))
         for effect in _effects(len(levels)):
-            confused[effect] = aliases(generators, effect)
+            confused[effect] = aliases(generators, effect, n_factors=len(levels))
     return [
         *_main_effects(levels, designed, confused),
         *_interactions(levels, designed, confused),

@@ -8,7 +8,7 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
-from operator import xor
+from operator import or_, xor
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -23,6 +23,9 @@ Arm = dict[str, str]
 
 MOST_ARMS = 512
 """A design with more is a search, and is refused."""
+
+MOST_FACTORS = 16
+"""Of which a fraction is looked up; the search for one grows with their number's power."""
 
 GENERATOR = re.compile(r"\s*([\w.-]+)\s*=\s*([\w.-]+(?:\s*\*\s*[\w.-]+)+)\s*")
 
@@ -150,8 +153,13 @@ def fraction(n_factors: int, least: int) -> dict[int, int]:
         least: the resolution, the length of the shortest word of the defining relation.
 
     Raises:
-        ValueError: not even half of all combinations has it.
+        ValueError: not even half of all combinations has it; too many factors.
     """
+    if n_factors > MOST_FACTORS:
+        raise ValueError(
+            f"fractions are looked up for at most {MOST_FACTORS} factors; found {n_factors}: "
+            'give generators, ["c = a * b"]'
+        )
     for n_free in range(1, n_factors):
         words = [w for w in range(1 << n_free) if w.bit_count() >= least - 1]
         words.sort(key=int.bit_count, reverse=True)
@@ -178,25 +186,45 @@ def _choose(
     return {}
 
 
-def defining_words(generators: Mapping[int, int]) -> list[int]:
-    """Every word of the defining relation, as bits over the factors, without the identity."""
-    single = [1 << made | product for made, product in generators.items()]
-    return [
-        reduce(xor, chosen)
-        for count in range(1, len(single) + 1)
-        for chosen in itertools.combinations(single, count)
-    ]
-
-
 def resolution(generators: Mapping[int, int]) -> int:
-    """The length of the shortest word of the defining relation."""
-    return min(word.bit_count() for word in defining_words(generators))
+    """The length of the shortest word of the defining relation, up to 5; what is longer, as 5.
+
+    A word is a set of factors whose product is constant over the runs: whose columns, as bits over
+    the factors that are free, cancel.
+    """
+    columns = _columns(generators)
+    pairs = [a ^ b for a, b in itertools.combinations(columns, 2)]
+    if 0 in pairs:
+        return 2
+    if not set(columns).isdisjoint(pairs):
+        return 3
+    return 4 if len(set(pairs)) < len(pairs) else 5
 
 
-def aliases(generators: Mapping[int, int], effect: int, *, order: int = 2) -> list[int]:
+def aliases(
+    generators: Mapping[int, int], effect: int, *, n_factors: int, order: int = 2
+) -> list[int]:
     """The effects of at most `order` factors that a fraction cannot tell from one, as bits."""
-    others = (effect ^ word for word in defining_words(generators))
-    return sorted(other for other in others if 0 < other.bit_count() <= order)
+    columns = {index: generators.get(index, 1 << index) for index in range(n_factors)}
+    own = _column(columns, effect)
+    others = (
+        sum(1 << index for index in chosen)
+        for count in range(1, order + 1)
+        for chosen in itertools.combinations(range(n_factors), count)
+    )
+    return sorted(o for o in others if o != effect and _column(columns, o) == own)
+
+
+def _columns(generators: Mapping[int, int]) -> list[int]:
+    """The columns of all factors that occur, as bits over those that are free."""
+    free = reduce(or_, generators.values(), 0)
+    own = (1 << index for index in range(free.bit_length()) if free >> index & 1)
+    return [*own, *generators.values()]
+
+
+def _column(columns: Mapping[int, int], effect: int) -> int:
+    """The column of an effect: the product of its factors'."""
+    return reduce(xor, (column for index, column in columns.items() if effect >> index & 1), 0)
 
 
 def _runs(generators: Mapping[int, int], n_factors: int) -> Iterator[int]:
