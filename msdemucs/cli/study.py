@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 
 from msdemucs.cli.console import errors, out, print_table
+from msdemucs.cli.fitting import fitted
 from msdemucs.cli.study_effects import print_effects
 from msdemucs.cli.work import (
     STORAGE_VARIABLE,
@@ -41,6 +42,9 @@ COLUMNS = {
     "seconds": "time",
 }
 """What the tables show beside the objectives, and how it is headed."""
+
+LEAST_WANTED = ("seconds", "latency_ms_p50", "parameters")
+"""Columns that a narrow terminal goes without, unless they are objectives."""
 
 app.command("work")(work)
 
@@ -176,13 +180,12 @@ def _print_finished(finished: "Finished", storage: str | None, wanted: int) -> N
     """The front of a finished study and where its database is."""
     from msdemucs.study.storage.load import load_study
 
-    if not finished.ran:
-        more = max(wanted, finished.complete) + 8
-        out.print(
-            f"study {finished.name} was finished already; for more trials: --trials {more}",
-            soft_wrap=True,
-        )
     record = load_study(finished.name, storage=storage)
+    if not finished.ran:
+        more = f"for more trials: --trials {max(wanted, finished.complete) + 8}"
+        if "ablation" in record.attrs:
+            more = "for more seeds raise repeats in the file, and take --extend"
+        out.print(f"study {finished.name} was finished already; {more}", soft_wrap=True)
     plural = "" if finished.complete == 1 else "s"
     front = record.trials[record.trials.trial.isin(finished.front)]
     stopped = sum(record.trials.state == "stopped")
@@ -204,14 +207,19 @@ def trial_table(record: "StudyRecord", trials: "pd.DataFrame") -> Table:
         table.add_column(column)
     shown = list(dict.fromkeys([*record.directions, *COLUMNS, *_groups(record)]))
     for column in shown:
-        heading = COLUMNS.get(column, column.replace("usdr_db/", "uSDR "))
-        table.add_column(heading, justify="right")
+        table.add_column(_heading(column), justify="right")
     table.add_column("chosen")
     for _, trial in trials.iterrows():
         figures = [_figure(column, trial[column]) for column in shown]
         chosen = ", ".join(f"{_short(field)} {value}" for field, value in trial.params.items())
         table.add_row(str(trial.trial), trial["name"], trial.state, *figures, chosen)
-    return table
+    rest = [*_groups(record), *LEAST_WANTED]
+    optional = [_heading(column) for column in rest if column not in record.directions]
+    return fitted(table, out, optional=optional, wrapping=["chosen"])
+
+
+def _heading(column: str) -> str:
+    return COLUMNS.get(column, column.replace("usdr_db/", "uSDR "))
 
 
 def _groups(record: "StudyRecord") -> list[str]:

@@ -6,9 +6,14 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from msdemucs.cli.console import out, print_table
+from msdemucs.cli.fitting import fitted
 
 if TYPE_CHECKING:
     from msdemucs.study.analysis.effects import Effects
+
+
+LEAST_WANTED = ("p", "against", "kind", "params", "seeds × tracks", "MAC/s", "beyond noise")
+"""Columns that a narrow terminal goes without."""
 
 
 def print_effects(found: "Effects") -> None:
@@ -52,7 +57,7 @@ def effects_table(found: "Effects") -> Table:
             f"{row.n_seeds} × {row.n_tracks}",
             row.verdict,
         )
-    return table
+    return fitted(table, out, optional=LEAST_WANTED, wrapping=("factor", "alternative"))
 
 
 def effects_json(found: "Effects") -> dict[str, object]:

@@ -2,12 +2,12 @@
 
 import json
 import re
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from typer import Exit
 
 from msdemucs.cli.console import errors, out, print_table
 from msdemucs.cli.study import trial_table
@@ -57,26 +57,33 @@ def export(
     ] = "trials",
     storage: Storage = None,
 ) -> None:
-    """Write a study's trials as CSV or Parquet, a row a trial and seed, or all of it as JSON.
-
-    Raises:
-        UsageError: a format that is not given, a table that is none, a file that cannot be written.
-    """
+    """Write a study's trials as CSV or Parquet, a row a trial and seed, or all of it as JSON."""
     from msdemucs.study.analysis.exports import export as write
     from msdemucs.study.storage.load import load_study
 
-    endings = [one for one in Kind if output.suffix == f".{one}"]
-    if kind is None and not endings:
-        raise UsageError(f"{output} ends in no known format: give --format csv, parquet or json")
-    write(load_study(study, storage=storage), output, kind=(kind or endings[0]).value, table=table)
+    wanted = kind or _kind_of(output)
+    write(load_study(study, storage=storage), output, kind=wanted.value, table=table)
     out.print(str(output), markup=False, soft_wrap=True)
+
+
+def _kind_of(output: Path) -> Kind:
+    """The format that a file's ending stands for.
+
+    Raises:
+        UsageError: it stands for none.
+    """
+    for kind in Kind:
+        if output.suffix == f".{kind}":
+            return kind
+    raise UsageError(f"{output} ends in no known format: give --format csv, parquet or json")
 
 
 @app.command()
 def best(  # noqa: PLR0913 (one option a thing that a user may decide)
     study: Name,
     max_macs: Annotated[
-        str | None, typer.Option(help="MACs for a second of audio at most: 8G, 500M.")
+        str | None,
+        typer.Option(help="Multiply-accumulates for a second of audio at most: 8G, 500M."),
     ] = None,
     max_parameters: Annotated[str | None, typer.Option(help="Parameters at most: 10M.")] = None,
     max_latency_ms: Annotated[
@@ -113,19 +120,18 @@ def rm(
     study: Name,
     storage: Storage = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Even if processes seem to work on it.")
+    ] = False,
 ) -> None:
-    """Remove a study: its trials, what was computed later, weights and logs.
-
-    Raises:
-        Exit: the user said no.
-    """
+    """Remove a study: its trials, what was computed later, weights and logs."""
     from msdemucs.study.storage.removal import doomed, remove_study
 
     what = doomed(study, storage=storage)
     if not yes and not typer.confirm(f"remove {what}?", err=True):
         errors.print("nothing was removed")
-        raise Exit(1)
-    remove_study(what)
+        sys.exit(1)
+    remove_study(what, even_running=force)
     errors.print(f"removed {what}", markup=False, soft_wrap=True)
 
 

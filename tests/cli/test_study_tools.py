@@ -140,3 +140,10 @@ def test_promote_says_both_scores_and_from_where(
     assert done.stdout.count("9.00 dB") == 2
     with pytest.raises(UsageError, match="take --start scratch"):
         ask("promote", "toy", "--top", "1", "--recipe", "demo", "--start", "weights")
+
+
+@pytest.mark.parametrize("command", ["export", "rm", "best", "run", "noise"])
+def test_help_is_for_users_and_not_about_exceptions(command: str) -> None:
+    done = CliRunner().invoke(app, [command, "--help"])
+    assert done.exit_code == 0
+    assert "Raises" not in done.output

@@ -1,11 +1,14 @@
 """Studies as tidy tables and files, picked from, and removed."""
 
 import json
+import os
+import platform
 import shutil
 from pathlib import Path
 
 import optuna
 import pandas as pd
+import psutil
 import pytest
 
 from msdemucs.errors import UsageError
@@ -137,6 +140,21 @@ def test_a_removed_study_leaves_nothing(studies: Path) -> None:
     assert "1 later results, the folder studies/toy" in str(what)
     remove_study(what)
     assert list(studies.iterdir()) == []
+
+
+def test_a_study_that_is_worked_on_is_removed_by_force_alone(studies: Path) -> None:
+    study = open_study(open_storage("sqlite:///studies/toy.db"), "toy")
+    trial = study.ask()
+    parent = psutil.Process(os.getppid())
+    here = {"host": platform.node(), "pids": str(Path("/proc/self/ns/pid").readlink())}
+    trial.set_user_attr("owner", {**here, "pid": parent.pid, "since": 0.0})  # killed since
+    assert doomed("toy").running == ()
+    trial.set_user_attr("owner", {**here, "pid": parent.pid, "since": parent.create_time()})
+    with pytest.raises(UsageError, match=rf"trial {trial.number}, process {parent.pid}.*--force"):
+        remove_study(doomed("toy"))
+    assert load_study("toy").name == "toy"
+    remove_study(doomed("toy"), even_running=True)
+    assert not (studies / "toy.db").exists()
 
 
 def test_other_studies_of_a_database_stay(studies: Path) -> None:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import optuna
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from msdemucs.errors import UsageError
 from msdemucs.study.storage.folders import is_owned
 from msdemucs.study.storage.later import remove, rows_of
+from msdemucs.study.storage.leases import Watch, whereabouts
 from msdemucs.study.storage.load import locate_study
 from msdemucs.study.storage.studies import (
     STUDIES,
@@ -29,7 +30,7 @@ class Doomed:
         study: its name.
         url: its database, with password.
         n_trials: how many trials, whatever their state.
-        n_running: how many of them run, or are recorded as running.
+        running: those of them that seem to be at work, each with a word about who runs it.
         n_later: rows of the side table.
         folder: of weights and logs; None where there is none, or it is another study's.
         files: the database's own files, where it holds nothing else.
@@ -38,7 +39,7 @@ class Doomed:
     study: str
     url: str
     n_trials: int
-    n_running: int
+    running: tuple[str, ...]
     n_later: int
     folder: Path | None
     files: tuple[Path, ...]
@@ -50,8 +51,7 @@ class Doomed:
             parts.append(f"{self.n_later} later results")
         if self.folder:
             parts.append(f"the folder {self.folder}")
-        running = f"; {self.n_running} are recorded as running" if self.n_running else ""
-        return ", ".join(parts) + running
+        return ", ".join(parts)
 
 
 def doomed(study: str, *, storage: str | None = None, directory: Path = STUDIES) -> Doomed:
@@ -82,20 +82,34 @@ def doomed(study: str, *, storage: str | None = None, directory: Path = STUDIES)
         found.study_name,
         url,
         len(trials),
-        sum(trial.state == TrialState.RUNNING for trial in trials),
+        tuple(f"trial {t.number}, {whereabouts(t)}" for t in trials if _is_at_work(t)),
         len(rows_of(found)),
         folder if folder.is_dir() and is_owned(folder, found) else None,
         tuple(file for file in files if file.exists()),
     )
 
 
-def remove_study(what: Doomed) -> None:
+def _is_at_work(trial: FrozenTrial) -> bool:
+    """Whether somebody may be running a trial: a process of this host, or another's of late."""
+    return trial.state == TrialState.RUNNING and not Watch().dead(trial)
+
+
+def remove_study(what: Doomed, *, even_running: bool = False) -> None:
     """Remove a study for good: its record first, then its files.
 
+    Args:
+        what: what to remove.
+        even_running: whether processes may be at work on it, which then fail.
+
     Raises:
-        UsageError: it is gone already.
+        UsageError: it is gone already, or processes are at work on it.
         StudyError: the database cannot be opened.
     """
+    if what.running and not even_running:
+        raise UsageError(
+            f"study “{what.study}” is being worked on ({'; '.join(what.running)}): stop that "
+            "first, or take --force if nobody is there any more"
+        )
     opened = open_storage(what.url)
     remove(open_study(opened, what.study))
     optuna.delete_study(study_name=what.study, storage=opened)
