@@ -2,15 +2,17 @@
 
 from pathlib import Path
 
+import optuna
 import pytest
 
-from msdemucs.errors import UsageError
+from msdemucs.errors import StudyError, UsageError
 from msdemucs.study.running.runner import run_study
 from msdemucs.study.space.space import Search
 from msdemucs.study.storage.folders import OWNER, owner_of
 from msdemucs.study.storage.load import load_study
 from msdemucs.study.storage.removal import doomed, remove_study
 from msdemucs.study.storage.studies import open_storage, study_names
+from msdemucs.study.trials.candidate import Candidate, TrialLog
 from tests.study.conftest import asking, toy
 
 OTHER = "sqlite:///studies/other.db"
@@ -39,6 +41,20 @@ def test_a_study_of_the_same_name_elsewhere_is_refused_and_leaves_nothing(
     assert study_names(open_storage(OTHER)) == []
     again = run_study(asking(begun, trials=2), toy)  # the first goes on
     assert again.complete == 2
+
+
+def test_a_study_that_is_removed_under_a_worker_ends_it_with_a_word(
+    search: Search, in_tmp: Path
+) -> None:
+    (in_tmp / "studies").mkdir()
+    optuna.create_study(study_name="kept", storage="sqlite:///studies/toy.db")
+
+    def removing(candidate: Candidate, log: TrialLog) -> None:
+        remove_study(doomed("toy", storage="sqlite:///studies/toy.db"), even_running=True)
+        toy(candidate, log)
+
+    with pytest.raises(StudyError, match=r"no longer in sqlite:///studies/toy\.db: it was removed"):
+        run_study(search, removing)
 
 
 def test_the_folder_of_a_database_that_was_deleted_is_free(begun: Search, in_tmp: Path) -> None:

@@ -184,11 +184,16 @@ def explained(url: str) -> Iterator[None]:
     """A block in which what a storage or a disk does wrong becomes one error with its remedy.
 
     Raises:
-        StudyError: the storage failed, or a disk is full.
+        StudyError: the storage failed, a disk is full, or the study was removed.
+        KeyError: a bug.
     """
     shown = without_password(url)
     try:
         yield
+    except KeyError as error:
+        if "Record does not exist" not in str(error):  # Optuna's words, in all its storages
+            raise
+        raise StudyError(f"the study is no longer in {shown}: it was removed") from error
     except (StorageInternalError, SQLAlchemyError, OSError) as error:
         if is_disk_full(error, database_path(url) or Path()):
             raise StudyError(
