@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from msdemucs.report.frames import is_baseline, mapping_of, rows_of
 from msdemucs.report.measures import measure_of
+from msdemucs.report.tables import plain
 from msdemucs.study.records import StudyRecord
 from msdemucs.units import format_bytes
 
@@ -91,4 +92,6 @@ def inline(value: object) -> str:
     if isinstance(value, list | tuple) and not any(isinstance(v, Mapping | list) for v in value):
         texts = [inline(item) for item in value]
         return ("; " if any("," in text for text in texts) else ", ").join(texts)
+    if isinstance(value, list | tuple) and all(isinstance(v, Mapping) for v in value):
+        return "; ".join(plain(item) for item in value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

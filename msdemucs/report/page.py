@@ -20,7 +20,7 @@ from msdemucs.report.frames import is_baseline, rows_of, study_front, trial_numb
 from msdemucs.report.measures import percent
 from msdemucs.report.tables import all_measures, source_table, trial_table
 from msdemucs.report.views import curves_view, trade_views
-from msdemucs.report.views_why import answer_views, progress_views, why_note, why_views
+from msdemucs.report.views_why import answer_views, progress_views, size_view, why_note, why_views
 from msdemucs.study.records import StudyRecord
 
 MOST_DELTAS = 300
@@ -88,7 +88,8 @@ def render(
     figures = trade_views(record)
     curves = curves_view(record)
     progress, answers, why = progress_views(record), answer_views(record), why_views(record)
-    views = [*answers, *figures, *progress, *why, curves]
+    sizes = size_view(record)
+    views = [*answers, *figures, *progress, *why, curves, *([sizes] if sizes else [])]
     drawn = {view.key: view.figure for view in views if view.figure is not None}
     return (
         environment()
@@ -106,6 +107,7 @@ def render(
             why=why,
             why_note=why_note(record),
             curves=curves,
+            sizes=sizes,
             trials=trial_table(record),
             sources=source_table(record),
             measures=[measure for measure in all_measures(record) if measure.convention],

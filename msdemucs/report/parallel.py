@@ -15,7 +15,7 @@ from msdemucs.report.frames import (
 )
 from msdemucs.report.measures import Measure
 from msdemucs.report.tables import plain
-from msdemucs.report.why import sampled
+from msdemucs.report.why import MOST_VALUES, sampled
 from msdemucs.study.records import StudyRecord
 
 MOST_FIELDS = 7
@@ -26,11 +26,29 @@ LOG_FROM_RATIO = 10.0
 
 
 @dataclass(frozen=True)
+class Scale:
+    """What the places of a numeric axis stand for.
+
+    Attributes:
+        low: at place 0.
+        high: at place 1.
+        is_log: in between, logarithms are evenly spaced.
+        unit: a key of `measures.FORMATS`.
+    """
+
+    low: float
+    high: float
+    is_log: bool
+    unit: str
+
+
+@dataclass(frozen=True)
 class ParallelAxis:
     """One upright axis: its name, and the texts at places from 0 to 1."""
 
     name: str
     ticks: tuple[tuple[float, str], ...]
+    scale: Scale | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +95,9 @@ def _choice_axis(rows: Sequence[Row], field: str) -> tuple[ParallelAxis, list[fl
     is_numeric = all(isinstance(v, int | float) and not isinstance(v, bool) for v in raw)
     texts = [plain(value) for value in raw]
     distinct = list(dict.fromkeys(texts))
+    if is_numeric and len(distinct) > MOST_VALUES:
+        numbers = [float(str(value)) for value in raw]
+        return _axis_of(field, numbers, Measure(field, field, field, "plain", "minimize"))
     distinct.sort(
         key=(lambda text: (float(text), text)) if is_numeric else (lambda text: (0.0, text))
     )
@@ -89,7 +110,12 @@ def _choice_axis(rows: Sequence[Row], field: str) -> tuple[ParallelAxis, list[fl
 
 
 def _number_axis(rows: Sequence[Row], measure: Measure) -> tuple[ParallelAxis, list[float]]:
-    values = [number(row, measure.column) for row in rows]
+    return _axis_of(measure.header, [number(row, measure.column) for row in rows], measure)
+
+
+def _axis_of(
+    name: str, values: Sequence[float], measure: Measure
+) -> tuple[ParallelAxis, list[float]]:
     low, high = min(values), max(values)
     is_log = low > 0 and high / low >= LOG_FROM_RATIO
 
@@ -101,4 +127,5 @@ def _number_axis(rows: Sequence[Row], measure: Measure) -> tuple[ParallelAxis, l
         return (value - low) / (high - low)
 
     ticks = tuple((place(value), measure.text(value)) for value in dict.fromkeys((low, high)))
-    return ParallelAxis(measure.header, ticks), [place(value) for value in values]
+    scale = Scale(low, high, is_log, measure.unit) if high > low else None
+    return ParallelAxis(name, ticks, scale), [place(value) for value in values]

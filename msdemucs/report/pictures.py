@@ -68,7 +68,7 @@ def drawings(record: StudyRecord) -> Iterator[tuple[str, int, Draw]]:
         trade = trade_of(record, cost)
         if trade.points:
             yield f"front-{cost.column}", 0, _front(record, trade, is_main=cost == main)
-    climbs = climbs_of(record, trade_of(record, main)) if trade_of(record, main).points else ()
+    climbs = climbs_of(record)
     if climbs:
         yield "hypervolume", 0, lambda axes: _draw_climbs(axes, climbs)
     effects = [answer for answer in answers_of(record) if answer.kind != INTERACTION]

@@ -1,18 +1,23 @@
 """How a study came to its front: hypervolume by trial and by step, and fronts at the rungs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite, log
 
+from msdemucs.report.findings import main_cost
 from msdemucs.report.frames import (
     Row,
     Trade,
+    complete_rows,
     is_baseline,
     mapping_of,
     number,
+    quality_of,
     rows_of,
     trial_number,
 )
+from msdemucs.report.hypervolume import gain
+from msdemucs.report.measures import Measure, measure_of
 from msdemucs.report.pareto import non_dominated
 from msdemucs.study.records import StudyRecord
 
@@ -23,7 +28,7 @@ BEYOND = 0.1
 """How far the reference point lies beyond the worst, as a share of the span of all trials."""
 
 FEWEST_TRIALS = 3
-"""Trials with both numbers below which a hypervolume says nothing."""
+"""Trials with all the numbers below which a hypervolume says nothing."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class Climb:
         name: of the arm.
         trials: how many trials of the arm had ended.
         steps: how many steps they had trained, together.
-        volumes: the dominated share of the box from the best of both numbers to a little beyond
+        volumes: the dominated share of the box from the best of each number to a little beyond
             the worst, the baselines included from the start.
     """
 
@@ -45,48 +50,38 @@ class Climb:
 
 
 @dataclass(frozen=True)
-class Box:
-    """The box that hypervolumes are shares of, and how a point lies in it."""
+class Side:
+    """One number's side of the box that hypervolumes are shares of."""
 
-    cost: tuple[float, float]
-    quality: tuple[float, float]
+    best: float
+    worst: float
     is_log: bool
 
-    def place(self, x: float, y: float) -> tuple[float, float]:
-        """(how cheap, how good), each from 0 to 1."""
-        (low, high), (worst, best) = self.cost, self.quality
-        at = (log(v) if self.is_log else v for v in (x, low, high))
-        return _share(*at), _share(y, best, worst)
+    def place(self, value: float) -> float:
+        """1 at the best, 0 a little beyond the worst: there even the worst counts for something."""
+        best, worst, at = (log(v) if self.is_log else v for v in (self.best, self.worst, value))
+        worst += BEYOND * (worst - best)
+        return (at - worst) / (best - worst) if best != worst else 1.0
 
 
-def _share(value: float, best: float, worst: float) -> float:
-    """1 at the best, 0 a little beyond the worst: there even the worst counts for something."""
-    worst += BEYOND * (worst - best)
-    return (value - worst) / (best - worst) if best != worst else 1.0
+def side_of(values: Sequence[float], measure: Measure) -> Side:
+    """The side over all values of a number; a cost of very different values by its logarithm."""
+    low, high = min(values), max(values)
+    is_log = measure.direction == "minimize" and low > 0 and high / low >= LOG_FROM_RATIO
+    return Side(low, high, is_log) if measure.direction == "minimize" else Side(high, low, is_log)
 
 
-def box_of(trade: Trade) -> Box:
-    """The box over all points of a trade; worse is 0, better is 1, whatever is asked."""
-    xs, ys = [p.x for p in trade.points], [p.y for p in trade.points]
-    is_log = min(xs) > 0 and max(xs) / min(xs) >= LOG_FROM_RATIO
-    cost = (min(xs), max(xs)) if trade.x.direction == "minimize" else (max(xs), min(xs))
-    quality = (min(ys), max(ys)) if trade.y.direction == "maximize" else (max(ys), min(ys))
-    return Box(cost, quality, is_log)
+def volume_measures(record: StudyRecord) -> tuple[Measure, ...]:
+    """What hypervolumes are over: all objectives; quality and main cost where there is but one."""
+    if len(record.directions) > 1:
+        return tuple(measure_of(column, record.directions) for column in record.directions)
+    return quality_of(record), main_cost(record)
 
 
-def volume(points: Iterable[tuple[float, float]]) -> float:
-    """The area dominated by points from 0 to 1 in both, larger being better."""
-    area, best = 0.0, 0.0
-    for x, y in sorted(points, reverse=True):
-        if y > best:
-            area += x * (y - best)
-            best = y
-    return area
-
-
-def climbs_of(record: StudyRecord, trade: Trade) -> tuple[Climb, ...]:
+def climbs_of(record: StudyRecord) -> tuple[Climb, ...]:
     """The search's climb, and that of the random control arm where there is one."""
-    if len(trade.points) < FEWEST_TRIALS or trade.x.direction == "maximize":
+    places = places_of(record)
+    if len(places) < FEWEST_TRIALS:
         return ()
     rows = [row for row in rows_of(record) if row["state"] not in ("waiting", "running")]
     sampled = [row for row in rows if not is_baseline(row)]
@@ -94,32 +89,59 @@ def climbs_of(record: StudyRecord, trade: Trade) -> tuple[Climb, ...]:
     searched = [row for row in sampled if row.get("is_control") is not True]
     start = [row for row in rows if is_baseline(row)]
     named = (("search", searched), ("random control", control))
-    return tuple(_climb(name, own, start, trade) for name, own in named if own)
+    return tuple(_climb(name, own, start, places) for name, own in named if own)
 
 
-def _climb(name: str, own: Sequence[Row], start: Sequence[Row], trade: Trade) -> Climb:
-    box = box_of(trade)
-    points = {point.trial: box.place(point.x, point.y) for point in trade.points}
-    front = _kept([points[trial_number(row)] for row in start if trial_number(row) in points])
-    steps, volumes, spent = [0.0], [volume(front)], 0.0
+def places_of(record: StudyRecord) -> dict[int, tuple[float, ...]]:
+    """Where each complete trial with all the numbers lies in the box, by trial."""
+    measures = volume_measures(record)
+    values = {
+        trial_number(row): [number(row, measure.column) for measure in measures]
+        for row in complete_rows(record)
+    }
+    known = {trial: own for trial, own in values.items() if all(map(isfinite, own))}
+    if not known:
+        return {}
+    columns = zip(*known.values(), strict=True)
+    sides = [side_of(own, measure) for own, measure in zip(columns, measures, strict=True)]
+    return {
+        trial: tuple(side.place(value) for side, value in zip(sides, own, strict=True))
+        for trial, own in known.items()
+    }
+
+
+def _climb(
+    name: str,
+    own: Sequence[Row],
+    start: Sequence[Row],
+    places: Mapping[int, tuple[float, ...]],
+) -> Climb:
+    front: list[tuple[float, ...]] = []
+    reached = 0.0
+    for row in start:
+        reached += _add(front, places.get(trial_number(row)))
+    steps, volumes, spent = [0.0], [reached], 0.0
     for row in own:
         taken = number(row, "steps")
         spent += taken if isfinite(taken) else 0.0
-        point = points.get(trial_number(row))
-        if point is not None:
-            front = _kept([*front, point])
+        reached += _add(front, places.get(trial_number(row)))
         steps.append(spent)
-        volumes.append(volume(front))
+        volumes.append(reached)
     return Climb(name, tuple(range(len(own) + 1)), tuple(steps), tuple(volumes))
 
 
-def _kept(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The points that no other beats, larger being better in both."""
-    kept: list[tuple[float, float]] = []
-    for x, y in sorted(points, reverse=True):
-        if not kept or y > kept[-1][1]:
-            kept.append((x, y))
-    return kept
+def _add(front: list[tuple[float, ...]], point: tuple[float, ...] | None) -> float:
+    """The volume that a point adds to a front, which takes it in and drops what it beats."""
+    if point is None or any(_covers(other, point) for other in front):
+        return 0.0
+    more = gain(point, front)
+    front[:] = [other for other in front if not _covers(point, other)] + [point]
+    return more
+
+
+def _covers(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether one is at least as good in everything."""
+    return all(a >= b for a, b in zip(one, other, strict=True))
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from msdemucs.report.answers import INTERACTION, Answer, answers_of, effects_of, fidelity_of
 from msdemucs.report.figures.progress import paint_climbs, paint_fidelity, paint_rungs
+from msdemucs.report.figures.sizes import paint_sizes
 from msdemucs.report.figures.why import (
     paint_forest,
     paint_importances,
@@ -14,7 +15,8 @@ from msdemucs.report.figures.why import (
 from msdemucs.report.findings import main_cost
 from msdemucs.report.frames import quality_of, trade_of
 from msdemucs.report.parallel import parallel_of
-from msdemucs.report.progress import Climb, climbs_of, rung_fronts
+from msdemucs.report.progress import Climb, climbs_of, rung_fronts, volume_measures
+from msdemucs.report.published import published, sized_trials
 from msdemucs.report.sentences import say
 from msdemucs.report.views import FigureView
 from msdemucs.report.why import FEWEST_TRIALS, fields_by_importance, importances_of, marginal_of
@@ -27,9 +29,10 @@ MOST_MARGINALS = 6
 def progress_views(record: StudyRecord) -> list[FigureView]:
     """Hypervolume over trials and over steps, and the front at each rung."""
     trade = trade_of(record, main_cost(record))
-    climbs = climbs_of(record, trade) if trade.points else ()
+    climbs = climbs_of(record)
     views = []
-    pair = f"{trade.y.header} and {trade.x.header}"
+    names = [measure.header for measure in volume_measures(record)]
+    over = f"{', '.join(names[:-1])} and {names[-1]}"
     for key, by_steps, title in (
         ("trials", False, "Hypervolume by trial"),
         ("steps", True, "Hypervolume by training steps"),
@@ -38,7 +41,7 @@ def progress_views(record: StudyRecord) -> list[FigureView]:
             continue
         painted = paint_climbs(climbs, by_steps=by_steps, height=300).to_plotly_json()
         caption = (
-            f"Of {pair}, in the box from the best of all trials to a tenth beyond the worst; "
+            f"Of {over}, in the box from the best of all trials to a tenth beyond the worst; "
             "it begins with the baselines."
         )
         caption += "" if by_steps else compared(climbs)
@@ -108,7 +111,11 @@ def why_views(record: StudyRecord) -> list[FigureView]:
         left_out = parallel.n_left_out
         drawn = f"the best {len(parallel.lines)} of " if left_out else ""
         total = count(len(parallel.lines) + left_out, "trial")
-        caption = f"One line a trial, {drawn}{total}; coloured: the front of the study."
+        caption = (
+            f"One line a trial, {drawn}{total}; coloured: the front of the study. "
+            "Drag along an axis to keep what crosses it there, here, in the table and in the "
+            "other figures."
+        )
         painted = paint_parallel(parallel, height=360).to_plotly_json()
         views.append(
             FigureView("parallel", "Choices and what came of them", True, say(caption), 0, painted)
@@ -116,10 +123,26 @@ def why_views(record: StudyRecord) -> list[FigureView]:
     quality = quality_of(record)
     marginals = [marginal_of(record, field, quality) for field in fields]
     for marginal in [one for one in marginals if one is not None][:MOST_MARGINALS]:
-        painted = paint_marginal(marginal, height=280).to_plotly_json()
+        painted = paint_marginal(marginal).to_plotly_json()
         title = f"{quality.header} by {marginal.field}"
         views.append(FigureView(f"marginal-{marginal.field}", title, False, (), 0, painted))
     return views
+
+
+def size_view(record: StudyRecord) -> FigureView | None:
+    """The front and the baselines beside the systems of the published notes, by size alone."""
+    own = sized_trials(record, trade_of(record, main_cost(record)))
+    if not own:
+        return None
+    caption = (
+        "Filled: baselines and the front of this study; open: the systems of the published notes "
+        "at their own segments, with 4 sources. All are counted as the notes count, by thop, which "
+        "leaves attention's products out and takes transposed convolutions a stride too high. The "
+        "notes tell sizes and times, not SDR; they were trained by another recipe on other data, "
+        "and nothing here compares their quality with that of short runs."
+    )
+    painted = paint_sizes(own, published()).to_plotly_json()
+    return FigureView("sizes", "Sizes beside published systems", True, say(caption), 0, painted)
 
 
 def why_note(record: StudyRecord) -> str:

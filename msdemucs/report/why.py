@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 FEWEST_TRIALS = 10
 """Sampled trials below which importances are noise."""
 
+MOST_VALUES = 8
+"""Distinct numbers of one choice that have a place each; of more, numbers lie on a scale."""
+
 QUANTILE = 0.25
 """What PED-ANOVA calls good: the best quarter. Its own default of a tenth needs more trials."""
 
@@ -49,6 +52,7 @@ class Marginal:
         places: for each trial, which of the values it has.
         numbers: for each trial, the number.
         trials: the trials.
+        is_scale: the values are too many numbers for a place each.
     """
 
     field: str
@@ -57,6 +61,7 @@ class Marginal:
     places: tuple[int, ...]
     numbers: tuple[float, ...]
     trials: tuple[int, ...]
+    is_scale: bool = False
 
     def of(self, place: int) -> list[float]:
         """The numbers of the trials with one value."""
@@ -168,4 +173,6 @@ def marginal_of(record: StudyRecord, field: str, measure: Measure) -> Marginal |
         return None
     ranks = {text: rank for rank, text in enumerate(values)}
     places = tuple(ranks[text] for text in texts)
-    return Marginal(field, measure, values, places, tuple(numbers), tuple(map(number_of, rows)))
+    is_scale = is_numeric and len(values) > MOST_VALUES
+    trials = tuple(map(number_of, rows))
+    return Marginal(field, measure, values, places, tuple(numbers), trials, is_scale)

@@ -349,6 +349,44 @@ def test_searches_and_ablations_draw_everything(
     assert width <= 1280
 
 
+def test_a_range_on_an_axis_keeps_its_trials_everywhere(browser: Browser, tmp_path: Path) -> None:
+    made = make_search(24)
+    opened = Opened(browser, write_report(made, tmp_path / "r.html"))
+    page = opened.page
+    page.locator("#figure-parallel").scroll_into_view_if_needed()
+    at = page.evaluate(
+        """() => { const p = document.querySelector("[data-figure=parallel]");
+             const { xaxis, yaxis, meta } = p._fullLayout; const r = p.getBoundingClientRect();
+             const index = meta.axes.findIndex((axis) => axis.name === "channels.start");
+             const x = r.x + xaxis._offset + xaxis.d2p(index);
+             const y = (v) => r.y + yaxis._offset + yaxis.d2p(v);
+             return [x, y(0.8), y(1.05)]; }"""
+    )
+    x, low, high = at
+    page.mouse.move(x - 8, low)
+    page.mouse.down()
+    page.mouse.move(x + 8, (low + high) / 2)
+    page.mouse.move(x + 14, high)
+    page.mouse.up()
+    expect(page.locator("#active-filters")).to_contain_text("channels.start: 12")
+    widest = [trial for trial in range(24) if trial % 3 == 2]
+    assert sorted(shown(opened)) == widest
+    kept = page.evaluate(
+        """() => document.querySelector("[data-figure=front-macs_per_second]").data
+             .filter(t => ["front", "tied", "dominated"].includes(t.meta.role))
+             .flatMap(t => t.selectedpoints.map(i => t.customdata[i])).sort((a, b) => a - b)"""
+    )
+    assert kept == widest
+    lines = page.evaluate(
+        """() => document.querySelector("[data-figure=parallel]").data
+             .filter(t => t.meta.role === "lines").flatMap(t => t.customdata)"""
+    )
+    assert set(lines) == set(widest)
+    page.locator("#active-filters button").click()
+    assert len(shown(opened)) == 24
+    assert opened.complaints == []
+
+
 @pytest.mark.parametrize("n", [1, 4])
 def test_any_number_of_objectives_makes_a_page(browser: Browser, tmp_path: Path, n: int) -> None:
     names = ["usdr_db", "macs_per_second", "parameters", "latency_ms_p50"][:n]
@@ -383,6 +421,10 @@ def test_five_thousand_trials_fit_and_are_found(browser: Browser, tmp_path: Path
     opened = Opened(browser, path)
     assert opened.complaints == []
     assert len(shown(opened)) == 100
+    assert opened.page.locator("#sources tbody tr").count() == 100
+    assert opened.page.locator("*").count() < 30_000  # what is not looked at is not there
+    opened.page.locator("#sources-more").click()
+    assert opened.page.locator("#sources tbody tr").count() == 1100
     opened.page.locator("#find").fill("trial 4321")
     assert shown(opened) == [4321]
     opened.page.evaluate("location.hash = '#trial-17'")

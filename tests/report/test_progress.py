@@ -1,38 +1,23 @@
 """How a search went: hypervolume by trial and step, fronts at the rungs."""
 
+from dataclasses import replace
+
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from msdemucs.report.frames import trade_of
+from msdemucs.report.hypervolume import volume
 from msdemucs.report.measures import measure_of
-from msdemucs.report.progress import box_of, climbs_of, rung_fronts, volume
+from msdemucs.report.progress import climbs_of, places_of, rung_fronts, side_of
 from msdemucs.report.views_why import progress_views
-from msdemucs.study.records import StudyRecord
+from msdemucs.study.records import Direction, StudyRecord
 from tests.report.conftest import amend, make_record, make_search
 
 MACS = measure_of("macs_per_second")
-SHARES = st.floats(0, 1, allow_nan=False)
-
-
-def test_areas_by_hand() -> None:
-    assert volume([]) == 0
-    assert volume([(0.5, 0.4)]) == pytest.approx(0.2)
-    # 1.0 × 0.2, then 0.5 wide and 0.6 higher; the third is dominated
-    assert volume([(1.0, 0.2), (0.5, 0.8), (0.4, 0.7)]) == pytest.approx(0.2 + 0.5 * 0.6)
-
-
-@given(st.lists(st.tuples(SHARES, SHARES), max_size=12), st.tuples(SHARES, SHARES))
-def test_a_volume_grows_with_points_and_ignores_their_order(
-    points: list[tuple[float, float]], new: tuple[float, float]
-) -> None:
-    assert volume([*points, new]) >= volume(points) - 1e-12
-    assert volume(points[::-1]) == pytest.approx(volume(points))
 
 
 def test_arms_climb_apart_and_end_at_the_front(record: StudyRecord) -> None:
     search = make_search(24)
-    climbs = {climb.name: climb for climb in climbs_of(search, trade_of(search, MACS))}
+    climbs = {climb.name: climb for climb in climbs_of(search)}
     assert set(climbs) == {"search", "random control"}
     searched, control = climbs["search"], climbs["random control"]
     assert (searched.trials[-1], control.trials[-1]) == (18, 6)
@@ -44,7 +29,7 @@ def test_arms_climb_apart_and_end_at_the_front(record: StudyRecord) -> None:
 
 
 def test_baselines_are_known_from_the_start(record: StudyRecord) -> None:
-    (climb,) = climbs_of(record, trade_of(record, MACS))
+    (climb,) = climbs_of(record)
     # trials 3, 4, 5 complete, 6 failed, 7 refused
     assert climb.trials == (0, 1, 2, 3, 4, 5)
     assert climb.volumes[0] > 0
@@ -53,7 +38,7 @@ def test_baselines_are_known_from_the_start(record: StudyRecord) -> None:
 
 def test_steps_of_trials_without_a_result_are_spent_too(record: StudyRecord) -> None:
     stopped = amend(amend(record, 6, steps=12.0), 3, steps=30.0)
-    (climb,) = climbs_of(stopped, trade_of(stopped, MACS))
+    (climb,) = climbs_of(stopped)
     assert climb.steps == (0.0, 30.0, 30.0, 30.0, 42.0, 42.0)
 
 
@@ -77,9 +62,36 @@ def test_views_compare_the_arms_after_as_many_trials(record: StudyRecord) -> Non
 
 
 def test_the_dearest_and_best_trial_counts_for_something(record: StudyRecord) -> None:
-    trade = trade_of(record, MACS)
-    box = box_of(trade)
-    assert box.place(0.88e9, 2.31) == (1.0, 1.0)  # the cheapest cost with the best score
-    cheap, good = box.place(5.2e9, 0.71)  # the worst of both
-    assert cheap == pytest.approx(0.1 / 1.1)
-    assert good == pytest.approx(0.1 / 1.1)
+    costs, qualities = [0.88e9, 5.2e9], [0.71, 2.31]
+    cost = side_of(costs, MACS)
+    quality = side_of(qualities, measure_of("usdr_db"))
+    assert (cost.is_log, quality.is_log) == (True, False)
+    assert (cost.place(0.88e9), quality.place(2.31)) == (1.0, 1.0)
+    assert cost.place(5.2e9) == pytest.approx(0.1 / 1.1)
+    assert quality.place(0.71) == pytest.approx(0.1 / 1.1)
+
+
+def test_a_climb_is_over_all_objectives() -> None:
+    directions: dict[str, Direction] = {
+        "usdr_db": "maximize",
+        "macs_per_second": "minimize",
+        "parameters": "minimize",
+        "latency_ms_p50": "minimize",
+    }
+    search = replace(make_search(24), directions=directions)
+    climbs = climbs_of(search)
+    places = places_of(search)
+    kinds = dict(zip(search.trials["trial"], search.trials["is_control"], strict=True))
+    assert {len(place) for place in places.values()} == {4}
+    for climb, is_control in zip(climbs, (False, True), strict=True):
+        own = [place for trial, place in places.items() if kinds[trial] is is_control]
+        assert climb.volumes[-1] == pytest.approx(volume(own))
+    views = {view.key: view for view in progress_views(search)}
+    told = views["climb-trials"].caption[0].text
+    assert "Of uSDR, MACs/s, Parameters and Latency p50, in the box" in told
+
+
+def test_with_one_objective_a_climb_is_over_quality_and_the_main_cost() -> None:
+    single = replace(make_search(24), directions={"usdr_db": "maximize"})
+    assert {len(place) for place in places_of(single).values()} == {2}
+    assert climbs_of(single)[0].volumes[-1] > 0

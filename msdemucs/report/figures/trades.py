@@ -33,7 +33,8 @@ FLOOR_REACH = 1.5
 FLOOR_NOTE = "mixture as estimate"
 
 MOST_BARS = 300
-"""Points that show their interval, at most; above that only named ones do."""
+"""Points of one role that show their interval, at most; above that only named ones do, and the
+others are drawn alike and small."""
 
 MOST_NAMES = 12
 """Sampled trials of a front are named beside their points up to this many."""
@@ -81,6 +82,9 @@ def paint_trade(
         figure.add_trace(front_line(trade, trade.front))
     for role in ("dominated", "tied", "front"):
         points = [point for point in trade.points if role_of(point) == role]
+        if len(points) > MOST_BARS:
+            figure.add_trace(crowd_trace([p for p in points if p.trial not in names], role))
+            points = [point for point in points if point.trial in names]
         if points or role != "tied":
             figure.add_trace(points_trace(points, role, names, position))
     figure.add_trace(selection_trace("markers"))
@@ -102,8 +106,7 @@ def points_trace(
     points: Sequence[Point], role: str, names: frozenset[int], position: Mapping[int, str]
 ) -> go.Scatter:
     """The points of one role, with the names and the intervals that there is room for."""
-    shown = [p.half_width if p.trial in names or len(points) <= MOST_BARS else 0 for p in points]
-    bars = [width if width == width else 0 for width in shown]
+    bars = [p.half_width if p.half_width == p.half_width else 0 for p in points]
     return go.Scatter(
         x=[point.x for point in points],
         y=[point.y for point in points],
@@ -114,6 +117,26 @@ def points_trace(
         textfont={"color": INK if role == "front" else MUTED, "size": 12},
         marker=marker_style(points, role),
         error_y={"array": bars, "color": MUTED, "thickness": 1, "width": 0, "visible": any(bars)},
+        hoverinfo="text",
+        cliponaxis=False,
+        meta={"role": role},
+    )
+
+
+def crowd_trace(points: Sequence[Point], role: str) -> go.Scatter:
+    """Very many points: alike, without names and intervals, so that they are quickly drawn."""
+    return go.Scatter(
+        x=[point.x for point in points],
+        y=[point.y for point in points],
+        customdata=[point.trial for point in points],
+        mode="markers",
+        marker={
+            "symbol": "circle",
+            "size": 5,
+            "color": marker_colour(role),
+            "line": {"color": line_colour(role), "width": 1.5},
+            "opacity": 1,
+        },
         hoverinfo="text",
         cliponaxis=False,
         meta={"role": role},
@@ -228,14 +251,23 @@ def front_line(
 
 def marker_style(points: Sequence[Point], role: str) -> dict[str, object]:
     """Filled on the front, open elsewhere; diamonds are baselines, circles sampled trials."""
-    is_crowded = len(points) > MOST_BARS
     return {
         "symbol": ["diamond" if point.is_baseline else "circle" for point in points],
-        "size": [11 if point.is_baseline else 5 if is_crowded else 9 for point in points],
-        "color": ACCENT if role == "front" else PAPER,
-        "line": {"color": MUTED if role == "dominated" else ACCENT, "width": 1.5},
+        "size": [11 if point.is_baseline else 9 for point in points],
+        "color": marker_colour(role),
+        "line": {"color": line_colour(role), "width": 1.5},
         "opacity": 1,
     }
+
+
+def marker_colour(role: str) -> str:
+    """Of a marker's inside."""
+    return ACCENT if role == "front" else PAPER
+
+
+def line_colour(role: str) -> str:
+    """Of a marker's edge."""
+    return MUTED if role == "dominated" else ACCENT
 
 
 def add_floor(figure: go.Figure, floor: float, y: Axis, text: str) -> None:

@@ -1,6 +1,7 @@
 """Why: importances, marginals, parallel coordinates, forest plots, interactions."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from html import escape
 from math import isfinite
 from statistics import fmean
@@ -14,6 +15,7 @@ from msdemucs.report.figures.style import (
     MUTED,
     PAPER,
     RULE,
+    Axis,
     add_axis_name,
     axis_over,
     axis_style,
@@ -29,6 +31,10 @@ ROW_PX = 26
 LETTER_PX = 6.6
 MOST_LABEL = 30
 """Letters of a label before a plot; longer ones end in "…", and are whole above their point."""
+
+MARGINAL_PX = 280
+MOST_LETTERS_LEVEL = 40
+"""Letters of all values' names that fit side by side below a figure of half the page's width."""
 
 SPREAD = 0.22
 """How far points of one value are moved apart, as a share of the distance between values."""
@@ -101,34 +107,92 @@ def paint_importances(found: Sequence[Importance]) -> go.Figure:
     return figure
 
 
-def paint_marginal(marginal: Marginal, *, height: int) -> go.Figure:
-    """Every trial as a point over its value of a choice, and each value's mean as a bar."""
-    figure = go.Figure(layout=base_layout(height))
-    y = axis_over(marginal.numbers, may_be_log=True, margin=0.1)
+def paint_marginal(marginal: Marginal) -> go.Figure:
+    """Every trial as a point over its value of a choice, and each value's mean as a bar.
+
+    Long names of values stand at the left, each with a row of its own; of many numbers there are
+    no means, and the axis is a scale.
+    """
+    is_quality = marginal.measure.unit == "dB"
+    of_number = axis_over(marginal.numbers, may_be_log=not is_quality, margin=0.1)
+    scale = ", log scale" if of_number.is_log else ""
+    label = escape(marginal.measure.label) + scale
+    if marginal.is_scale:
+        return _paint_scale(marginal, of_number, label)
+    labels = [shortened(value) for value in marginal.values]
+    is_long = sum(map(len, labels)) > MOST_LETTERS_LEVEL
+    figure = go.Figure(
+        layout=base_layout(round(92 + 1.4 * ROW_PX * len(labels)) if is_long else MARGINAL_PX)
+    )
+    _add_means(figure, marginal, is_long=is_long)
+    seen: dict[int, int] = {}
+    spots = []
+    for place in marginal.places:
+        rank = seen[place] = seen.get(place, -1) + 1
+        spots.append(place + SPREAD * (((rank * 7) % 11) / 5 - 1))
+    numbers = list(marginal.numbers)
+    _add_marginal_points(figure, marginal, *((numbers, spots) if is_long else (spots, numbers)))
+    if is_long:
+        names = list(marginal.values)
+        figure.update_yaxes(**row_axis(names))
+        figure.update_xaxes(**axis_style(of_number), title={"text": label})
+        figure.update_layout(margin={"l": label_room(names), "t": 14})
+    else:
+        figure.update_xaxes(
+            **grid_style(),
+            tickvals=list(range(len(labels))),
+            ticktext=labels,
+            range=[-0.6, len(labels) - 0.4],
+            showgrid=False,
+        )
+        figure.update_yaxes(**axis_style(of_number))
+        add_axis_name(figure, label)
+    return figure
+
+
+def _paint_scale(marginal: Marginal, y: Axis, label: str) -> go.Figure:
+    """A choice of many numbers: each trial over its own."""
+    figure = go.Figure(layout=base_layout(MARGINAL_PX))
+    values = [float(marginal.values[place]) for place in marginal.places]
+    x = axis_over(values, may_be_log=True, margin=0.06)
+    _add_marginal_points(figure, marginal, values, list(marginal.numbers))
+    scale = ", log scale" if x.is_log else ""
+    style = axis_style(x)
+    if x.is_log and x.high < 1:
+        style["tickformat"] = "~g"
+    figure.update_xaxes(**style, title={"text": escape(marginal.field) + scale})
+    figure.update_yaxes(**axis_style(y))
+    add_axis_name(figure, label)
+    return figure
+
+
+def _add_means(figure: go.Figure, marginal: Marginal, *, is_long: bool) -> None:
+    """A bar at the mean of each value."""
     means = [fmean(marginal.of(place)) for place in range(len(marginal.values))]
+    along = [
+        place + side * 0.3 if side else None for place in range(len(means)) for side in (-1, 1, 0)
+    ]
+    at = [mean if side else None for mean in means for side in (-1, 1, 0)]
     figure.add_trace(
         go.Scatter(
-            x=[
-                place + side * 0.3 if side else None
-                for place in range(len(means))
-                for side in (-1, 1, 0)
-            ],
-            y=[mean if side else None for mean in means for side in (-1, 1, 0)],
+            x=at if is_long else along,
+            y=along if is_long else at,
             mode="lines",
             line={"color": ACCENT, "width": 2.5},
             hoverinfo="skip",
             meta={"role": "means"},
         )
     )
-    seen: dict[int, int] = {}
-    xs = []
-    for place in marginal.places:
-        rank = seen[place] = seen.get(place, -1) + 1
-        xs.append(place + SPREAD * (((rank * 7) % 11) / 5 - 1))
+
+
+def _add_marginal_points(
+    figure: go.Figure, marginal: Marginal, x: Sequence[float], y: Sequence[float]
+) -> None:
+    """A point a trial, and the place of the selected one."""
     figure.add_trace(
         go.Scatter(
-            x=xs,
-            y=list(marginal.numbers),
+            x=list(x),
+            y=list(y),
             customdata=list(marginal.trials),
             mode="markers",
             marker={"size": 7, "color": PAPER, "line": {"color": MUTED, "width": 1.2}},
@@ -137,24 +201,28 @@ def paint_marginal(marginal: Marginal, *, height: int) -> go.Figure:
         )
     )
     figure.add_trace(selection_trace("markers"))
-    labels = [shortened(value) for value in marginal.values]
-    figure.update_xaxes(
-        **grid_style(),
-        tickvals=list(range(len(labels))),
-        ticktext=labels,
-        range=[-0.6, len(labels) - 0.4],
-        showgrid=False,
-        tickangle=0 if sum(map(len, labels)) < 44 else 20,
-    )
-    figure.update_yaxes(**axis_style(y))
-    add_axis_name(figure, escape(marginal.measure.label))
-    return figure
 
 
 def paint_parallel(parallel: Parallel, *, height: int) -> go.Figure:
-    """One line a trial over upright axes; those on the front are coloured."""
+    """One line a trial over upright axes; those on the front are coloured.
+
+    The page's script reads what the axes stand for from the layout, moves the lines that a reader's
+    filters drop to the first trace, and draws a reader's ranges on the axes.
+    """
     figure = go.Figure(layout=base_layout(height))
     n = len(parallel.axes)
+    figure.update_layout(meta={"axes": [asdict(axis) for axis in parallel.axes]})
+    figure.add_trace(
+        go.Scatter(
+            x=[],
+            y=[],
+            mode="lines",
+            line={"color": MUTED, "width": 1},
+            opacity=0.07,
+            hoverinfo="skip",
+            meta={"role": "dropped-lines"},
+        )
+    )
     for is_front in (False, True):
         lines = [line for line in parallel.lines if line.is_front == is_front]
         xs: list[float | None] = []

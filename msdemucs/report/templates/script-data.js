@@ -10,6 +10,7 @@ const rowOf = new Map(table.rows.map((row) => [row[0], row]));
 const state = {
   selected: null,
   brush: null, // trials inside a box drawn in a figure
+  axes: new Map(), // index of a parallel axis -> [low, high] of the places kept on it
   phrase: "",
   states: new Set(table.rows.map((row) => row[1])),
   ranges: new Map(), // column -> [low, high]

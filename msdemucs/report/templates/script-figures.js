@@ -97,7 +97,7 @@ function palette(values, texts, style, muted, isOrdered) {
 function dress(traces, colours, kept, style) {
   const ink = style.getPropertyValue("--ink").trim();
   for (const trace of traces) {
-    if (!trace.customdata || trace.meta.role === "curve") continue;
+    if (!trace.customdata || trace.meta.role === "curve" || trace.meta.role === "lines") continue;
     if (trace.hoverinfo === "text") trace.hovertext = trace.customdata.map(hoverOf);
     if (kept) {
       trace.selectedpoints = trace.customdata.flatMap((trial, index) => (kept.has(trial) ? [index] : []));
@@ -126,15 +126,16 @@ function dress(traces, colours, kept, style) {
 
 function drawOne(plot, colours, kept, style) {
   const { data: traces, layout } = resolve(figures[plot.dataset.figure], style);
-  const canBrush = traces.some((trace) => POINTS.includes(trace.meta.role));
+  const canBrush = traces.some((trace) => POINTS.includes(trace.meta.role) || trace.meta.role === "lines");
   layout.dragmode = isTouch ? false : canBrush ? "select" : "zoom";
   dress(traces, colours, kept, style);
+  if (plot.dataset.figure === "parallel") dressAxes(traces, layout, kept, style);
   const isNew = !drawn.has(plot);
   drawn.add(plot);
   return Plotly.react(plot, traces, layout, {
     responsive: true,
     displaylogo: false,
-    modeBarButtons: [canBrush && !isTouch ? ["select2d", "lasso2d", "zoom2d"] : [], ["toImage", "resetScale2d"]].filter((group) => group.length),
+    modeBarButtons: [canBrush && !isTouch ? (plot.dataset.figure === "parallel" ? ["select2d", "zoom2d"] : ["select2d", "lasso2d", "zoom2d"]) : [], ["toImage", "resetScale2d"]].filter((group) => group.length),
     toImageButtonOptions: { format: "svg", filename: plot.dataset.figure },
   }).then(() => { if (isNew) listen(plot, canBrush); });
 }
@@ -147,6 +148,11 @@ function listen(plot, canBrush) {
   if (!canBrush) return;
   plot.on("plotly_selected", (event) => {
     if (!event || !event.range && !event.lassoPoints) return;
+    if (plot.dataset.figure === "parallel") {
+      brushAxes(event);
+      Plotly.relayout(plot, { selections: [] });
+      return update();
+    }
     const trials = event.points.map((point) => point.customdata).filter((trial) => typeof trial === "number");
     // The page shows what is kept; plotly's own box would stay behind in one figure alone.
     state.brush = trials.length ? new Set(trials) : null;

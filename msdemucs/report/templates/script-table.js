@@ -1,12 +1,13 @@
 const FIRST_ROWS = 100;
 const sorts = {};
-let shownRows = FIRST_ROWS;
+const shownRows = { trials: FIRST_ROWS, sources: FIRST_ROWS }; // very long tables are drawn in parts
 
-const isFiltered = () => state.brush !== null || state.phrase !== "" || state.ranges.size > 0
+const isFiltered = () => state.brush !== null || state.axes.size > 0 || state.phrase !== "" || state.ranges.size > 0
   || table.rows.some((row) => !state.states.has(row[1]));
 
 function passes(row) {
   if (state.brush && !state.brush.has(row[0])) return false;
+  if (state.axes.size && !passesAxes(row[0])) return false;
   if (!state.states.has(row[1])) return false;
   for (const [column, [low, high]] of state.ranges) {
     const value = valueOf(table.columns, row, column);
@@ -52,7 +53,8 @@ function line(key, columns, row) {
   columns.forEach((column, index) => {
     if (column.hidden) return;
     if (column.kind !== "name") {
-      made.append(element("td", { class: column.kind }, texts[index]));
+      const content = column.kind === "text" ? element("div", { class: "clamped" }, texts[index]) : texts[index];
+      made.append(element("td", { class: column.kind }, content));
       return;
     }
     const link = element("a", { href: `#trial-${trial}`, "data-trial": trial }, texts[index]);
@@ -69,7 +71,7 @@ function fillTable(key) {
   const { columns, rows } = data.tables[key];
   const isMain = key === "trials";
   const wanted = isMain ? filtered() : rows;
-  const limit = isMain ? shownRows : rows.length;
+  const limit = shownRows[key];
   const inOrder = sorted(key, wanted);
   for (const header of holder.tHead.rows[0].cells) {
     const index = Number(header.dataset.column);
@@ -79,12 +81,18 @@ function fillTable(key) {
     else header.removeAttribute("aria-sort");
   }
   holder.tBodies[0].replaceChildren(...inOrder.slice(0, limit).map((row) => line(key, columns, row)));
-  if (!isMain) return;
   const counted = wanted.length === rows.length ? `${rows.length} trials` : `${wanted.length} of ${rows.length} trials`;
-  byId("trials-count").textContent = wanted.length > limit ? `${counted}; the first ${limit} are shown` : counted;
-  const more = byId("more");
+  byId(`${key}-count`).textContent = wanted.length > limit ? `${counted}; the first ${limit} are shown` : isMain ? counted : "";
+  const more = byId(`${key}-more`);
   more.hidden = wanted.length <= limit;
   more.textContent = `Show ${Math.min(wanted.length - limit, 10 * FIRST_ROWS)} more`;
+}
+
+function offerMore() {
+  for (const key of Object.keys(shownRows)) {
+    const more = byId(`${key}-more`);
+    if (more) more.addEventListener("click", () => { shownRows[key] += 10 * FIRST_ROWS; fillTable(key); });
+  }
 }
 
 function sort(button) {
@@ -99,7 +107,7 @@ function sort(button) {
 
 // Everything that depends on which trials are kept.
 function update() {
-  shownRows = FIRST_ROWS;
+  shownRows.trials = FIRST_ROWS;
   fillTable("trials");
   showFilters();
   redraw();
@@ -114,6 +122,9 @@ function chip(text, undo) {
 function showFilters() {
   const chips = [];
   if (state.brush) chips.push(chip(`${state.brush.size} chosen in a figure`, () => { state.brush = null; }));
+  for (const [index, [low, high]] of state.axes) {
+    chips.push(chip(axisText(index, low, high), () => { state.axes.delete(index); }));
+  }
   for (const [column, [low, high]] of state.ranges) {
     const { header, unit } = table.columns[column];
     const ends = [low > -Infinity ? `from ${format(low, unit)}` : "", high < Infinity ? `to ${format(high, unit)}` : ""];
@@ -178,7 +189,6 @@ function offerFilters() {
   });
   byId("range-column").addEventListener("change", showRange);
   for (const id of ["range-low", "range-high"]) byId(id).addEventListener("change", readRange);
-  byId("more").addEventListener("click", () => { shownRows += 10 * FIRST_ROWS; fillTable("trials"); });
   byId("csv").addEventListener("click", downloadCsv);
   showRange();
 }

@@ -21,12 +21,13 @@ function select(trial) {
 function showRow(trial) {
   if (byId(`row-${trial}`)) return;
   if (!passes(rowOf.get(trial))) clearFilters();
-  shownRows = Math.max(shownRows, sorted("trials", filtered()).findIndex((row) => row[0] === trial) + 1);
+  shownRows.trials = Math.max(shownRows.trials, sorted("trials", filtered()).findIndex((row) => row[0] === trial) + 1);
   fillTable("trials");
 }
 
 function clearFilters() {
   state.brush = null;
+  state.axes.clear();
   state.phrase = "";
   byId("find").value = "";
   state.ranges.clear();
@@ -81,6 +82,7 @@ addEventListener("afterprint", () => { delete root.dataset.scheme; draw(); });
 
 offerColours();
 offerFilters();
+offerMore();
 offerBudgets();
 fillTable("trials");
 fillTable("sources");

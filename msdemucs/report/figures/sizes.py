@@ -1,0 +1,119 @@
+"""Sizes of a study's best beside those of published systems: a row a system, a panel a number."""
+
+from collections.abc import Callable, Sequence
+from html import escape
+
+import plotly.graph_objects as go
+
+from msdemucs.report.figures.style import (
+    ACCENT,
+    INK,
+    MUTED,
+    PAPER,
+    Axis,
+    axis_over,
+    axis_style,
+    base_layout,
+)
+from msdemucs.report.figures.why import ROW_PX, label_room, row_axis
+from msdemucs.report.measures import FORMATS, typeset
+from msdemucs.report.published import Sized
+
+GAP = 0.05
+"""Between the panels, as a share of the width."""
+
+PANELS: tuple[tuple[str, str, Callable[[Sized], float]], ...] = (
+    ("MACs per second of audio", "MAC/s", lambda one: one.macs_per_second),
+    ("Parameters", "count", lambda one: one.parameters),
+)
+
+
+def paint_sizes(own: Sequence[Sized], others: Sequence[Sized]) -> go.Figure:
+    """A study's trials as filled points above published systems as open ones.
+
+    Args:
+        own: at least one.
+        others: published ones.
+    """
+    rows = [*own, *others]
+    names = [one.name for one in rows]
+    figure = go.Figure(layout=base_layout(92 + ROW_PX * len(rows)))
+    figure.update_yaxes(**row_axis(names), domain=[0, 1])
+    for index, (title, unit, size) in enumerate(PANELS):
+        axis = "" if index == 0 else str(index + 1)
+        x = axis_over([size(one) for one in rows], may_be_log=True, margin=0.12)
+        left = index * (1 + GAP) / len(PANELS)
+        domain = [left, left + (1 - GAP) / len(PANELS)]
+        figure.update_layout({f"xaxis{axis}": _style(x) | {"domain": domain, "anchor": "y"}})
+        for start, systems in ((0, own), (len(own), others)):
+            figure.add_trace(_trace(systems, start, size, f"x{axis}", unit))
+        figure.add_annotation(
+            text=title + (", log scale" if x.is_log else ""),
+            xref="paper",
+            yref="paper",
+            x=domain[0],
+            y=1,
+            xanchor="left",
+            yanchor="bottom",
+            yshift=6,
+            showarrow=False,
+            font={"size": 12, "color": INK},
+        )
+    figure.add_shape(
+        type="line",
+        xref="paper",
+        x0=0,
+        x1=1,
+        y0=len(own) - 0.5,
+        y1=len(own) - 0.5,
+        line={"color": MUTED, "width": 1, "dash": "dot"},
+    )
+    for text, y, anchor in (
+        ("this study", len(own) - 0.5, "bottom"),
+        ("published", len(own) - 0.5, "top"),
+    ):
+        figure.add_annotation(
+            text=text,
+            xref="paper",
+            x=1,
+            xanchor="right",
+            y=y,
+            yanchor=anchor,
+            showarrow=False,
+            font={"size": 11, "color": MUTED},
+        )
+    figure.update_layout(margin={"l": label_room(names), "t": 36, "b": 40})
+    return figure
+
+
+def _style(x: Axis) -> dict[str, object]:
+    """An axis with a tick a power of ten: panels are narrow on a phone."""
+    return axis_style(x) | ({"dtick": 1} if x.high / x.low > 10 else {})
+
+
+def _trace(
+    systems: Sequence[Sized], start: int, size: Callable[[Sized], float], axis: str, unit: str
+) -> go.Scatter:
+    is_own = any(one.trial is not None for one in systems)
+    texts = [
+        f"<b>{escape(one.name, quote=False)}</b><br>{typeset(FORMATS[unit](size(one)))}"
+        + (f"<br>{escape(one.note, quote=False)}" if one.note else "")
+        for one in systems
+    ]
+    return go.Scatter(
+        x=[size(one) for one in systems],
+        y=[start + index for index in range(len(systems))],
+        xaxis=axis,
+        customdata=[one.trial for one in systems] if is_own else None,
+        mode="markers",
+        marker={
+            "size": 10,
+            "symbol": "circle" if is_own else "diamond",
+            "color": ACCENT if is_own else PAPER,
+            "line": {"color": ACCENT if is_own else MUTED, "width": 1.5},
+        },
+        text=texts,
+        hovertemplate="%{text}<extra></extra>",
+        cliponaxis=False,
+        meta={"role": "own" if is_own else "published"},
+    )
