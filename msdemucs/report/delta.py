@@ -7,7 +7,11 @@ from typing import cast
 import yaml
 
 from msdemucs.errors import MsdemucsError
-from msdemucs.spec import dump_spec, load_spec, parse_spec, spec_hash, zoo_names
+from msdemucs.spec import Spec, dump_spec, load_spec, parse_spec, spec_hash, zoo_names
+from msdemucs.spec.load import read_document
+from msdemucs.spec.merge import merge
+from msdemucs.spec.source import Node, nodes_of
+from msdemucs.spec.validate import validate
 
 Plain = Mapping[str, object]
 
@@ -38,8 +42,9 @@ def _brief(short: Plain) -> Plain:
     """The delta with attention blocks reduced to what is not their kind's default."""
     if "attention" not in short:
         return short
+    changes = nodes_of({k: v for k, v in short.items() if k != "extends"}, "delta")
     try:
-        blocks = parse_spec(short).attention
+        blocks = validate(merge(_document(str(short["extends"])), changes), Spec).attention
     except MsdemucsError:
         return short
     named = [
@@ -55,13 +60,21 @@ def _zoo() -> frozenset[str]:
 
 
 @lru_cache(maxsize=32)
+def _document(base: str) -> Node:
+    return read_document(base)
+
+
+@lru_cache(maxsize=32)
 def _dumped(base: str) -> Plain:
     return dump_spec(load_spec(base))
 
 
 def _is_equal(short: Plain, whole: Plain) -> bool:
+    """Whether a delta is the whole; a zoo file is read once, and laid below as a loader lays it."""
+    changes = nodes_of({key: value for key, value in short.items() if key != "extends"}, "delta")
     try:
-        return spec_hash(parse_spec(short)) == spec_hash(parse_spec(whole))
+        spec = validate(merge(_document(str(short["extends"])), changes), Spec)
+        return spec_hash(spec) == spec_hash(parse_spec(whole))
     except MsdemucsError:
         return False
 

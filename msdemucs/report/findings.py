@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from msdemucs.report.answers import answers_of
+from msdemucs.report.answers import INTERACTION, answers_of
 from msdemucs.report.asked import objectives_text
 from msdemucs.report.evidence import (
     describe_compared,
@@ -98,8 +98,16 @@ def describe_question(record: StudyRecord) -> Sentence:
 def describe_answers(record: StudyRecord) -> tuple[Sentence, ...]:
     """The largest effects of an ablation, those that may be claimed first."""
     known = [answer for answer in answers_of(record) if answer.verdict != "incomplete"]
-    known.sort(key=lambda answer: not answer.is_told)
-    return tuple(say(answer.sentence) for answer in known[:MOST_ANSWERS])
+    known.sort(key=lambda answer: (not answer.is_told, answer.kind == INTERACTION))
+    said = tuple(say(answer.sentence) for answer in known[:MOST_ANSWERS])
+    if not known or known[0].is_told:
+        return said
+    seeds, tracks = (min(getattr(a, name) for a in known) for name in ("n_seeds", "n_tracks"))
+    head = (
+        f"None of {count(len(known), 'effect')} may be claimed, "
+        f"with {count(seeds, 'seed')} and {count(tracks, 'test track')}."
+    )
+    return (say(head), *said)
 
 
 def describe_best(record: StudyRecord, trade: Trade) -> tuple[Sentence, ...]:

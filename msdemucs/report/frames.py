@@ -282,10 +282,17 @@ def count_states(record: StudyRecord) -> tuple[StateCount, ...]:
     counts = []
     for state in STATES:
         rows = [row for row in rows_of(record) if row["state"] == state]
-        reasons = Counter(str(row["failure"]) for row in rows if isinstance(row["failure"], str))
+        reasons = Counter(_reason(row) for row in rows if isinstance(row["failure"], str))
         if rows:
             counts.append(StateCount(state, len(rows), tuple(reasons.most_common())))
     return tuple(counts)
+
+
+def _reason(row: Row) -> str:
+    """Why a trial did not complete; where stopped ones stood at a rung is told in their rows."""
+    step = number(row, "stopped_at")
+    is_stopped = row["state"] == "stopped" and isfinite(step)
+    return f"behind at step {step:.0f}" if is_stopped else str(row["failure"])
 
 
 def source_means(record: StudyRecord) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """What each number of a report is called, its unit, what is better, and by which convention."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -33,7 +34,12 @@ class Measure:
         """The value with its unit, or a dash for one that was not measured."""
         if value != value:
             return MISSING
-        return typeset(FORMATS[self.unit](value))
+        return typeset(unsigned_zero(FORMATS[self.unit](value)))
+
+
+def unsigned_zero(number: str) -> str:
+    """A formatted number, without a minus where it is but zeros: "-0.00 dB" → "0.00 dB"."""
+    return number[1:] if re.match(r"-[0.]+(?![0-9.])", number) else number
 
 
 def typeset(number: str) -> str:
@@ -172,5 +178,5 @@ def percent(ratio: float) -> str:
 
 
 def signed_percent(ratio: float) -> str:
-    """A change with its sign and one decimal: -0.118 → "−11.8 %"."""
-    return typeset(f"{100 * ratio:+.1f} %")
+    """A change with its sign and one decimal: -0.118 → "−11.8 %", and nothing is "+0.0 %"."""
+    return typeset(f"{100 * ratio:+.1f} %".replace("-0.0 ", "+0.0 "))

@@ -23,7 +23,7 @@ from msdemucs.report.views import curves_view, trade_views
 from msdemucs.report.views_why import answer_views, progress_views, size_view, why_note, why_views
 from msdemucs.study.records import StudyRecord
 
-MOST_DELTAS = 300
+MOST_DELTAS = 1000
 """Of studies with more trials, only the listed ones have their spec as a file that extends the
 base: it is loaded and compared with the trial's before it is shown."""
 

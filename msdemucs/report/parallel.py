@@ -15,7 +15,7 @@ from msdemucs.report.frames import (
 )
 from msdemucs.report.measures import Measure
 from msdemucs.report.tables import plain
-from msdemucs.report.why import MOST_VALUES, sampled
+from msdemucs.report.why import lies_on_a_scale, sampled
 from msdemucs.study.records import StudyRecord
 
 MOST_FIELDS = 7
@@ -95,7 +95,7 @@ def _choice_axis(rows: Sequence[Row], field: str) -> tuple[ParallelAxis, list[fl
     is_numeric = all(isinstance(v, int | float) and not isinstance(v, bool) for v in raw)
     texts = [plain(value) for value in raw]
     distinct = list(dict.fromkeys(texts))
-    if is_numeric and len(distinct) > MOST_VALUES:
+    if is_numeric and lies_on_a_scale(distinct):
         numbers = [float(str(value)) for value in raw]
         return _axis_of(field, numbers, Measure(field, field, field, "plain", "minimize"))
     distinct.sort(

@@ -167,8 +167,13 @@ def differences_of(row: Row) -> tuple[tuple[str, str, str], ...]:
 def chosen_text(row: Row) -> str:
     """What the sampler chose: "channels.start 8; fusion.output sum"."""
     return "; ".join(
-        f"{field} {plain(value)}" for field, value in mapping_of(row, "params").items()
+        f"{field} {plain(rounded(value))}" for field, value in mapping_of(row, "params").items()
     )
+
+
+def rounded(value: object) -> object:
+    """A number that was drawn, to the digits that a person reads; the record has all of them."""
+    return float(f"{value:.4g}") if isinstance(value, float) and value == value else value
 
 
 def changes_text(row: Row) -> str:

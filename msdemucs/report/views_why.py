@@ -3,15 +3,10 @@
 from collections.abc import Sequence
 
 from msdemucs.report.answers import INTERACTION, Answer, answers_of, effects_of, fidelity_of
+from msdemucs.report.figures.ablation import paint_forest, paint_interactions
 from msdemucs.report.figures.progress import paint_climbs, paint_fidelity, paint_rungs
 from msdemucs.report.figures.sizes import paint_sizes
-from msdemucs.report.figures.why import (
-    paint_forest,
-    paint_importances,
-    paint_interactions,
-    paint_marginal,
-    paint_parallel,
-)
+from msdemucs.report.figures.why import paint_importances, paint_marginal, paint_parallel
 from msdemucs.report.findings import main_cost
 from msdemucs.report.frames import quality_of, trade_of
 from msdemucs.report.parallel import parallel_of

@@ -22,6 +22,9 @@ FEWEST_TRIALS = 10
 MOST_VALUES = 8
 """Distinct numbers of one choice that have a place each; of more, numbers lie on a scale."""
 
+MOST_DIGITS = 8
+"""Signs of a number that a person may have written; drawn ones have more."""
+
 QUANTILE = 0.25
 """What PED-ANOVA calls good: the best quarter. Its own default of a tenth needs more trials."""
 
@@ -154,6 +157,11 @@ def fields_by_importance(record: StudyRecord, found: Sequence[Importance]) -> li
     return sorted(names, key=lambda name: -shares.get(name, 0.0))
 
 
+def lies_on_a_scale(values: Sequence[str]) -> bool:
+    """Whether numbers, as distinct texts, are too many or too long for a place each."""
+    return len(values) > MOST_VALUES or max(map(len, values)) > MOST_DIGITS
+
+
 def marginal_of(record: StudyRecord, field: str, measure: Measure) -> Marginal | None:
     """A number by one choice; None where the trials do not differ in it."""
     rows = [r for r in sampled(record, measure.column) if field in mapping_of(r, "params")]
@@ -173,6 +181,6 @@ def marginal_of(record: StudyRecord, field: str, measure: Measure) -> Marginal |
         return None
     ranks = {text: rank for rank, text in enumerate(values)}
     places = tuple(ranks[text] for text in texts)
-    is_scale = is_numeric and len(values) > MOST_VALUES
+    is_scale = is_numeric and lies_on_a_scale(values)
     trials = tuple(map(number_of, rows))
     return Marginal(field, measure, values, places, tuple(numbers), trials, is_scale)

@@ -76,6 +76,14 @@ def test_a_click_on_a_header_sorts_and_a_second_reverses(
     assert set(again[6:]) == {6, 7}
 
 
+def test_a_long_name_widens_no_phone(browser: Browser, tmp_path: Path) -> None:
+    toys = [
+        replace(toy, name=f"output=sum, attention=none, resolutions={toy.name}") for toy in TOYS
+    ]
+    opened = Opened(browser, write_report(make_record(toys), tmp_path / "r.html"), width=390)
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
 def test_a_failed_trial_shows_its_reason(browser: Browser, report_path: Path) -> None:
     page = Opened(browser, report_path).page
     assert "loss became NaN at step 12" in page.locator("#row-6").inner_text()
@@ -411,6 +419,27 @@ def test_a_details_html_is_text_too(browser: Browser, tmp_path: Path) -> None:
     assert page.locator("img").count() == 0
     assert page.title() != "owned"
     assert hostile in page.locator("#trial-0 .body").inner_text()
+    assert opened.complaints == []
+
+
+def test_paper_is_light_and_figures_fit_it(browser: Browser, report_path: Path) -> None:
+    opened = Opened(browser, report_path, dark=True)
+    page = opened.page
+    widths = """() => [...document.querySelectorAll('.plot .main-svg')]
+             .map((svg) => +svg.getAttribute('width'))"""
+    on_screen = page.evaluate(widths)
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    on_paper = page.evaluate(widths)
+    assert max(on_screen) > 1000
+    assert max(on_paper) <= 680
+    assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "light"
+    assert page.locator("#asked-heading ~ details").get_attribute("open") is not None
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    page.wait_for_function(
+        f"wide => Math.max(...({widths})()) === wide", arg=max(on_screen), timeout=5000
+    )
+    assert page.locator("#asked-heading ~ details").get_attribute("open") is None
+    assert page.pdf().startswith(b"%PDF")
     assert opened.complaints == []
 
 

@@ -10,7 +10,7 @@ from msdemucs.report.frames import trade_of
 from msdemucs.report.measures import measure_of
 from msdemucs.report.sentences import text_of
 from msdemucs.study.records import StudyRecord
-from tests.report.conftest import TOYS, amend, make_record, unfinished_row
+from tests.report.conftest import TOYS, amend, make_ablation, make_record, unfinished_row
 
 MACS = measure_of("macs_per_second")
 
@@ -163,3 +163,20 @@ def test_one_trial_is_best_and_alone() -> None:
     assert found[2] == (
         "htdemucs alone is on the front of uSDR against MACs/s, of 1 complete trial."
     )
+
+
+def test_stopped_trials_are_counted_by_the_step_at_which_they_stood() -> None:
+    rows = [
+        unfinished_row(n, "stopped", f"at step {step}: place {n} of 9") | {"stopped_at": step}
+        for n, step in enumerate((10, 10, 30))
+    ]
+    assert summarise_states(make_record([], unfinished=rows)) == (
+        "3 trials: 3 stopped (2 × behind at step 10; behind at step 30)."
+    )
+
+
+def test_an_ablation_that_shows_nothing_says_so_first() -> None:
+    few = sentences(make_ablation(2))
+    assert few[0] == "None of 3 effects may be claimed, with 2 seeds and 8 test tracks."
+    assert "together" not in few[1], "main effects come before interactions"
+    assert not any("may be claimed, with" in text for text in sentences(make_ablation(3)))

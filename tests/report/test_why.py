@@ -1,12 +1,17 @@
 """Why trials are better: importances, marginals, parallel coordinates, an ablation's answers."""
 
+from dataclasses import replace
+
+import pandas as pd
 import pytest
 
 from msdemucs.report.answers import answers_of
+from msdemucs.report.figures.why import paint_marginal
 from msdemucs.report.findings import findings_of
 from msdemucs.report.measures import measure_of
 from msdemucs.report.parallel import MOST_LINES, parallel_of
 from msdemucs.report.sentences import text_of
+from msdemucs.report.tables import chosen_text
 from msdemucs.report.views_why import answer_views, why_note, why_views
 from msdemucs.report.why import importances_of, marginal_of
 from msdemucs.study.records import StudyRecord
@@ -41,6 +46,46 @@ def test_a_marginal_has_every_trial_over_its_value() -> None:
     assert fusion is not None
     assert fusion.values[-1] == "per_source"  # texts by their mean
     assert marginal_of(search, "no.such.field", USDR) is None
+
+
+def drawn_rates(search: StudyRecord) -> StudyRecord:
+    """The search with a learning rate that a sampler drew, logarithmically."""
+    params = [
+        {**own, "recipe.lr": 1e-3 * 1.1731 ** int(trial)}
+        for trial, own in zip(search.trials["trial"], search.trials["params"], strict=True)
+    ]
+    return replace(search, trials=search.trials.assign(params=pd.Series(params)))
+
+
+def test_drawn_numbers_lie_on_a_scale() -> None:
+    search = drawn_rates(make_search(24))
+    marginal = marginal_of(search, "recipe.lr", USDR)
+    assert marginal is not None
+    assert marginal.is_scale
+    figure = paint_marginal(marginal)
+    points = next(trace for trace in figure.data if trace.meta["role"] == "marginal")
+    assert points.x[3] == pytest.approx(1e-3 * 1.1731**3)
+    assert figure.layout.xaxis.type == "log"
+    assert figure.layout.yaxis.type != "log", "decibels are logarithms already"
+    parallel = parallel_of(search, ["recipe.lr"])
+    assert parallel is not None
+    axis = parallel.axes[0]
+    assert axis.scale is not None
+    assert axis.scale.low == pytest.approx(1e-3)
+    assert axis.scale.is_log
+    assert len(axis.ticks) == 2
+    assert chosen_text({"params": {"recipe.lr": 0.0024056476307992287}}) == "recipe.lr 0.002406"
+
+
+def test_long_values_have_a_row_each() -> None:
+    search = make_search(24)
+    fusion = marginal_of(search, "fusion.output", USDR)
+    assert fusion is not None
+    long = replace(fusion, values=("1024+2048+4096+8192", "2048+4096+8192", "2048+8192"))
+    figure = paint_marginal(long)
+    assert list(figure.layout.yaxis.ticktext) == list(long.values)
+    short = paint_marginal(fusion)
+    assert list(short.layout.xaxis.ticktext) == list(fusion.values)
 
 
 def test_parallel_coordinates_end_in_cost_and_quality() -> None:

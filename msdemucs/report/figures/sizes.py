@@ -5,6 +5,7 @@ from html import escape
 
 import plotly.graph_objects as go
 
+from msdemucs.report.figures.rows import ROW_PX, label_room, row_axis
 from msdemucs.report.figures.style import (
     ACCENT,
     INK,
@@ -15,7 +16,6 @@ from msdemucs.report.figures.style import (
     axis_style,
     base_layout,
 )
-from msdemucs.report.figures.why import ROW_PX, label_room, row_axis
 from msdemucs.report.measures import FORMATS, typeset
 from msdemucs.report.published import Sized
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 INK, MUTED, RULE, PAPER = "var(--ink)", "var(--muted)", "var(--rule)", "var(--paper)"
+STRONG_RULE = "var(--strong-rule)"
 SHADE, BAND = "var(--shade)", "var(--band)"
 """Of areas: what is dominated, and what lies between seeds."""
 

@@ -14,6 +14,7 @@ from msdemucs.report.figures.style import (
     MUTED,
     PAPER,
     SHADE,
+    STRONG_RULE,
     Axis,
     add_axis_name,
     axis_over,
@@ -44,6 +45,8 @@ def trade_axes(trade: Trade) -> tuple[Axis, Axis]:
     """The axes of a trade with at least one point; see FLOOR_REACH for the floor."""
     x = axis_over([point.x for point in trade.points], may_be_log=True, margin=0.12)
     qualities = [point.y for point in trade.points]
+    bars = [point for point in trade.front if point.half_width == point.half_width]
+    qualities += [p.y + side * p.half_width for p in bars for side in (-1, 1)]
     reach = FLOOR_REACH * max(max(qualities) - min(qualities), 0.5)
     floor = trade.floor
     if floor is not None and min(qualities) - reach <= floor <= max(qualities) + reach:
@@ -112,15 +115,28 @@ def points_trace(
         y=[point.y for point in points],
         customdata=[point.trial for point in points],
         mode="markers+text" if any(point.trial in names for point in points) else "markers",
-        text=[escape(p.name, quote=False) if p.trial in names else "" for p in points],
+        text=[beside(p.name, position[p.trial]) if p.trial in names else "" for p in points],
         textposition=[position.get(point.trial, "top center") for point in points],
         textfont={"color": INK if role == "front" else MUTED, "size": 12},
         marker=marker_style(points, role),
-        error_y={"array": bars, "color": MUTED, "thickness": 1, "width": 0, "visible": any(bars)},
+        error_y={
+            "array": bars,
+            "color": STRONG_RULE,
+            "thickness": 1,
+            "width": 0,
+            "visible": any(bars),
+        },
         hoverinfo="text",
         cliponaxis=False,
         meta={"role": role},
     )
+
+
+def beside(name: str, position: str) -> str:
+    """A name, with a blank between it and the point at whose side it stands."""
+    text = escape(name, quote=False)
+    blank = "\N{NO-BREAK SPACE}"
+    return {"middle right": blank + text, "middle left": text + blank}.get(position, text)
 
 
 def crowd_trace(points: Sequence[Point], role: str) -> go.Scatter:

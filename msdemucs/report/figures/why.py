@@ -1,20 +1,18 @@
-"""Why: importances, marginals, parallel coordinates, forest plots, interactions."""
+"""Why: importances, marginals, parallel coordinates."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
 from html import escape
-from math import isfinite
 from statistics import fmean
 
 import plotly.graph_objects as go
 
-from msdemucs.report.answers import Answer
+from msdemucs.report.figures.rows import ROW_PX, label_room, row_axis, shortened
 from msdemucs.report.figures.style import (
     ACCENT,
     INK,
     MUTED,
     PAPER,
-    RULE,
     Axis,
     add_axis_name,
     axis_over,
@@ -23,44 +21,16 @@ from msdemucs.report.figures.style import (
     grid_style,
     selection_trace,
 )
-from msdemucs.report.measures import signed_percent
 from msdemucs.report.parallel import Parallel
 from msdemucs.report.why import Importance, Marginal
 
-ROW_PX = 26
-LETTER_PX = 6.6
-MOST_LABEL = 30
-"""Letters of a label before a plot; longer ones end in "…", and are whole above their point."""
-
 MARGINAL_PX = 280
-MOST_LETTERS_LEVEL = 40
-"""Letters of all values' names that fit side by side below a figure of half the page's width."""
+MOST_LETTERS_LEVEL = 28
+"""Letters of all values' names that fit side by side below a figure on a phone."""
+
 
 SPREAD = 0.22
 """How far points of one value are moved apart, as a share of the distance between values."""
-
-
-def shortened(text: str) -> str:
-    """A label that leaves room for its plot."""
-    text = text if len(text) <= MOST_LABEL else text[: MOST_LABEL - 1] + "…"
-    return escape(text, quote=False)
-
-
-def label_room(labels: Sequence[str]) -> float:
-    """Pixels that the labels need at the left."""
-    return 16 + LETTER_PX * max(min(len(label), MOST_LABEL) for label in labels)
-
-
-def row_axis(labels: Sequence[str]) -> dict[str, object]:
-    """An axis with one row a label, the first on top."""
-    return grid_style() | {
-        "tickvals": list(range(len(labels))),
-        "ticktext": [shortened(label) for label in labels],
-        "range": [len(labels) - 0.5, -0.5],
-        "showgrid": False,
-        "ticks": "",
-        "tickfont": {"color": INK},
-    }
 
 
 def paint_importances(found: Sequence[Importance]) -> go.Figure:
@@ -274,108 +244,4 @@ def paint_parallel(parallel: Parallel, *, height: int) -> go.Figure:
     figure.update_xaxes(range=[-0.15, n - 0.55], visible=False)
     figure.update_yaxes(range=[-0.06, 1.06], visible=False)
     figure.update_layout(margin={"t": 62, "b": 14, "l": 20})
-    return figure
-
-
-def paint_forest(answers: Sequence[Answer], noise_db: float | None) -> go.Figure:
-    """Each effect with its interval, one row an effect; what is told apart is filled."""
-    labels = [answer.label for answer in answers]
-    figure = go.Figure(layout=base_layout(92 + ROW_PX * len(answers)))
-    ends = [v for a in answers for v in (a.low_db, a.high_db, a.effect_db) if isfinite(v)]
-    x = axis_over([0.0, *ends], may_be_log=False, margin=0.08)
-    if noise_db is not None:
-        figure.add_shape(
-            type="rect", x0=-noise_db, x1=noise_db, y0=-0.5, y1=len(answers) - 0.5,
-            fillcolor="var(--shade)", line={"width": 0}, layer="below", name="noise",
-        )  # fmt: skip
-    figure.add_shape(
-        type="line", x0=0, x1=0, y0=-0.5, y1=len(answers) - 0.5, line={"color": MUTED, "width": 1}
-    )
-    known = [(index, a) for index, a in enumerate(answers) if isfinite(a.effect_db)]
-    has_bars = [isfinite(a.low_db) for _, a in known]
-    figure.add_trace(
-        go.Scatter(
-            x=[a.effect_db for _, a in known],
-            y=[index for index, _ in known],
-            mode="markers",
-            marker={
-                "size": 10,
-                "symbol": "square",
-                "color": [ACCENT if a.is_told else PAPER for _, a in known],
-                "line": {"color": ACCENT, "width": 1.5},
-            },
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": [
-                    a.high_db - a.effect_db if bar else 0
-                    for (_, a), bar in zip(known, has_bars, strict=True)
-                ],
-                "arrayminus": [
-                    a.effect_db - a.low_db if bar else 0
-                    for (_, a), bar in zip(known, has_bars, strict=True)
-                ],
-                "color": MUTED,
-                "thickness": 1.5,
-                "width": 0,
-            },
-            text=[escape(a.hover, quote=False).replace("\n", "<br>") for _, a in known],
-            hovertemplate="%{text}<extra></extra>",
-            meta={"role": "effects"},
-        )
-    )
-    figure.update_xaxes(**axis_style(x), title={"text": "effect on uSDR (dB), 95 % interval"})
-    figure.update_yaxes(**row_axis(labels))
-    notes = [
-        f"{signed_percent(a.macs_change)} MACs" if isfinite(a.macs_change) else "" for a in answers
-    ]
-    for index, note in enumerate(notes):
-        figure.add_annotation(
-            text=note, xref="paper", x=1, xanchor="left", xshift=6, y=index, showarrow=False,
-            font={"size": 11, "color": MUTED},
-        )  # fmt: skip
-    figure.update_layout(margin={"l": label_room(labels), "r": 92, "t": 14})
-    return figure
-
-
-def paint_interactions(answers: Sequence[Answer]) -> go.Figure:
-    """How much more one alternative gives where the other is there: a square a pair."""
-    pairs = [tuple(part.strip() for part in a.label.split("×", 1)) for a in answers]
-    names = list(dict.fromkeys(name for pair in pairs for name in pair))
-    by_pair = {pair: a.effect_db for pair, a in zip(pairs, answers, strict=True)}
-    cells = [
-        [by_pair.get((row, column), by_pair.get((column, row))) for column in names]
-        for row in names
-    ]
-    most = max((abs(v) for v in by_pair.values() if isfinite(v)), default=1.0) or 1.0
-    figure = go.Figure(layout=base_layout(120 + 2 * ROW_PX * len(names)))
-    figure.add_trace(
-        go.Heatmap(
-            z=cells,
-            x=list(range(len(names))),
-            y=list(range(len(names))),
-            zmin=-most,
-            zmax=most,
-            colorscale=[[0, "var(--warning)"], [0.5, PAPER], [1, ACCENT]],
-            showscale=False,
-            xgap=2,
-            ygap=2,
-            text=[
-                ["" if v is None else f"{v:+.2f}".replace("-", "−") for v in row] for row in cells
-            ],
-            texttemplate="%{text}",
-            textfont={"color": INK},
-            hoverinfo="skip",
-            meta={"role": "interactions"},
-        )
-    )
-    figure.update_yaxes(**row_axis(names))
-    figure.update_xaxes(
-        **grid_style(),
-        tickvals=list(range(len(names))),
-        ticktext=[shortened(name) for name in names],
-        showgrid=False,
-        side="bottom",
-    )
-    figure.update_layout(margin={"l": label_room(names), "b": 60, "t": 14}, plot_bgcolor=RULE)
     return figure

@@ -127,6 +127,7 @@ function dress(traces, colours, kept, style) {
 function drawOne(plot, colours, kept, style) {
   const { data: traces, layout } = resolve(figures[plot.dataset.figure], style);
   const canBrush = traces.some((trace) => POINTS.includes(trace.meta.role) || trace.meta.role === "lines");
+  if (root.dataset.paper) layout.width = plot.clientWidth;
   layout.dragmode = isTouch ? false : canBrush ? "select" : "zoom";
   dress(traces, colours, kept, style);
   if (plot.dataset.figure === "parallel") dressAxes(traces, layout, kept, style);

@@ -76,9 +76,21 @@ document.addEventListener("keydown", (event) => {
 });
 addEventListener("hashchange", follow);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-// Paper is light: repaint before printing, and again after it.
-addEventListener("beforeprint", () => { root.dataset.scheme = "light"; draw(); });
-addEventListener("afterprint", () => { delete root.dataset.scheme; draw(); });
+// Paper is light, narrow and cannot be clicked: repaint for it before printing, and again after it.
+let opened = [];
+addEventListener("beforeprint", () => {
+  root.dataset.scheme = "light";
+  root.dataset.paper = "true";
+  opened = [...document.querySelectorAll("#asked-heading ~ details:not([open])")];
+  for (const block of opened) block.open = true;
+  draw();
+});
+addEventListener("afterprint", () => {
+  delete root.dataset.scheme;
+  delete root.dataset.paper;
+  for (const block of opened) block.open = false;
+  draw().then(() => plots.forEach((plot) => Plotly.Plots.resize(plot)));
+});
 
 offerColours();
 offerFilters();
