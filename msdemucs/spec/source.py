@@ -221,9 +221,13 @@ def read_text(path: Path) -> str:
 def nodes_of(data: object, path: str) -> Node:
     """Plain data as nodes that share one place, so that overrides merge like files.
 
+    A node keeps its own place.
+
     Raises:
         SpecError: a value that YAML could not hold.
     """
+    if isinstance(data, Node):
+        return data
     place = Place(path)
     if isinstance(data, Mapping):
         return Node({str(key): nodes_of(value, path) for key, value in data.items()}, place)

@@ -75,6 +75,13 @@ def test_the_small_setting_scales_the_baselines_alike() -> None:
         ),
         ("base: htdemucs_n", "base: htdemux_n", 3, "base", "htdemucs_n"),
         ("segment: 0.5", "sedgment: 0.5", 4, "set.sedgment", "segment"),
+        (
+            "[htdemucs, htdemucs_nn]",
+            "{htdemucs: {recipe.lr: 1}}",
+            13,
+            "baselines.htdemucs.recipe.lr",
+            "put it under set",
+        ),
         ("trials: 5", "trials: 0", 14, "trials", "greater than or equal to 1"),
         ("trials: 5", "objectives: {sdr_db: maximize}", 14, "objectives", "usdr_db"),
         ("trials: 5", "sampler: {kind: cmaes}", 14, "sampler.kind", "nsga2"),

@@ -8,7 +8,7 @@ from pathlib import Path
 from msdemucs.errors import PlanError, SpecError, UsageError
 from msdemucs.spec import Spec, load_spec
 from msdemucs.spec.source import Node
-from msdemucs.study.space.fields import spec_fields
+from msdemucs.study.space.fields import RECIPE, recipe_fields, spec_fields
 from msdemucs.study.space.places import below, described, fault_of
 from msdemucs.study.space.space import TASK_FIELDS, Search, SearchSpace, resolve
 
@@ -82,6 +82,10 @@ def baselines_of(node: Node, space: SearchSpace, folder: Path, base: Spec) -> di
         listed = below(node, "baselines")
         place = listed.child(name) or listed.child(index) or listed
         field = f"baselines.{name}"
+        for own in recipe_fields(fields):
+            at = below(place, RECIPE + own)
+            message = "baselines are trained as all trials are: put it under set"
+            raise SpecError([fault_of(at, message, f"{field}.{RECIPE}{own}")])
         spec = _spec_at(place, field, resolve(name, folder), {**alike, **fields})
         for task in TASK_FIELDS[1:]:
             here, there = getattr(spec, task), getattr(base, task)

@@ -23,5 +23,5 @@ def fault_at(node: Node, parts: tuple[str, ...], message: str, hint: str = "") -
 
 def described(problem: Problem, varied: str = "") -> str:
     """The message with the spec's field that it is about, unless that is the varied one."""
-    is_other = problem.field and problem.field != varied
+    is_other = problem.field and problem.field not in (varied, varied.removeprefix("recipe."))
     return f"{problem.field}: {problem.message}" if is_other else problem.message

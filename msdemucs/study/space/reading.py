@@ -121,7 +121,8 @@ def _check(node: Node, space: SearchSpace, *, text: str, path: Path, setting: st
         raise SpecError(problems)
     base = base_of(node, space, resolve(space.base, path.parent))
     baselines = baselines_of(node, space, path.parent, base)
-    search = Search(space, text, path, setting, base, baselines)
+    written = {name: below(node, "set", name) for name in space.set}
+    search = Search(space, text, path, setting, base, baselines, written=written)
     search = at_cost(node, search)
     problems = [
         *condition_problems(node, space),

@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from msdemucs.cost import solve_width
-from msdemucs.errors import UsageError
+from msdemucs.errors import Problem, SpecError, UsageError
 from msdemucs.spec import Section, Spec, plan, validate_data
 from msdemucs.spec.load import read_document
 from msdemucs.spec.merge import override
@@ -26,7 +26,13 @@ from msdemucs.study.records import Direction
 from msdemucs.study.space.ablation import Alternatives, ArmSpec
 from msdemucs.study.space.designs import Design, as_design
 from msdemucs.study.space.fidelity import Fidelity
-from msdemucs.study.space.fields import changed_spec, inner_last, recipe_fields, spec_fields
+from msdemucs.study.space.fields import (
+    RECIPE,
+    changed_spec,
+    inner_last,
+    recipe_fields,
+    spec_fields,
+)
 from msdemucs.study.space.limits import (
     AtCost,
     as_objectives,
@@ -185,6 +191,8 @@ class Search:
         base: the spec that differences are taken from, `set` applied.
         baselines: name → spec, `set` and its own fields applied.
         arms: of an ablation, by name.
+        written: the fields under `set` as they stand in the file, so that faults of the recipe are
+            told there.
     """
 
     space: SearchSpace
@@ -194,6 +202,7 @@ class Search:
     base: Spec
     baselines: Mapping[str, Spec]
     arms: Mapping[str, ArmSpec] = field(default_factory=dict)
+    written: Mapping[str, Node] = field(default_factory=dict, repr=False)
 
     def asking(
         self,
@@ -260,8 +269,22 @@ class Search:
         from msdemucs.train.recipe import load_recipe  # loads torch
 
         source = resolve(self.space.recipe, self.path.parent)
-        changed = recipe_fields({**self.space.set, **fields})
-        return load_recipe(source, overrides={f: changed[f] for f in inner_last(changed)})
+        changed = recipe_fields({**self.space.set, **self.written, **fields})
+        try:
+            return load_recipe(source, overrides={f: changed[f] for f in inner_last(changed)})
+        except SpecError as error:
+            raise SpecError([self._set_here(problem) for problem in error.problems]) from None
+
+    def _set_here(self, problem: Problem) -> Problem:
+        """A fault of the recipe, at the line under `set` that it comes from, if it does."""
+        if problem.path == str(self.path):
+            return replace(problem, field=f"set.{RECIPE}{problem.field}")
+        for name in recipe_fields(self.written):
+            if not problem.field and re.search(rf"\b{re.escape(name)}\b", problem.message):
+                node, at = self.written[RECIPE + name], f"set.{RECIPE}{name}"
+                place = node.key or node.place
+                return place.problem(problem.message, field=at, hint=problem.hint)
+        return problem
 
     @cached_property
     def _document(self) -> Node:
