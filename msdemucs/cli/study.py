@@ -13,8 +13,10 @@ from rich.table import Table
 from msdemucs.cli.console import errors, out, print_table
 from msdemucs.cli.fitting import fitted
 from msdemucs.cli.study_effects import print_effects
+from msdemucs.cli.study_later import later_counts, later_table
 from msdemucs.cli.work import (
     STORAGE_VARIABLE,
+    Folder,
     GpuFraction,
     Hands,
     Ray,
@@ -70,6 +72,7 @@ def run(  # noqa: PLR0913 (one option a thing that a user may decide)
     workers: Workers = 1,
     gpu_fraction: GpuFraction = 1.0,
     ray: Ray = None,
+    folder: Folder = None,
     trial_cpus: TrialCpus = 1.0,
     trial_gpus: TrialGpus = 0.0,
     extend: Annotated[
@@ -78,6 +81,7 @@ def run(  # noqa: PLR0913 (one option a thing that a user may decide)
 ) -> None:
     """Run a study, or continue it where it stopped."""
     from msdemucs.cli.progress import progress
+    from msdemucs.study.running.joining import absolute
     from msdemucs.study.running.runner import begin_study, explained, run_study
     from msdemucs.study.space.reading import load_search_space
     from msdemucs.study.storage.studies import STUDIES, check_url, storage_url, without_password
@@ -85,7 +89,12 @@ def run(  # noqa: PLR0913 (one option a thing that a user may decide)
     search = load_search_space(space, small=small).asking(
         trials=trials, name=name, data=data, seed=seed
     )
-    options: dict[str, object] = {"trials": trials, "name": name, "seed": seed}
+    options: dict[str, object] = {
+        "trials": trials,
+        "name": name,
+        "seed": seed,
+        "folder": folder,
+    }
     if storage is not None:
         if storage != os.environ.get(STORAGE_VARIABLE):  # else the same command finds it there
             options["storage"] = storage
@@ -105,10 +114,13 @@ def run(  # noqa: PLR0913 (one option a thing that a user may decide)
             attrs = {**bench.describe(), "command": without_password(command)}
             if hands.are_many:
                 url = storage_url(search.space.name, storage)
-                folder = STUDIES / search.space.name / "trials"
+                place = absolute(folder or STUDIES / search.space.name / "trials")
                 with explained(url):
-                    begin_study(search, url, folder, attrs, extends=extend)[1].close()
-                finished = hands.run(search.space.name, url, folder.absolute(), listener)
+                    begun = begin_study(
+                        search, url, place, attrs, extends=extend, is_usual=folder is None
+                    )
+                    begun[1].close()
+                finished = hands.run(search.space.name, url, None, listener)
             else:
                 finished = run_study(
                     search,
@@ -117,6 +129,7 @@ def run(  # noqa: PLR0913 (one option a thing that a user may decide)
                     listener=listener,
                     attrs=attrs,
                     extends=extend,
+                    folder=folder,
                 )
     except KeyboardInterrupt:
         again = without_password(command)
@@ -130,12 +143,14 @@ def list_(storage: Storage = None) -> None:
     """List the studies of a database, or those under studies/."""
     from msdemucs.study.storage.load import load_studies
 
-    table = Table("study", "complete", "failed", "objectives", "database", box=None)
+    table = Table(
+        "study", "complete", "stopped", "failed", "later", "objectives", "database", box=None
+    )
     for record, url in load_studies(storage):
         counts = record.trials.state.value_counts()
         objectives = ", ".join(f"{name} ({how})" for name, how in record.directions.items())
-        complete, failed = (str(counts.get(state, 0)) for state in ("complete", "failed"))
-        table.add_row(record.name, complete, failed, objectives, url)
+        figures = [str(counts.get(state, 0)) for state in ("complete", "stopped", "failed")]
+        table.add_row(record.name, *figures, later_counts(record), objectives, url)
     if table.row_count:
         print_table(table)
     else:
@@ -147,12 +162,14 @@ def show(
     study: Annotated[str, typer.Argument(help="A study's name, or the path of its database.")],
     storage: Storage = None,
 ) -> None:
-    """Print the table of a study's trials."""
+    """Print the table of a study's trials, and what was computed after they had ended."""
     from msdemucs.study.storage.load import load_study
 
     record = load_study(study, storage=storage)
     out.print(f"{record.name}: {record.title}", markup=False, soft_wrap=True)
     print_table(trial_table(record, record.trials))
+    if not record.later.empty:
+        print_table(later_table(record))
     for line in _remarks(record):
         out.print(line, markup=False, soft_wrap=True)
 

@@ -184,8 +184,9 @@ def _joined(name: str, storage: str | None, *, wanted: int) -> Iterator[Joined]:
     from msdemucs.cli.progress import progress
     from msdemucs.study.running.joining import rejoin
     from msdemucs.study.running.runner import explained
+    from msdemucs.study.storage.depot import is_url
     from msdemucs.study.storage.load import locate_study, only_study
-    from msdemucs.study.storage.studies import open_storage, open_study
+    from msdemucs.study.storage.studies import STUDIES, open_storage, open_study
     from msdemucs.train.interrupts import Interrupts
 
     found, url = locate_study(name, storage)
@@ -195,7 +196,8 @@ def _joined(name: str, storage: str | None, *, wanted: int) -> Iterator[Joined]:
             search, folder = rejoin(study)
             shown = progress(errors, study=study.study_name, wanted=wanted)
             with shown as listener, Interrupts():
-                yield Joined(study, search, folder.parent.parent, listener)
+                directory = STUDIES if is_url(folder) else Path(folder).parent.parent
+                yield Joined(study, search, directory, listener)
     except KeyboardInterrupt:
         errors.print("interrupted; the same command goes on", markup=False)
         sys.exit(130)

@@ -53,7 +53,7 @@ def export(
         Kind | None, typer.Option("--format", help="By the file's ending when not given.")
     ] = None,
     table: Annotated[
-        str, typer.Option(help="trials, scores, rungs, curves or later; json has all of them.")
+        str, typer.Option(help="trials, scores, rungs, rung_scores, curves or later; json has all.")
     ] = "trials",
     storage: Storage = None,
 ) -> None:

@@ -40,6 +40,14 @@ Ray = Annotated[
         help="Run trials as tasks of the Ray cluster whose head is here, or auto.",
     ),
 ]
+Folder = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PATH|URL",
+        help="For the trials' folders: a path that all hosts share, or a URL of fsspec "
+        "(s3://bucket/multires) for hosts that share none.",
+    ),
+]
 TrialCpus = Annotated[float, typer.Option(min=0.01, help="Cores of a Ray task.")]
 TrialGpus = Annotated[float, typer.Option(min=0.0, help="GPUs of a Ray task, or a fraction.")]
 
@@ -67,7 +75,7 @@ class Hands:
         """Whether there are others than this process."""
         return self.workers > 1 or self.ray is not None
 
-    def run(self, name: str, url: str, folder: Path | None, listener: "Listener") -> "Finished":
+    def run(self, name: str, url: str, folder: str | None, listener: "Listener") -> "Finished":
         """Run a study that exists.
 
         Raises:
@@ -98,10 +106,7 @@ class Hands:
 def work(
     study: Annotated[str, typer.Argument(help="The name of a study that was begun elsewhere.")],
     storage: Storage = None,
-    folder: Annotated[
-        Path | None,
-        typer.Option(help="For the trials' folders, shared by all hosts; else the study's own."),
-    ] = None,
+    folder: Folder = None,
     workers: Workers = 1,
     gpu_fraction: GpuFraction = 1.0,
     child: Annotated[bool, typer.Option("--child", hidden=True)] = False,
@@ -151,7 +156,7 @@ def environments(workers: int, gpu_fraction: float) -> list[dict[str, str]]:
 def crew(
     name: str,
     url: str,
-    folder: Path | None,
+    folder: str | None,
     shares: list[dict[str, str]],
     listener: "Listener",
 ) -> "Finished":
@@ -166,17 +171,24 @@ def crew(
     from msdemucs.study.running.joining import rejoin
     from msdemucs.study.running.runner import Finished, explained
     from msdemucs.study.running.turns import counts
-    from msdemucs.study.storage.studies import open_storage, open_study, without_password
+    from msdemucs.study.storage.depot import is_url
+    from msdemucs.study.storage.studies import (
+        STUDIES,
+        open_storage,
+        open_study,
+        without_password,
+    )
     from msdemucs.train.interrupts import Interrupts
 
     with Interrupts(), explained(url), closing(open_storage(url)) as opened:
         study = open_study(opened, name)
-        place = folder or rejoin(study)[1]
-        words = ["study", "work", name, "--child", "--folder", str(place)]
+        place = str(folder or rejoin(study)[1])
+        logs = (STUDIES / name if is_url(place) else Path(place).parent) / "workers"
+        words = ["study", "work", name, "--child", "--folder", place]
         command = [sys.executable, "-c", "from msdemucs.cli.app import main; main()", *words]
         given = [{**share, STORAGE_VARIABLE: url} for share in shares]
         many = [beside(listener) for _ in shares]
-        with Crew(command, given, many, place.parent / "workers") as started:
+        with Crew(command, given, many, logs) as started:
             ran = started.run()
         done = sum(map(counts, study.get_trials(deepcopy=False)))
         front = tuple(trial.number for trial in study.best_trials)
@@ -184,7 +196,7 @@ def crew(
 
 
 def _alone(
-    name: str, url: str, folder: Path | None, gpu_fraction: float, listener: "Listener"
+    name: str, url: str, folder: str | None, gpu_fraction: float, listener: "Listener"
 ) -> "Finished":
     from msdemucs.study.running.workers import work_on
     from msdemucs.study.trials.objective import prepare
@@ -193,7 +205,7 @@ def _alone(
     return work_on(name, url, prepare, listener=listener, folder=folder)
 
 
-def _as_child(name: str, url: str, folder: Path | None) -> int:
+def _as_child(name: str, url: str, folder: str | None) -> int:
     """A worker of a crew: tells events on its output, and leaves with the process that began it."""
     from msdemucs.study.running.events import FAILED, FINISHED, Teller, leave_with_parent
 

@@ -36,6 +36,15 @@ def machine() -> dict[str, object]:
     }
 
 
+def device_name(device: str) -> str:
+    """A torch device with its model's name: "cpu: AMD EPYC", "cuda: NVIDIA H200"."""
+    if not device.startswith("cuda"):
+        return f"{device}: {_cpu()}"
+    import torch
+
+    return f"{device}: {torch.cuda.get_device_name(device)}"
+
+
 def _cpu() -> str:
     """The model's name; the architecture where the system gives none."""
     try:

@@ -12,6 +12,7 @@ from msdemucs.report.frames import Row, is_baseline, study_front, trial_number
 from msdemucs.report.measures import USDR
 from msdemucs.report.tables import best_first
 from msdemucs.study.records import StudyRecord
+from msdemucs.study.storage.depot import at_hand, is_url
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -88,7 +89,11 @@ def excerpts_of(
     excerpts: dict[int, Excerpt] = {}
     for trial, path in found.items():
         try:
-            model = load_weights(path)
+            with at_hand(path) as file:
+                if file is None:
+                    say(f"trial {trial} cannot be heard: {path} cannot be fetched")
+                    continue
+                model = load_weights(file)
             track = first_test_track(data, model.spec.sources, model.spec.sample_rate)
             excerpts[trial] = _excerpt(model, track)
         except UsageError:
@@ -100,12 +105,14 @@ def excerpts_of(
     return excerpts
 
 
-def weights_of(record: StudyRecord, row: Row, studies: Path) -> Path | None:
-    """The file of a trial's weights, where it is there."""
+def weights_of(record: StudyRecord, row: Row, studies: Path) -> str | None:
+    """The path or URL of a trial's weights; None where a path leads nowhere."""
     named = row.get("weights")
+    if isinstance(named, str) and is_url(named):
+        return named
     usual = studies / record.name / "trials" / str(trial_number(row)) / "weights.safetensors"
     candidates = [Path(named), studies.parent / named] if isinstance(named, str) else []
-    return next((path for path in [*candidates, usual] if path.is_file()), None)
+    return next((str(path) for path in [*candidates, usual] if path.is_file()), None)
 
 
 def first_test_track(data: Path, sources: tuple[str, ...], sample_rate: int) -> "Track":

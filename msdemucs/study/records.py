@@ -44,8 +44,9 @@ TRIAL_COLUMNS = (
     "duplicate_of",  # str | None: "study/trial" whose result it took, its spec being the same
     "violations",  # dict: constraint -> by how much it is exceeded; empty where all hold
     "recipe",  # dict: the full recipe that it was trained by; empty in older studies
-    "weights",  # str | None: path of its weights
-    "log",  # str | None: path of its log
+    "device",  # str | None: what it was trained and timed on: "cpu: AMD EPYC"
+    "weights",  # str | None: path or URL of its weights
+    "log",  # str | None: path or URL of its log
     "git",  # str | None: revision of the source tree, "+" after it where it was changed
     "spec",  # dict: the canonical full spec, as dump_spec gives it
     "spec_hash",  # str: 16 hexadecimal digits, name excluded
@@ -87,6 +88,14 @@ RUNG_COLUMNS = (
 )
 """Columns of `StudyRecord.rungs`, one row a trial, seed and rung, the last step's included."""
 
+RUNG_SCORE_COLUMNS = (
+    "trial",  # int: one that was stopped
+    "step",  # int: of the rung where it was stopped
+    *SCORE_COLUMNS[1:],
+)
+"""Columns of `StudyRecord.rung_scores`: SCORE_COLUMNS of stopped trials, after fewer steps than
+those in `scores`, with which they do not compare."""
+
 LATER_COLUMNS = (
     "trial",  # int: the trial that it is about; -1 for the base of the study
     "kind",  # str: "promotion", "rescore", "noise" …
@@ -114,6 +123,7 @@ class StudyRecord:
         curves: CURVE_COLUMNS.
         rungs: RUNG_COLUMNS; empty where nobody asked for rungs.
         later: LATER_COLUMNS.
+        rung_scores: RUNG_SCORE_COLUMNS.
     """
 
     name: str
@@ -125,3 +135,6 @@ class StudyRecord:
     curves: pd.DataFrame
     rungs: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(RUNG_COLUMNS)))
     later: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(LATER_COLUMNS)))
+    rung_scores: pd.DataFrame = field(
+        default_factory=lambda: pd.DataFrame(columns=list(RUNG_SCORE_COLUMNS))
+    )

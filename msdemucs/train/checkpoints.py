@@ -8,7 +8,7 @@ written and flushed in a hidden folder first, which then gets its name in one st
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +32,13 @@ class Checkpoints:
     Args:
         folder: holds them; made when the first is saved.
         keep: how many of the newest stay, beside the best.
+        on_saved: is called when one is complete and older ones are gone.
     """
 
-    def __init__(self, folder: Path, *, keep: int = 2) -> None:
-        self.folder, self.keep = folder, keep
+    def __init__(
+        self, folder: Path, *, keep: int = 2, on_saved: Callable[[], None] | None = None
+    ) -> None:
+        self.folder, self.keep, self.on_saved = folder, keep, on_saved
 
     def steps(self) -> list[int]:
         """The steps that were saved, oldest first; what a kill left half-made is no checkpoint."""
@@ -79,6 +82,8 @@ class Checkpoints:
             shutil.rmtree(partial, ignore_errors=True)
             raise CheckpointError(f"{path}: cannot be written: {error}") from None
         self._remove_old(best=state.get("best"))
+        if self.on_saved:
+            self.on_saved()
         return path
 
     def load(self, model: nn.Module) -> tuple[int, State] | None:

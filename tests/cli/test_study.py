@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,7 +17,11 @@ from msdemucs.cli.progress import Bars, Lines, progress
 from msdemucs.errors import DataError, SpecError, UsageError
 from msdemucs.study.running.runner import run_study
 from msdemucs.study.space.reading import load_search_space
+from msdemucs.study.storage.later import Later, add
+from msdemucs.study.storage.load import load_study
+from msdemucs.study.storage.studies import open_storage, open_study
 from msdemucs.study.trials.candidate import Candidate, TrialLog
+from msdemucs.units import format_db
 from tests.study.conftest import SPACE, toy
 
 
@@ -217,6 +222,31 @@ def test_list_prints_each_study_with_its_database(folder: Path) -> None:
     done = CliRunner().invoke(commands.app, ["list"], catch_exceptions=False)
     assert "toy" in done.stdout
     assert "sqlite:///studies/toy.db" in done.stdout
+
+
+def test_what_was_computed_later_is_listed_and_shown_beside_the_trials_own(folder: Path) -> None:
+    run_study(load_search_space(Path("toy.yaml")), toy)
+    with closing(open_storage("sqlite:///studies/toy.db")) as opened:
+        how = {"recipe": {"name": "long"}, "steps": 900, "start": "scratch"}
+        median = {"n_tracks": 3, "tracks_joined_by": "median"}
+        add(
+            open_study(opened, "toy"),
+            [
+                Later(2, "promotion", "usdr_db", 7.25, 0, how),
+                Later(2, "rescore", "sdr_bsseval_db", 6.5, 0, median),
+                Later(-1, "noise", "usdr_db", 1.5, 4, {"steps": 40}),
+            ],
+        )
+    listed = CliRunner().invoke(commands.app, ["list"], catch_exceptions=False).stdout
+    assert "1 promotion, 1 rescore, 1 noise" in " ".join(listed.split())
+    shown = CliRunner().invoke(commands.app, ["show", "toy"], catch_exceptions=False).stdout
+    rows = {line.split()[0]: " ".join(line.split()) for line in shown.splitlines() if line.strip()}
+    own = format_db(float(load_study("toy").trials.usdr_db[2]))
+    assert rows["promotion"] == (
+        f"promotion 2 trial 2 usdr_db 7.25 dB {own} 0 recipe long, 900 steps, from scratch"
+    )
+    assert rows["rescore"].endswith(f"sdr_bsseval_db 6.50 dB {own} 0 3 tracks, median of tracks")
+    assert rows["noise"] == "noise – htdemucs_n usdr_db 1.50 dB – 4 40 steps"
 
 
 def test_a_terminal_gets_bars_and_a_log_gets_lines() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from msdemucs.measure import machine
+from msdemucs.measure import device_name, machine
 
 MODULE = import_module("msdemucs.measure.machine")
 """Not the function, which has its name."""
@@ -50,6 +50,13 @@ def test_the_processor_is_the_model_that_linux_names(proc: Path) -> None:
 def test_without_linux_s_files_the_processor_still_has_a_name(proc: Path) -> None:
     assert machine()["cpu"]
     assert machine()["gpus"] == []
+
+
+def test_a_device_is_named_with_its_model(proc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (proc / "cpuinfo").write_text("model name\t: Abacus 9000\n")
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda device: f"Toy {device[-1]}")
+    assert device_name("cpu") == "cpu: Abacus 9000"
+    assert device_name("cuda:1") == "cuda:1: Toy 1"
 
 
 def test_gpus_are_those_of_the_driver(proc: Path) -> None:

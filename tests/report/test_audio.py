@@ -87,7 +87,7 @@ def test_weights_are_found_where_the_study_left_them(
     usual.parent.mkdir(parents=True)
     usual.write_bytes(weights.read_bytes())
     row = rows_of(record)[3]
-    assert weights_of(record, row, tmp_path / "studies") == usual
+    assert weights_of(record, row, tmp_path / "studies") == str(usual)
     assert weights_of(record, rows_of(record)[4], tmp_path / "studies") is None
     assert len(record.trials) > MOST_TRIALS
 

@@ -14,6 +14,7 @@ from optuna.trial import TrialState
 
 from msdemucs.errors import UsageError
 from msdemucs.study.running.cluster import Cluster, run_on_cluster
+from msdemucs.study.running.runner import begin_study
 from msdemucs.study.space.space import Search
 from tests.study.conftest import asking
 from tests.study.postgres import Postgres
@@ -50,18 +51,26 @@ def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 def test_a_study_outlives_the_death_of_a_node_in_the_middle_of_a_trial(
     search: Search, postgres: Postgres, nodes: Any, in_tmp: Path
 ) -> None:
-    url = postgres.create_database("cluster")
-    begin(asking(search, trials=4), url)
     nodes.add_node(num_cpus=1, **SMALL)
+    for name, url in (("shared", ""), ("kept", f"file://{in_tmp}/kept")):
+        outlives(asking(search, trials=4, name=name), postgres.create_database(name), nodes, url)
+    assert not Path("studies/kept").exists()  # no node read from another's disk
+
+
+def outlives(search: Search, url: str, nodes: Any, folder: str) -> None:
+    """Kill one of two nodes when both are in a trial, whose folder is shared or kept at a URL."""
+    name = search.space.name
+    place = Path(folder.removeprefix("file://") or f"studies/{name}/trials")
+    begin_study(search, url, folder or place, {})[1].close()
     victim = nodes.add_node(num_cpus=1, **SMALL)
-    steps = [Path(f"studies/toy/trials/{number}/steps.txt") for number in (0, 1)]
+    saved = "manifest-*.json" if folder else "steps.txt"
 
     def kill() -> None:
-        while not all(path.exists() for path in steps):  # both nodes are in a trial
+        while not all(any(place.glob(f"{number}/{saved}")) for number in (0, 1)):
             time.sleep(0.02)
         nodes.remove_node(victim, allow_graceful=False)
 
@@ -69,10 +78,10 @@ def test_a_study_outlives_the_death_of_a_node_in_the_middle_of_a_trial(
     killer.start()
     ears = Ears()
     where = Cluster(nodes.address, prepare=f"{__name__}:bench")
-    finished = run_on_cluster("toy", url, where, listener=ears)
+    finished = run_on_cluster(name, url, where, listener=ears)
     killer.join()
 
-    left = trials(url)
+    left = trials(url, name)
     assert finished.complete == 4
     assert [trial.state for trial in left].count(TrialState.COMPLETE) == 4
     (killed,) = [trial for trial in left if trial.user_attrs.get("failure") == "killed"]
@@ -80,8 +89,9 @@ def test_a_study_outlives_the_death_of_a_node_in_the_middle_of_a_trial(
     (again,) = [trial for trial in left if trial.user_attrs.get("repeats") == killed.number]
     assert again.state == TrialState.COMPLETE
     assert again.user_attrs["resumed_at"] >= 1
-    for path in steps:
-        assert path.read_text().split() == [str(step) for step in range(1, STEPS + 1)]
+    for number in (0, 1):
+        steps = (place / str(number) / "steps.txt").read_text()
+        assert steps.split() == [str(step) for step in range(1, STEPS + 1)]
     line = f"trial {killed.number} was killed; its configuration is enqueued again"
     assert line in ears.lines
     assert all(trial.user_attrs["owner"]["pid"] != os.getpid() for trial in left)

@@ -51,6 +51,7 @@ class ToyBench:
             time.sleep(self.step_seconds)
             with checkpoint.open("a") as file:
                 file.write(f"{step}\n")
+            candidate.on_saved()
         toy(candidate, log)
 
 
@@ -70,9 +71,9 @@ def worker(url: str, step_seconds: float = 0.03) -> BaseProcess:
     return process
 
 
-def trials(url: str) -> list[FrozenTrial]:
+def trials(url: str, name: str = "toy") -> list[FrozenTrial]:
     with closing(open_storage(url)) as opened:
-        study = optuna.load_study(study_name="toy", storage=opened)
+        study = optuna.load_study(study_name=name, storage=opened)
         return study.get_trials(deepcopy=False)
 
 

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import optuna
 import pytest
+import torch
 
 from msdemucs.data import synthesise
 from msdemucs.errors import SpecError
 from msdemucs.evaluate import Score
+from msdemucs.measure import device_name
 from msdemucs.model import load_weights
 from msdemucs.spec import dump_spec
 from msdemucs.study.running.runner import run_study
@@ -57,6 +59,7 @@ def test_a_real_study_records_everything_that_a_report_needs(search: Search) -> 
     for column in ("usdr_db", "usdr_db/band", "rtf", "train_seconds", "seconds"):
         assert trials[column].map(math.isfinite).all()
     assert (trials.latency_ms_p50 > 0).all()
+    assert set(trials.device) == {device_name("cuda" if torch.cuda.is_available() else "cpu")}
     assert (trials.latency_ms_p95 >= trials.latency_ms_p50).all()
     assert (trials.latency_ms_p50 >= trials.latency_ms_p05).all()
     assert trials.latency_busy.between(0, 1).all()
@@ -151,3 +154,35 @@ def test_a_trial_is_trained_by_its_own_recipe(search: Search) -> None:
     bench.evaluate(Candidate(0, "trial 0", search.base, 0, Path("folder"), recipe), log)
     log.close()
     assert [step for step, _ in trial.user_attrs["curve"]] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("fields", "column", "field", "words"),
+    [
+        ("recipe.stepz: 3", 7, "recipe.stepz", "did you mean “steps”?"),
+        ("recipe.steps: many", 21, "recipe.steps", "a whole number"),
+        ("recipe.loss: [{kind: l3}]", 28, "recipe.loss.0.kind", "allowed: l1"),
+        ("recipe.warmup_steps: 9", 7, "recipe.warmup_steps", "found 9 of 2"),
+    ],
+)
+def test_a_fault_in_a_recipes_field_is_told_where_the_user_wrote_it(
+    search: Search, fields: str, column: int, field: str, words: str
+) -> None:
+    lines = SPACE.splitlines()
+    lines[2] = f"set: {{{fields}}}"
+    search.path.write_text("\n".join(lines))
+    with pytest.raises(SpecError) as caught:
+        prepare(load_search_space(search.path), say=Silent().said)
+    problem = caught.value.first
+    assert (problem.path, problem.line, problem.column) == (str(search.path), 3, column)
+    assert problem.field == field
+    assert words in problem.message + problem.hint
+
+
+def test_a_fault_in_the_recipe_itself_is_told_in_its_own_file(search: Search) -> None:
+    path = search.path.with_name("tiny.yaml")
+    path.write_text(RECIPE.replace("batch_size: 1", "batch_size: none"))
+    with pytest.raises(SpecError) as caught:
+        prepare(search, say=Silent().said)
+    problem = caught.value.first
+    assert (problem.path, problem.line, problem.field) == (str(path), 3, "batch_size")

@@ -75,6 +75,13 @@ def test_a_stopped_trial_resumes_bit_for_bit(search: Search, study: optuna.Study
     assert first.user_attrs["stopped_at"] == 2
     assert first.user_attrs["steps"] == 2
     assert "usdr_db" not in first.user_attrs
+    assert "scores" not in first.user_attrs
+    parts = first.user_attrs["rung_scores"]
+    assert {row[0] for row in parts} == {2}
+    assert {row[3] for row in parts} == set(search.base.sources)
+    assert sum(row[4] for row in parts) / len(parts) == pytest.approx(
+        first.user_attrs["rung:2"]
+    )  # one test track: the mean of its sources
 
     again = study.ask()
     asked: list[int] = []
@@ -96,6 +103,8 @@ def test_a_stopped_trial_resumes_bit_for_bit(search: Search, study: optuna.Study
     assert rows.usdr_db.iloc[0] == first.user_attrs["rung:2"]
     assert rows.usdr_db.iloc[-1] == log.figures["usdr_db"]
     assert not Path("parts/checkpoints").exists()
+    assert len(record.rung_scores) == len(parts)
+    assert set(record.scores.trial) == {0, 2}  # scores after fewer steps are not among these
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from msdemucs.spec import parse_spec
 from msdemucs.study.analysis.picking import best_trials, front
 from msdemucs.study.beside.extra import folder_of, train_beside
 from msdemucs.study.records import StudyRecord
+from msdemucs.study.storage.depot import at_hand, is_url
 from msdemucs.study.storage.later import Later, add, rows_of
 from msdemucs.study.storage.studies import STUDIES
 from msdemucs.study.trials.candidate import Candidate, Evaluate, Listener
@@ -152,15 +154,19 @@ def _candidate(
     Raises:
         UsageError: its weights are gone, and it should start from them.
     """
+    folder = folder_of(study, directory) / "promoted" / longer.key / str(trial.trial)
     weights = None
     if longer.start == "weights":
-        weights = Path(str(trial.weights))
-        if not isinstance(trial.weights, str) or not weights.is_file():
-            found = trial.weights if isinstance(trial.weights, str) else "none recorded"
-            raise UsageError(
-                f"the weights of trial {trial.trial} are not there ({found}): take --start scratch"
-            )
-    folder = folder_of(study, directory) / "promoted" / longer.key / str(trial.trial)
+        found = trial.weights if isinstance(trial.weights, str) else ""
+        with at_hand(found) as weights:
+            if weights is None:
+                raise UsageError(
+                    f"the weights of trial {trial.trial} are not there "
+                    f"({found or 'none recorded'}): take --start scratch"
+                )
+            if is_url(found):
+                folder.mkdir(parents=True, exist_ok=True)
+                weights = Path(shutil.copy(weights, folder / "start.safetensors"))
     spec = parse_spec(trial.spec)
     name, seed = str(trial["name"]), int(trial.seed)
     return Candidate(int(trial.trial), name, spec, seed, folder, longer.recipe, weights)

@@ -11,6 +11,7 @@ from msdemucs.data import Track
 from msdemucs.evaluate.conventions import COLUMNS, Convention, Metric
 from msdemucs.evaluate.evaluation import evaluate
 from msdemucs.model import load_weights
+from msdemucs.study.storage.depot import at_hand
 from msdemucs.study.storage.later import Later, add, rows_of
 from msdemucs.study.trials.candidate import Listener
 
@@ -60,21 +61,22 @@ def rescore(
     rows = []
     for _, trial in trials.iterrows():
         number, weights = int(trial.trial), trial.weights
-        if not isinstance(weights, str) or not Path(weights).is_file():
-            listener.said(f"trial {number} left out: its weights are not there ({weights})")
-            continue
         value = known.get((number, weights))
-        if value is None:
-            listener.said(f"trial {number} ({trial['name']}): {metric} of {len(tracks)} tracks")
-            row = _judged(trial, weights, tracks, metric, device)
-            add(study, [row])
-            value = row.value
+        with at_hand(weights if isinstance(weights, str) and value is None else "") as path:
+            if value is None and path is None:
+                listener.said(f"trial {number} left out: its weights are not there ({weights})")
+                continue
+            if path is not None:
+                listener.said(f"trial {number} ({trial['name']}): {metric} of {len(tracks)} tracks")
+                row = _judged(trial, path, tracks, metric, device)
+                add(study, [row])
+                value = row.value
         rows.append({"trial": number, "name": trial["name"], convention: value})
     return pd.DataFrame(rows, columns=["trial", "name", convention])
 
 
 def _judged(
-    trial: "pd.Series[Any]", weights: str, tracks: Sequence[Track], metric: Metric, device: str
+    trial: "pd.Series[Any]", weights: Path, tracks: Sequence[Track], metric: Metric, device: str
 ) -> Later:
     """One trial's row.
 
@@ -82,13 +84,13 @@ def _judged(
         DataError: its weights cannot be read, or no track.
         MsdemucsError: an estimate that is not finite.
     """
-    model = load_weights(Path(weights)).to(device)
+    model = load_weights(weights).to(device)
     found = evaluate(model, tracks, Convention(metrics=(metric,)))
     name = COLUMNS[metric][0]
     how = "median" if metric in MEDIANS else "mean"
     by_source = found.tracks.groupby("source", sort=False)[name].agg(how)
     detail = {
-        "weights": weights,
+        "weights": trial.weights,
         "tracks_joined_by": how,
         "by_source": {str(source): float(value) for source, value in by_source.items()},
         "convention": found.about["convention"],

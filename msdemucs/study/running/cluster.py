@@ -60,7 +60,7 @@ class Cluster:
 
 
 def run_on_cluster(
-    name: str, url: str, cluster: Cluster, *, listener: Listener, folder: Path | None = None
+    name: str, url: str, cluster: Cluster, *, listener: Listener, folder: str | Path | None = None
 ) -> Finished:
     """Run a study that exists on a Ray cluster until it has its trials.
 
@@ -69,7 +69,8 @@ def run_on_cluster(
         url: of its storage.
         cluster: where, and with what.
         listener: is told how trials begin and end.
-        folder: for the trials' folders, shared by all nodes; the study's own when not given.
+        folder: for the trials' folders, a path that all nodes share or a URL; the study's own
+            when not given.
 
     Raises:
         UsageError: Ray is not installed, there is no cluster, or nodes cannot reach the storage.
@@ -255,7 +256,7 @@ def one_trial(name: str, url: str, folder: str, token: str, prepare: str) -> tup
     """What a task does: one trial of a study, if one is free; (how many it ran, why it failed)."""
     part = Part(most=1, token=token, waits=False)
     try:
-        done = work_on(name, url, _prepared(prepare), folder=Path(folder), part=part)
+        done = work_on(name, url, _prepared(prepare), folder=folder, part=part)
     except MsdemucsError as error:
         return 0, str(error)
     return done.ran, ""

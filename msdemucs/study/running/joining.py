@@ -11,6 +11,7 @@ from msdemucs.spec import validate_data
 from msdemucs.study.space.reading import parse_search_space
 from msdemucs.study.space.samplers import make_sampler
 from msdemucs.study.space.space import EMBEDDED_BAND, EMBEDDED_SAMPLE, Search, SearchSpace
+from msdemucs.study.storage.depot import is_url
 
 JOINING, WANTED, PROCESSES = "joining", "wanted", "processes"
 """Attributes of a study: how to join it, its number of trials, how many processes ever joined."""
@@ -19,13 +20,13 @@ FAR_APART = 1000
 """Between the seeds of the proposals of two processes."""
 
 
-def remember(study: optuna.Study, search: Search, folder: Path) -> None:
+def remember(study: optuna.Study, search: Search, folder: str | Path) -> None:
     """Record what a process elsewhere needs to work on the study.
 
     Args:
         study: just begun or continued.
         search: what it asks; relative paths are recorded from the root of the file system.
-        folder: where its trials' folders lie.
+        folder: where its trials' folders lie: a path, or a URL.
     """
     space = search.space.model_dump(mode="json")
     for split, roots in space["data"].items():
@@ -33,7 +34,7 @@ def remember(study: optuna.Study, search: Search, folder: Path) -> None:
     about = {
         "path": str(search.path.absolute()),
         "space": space,
-        "folder": str(folder.absolute()),
+        "folder": absolute(folder),
         "directory": str(Path.cwd()),
     }
     attrs = study.user_attrs
@@ -42,8 +43,8 @@ def remember(study: optuna.Study, search: Search, folder: Path) -> None:
             study.set_user_attr(key, value)
 
 
-def rejoin(study: optuna.Study) -> tuple[Search, Path]:
-    """What a study asks, from its own records, and where its trials' folders lie.
+def rejoin(study: optuna.Study) -> tuple[Search, str]:
+    """What a study asks, from its own records, and the path or URL of its trials' folders.
 
     Raises:
         UsageError: the study was begun by an earlier version, or not by msdemucs.
@@ -62,7 +63,12 @@ def rejoin(study: optuna.Study) -> tuple[Search, Path]:
     data = {split: [_here(root) for root in roots] for split, roots in asked["data"].items()}
     origin = f"study {study.study_name}"
     space = validate_data({**asked, "data": data}, SearchSpace, origin=origin)
-    return search.as_asked(space), Path(about["folder"])
+    return search.as_asked(space), str(about["folder"])
+
+
+def recorded_folder(study: optuna.Study) -> str:
+    """The path or URL of a study's trials' folders; "" for one that was not begun yet."""
+    return str(study.user_attrs.get(JOINING, {}).get("folder", ""))
 
 
 def enrol(study: optuna.Study, search: Search) -> None:
@@ -73,12 +79,20 @@ def enrol(study: optuna.Study, search: Search) -> None:
     study.sampler = make_sampler(search.space, drawn=drawn)
 
 
-def usable(folder: Path) -> Path:
-    """A folder for trials that can be written to.
+def absolute(folder: str | Path) -> str:
+    """A folder for trials as any host may read it: a URL, or a path from the root."""
+    return str(folder) if is_url(str(folder)) else str(Path(folder).absolute())
+
+
+def usable(folder: str | Path) -> str | Path:
+    """A folder for trials that can be written to; a URL, which each trial will try.
 
     Raises:
         StudyError: it cannot.
     """
+    if is_url(str(folder)):
+        return folder
+    folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

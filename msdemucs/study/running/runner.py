@@ -16,12 +16,13 @@ from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from msdemucs.errors import Problem, SpecError, StudyError
-from msdemucs.study.running.joining import enrol, remember
+from msdemucs.study.running.joining import enrol, recorded_folder, remember
 from msdemucs.study.running.turns import Turns
 from msdemucs.study.space.limits import InfeasibleError
 from msdemucs.study.space.samplers import is_used_up
 from msdemucs.study.space.space import Search
 from msdemucs.study.storage.databases import AnyStorage, reason_of
+from msdemucs.study.storage.depot import Depot, is_url
 from msdemucs.study.storage.folders import claim_folder, refuse_taken
 from msdemucs.study.storage.leases import FOLDER, Lease, TrialLostError, enqueue_again
 from msdemucs.study.storage.studies import (
@@ -44,6 +45,7 @@ from msdemucs.study.trials.diary import LOG, Diary
 from msdemucs.study.trials.failures import Patience, is_bug, is_disk_full
 from msdemucs.study.trials.failures import reason_of as why
 from msdemucs.study.trials.judging import Judge, take_up
+from msdemucs.study.trials.places import Place, place_of
 from msdemucs.study.trials.proposals import feasible
 from msdemucs.study.trials.results import reusing
 from msdemucs.train.interrupts import Interrupts
@@ -91,6 +93,7 @@ def run_study(  # noqa: PLR0913 (one a thing that a caller may decide)
     listener: Listener | None = None,
     attrs: Mapping[str, object] | None = None,
     extends: bool = False,
+    folder: str | Path | None = None,
 ) -> Finished:
     """Run or continue a study until it has the trials that it wants, whoever else works on it.
 
@@ -102,6 +105,7 @@ def run_study(  # noqa: PLR0913 (one a thing that a caller may decide)
         listener: is told what happens.
         attrs: what to record about a new study: recipe, data, machine, command.
         extends: whether what only adds to what the study asks is taken in.
+        folder: for the trials' folders, a path or a URL; in `directory` when not given.
 
     Raises:
         UsageError: no storage's URL, or the study of that name asks something else.
@@ -110,10 +114,12 @@ def run_study(  # noqa: PLR0913 (one a thing that a caller may decide)
     """
     name, told = search.space.name, listener or Silent()
     url = storage_url(name, storage, directory)
-    folder = directory / name / "trials"
     with Interrupts() as interrupts, explained(url), ExitStack() as at_end:
         with interrupts.held():
-            study, opened = begin_study(search, url, folder, attrs or {}, extends=extends)
+            usual = directory / name / "trials"
+            study, opened = begin_study(
+                search, url, folder or usual, attrs or {}, extends=extends, is_usual=folder is None
+            )
             at_end.callback(opened.close)
             attend(opened, told, interrupts)
             with opened.turn(name):
@@ -123,7 +129,8 @@ def run_study(  # noqa: PLR0913 (one a thing that a caller may decide)
             return search.space.trials
 
         turns = turns_of(search, study, opened, wanted=wanted, say=told.said)
-        runner = Runner(turns, search=search, evaluate=evaluate, listener=told, folder=folder)
+        place = at_end.enter_context(place_of(recorded_folder(study), study, say=told.said))
+        runner = Runner(turns, search=search, evaluate=evaluate, listener=told, place=place)
         ran = runner.run(interrupts)
         front = tuple(trial.number for trial in study.best_trials)
         return Finished(name, ran, turns.standing().done, front, without_password(url))
@@ -132,28 +139,45 @@ def run_study(  # noqa: PLR0913 (one a thing that a caller may decide)
 def begin_study(
     search: Search,
     url: str,
-    folder: Path,
+    folder: str | Path,
     attrs: Mapping[str, object],
     *,
     extends: bool = False,
+    is_usual: bool = False,
 ) -> tuple[optuna.Study, AnyStorage]:
     """A new study or one that goes on, with all on record that others need to join it.
 
+    Where nobody named the folder (`is_usual`), one that goes on keeps the URL that it has.
+
     Raises:
         UsageError: no storage's URL, or the study of that name asks something else; the folder
-            is that of a study in another storage.
+            is that of a study in another storage, or a URL that cannot be written to.
         StudyError: the storage cannot be used.
     """
+    if is_url(str(folder)):
+        Depot(str(folder)).check()
     opened = open_storage(url, create=True)
     with ExitStack() as on_failure:
         on_failure.callback(opened.close)
         with opened.turn(search.space.name):
-            refuse_taken(folder.parent, opened, url, search.space.name)
+            home = _home(folder)
+            if home:
+                refuse_taken(home, opened, url, search.space.name)
             study = create_or_continue(search, opened, attrs, extends=extends)
-            claim_folder(folder.parent, study, url)
-            remember(study, search, folder)
+            if home:
+                claim_folder(home, study, url)
+            is_kept = is_usual and is_url(recorded_folder(study))
+            remember(study, search, recorded_folder(study) if is_kept else folder)
         on_failure.pop_all()
     return study, opened
+
+
+def _home(folder: str | Path) -> Path | None:
+    """The folder that a study claims; None for a URL, where snapshots say whose they are."""
+    if is_url(str(folder)):
+        return None
+    path = Path(folder)
+    return path.parent if path.name == "trials" else path
 
 
 def turns_of(
@@ -210,14 +234,14 @@ class Runner:
     """One process's part in a study."""
 
     def __init__(
-        self, turns: Turns, *, search: Search, evaluate: Evaluate, listener: Listener, folder: Path
+        self, turns: Turns, *, search: Search, evaluate: Evaluate, listener: Listener, place: Place
     ) -> None:
         self.turns = turns
         self.study = turns.study
         self.search = search
-        self.evaluate = reusing(evaluate, search, turns.study)
+        self.evaluate = reusing(place.kept(evaluate), search, turns.study)
         self.listener = listener
-        self.folder = folder
+        self.place = place
         self.patience = Patience()
 
     def run(self, interrupts: Interrupts, *, most: int | None = None, waits: bool = True) -> int:
@@ -255,6 +279,8 @@ class Runner:
                 f"trial {trial.number} was taken for dead and ended by another process"
             )
             return True
+        finally:
+            self.place.leave(self.folder_of(trial))
 
     def log_of(self, trial: optuna.Trial, diary: Diary) -> TrialLog:
         """The trial's log, which stops it at a rung where the study has them."""
@@ -270,6 +296,7 @@ class Runner:
             candidate = self.candidate(trial, log)
             if candidate is None:
                 return False
+            self.place.enter(candidate.folder)
             standing = self.turns.last
             log.began(candidate, complete=standing.done, wanted=standing.wanted)
             self.evaluate(candidate, log)
@@ -286,7 +313,7 @@ class Runner:
         except Exception as error:  # (a bug in one trial must not lose a study)
             if isinstance(error, NOT_THE_TRIALS):
                 raise
-            if is_disk_full(error, self.folder):
+            if is_disk_full(error, self.place.folder):
                 outcome, stop = Outcome(failure="interrupted"), OSError(errno.ENOSPC, str(error))
             else:
                 outcome = self.failed(trial, error)
@@ -301,7 +328,7 @@ class Runner:
 
     def folder_of(self, trial: optuna.Trial) -> Path:
         """Where a trial's files lie: a trial that repeats another goes on in its folder."""
-        return self.folder / str(trial.user_attrs.get(FOLDER, trial.number))
+        return self.place.folder / str(trial.user_attrs.get(FOLDER, trial.number))
 
     def candidate(self, trial: optuna.Trial, log: TrialLog) -> Candidate | None:
         """The trial's architecture with its costs on record; None when it is refused."""

@@ -15,6 +15,7 @@ from msdemucs.study.storage.studies import (
     without_password,
 )
 from msdemucs.study.trials.candidate import Candidate, Listener, Silent, TrialLog
+from msdemucs.study.trials.places import place_of
 from msdemucs.study.trials.tracks import Say
 from msdemucs.train.interrupts import Interrupts
 
@@ -57,7 +58,7 @@ def work_on(
     prepare: Prepare,
     *,
     listener: Listener | None = None,
-    folder: Path | None = None,
+    folder: str | Path | None = None,
     part: Part | None = None,
 ) -> Finished:
     """Work on a study until it has the trials that it wants.
@@ -67,7 +68,7 @@ def work_on(
         url: of its storage.
         prepare: makes what trains and judges its candidates.
         listener: is told what happens.
-        folder: for the trials' folders; where the study has them when not given.
+        folder: for the trials' folders, a path or a URL; the study's own when not given.
         part: how much of the work this process takes.
 
     Raises:
@@ -82,7 +83,7 @@ def work_on(
             attend(opened, told, interrupts)
             study = open_study(opened, name)
             search, recorded = rejoin(study)
-        place = usable(folder or recorded)
+        where = usable(folder or recorded)
         bench = prepare(search, say=told.said)
         refuse_other_data(study, bench.describe())
         with interrupts.held(), opened.turn(name):
@@ -92,7 +93,8 @@ def work_on(
             return int(study.user_attrs.get(WANTED, search.space.trials))
 
         turns = turns_of(search, study, opened, wanted=wanted, say=told.said, token=part.token)
-        runner = Runner(turns, search=search, evaluate=bench.evaluate, listener=told, folder=place)
+        place = at_end.enter_context(place_of(where, study, say=told.said))
+        runner = Runner(turns, search=search, evaluate=bench.evaluate, listener=told, place=place)
         ran = runner.run(interrupts, most=part.most, waits=part.waits)
         front = tuple(trial.number for trial in study.best_trials)
         return Finished(name, ran, turns.standing().done, front, without_password(url))

@@ -14,6 +14,7 @@ from msdemucs.study.records import (
     CURVE_COLUMNS,
     GROUP_COLUMN_PREFIX,
     RUNG_COLUMNS,
+    RUNG_SCORE_COLUMNS,
     SCORE_COLUMNS,
     TRIAL_COLUMNS,
     Direction,
@@ -126,6 +127,7 @@ def read_record(study: optuna.Study) -> StudyRecord:
         curves=_rows(stored, "curve", CURVE_COLUMNS),
         rungs=_rows(stored, "rungs", RUNG_COLUMNS),
         later=frame_of(study),
+        rung_scores=_rows(stored, "rung_scores", RUNG_SCORE_COLUMNS),
     )
 
 

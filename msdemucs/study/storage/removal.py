@@ -8,6 +8,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from msdemucs.errors import UsageError
+from msdemucs.study.storage.depot import Depot, is_url
 from msdemucs.study.storage.folders import is_owned
 from msdemucs.study.storage.later import remove, rows_of
 from msdemucs.study.storage.leases import Watch, whereabouts
@@ -33,6 +34,7 @@ class Doomed:
         running: those of them that seem to be at work, each with a word about who runs it.
         n_later: rows of the side table.
         folder: of weights and logs; None where there is none, or it is another study's.
+        depot: the URL of weights and logs that are kept elsewhere; "" for none.
         files: the database's own files, where it holds nothing else.
     """
 
@@ -43,6 +45,7 @@ class Doomed:
     n_later: int
     folder: Path | None
     files: tuple[Path, ...]
+    depot: str = ""
 
     def __str__(self) -> str:
         """What goes, in words."""
@@ -51,6 +54,8 @@ class Doomed:
             parts.append(f"{self.n_later} later results")
         if self.folder:
             parts.append(f"the folder {self.folder}")
+        if self.depot:
+            parts.append(f"all under {self.depot}")
         return ", ".join(parts)
 
 
@@ -74,6 +79,7 @@ def doomed(study: str, *, storage: str | None = None, directory: Path = STUDIES)
     found = open_study(opened, name or names[0])
     trials = found.get_trials(deepcopy=False)
     folder = directory / found.study_name
+    recorded = str(found.user_attrs.get("joining", {}).get("folder", ""))
     path = database_path(url)
     files: list[Path] = []
     if path is not None and len(names) == 1 and path.parent == directory:
@@ -86,6 +92,7 @@ def doomed(study: str, *, storage: str | None = None, directory: Path = STUDIES)
         len(rows_of(found)),
         folder if folder.is_dir() and is_owned(folder, found) else None,
         tuple(file for file in files if file.exists()),
+        recorded if is_url(recorded) else "",
     )
 
 
@@ -104,6 +111,7 @@ def remove_study(what: Doomed, *, even_running: bool = False) -> None:
     Raises:
         UsageError: it is gone already, or processes are at work on it.
         StudyError: the database cannot be opened.
+        CheckpointError: what lies under a URL cannot be removed.
     """
     if what.running and not even_running:
         raise UsageError(
@@ -113,6 +121,8 @@ def remove_study(what: Doomed, *, even_running: bool = False) -> None:
     opened = open_storage(what.url)
     remove(open_study(opened, what.study))
     optuna.delete_study(study_name=what.study, storage=opened)
+    if what.depot:
+        Depot(what.depot).remove()
     if what.folder:
         shutil.rmtree(what.folder)
     for file in what.files:

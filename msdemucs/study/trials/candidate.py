@@ -25,6 +25,10 @@ RUNG = "rung:"
 """The attribute "rung:400" is a trial's SDR in dB after 400 steps, the mean over its seeds."""
 
 
+def _nothing() -> None:
+    return
+
+
 @dataclass(frozen=True)
 class Candidate:
     """An architecture to train and judge.
@@ -36,6 +40,8 @@ class Candidate:
         folder: where its weights and logs go; made when something is written.
         recipe: how it is trained; None for the study's own recipe.
         start: a file of weights that it begins with; None for weights drawn by its seed.
+        on_saved: is called when a checkpoint has been written to its folder.
+        address: what is recorded of a path in its folder.
     """
 
     trial: int
@@ -45,6 +51,8 @@ class Candidate:
     folder: Path
     recipe: "Recipe | None" = None
     start: Path | None = None
+    on_saved: Callable[[], None] = _nothing
+    address: Callable[[Path], str] = str
 
 
 class Named(Protocol):
@@ -197,6 +205,10 @@ class TrialLog:
     def scores(self, rows: Sequence[Row]) -> None:
         """Keep the scores of every test track and source."""
         self._trial.set_user_attr("scores", [list(row) for row in rows])
+
+    def rung_scores(self, step: int, rows: Sequence[Row]) -> None:
+        """Keep the scores of every test track and source at the rung where the trial stopped."""
+        self._trial.set_user_attr("rung_scores", [[step, *row] for row in rows])
 
     def left_out(self, error: DataError) -> None:
         """Say and keep that a track could not be used, so that the scores are of the others."""

@@ -6,17 +6,24 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 import torch
 
 from msdemucs.errors import DataError, SpecError, UsageError
 from msdemucs.evaluate import Score, evaluate_tracks
-from msdemucs.measure import latency, machine, peak_memory, quietly
+from msdemucs.measure import device_name, latency, machine, peak_memory, quietly
 from msdemucs.model import Separator
 from msdemucs.study.space.reading import problem_at
 from msdemucs.study.space.space import Search
-from msdemucs.study.trials.candidate import Candidate, Row, TrialLog
-from msdemucs.study.trials.seeds import SeedTraining, read_rungs, write_rungs
+from msdemucs.study.trials.candidate import Candidate, Row, StoppedError, TrialLog
+from msdemucs.study.trials.seeds import (
+    SeedTraining,
+    read_rung_scores,
+    read_rungs,
+    write_rung_scores,
+    write_rungs,
+)
 from msdemucs.study.trials.tracks import Say, StudyTracks, gather
 from msdemucs.train import Recipe
 
@@ -83,11 +90,12 @@ class Bench:
             StoppedError: at a rung; the folder has what the trial needs to go on from there.
         """
         runs = self.trainings(candidate)
+        log.note("device", device_name(self.device))
         with usage(self.device, log), peak_memory(self.device) as memory:
             self.measure(runs[0].model, log)
             self.climb(runs, candidate, log)
             paths = [run.finish() for run in runs]
-            log.note("weights", str(paths[0]))
+            log.note("weights", candidate.address(paths[0]))
             self.judge(runs, log)
         log.record(
             {"peak_memory_bytes": memory.bytes, "peak_memory_increase_bytes": memory.increase_bytes}
@@ -108,6 +116,7 @@ class Bench:
                 folder=folder if self.repeats == 1 else folder / f"seed-{seed}",
                 device=self.device,
                 start=candidate.start,
+                on_saved=candidate.on_saved,
             )
             for seed in range(candidate.seed, candidate.seed + self.repeats)
         ]
@@ -158,14 +167,23 @@ class Bench:
                 return
             is_past = any(step > goal for step in known) or first.step > goal
             if goal not in known and not is_past:
-                known[goal] = {run.seed: self.score(run, log) for run in runs}
+                known[goal] = self.at_rung(runs, goal, folder, log)
                 write_rungs(folder, known)
             if goal in known:
-                log.rung(goal, known[goal], is_past=is_past)
+                try:
+                    log.rung(goal, known[goal], is_past=is_past)
+                except StoppedError:
+                    log.rung_scores(goal, read_rung_scores(folder, goal))
+                    raise
 
-    def score(self, run: SeedTraining, log: TrialLog) -> float:
-        """The mean SDR of a training as it is."""
-        return summary(self.scores(run, log))["usdr_db"]
+    def at_rung(
+        self, runs: list[SeedTraining], step: int, folder: Path, log: TrialLog
+    ) -> dict[int, float]:
+        """The mean SDR of each training as it is; what it is the mean of is kept in the folder."""
+        scored = {run: self.scores(run, log) for run in runs}
+        rows = [row for run, scores in scored.items() for row in rows_of(run, scores)]
+        write_rung_scores(folder, step, rows)
+        return {run.seed: summary(scores)["usdr_db"] for run, scores in scored.items()}
 
     def judge(self, runs: list[SeedTraining], log: TrialLog) -> None:
         """Record the score of every seed, test track and source, and their means.
@@ -178,9 +196,7 @@ class Bench:
         at_last: dict[int, float] = {}
         for run in runs:
             scores = self.scores(run, log)
-            rows += [
-                (s.group, s.track, s.source, s.usdr_db, s.input_usdr_db, run.seed) for s in scores
-            ]
+            rows += rows_of(run, scores)
             found = summary(scores)
             for name, value in found.items():
                 means.setdefault(name, []).append(value)
@@ -211,6 +227,11 @@ class Bench:
         if not scores:
             raise DataError(f"none of the {len(self.tracks.test)} test tracks can be read")
         return scores
+
+
+def rows_of(run: SeedTraining, scores: Sequence[Score]) -> list[Row]:
+    """The scores of one training as they are recorded."""
+    return [(s.group, s.track, s.source, s.usdr_db, s.input_usdr_db, run.seed) for s in scores]
 
 
 @contextmanager

@@ -31,7 +31,17 @@ SPENT = ("seconds", "cpu_seconds", "gpu_seconds", "steps", "train_seconds")
 TAKEN = (
     *(name for name in OBJECTIVES if name not in SPENT),
     *("latency_ms_p05", "latency_busy", "peak_memory_increase_bytes", "peak_memory_method"),
-    *("scores", "curve", "rungs", "left_out", "weights", "git", "versions"),
+    *(
+        "scores",
+        "rung_scores",
+        "curve",
+        "rungs",
+        "left_out",
+        "weights",
+        "device",
+        "git",
+        "versions",
+    ),
 )
 """What a duplicate takes over, beside the scores of groups of tracks."""
 

@@ -3,7 +3,7 @@
 import csv
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import torch
 from msdemucs.data import SegmentSampler, Track
 from msdemucs.model import Separator, build, load_weights, save_weights
 from msdemucs.spec import Spec
-from msdemucs.study.trials.candidate import TrialLog
+from msdemucs.study.trials.candidate import Row, TrialLog
 from msdemucs.train import Recipe, Session, StepReport, augmentation, train
 from msdemucs.train.checkpoints import Checkpoints, write_text
 from msdemucs.train.logs import STEPS, CsvLog
@@ -24,6 +24,9 @@ CHECKPOINTS = "checkpoints"
 
 RUNGS = "rungs.json"
 """The file in a trial's folder that says how it scored at the rungs that it came to."""
+
+RUNG_SCORES = "rung-scores.json"
+"""The file that has the scores of every test track and source at the last of them."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class SeedTraining:
         folder: of its checkpoints, log and weights.
         device: where.
         start: a file of weights to begin with, in place of those that the seed draws.
+        on_saved: is called after each checkpoint.
 
     Raises:
         DataError: the file cannot be read, or is of another spec.
@@ -67,11 +71,12 @@ class SeedTraining:
         folder: Path,
         device: str,
         start: Path | None = None,
+        on_saved: Callable[[], None] | None = None,
     ) -> None:
         self.recipe, self.seed, self.folder, self.device = recipe, seed, folder, device
         torch.manual_seed(seed)
         self.model: Separator = (load_weights(start) if start else build(spec)).to(device)
-        self.checkpoints = Checkpoints(folder / CHECKPOINTS, keep=1)
+        self.checkpoints = Checkpoints(folder / CHECKPOINTS, keep=1, on_saved=on_saved)
         self.sampler = SegmentSampler(
             tracks,
             sources=spec.sources,
@@ -155,3 +160,18 @@ def write_rungs(folder: Path, rungs: Mapping[int, Mapping[int, float]]) -> None:
     """Keep how a trial scored at its rungs, in one step."""
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / RUNGS, json.dumps(rungs))
+
+
+def read_rung_scores(folder: Path, step: int) -> list[Row]:
+    """The scores of every test track and source at a rung, if it is the last that was scored."""
+    path = folder / RUNG_SCORES
+    if not path.is_file():
+        return []
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return [tuple(row) for row in found["rows"]] if found["step"] == step else []
+
+
+def write_rung_scores(folder: Path, step: int, rows: Sequence[Row]) -> None:
+    """Keep the scores of every test track and source at a rung, in place of an earlier one's."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / RUNG_SCORES, json.dumps({"step": step, "rows": rows}))

@@ -1,0 +1,231 @@
+"""Trials' folders kept under a URL: whole or not there, and gone on with from anywhere."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from msdemucs.errors import CheckpointError, UsageError
+from msdemucs.study.beside.rescore import rescore
+from msdemucs.study.running.joining import recorded_folder
+from msdemucs.study.running.runner import begin_study, run_study
+from msdemucs.study.space.space import Search
+from msdemucs.study.storage import depot as depots
+from msdemucs.study.storage.depot import Depot, at_hand
+from msdemucs.study.storage.load import load_study
+from msdemucs.study.storage.removal import doomed, remove_study
+from msdemucs.study.storage.scratch import scratch
+from msdemucs.study.storage.studies import open_storage, open_study
+from msdemucs.study.trials.candidate import Candidate, Silent, TrialLog
+from msdemucs.study.trials.objective import prepare
+from tests.study.conftest import asking, toy
+from tests.study.test_runner import Ears
+from tests.study.test_seeds import is_equal, search, weights
+
+__all__ = ["search"]
+
+
+@pytest.fixture(params=["memory", "file"])
+def url(request: pytest.FixtureRequest, in_tmp: Path) -> Iterator[str]:
+    """An empty folder of each kind."""
+    yield f"memory://{in_tmp}/there" if request.param == "memory" else f"file://{in_tmp}/there"
+    if request.param == "memory":
+        Depot(f"memory://{in_tmp}").remove()
+
+
+@pytest.fixture(autouse=True)
+def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(depots, "PAUSE_S", 0.0)
+
+
+def folder(root: Path, files: dict[str, str]) -> Path:
+    """A trial's folder, 7, with files in it."""
+    for name, text in files.items():
+        path = root / "7" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return root / "7"
+
+
+def contents(root: Path) -> dict[str, str]:
+    files = (path for path in root.rglob("*") if path.is_file())
+    return {path.relative_to(root).as_posix(): path.read_text() for path in files}
+
+
+STEP_1 = {"checkpoints/step-00000001/state.pt": "one", "log.csv": "1\n"}
+STEP_2 = {"checkpoints/step-00000002/state.pt": "two", "log.csv": "1\n2\n"}
+
+
+def test_what_is_stored_is_fetched_where_it_has_come_further(url: str, in_tmp: Path) -> None:
+    depot, there = Depot(url, owner="toy"), in_tmp / "elsewhere" / "7"
+    assert not depot.fetch(there)
+    depot.store(folder(in_tmp / "a", STEP_1))
+    assert depot.fetch(there)
+    assert contents(there) == STEP_1
+    depot.store(folder(in_tmp / "b", STEP_2))
+    assert depot.fetch(there)
+    assert contents(there) == STEP_2  # and nothing of the first
+    assert not depot.fetch(there)
+    later = folder(in_tmp / "c", {"checkpoints/step-00000003/state.pt": "three"})
+    assert not depot.fetch(later)
+    assert list(contents(later)) == ["checkpoints/step-00000003/state.pt"]
+
+
+@pytest.mark.parametrize("broken", ["put_file", "pipe_file"])
+def test_a_snapshot_that_is_cut_short_leaves_the_one_before(
+    url: str, broken: str, in_tmp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    depot = Depot(url, owner="toy")
+    depot.store(folder(in_tmp / "a", STEP_1))
+
+    def fail(*words: Any, **_: Any) -> None:
+        raise ConnectionResetError("the network is down")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(depot.files, broken, fail)
+        with pytest.raises(CheckpointError, match=r"there/7: the network is down"):
+            depot.store(folder(in_tmp / "b", STEP_2))
+    depot.files.pipe_file(f"{depot.root}/7/manifest-000099.json", b'{"owner": "to')  # half
+    assert depot.fetch(in_tmp / "elsewhere" / "7")
+    assert contents(in_tmp / "elsewhere" / "7") == STEP_1
+
+
+def test_a_store_that_fails_once_is_asked_again(
+    url: str, in_tmp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    depot, failures = Depot(url), [ConnectionResetError("for a moment")]
+    put = depot.files.put_file
+
+    def fail_once(*words: Any, **more: Any) -> None:
+        if failures:
+            raise failures.pop()
+        put(*words, **more)
+
+    monkeypatch.setattr(depot.files, "put_file", fail_once)
+    depot.store(folder(in_tmp / "a", STEP_1))
+    assert not failures
+    assert depot.fetch(in_tmp / "elsewhere" / "7")
+
+
+def test_what_was_damaged_there_is_not_taken(url: str, in_tmp: Path) -> None:
+    depot = Depot(url)
+    depot.store(folder(in_tmp / "a", STEP_1))
+    (manifest,) = [
+        path for path in depot.files.ls(f"{depot.root}/7", detail=False) if "mani" in path
+    ]
+    digest = json.loads(depot.files.cat_file(manifest))["files"]["log.csv"][0]
+    depot.files.pipe_file(f"{depot.root}/7/objects/{digest}", b"9\n")
+    with pytest.raises(CheckpointError, match=r"there/7: log\.csv is damaged there"):
+        depot.fetch(in_tmp / "elsewhere" / "7")
+    assert not (in_tmp / "elsewhere" / "7").exists()
+
+
+def test_another_studys_trial_of_the_same_number_is_not_gone_on_with(
+    url: str, in_tmp: Path
+) -> None:
+    Depot(url, owner="toy 2025").store(folder(in_tmp / "a", STEP_2))
+    depot, there = Depot(url, owner="toy 2026"), in_tmp / "elsewhere" / "7"
+    assert not depot.fetch(there)
+    depot.store(folder(in_tmp / "b", STEP_1))
+    assert depot.fetch(there)
+    assert contents(there) == STEP_1
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("s3://bucket/toy", r"s3:// needs a package that is not here: Install s3fs"),
+        ("cloud://bucket/toy", r"Protocol not known: cloud; known are, .* s3:// \(package s3fs\)"),
+        ("sftp://me:secret@host/toy", r"sftp://me:…@host/toy has a password in it"),
+    ],
+)
+def test_a_url_that_cannot_be_opened_says_what_to_do(
+    url: str, message: str, search: Search, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    with pytest.raises(UsageError, match=message):
+        run_study(search, toy, folder=url)
+    assert not Path("studies/tiny.db").exists()
+
+
+def test_a_url_that_cannot_be_written_to_is_told_before_anything_runs(
+    search: Search, in_tmp: Path
+) -> None:
+    (in_tmp / "file").write_text("no folder")
+    url = f"file://{in_tmp}/file/there"
+    with pytest.raises(UsageError, match=r"file/there: cannot be written to: .*Not a directory"):
+        run_study(search, toy, folder=url)
+
+
+def test_a_killed_process_leaves_no_scratch_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    with scratch() as first:
+        with scratch() as second:
+            assert first.is_dir()  # in use
+        assert not second.exists()
+        left = first.with_name("left")
+        left.mkdir()
+        (left / ".alive").touch()  # nobody holds it
+        with scratch():
+            assert not left.exists()
+            assert first.is_dir()
+
+
+def test_a_study_keeps_its_url_where_nobody_names_another(search: Search, url: str) -> None:
+    storage = "sqlite:///studies/tiny.db"
+    begin_study(search, storage, url, {})[1].close()
+    run_study(asking(search, trials=1), toy)
+    study = open_study(open_storage(storage), "tiny")
+    assert recorded_folder(study) == url
+    assert not Path("studies/tiny/trials").exists()
+
+
+@pytest.mark.slow
+def test_an_interrupted_trial_goes_on_from_the_url_alone_bit_for_bit(
+    search: Search, url: str, in_tmp: Path
+) -> None:
+    bench = prepare(search, say=Silent().said)
+    alone = Path("alone/0")
+    again: list[int] = []
+
+    def interrupted(candidate: Candidate, log: TrialLog) -> None:
+        run = bench.trainings(candidate)[0]
+        run.go(3, log)
+        raise KeyboardInterrupt
+
+    def watched(candidate: Candidate, log: TrialLog) -> None:
+        again.append(bench.trainings(candidate)[0].step)
+        bench.evaluate(candidate, log)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_study(search, interrupted, folder=url, attrs=bench.describe())
+    run_study(search, watched, folder=url, attrs=bench.describe())
+    assert again == [3]
+    record = load_study("tiny")
+    trial = record.trials[record.trials.state == "complete"].iloc[0]
+    assert trial.weights == f"{url}/0/weights.safetensors"
+    assert trial.log == f"{url}/0/log.txt"
+
+    seed = int(trial.seed)
+    chosen = search.spec(trial.params)
+    spec = bench.trainings(Candidate(0, "x", chosen, seed, alone))[0]
+    spec.go(6, None)
+    spec.finish()
+    with at_hand(trial.weights) as path:
+        assert is_equal(weights(str(path)), weights("alone/0/weights.safetensors"))
+    with at_hand(trial.log) as path:
+        assert path is not None
+        text = path.read_text()
+    assert "failed: interrupted" in text
+    assert text.rstrip().endswith(f"macs_per_second {trial.macs_per_second:.4g}")
+
+    study = open_study(open_storage("sqlite:///studies/tiny.db"), "tiny")
+    ears = Ears()
+    found = rescore(study, record.trials, bench.tracks.test, "usdr", device="cpu", listener=ears)
+    assert found.usdr_db.iloc[0] == pytest.approx(trial.usdr_db, abs=1e-3)
+    what = doomed("tiny")
+    assert f"all under {url}" in str(what)
+    remove_study(what)
+    assert not Depot(url).files.exists(Depot(url).root)
