@@ -159,10 +159,10 @@ def test_a_trial_is_trained_by_its_own_recipe(search: Search) -> None:
 @pytest.mark.parametrize(
     ("fields", "column", "field", "words"),
     [
-        ("recipe.stepz: 3", 7, "recipe.stepz", "did you mean “steps”?"),
-        ("recipe.steps: many", 21, "recipe.steps", "a whole number"),
-        ("recipe.loss: [{kind: l3}]", 28, "recipe.loss.0.kind", "allowed: l1"),
-        ("recipe.warmup_steps: 9", 7, "recipe.warmup_steps", "found 9 of 2"),
+        ("recipe.stepz: 3", 7, "set.recipe.stepz", "did you mean “steps”?"),
+        ("recipe.steps: many", 21, "set.recipe.steps", "a whole number"),
+        ("recipe.loss: [{kind: l3}]", 28, "set.recipe.loss.0.kind", "allowed: l1"),
+        ("recipe.warmup_steps: 9", 7, "set.recipe.warmup_steps", "found 9 of 2"),
     ],
 )
 def test_a_fault_in_a_recipes_field_is_told_where_the_user_wrote_it(
