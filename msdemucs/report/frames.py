@@ -249,8 +249,11 @@ def _reach(
 
 
 def study_front(record: StudyRecord) -> frozenset[int]:
-    """Numbers of the complete trials that are non-dominated in all of the study's objectives."""
-    complete = complete_rows(record)
+    """Numbers of the complete trials that are non-dominated in all of the study's objectives.
+
+    A baseline beyond a constraint is a reference, not an answer, and not among them.
+    """
+    complete = [row for row in complete_rows(record) if not row.get("violations")]
     values = [[number(row, column) for column in record.directions] for row in complete]
     if not record.directions:
         return frozenset()

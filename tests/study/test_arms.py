@@ -93,7 +93,7 @@ def test_combinations_that_cannot_be_built_refuse_the_design(read: Read) -> None
         ("repeats: 2", "sampler: {kind: gp}", 13, "has no meaning in a study of mode ablation"),
         ("one: {spectral.resolutions: [4096]}", "one: {sample_rate: 8000}", 12, "task"),
         ("one: {spectral.resolutions: [4096]}", "one: {}", 11, "three, one"),
-        ("{spectral.resolutions: [4096]}", "{recipe.lr: -3}", 12, "one.recipe.lr: must be greater"),
+        ("{spectral.resolutions: [4096]}", "{recipe.lr: -3}", 12, "one: lr: must be greater"),
         ("{spectral.resolutions: [4096]}", "{recipe.lrx: 3}", 12, "did you mean “lr”?"),
         ("repeats: 2", "repeats: 2\ntrials: 9", 14, "4 arms with 2 seeds each"),
         ("repeats: 2", "design: leave_one_out", 13, "fusion has 2"),

@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import optuna
@@ -12,12 +13,14 @@ import psutil
 import pytest
 
 from msdemucs.errors import UsageError
+from msdemucs.report.frames import study_front
 from msdemucs.study import StudyRecord, frame
 from msdemucs.study.analysis.exports import TABLES, as_json, export, table_of
 from msdemucs.study.analysis.picking import best_trials, front
 from msdemucs.study.records import RUNG_COLUMNS
 from msdemucs.study.running.runner import run_study
 from msdemucs.study.space.reading import load_search_space
+from msdemucs.study.space.space import Search
 from msdemucs.study.storage.later import Later, add
 from msdemucs.study.storage.load import load_study
 from msdemucs.study.storage.removal import doomed, remove_study
@@ -129,6 +132,20 @@ def test_the_best_is_within_the_limits(record: StudyRecord) -> None:
 def test_the_front_is_optunas(record: StudyRecord) -> None:
     study = open_study(open_storage("sqlite:///studies/toy.db"), "toy")
     assert set(front(record).trial) == {trial.number for trial in study.best_trials}
+
+
+def test_a_baseline_beyond_a_constraint_is_neither_best_nor_of_the_front(
+    rewritten: Callable[[str, str], Search],
+) -> None:
+    search = rewritten("trials: 5", "trials: 8\nconstraints: {macs_per_second: 2.0e+8}")
+    finished = run_study(search, toy)
+    record = load_study("toy")
+    beyond = record.trials[record.trials.name == "htdemucs_nn"].iloc[0]
+    assert beyond.state == "complete"
+    assert set(beyond.violations) == {"macs_per_second"}
+    chosen = {*front(record).trial, *best_trials(record, top=99).trial, *study_front(record)}
+    assert beyond.trial not in chosen
+    assert set(front(record).trial) == set(study_front(record)) == set(finished.front)
 
 
 def test_a_removed_study_leaves_nothing(studies: Path) -> None:

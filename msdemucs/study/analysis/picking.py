@@ -22,6 +22,22 @@ def complete(record: StudyRecord) -> pd.DataFrame:
     return trials
 
 
+def holding(record: StudyRecord) -> pd.DataFrame:
+    """The complete trials that hold every constraint.
+
+    A baseline that exceeds one was trained as a reference; it is no answer to what was asked, and
+    Optuna's own `best_trials` leaves it out too.
+
+    Raises:
+        UsageError: there is none.
+    """
+    trials = complete(record)
+    exceeding = [isinstance(found, dict) and bool(found) for found in trials.violations]
+    if all(exceeding):
+        raise UsageError(f"study “{record.name}” has no complete trial within its constraints yet")
+    return trials[~np.asarray(exceeding)]
+
+
 def quality_of(record: StudyRecord) -> str:
     """The column by which trials are better: the first objective that is maximised."""
     names = [name for name, direction in record.directions.items() if direction == "maximize"]
@@ -41,7 +57,7 @@ def best_trials(
     Raises:
         UsageError: no complete trial is within the limits; the nearest misses are named.
     """
-    trials = complete(record)
+    trials = holding(record)
     within = trials
     for name, largest in (limits or {}).items():
         if not (within[name] <= largest).any():
@@ -59,7 +75,7 @@ def front(record: StudyRecord) -> pd.DataFrame:
 
     A trial dominates another if it is as good in every objective and better in one.
     """
-    trials = complete(record)
+    trials = holding(record)
     signs = [1 if how == "maximize" else -1 for how in record.directions.values()]
     values = trials[list(record.directions)].to_numpy(dtype=float) * signs
     as_good = (values[:, None] >= values[None]).all(-1)  # [of, over]
