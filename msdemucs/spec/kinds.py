@@ -54,7 +54,7 @@ class OneOf:
         name = value.get("kind")
         if name is None:
             raise PydanticKnownError("union_tag_not_found", {"discriminator": "'kind'"})
-        if name not in known:
+        if not isinstance(name, str) or name not in known:
             context = {
                 "discriminator": "'kind'",
                 "tag": str(name),

@@ -293,3 +293,10 @@ def test_plain_data_is_explained_by_its_field() -> None:
     with pytest.raises(SpecError) as caught:
         parse_spec({"name": "x", "depth": 2.5})
     assert caught.value.first.field == "depth"
+
+
+def test_a_kind_that_is_no_name_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "odd.yaml"
+    path.write_text("extends: htdemucs_n\nname: odd\nfusion: {output: {kind: [sum]}}\n")
+    with pytest.raises(SpecError, match=r"odd\.yaml:3:25: error: fusion\.output\.kind: .*no kind"):
+        load_spec(path)

@@ -183,6 +183,15 @@ def test_small_replaces_fields_and_single_entries_of_set_and_vary(space_file: Pa
     assert load_search_space(space_file).space.trials == 5
 
 
+@pytest.mark.parametrize("line", ["small: {trials: many}", "small: {trails: 3}", "small: 3"])
+def test_faults_of_the_small_setting_are_told_when_the_full_one_is_asked(
+    space_file: Path, line: str
+) -> None:
+    space_file.write_text(SPACE + line + "\n")
+    with pytest.raises(SpecError, match=r"toy\.yaml:15:\d+: error: "):
+        load_search_space(space_file)
+
+
 def test_data_may_be_one_folder_or_several(rewritten: Rewrite) -> None:
     search = rewritten("trials: 5", "data: {train: a, test: [a, b]}")
     assert (search.space.data.train, search.space.data.test) == (("a",), ("a", "b"))

@@ -1,7 +1,11 @@
 """The shipped search spaces: valid by their JSON Schema too, cheap to load, mostly feasible."""
 
+import copy
+import json
+import random
 import time
 from pathlib import Path
+from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
 import optuna
@@ -12,11 +16,12 @@ from msdemucs.errors import SpecError
 from msdemucs.spec import zoo_names
 from msdemucs.spec.source import read_yaml, read_yaml_file
 from msdemucs.study.space.document import search_space_schema
-from msdemucs.study.space.reading import load_search_space
+from msdemucs.study.space.reading import load_search_space, parse_search_space
 from msdemucs.study.space.samplers import make_sampler
 from msdemucs.study.space.sampling import propose
 from msdemucs.study.space.space import Search
 from tests.study.conftest import SPACE
+from tests.study.test_arms import ABLATION
 
 SPACES = Path(__file__).parents[2] / "search_spaces"
 SHIPPED = sorted(SPACES.glob("*.yaml"))
@@ -43,12 +48,66 @@ def test_the_json_schema_knows_every_shipped_search_space(path: Path) -> None:
         ("trials: 5", "sampler: {kind: cmaes}"),
         ("int: [4, 16]", "ints: [4, 16]"),
         ("[htdemucs, htdemucs_nn]", "[1, 2]"),
+        ("[htdemucs, htdemucs_nn]", "[htdemucs, htdemucs]"),
+        ("name: toy", "name: my toy"),
+        ("int: [4, 16]", "int: [4]"),
+        ("int: [4, 16]", "int: [4, 16]\n    choice: [4]"),
+        ("step: 4", "step: 0"),
+        ("step: 4", "most: 4"),
+        ("[sum, weighted]", "[]"),
+        ("[sum, weighted]", "[sum]\n    log: true"),
+        ("trials: 5", "objectives: [usdr]"),
+        ("trials: 5", "objectives: {usdr_db: minimize}"),
+        ("trials: 5", "objectives: [usdr_db, macs, rtf, seconds, parameters]"),
+        ("trials: 5", "constraints: {gmacs: 8}"),
+        ("trials: 5", "design: full"),
+        ("trials: 5", "mode: ablation"),
+        ("trials: 5", "data: {train: []}"),
     ],
 )
 def test_the_json_schema_refuses_what_is_no_field(old: str, new: str) -> None:
     jsonschema.validate(read_yaml(SPACE, "toy").plain(), SCHEMA)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(read_yaml(SPACE.replace(old, new), "toy").plain(), SCHEMA)
+
+
+def test_what_the_json_schema_refuses_is_refused(in_tmp: Path) -> None:
+    texts = [SPACE + more for more in ("fidelity: {rungs: [3, 5]}\n", "constraints: {macs: 8}\n")]
+    documents = [read_yaml(text, "toy").plain() for text in (*texts, ABLATION)]
+    valid = jsonschema.Draft202012Validator(SCHEMA).is_valid
+    drawn = random.Random(0)
+    refused = 0
+    for _ in range(300):
+        document = mutated(drawn.choice(documents), drawn)
+        if valid(document):
+            continue
+        refused += 1
+        with pytest.raises(SpecError):
+            parse_search_space(json.dumps(document), in_tmp / "toy.yaml")
+    assert refused > 100
+
+
+def mutated(document: Any, drawn: random.Random) -> Any:
+    """A document with one value, somewhere, replaced, doubled or gone."""
+    document = copy.deepcopy(document)
+    place = document
+    while True:
+        keys = list(place) if isinstance(place, dict) else list(range(len(place)))
+        key = drawn.choice(keys)
+        if not (isinstance(place[key], dict | list) and place[key] and drawn.random() < 0.7):
+            break
+        place = place[key]
+    odd = [None, True, 0, 1, -3, 2.5, "x", "", [], {}, [1], ["x", "x"], {"x": 1}, {"kind": "x"}]
+    how = drawn.choice(("replace", "replace", "delete", "add"))
+    if how == "replace":
+        place[key] = drawn.choice(odd)
+    elif how == "delete":
+        del place[key]
+    elif isinstance(place, dict):
+        place[drawn.choice(["x", "log", "step", "choice", "factors", "when"])] = drawn.choice(odd)
+    else:
+        place.append(place[key])
+    return document
 
 
 def test_the_json_schema_describes_every_field() -> None:

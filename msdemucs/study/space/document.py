@@ -1,28 +1,41 @@
-"""The JSON Schema of search spaces: what editors complete and check as one writes."""
+"""The JSON Schema of search spaces: what editors complete and check as one writes.
+
+What the schema refuses, `load_search_space` refuses. The other way round, it cannot know what rests
+on several values at once (bounds in their order, steps that divide, names of a zoo, specs that
+build).
+"""
 
 import copy
 from typing import Any
 
-from msdemucs.study.space.space import SearchSpace
+from msdemucs.study.records import GROUP_COLUMN_PREFIX
+from msdemucs.study.space.checks import WITHOUT_MEANING
+from msdemucs.study.space.designs import Design
+from msdemucs.study.space.limits import COMPUTED, MEASURED, OBJECTIVES
+from msdemucs.study.space.space import LONGEST_NAME, NAME, SearchSpace
+from msdemucs.study.space.variations import WAYS
 
 Schema = dict[str, Any]
 
-NAMES: Schema = {"type": "array", "items": {"type": "string"}}
+NAMES: Schema = {"type": "array", "items": {"type": "string"}, "uniqueItems": True}
+NULL: Schema = {"type": "null"}
 
 
 def search_space_schema() -> Schema:
     """The schema of a whole file: every field, the short ways to write some, and `small`."""
     schema: Schema = copy.deepcopy(SearchSpace.model_json_schema())
     fields: dict[str, Schema] = schema["properties"]
-    baselines = fields["baselines"]
-    own = baselines["additionalProperties"]
-    baselines["additionalProperties"] = {"anyOf": [own, {"type": "null"}]}
-    for name in ("baselines", "objectives"):
-        _also(fields[name], NAMES)
+    fields["name"] |= {"pattern": f"^{NAME}$", "maxLength": LONGEST_NAME}
+    _baselines(fields["baselines"])
+    _objectives(fields["objectives"])
+    fields["constraints"]["propertyNames"] = {"enum": [*COMPUTED, *MEASURED]}
+    alternatives = fields["factors"]["additionalProperties"]
+    alternatives["minProperties"] = alternatives.pop("minLength")
+    _also(fields["design"], Design.model_json_schema()["properties"]["kind"])
+    _variation(schema["$defs"]["Variation"])
     roots: dict[str, Schema] = schema["$defs"]["DataRoots"]["properties"]
     for root in roots.values():
         _also(root, {"type": "string"})
-    _also(fields["design"], {"type": "string"})
     fields["small"] = {
         "type": "object",
         "description": "What --small takes in place of the fields above; set, vary and factors "
@@ -30,7 +43,61 @@ def search_space_schema() -> Schema:
         "properties": {name: field for name, field in fields.items() if name != "small"},
         "additionalProperties": False,
     }
-    return schema
+    is_ablation = {"properties": {"mode": {"const": "ablation"}}, "required": ["mode"]}
+    return schema | {"if": is_ablation, "then": _mode("ablation"), "else": _mode("search")}
+
+
+def _mode(mode: str) -> Schema:
+    """What a study of one mode needs and what it does not read."""
+    empty: Schema = {"enum": [{}, [], None]}
+    needed = ("factors",) if mode == "ablation" else ("vary", "baselines")
+    some = {"minProperties": 1, "minItems": 1}
+    return {
+        "properties": dict.fromkeys(WITHOUT_MEANING[mode], empty),
+        "anyOf": [{"required": [name], "properties": {name: some}} for name in needed],
+    }
+
+
+def _baselines(field: Schema) -> None:
+    """Names, or names with fields of their own, or with nothing."""
+    own = field["additionalProperties"]
+    field["additionalProperties"] = {"anyOf": [own, NULL]}
+    _also(field, NAMES)
+
+
+def _objectives(field: Schema) -> None:
+    """One to four recorded columns, each with the only direction that makes sense, or alone."""
+    group = f"^{GROUP_COLUMN_PREFIX}"
+    known: Schema = {name: {"const": direction} for name, direction in OBJECTIVES.items()}
+    field["properties"] = known
+    field["patternProperties"] = {group: {"const": "maximize"}}
+    field |= {"additionalProperties": False, "minProperties": 1, "maxProperties": 4}
+    name: Schema = {"anyOf": [{"enum": list(OBJECTIVES)}, {"type": "string", "pattern": group}]}
+    _also(field, NAMES | {"items": name, "minItems": 1, "maxItems": 4})
+
+
+def _variation(variation: Schema) -> None:
+    """Exactly one way to vary, with what belongs to it."""
+    fields: dict[str, Schema] = variation["properties"]
+    for way in ("choice", "subset"):
+        listed, named, _ = fields[way]["anyOf"]
+        listed["minItems"] = named["minProperties"] = 1
+    for way in ("int", "float"):
+        fields[way]["anyOf"][0] |= {"minItems": 2, "maxItems": 2}
+    fields["step"]["anyOf"] = [{"type": "number", "exclusiveMinimum": 0}, NULL]
+    foreign: dict[str, Schema] = {
+        "choice": {"log": {"const": False}, "step": NULL, "least": NULL, "most": NULL},
+        "subset": {"log": {"const": False}, "step": NULL},
+        "int": {"least": NULL, "most": NULL},
+        "float": {"least": NULL, "most": NULL},
+    }
+    variation["oneOf"] = [
+        {
+            "required": [way],
+            "properties": {**dict.fromkeys(WAYS, NULL), way: {"not": NULL}, **foreign[way]},
+        }
+        for way in WAYS
+    ]
 
 
 def _also(field: Schema, other: Schema) -> None:

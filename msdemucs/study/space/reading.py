@@ -46,7 +46,10 @@ def parse_search_space(text: str, path: Path, *, small: bool = False) -> Search:
     Raises:
         SpecError: as `load_search_space`.
     """
-    node = setting_of(read_yaml(text, str(path)), small=small)
+    root = read_yaml(text, str(path))
+    if not small and root.child("small"):
+        validate(setting_of(root, small=True), SearchSpace)  # its faults are told now, too
+    node = setting_of(root, small=small)
     space = validate(node, SearchSpace)
     return _check(node, space, text=text, path=path, setting="small" if small else "full")
 

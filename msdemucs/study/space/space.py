@@ -54,6 +54,9 @@ LARGEST_SEED = 2**30
 FILE_ENDINGS = (".db", ".journal", ".log", ".yaml", ".yml")
 """Of what commands take for a file in place of a study's name."""
 
+NAME = "[A-Za-z0-9][A-Za-z0-9._-]*"
+"""What a study may be called."""
+
 LONGEST_NAME = 100
 """Letters of a study's name, of which files are made."""
 
@@ -155,7 +158,7 @@ class SearchSpace(Section):
     @field_validator("name")
     @classmethod
     def _names_a_file(cls, name: str) -> str:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        if not re.fullmatch(NAME, name):
             raise ValueError(f"must be letters, digits and . _ - alone; found “{name}”")
         if len(name) > LONGEST_NAME:
             raise ValueError(f"must have at most {LONGEST_NAME} letters; found {len(name)}")
