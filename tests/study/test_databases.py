@@ -16,7 +16,8 @@ from msdemucs.errors import CheckpointError, StudyError, UsageError
 from msdemucs.study.running.runner import run_study
 from msdemucs.study.space.space import Search
 from msdemucs.study.storage import databases
-from msdemucs.study.storage.databases import Database, Journal, JournalFile
+from msdemucs.study.storage.databases import Database
+from msdemucs.study.storage.journal import Journal, JournalFile
 from msdemucs.study.storage.load import load_study
 from msdemucs.study.storage.studies import check_url, open_storage, storage_url
 from msdemucs.study.trials.candidate import Candidate, TrialLog

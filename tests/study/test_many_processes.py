@@ -20,7 +20,7 @@ from msdemucs.study.running.joining import rejoin
 from msdemucs.study.running.runner import begin_study, run_study
 from msdemucs.study.running.workers import work_on
 from msdemucs.study.space.space import Search
-from msdemucs.study.storage.databases import locked
+from msdemucs.study.storage.locks import locked
 from msdemucs.study.storage.studies import open_storage
 from msdemucs.study.trials.candidate import Candidate, Silent, TrialLog
 from tests.study.conftest import asking, toy

@@ -333,7 +333,7 @@ class Runner:
     def candidate(self, trial: optuna.Trial, log: TrialLog) -> Candidate | None:
         """The trial's architecture with its costs on record; None when it is refused."""
         try:
-            with log.together():
+            with self.turns.storage.same_look(), log.together():
                 return feasible(self.search, trial, log, folder=self.folder_of(trial))
         except SpecError as error:
             log.tell("spec", 1)

@@ -1,5 +1,6 @@
 """Which trial a process runs next, so that all processes together run as many as are wanted."""
 
+import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,13 +8,19 @@ from dataclasses import dataclass
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from msdemucs.study.storage.databases import AnyStorage
-from msdemucs.study.storage.leases import Watch, claim, describe, recover, whereabouts
+from msdemucs.study.storage.databases import AnyStorage, Database
+from msdemucs.study.storage.leases import Watch, claim, recover, whereabouts
 from msdemucs.study.storage.states import is_stopped
 from msdemucs.study.trials.judging import taken_up
 
 PAUSE_S = 2.0
-"""How often a process that waits for the trials of others looks again."""
+"""How often a process that waits for the trials of others asks whether anything has changed."""
+
+LOOK_AFTER = 5
+"""After so many pauses it looks in any case: whether those that run the trials are still alive."""
+
+UNREAD = ("spec", "differences", "versions", "git", "log", "started", "scores", "curve")
+"""What is not read of the trials that others are running: nothing here asks for it."""
 
 
 def counts(trial: FrozenTrial) -> bool:
@@ -78,12 +85,15 @@ class Turns:
         token: str = "",
     ) -> None:
         self.study, self.storage = study, storage
+        if isinstance(storage, Database):
+            storage.leaves_out = UNREAD
         self.wanted, self.say, self.token = wanted, say, token
         self.is_used_up: Callable[[list[FrozenTrial]], bool] = lambda _: False
         self.take_up: Callable[[], Sequence[int]] = list
         self.watch = Watch()
         self.last = Standing(0, (), 0)
         self._waits_for: tuple[str, ...] = ()
+        self._seen: object = None
 
     def standing(self) -> Standing:
         """How far the study is now, whoever ran its trials."""
@@ -103,27 +113,31 @@ class Turns:
     def next(self) -> optuna.Trial | None:
         """A trial that is this process's own; None where none is wanted at present."""
         with self.storage.turn(self.study.study_name):
-            # Others wait: a look at a study reads all that its running trials wrote, so only one.
+            # Others wait: a look at a study reads what its running trials wrote, so only one.
+            self._seen = self.storage.glance(self.study._study_id)
             trials = self.study.get_trials(deepcopy=False)
             lines = recover(self.study, self.watch, trials)
-            lines += [f"trial {number} goes on after all" for number in self.take_up()]
-            standing = self._standing(trials) if not lines else self.standing()
-            trial = None
-            if standing.has_room:
-                trial = self.study.ask()
+            if lines:
+                trials = self.study.get_trials(deepcopy=False)
+            with self.storage.same_look():
+                again = [f"trial {number} goes on after all" for number in self.take_up()]
+                standing = self._standing(trials) if not again else self.standing()
+                trial = self.study.ask() if standing.has_room else None
+            if trial is not None:
                 claim(trial, token=self.token)
         self.last = standing
-        if trial is not None:
-            describe(trial)
-        for line in lines:
+        for line in (*lines, *again):
             self.say(line)
         if trial is None and not standing.is_done:
             self._say_waiting(standing)
         return trial
 
     def wait(self) -> None:
-        """A pause before the next look."""
-        time.sleep(PAUSE_S)
+        """A pause before the next look; processes that wait together look apart."""
+        for _ in range(LOOK_AFTER):
+            time.sleep(PAUSE_S * random.uniform(0.75, 1.25))  # noqa: S311 (nothing to keep secret)
+            if self.storage.glance(self.study._study_id) != self._seen:
+                return
 
     def _say_waiting(self, standing: Standing) -> None:
         if standing.running != self._waits_for:

@@ -1,26 +1,25 @@
-"""The three kinds of storage, made to outlive restarts, kills and full disks."""
+"""Relational databases that outlive restarts, and are read as little as a study needs."""
 
-import fcntl
 import functools
-import json
-import os
 import threading
 import time
 import weakref
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import optuna
 import sqlalchemy
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
-from optuna.storages import JournalStorage, RDBStorage
-from optuna.storages._rdb.storage import _create_scoped_session
-from optuna.storages.journal import JournalFileBackend
-from optuna.trial import TrialState
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+
+from msdemucs.study.storage import rows as plain
+from msdemucs.study.storage.journal import Journal
+from msdemucs.study.storage.locks import Waiting, locked
 
 LOCK_TIMEOUT_S = 300
 """How long a writer waits for SQLite's lock before it gives up."""
@@ -30,6 +29,11 @@ PATIENCE_S = 300.0
 
 LONGEST_PAUSE_S = 15.0
 
+GLANCE = (
+    "SELECT state, count(*), max(trial_id) FROM trials WHERE study_id = :study "
+    "GROUP BY state ORDER BY state"
+)
+
 DISK_FULL = "53100"
 """PostgreSQL's code for it."""
 
@@ -37,29 +41,20 @@ DISK_FULL = "53100"
 T = TypeVar("T")
 
 
-class Waiting:
-    """Whom to tell that a database is away, and who may end the waiting.
-
-    Attributes:
-        say: is told once when the waiting begins, and when it is over.
-        is_over: whether to give up at once: Ctrl-C.
-    """
-
-    def __init__(self) -> None:
-        self.say: Callable[[str], None] = lambda _: None
-        self.is_over: Callable[[], bool] = lambda: False
-
-
 class Database(RDBStorage):
     """An SQLite file or a PostgreSQL database that is asked again while it does not answer.
 
     A write may have been done although its answer was lost; all but the making of a trial can be
     repeated without harm, and a trial made twice stays unclaimed and is cleared away.
+
+    Attributes:
+        leaves_out: user attributes of running trials that are not read; all are once it has ended.
     """
 
     def __init__(self, url: str) -> None:
         self.waiting = Waiting()
-        self._together = threading.local()
+        self._here = threading.local()
+        self.leaves_out: tuple[str, ...] = ()
         self.is_sqlite = url.startswith("sqlite")
         kwargs: dict[str, Any] = {"connect_args": {"timeout": LOCK_TIMEOUT_S}}
         if not self.is_sqlite:  # a connection a worker, more only for moments
@@ -126,29 +121,88 @@ class Database(RDBStorage):
     @contextmanager
     def together(self) -> Iterator[None]:
         """A block whose attributes of trials, if set by this thread, are written at its end."""
-        outer = getattr(self._together, "rows", None)
-        self._together.rows = rows = {} if outer is None else outer
+        outer = getattr(self._here, "rows", None)
+        self._here.rows = rows = {} if outer is None else outer
         try:
             yield
         finally:
-            self._together.rows = outer
+            self._here.rows = outer
             if outer is None and rows:
-                self.patiently(functools.partial(self._write, rows))
+                self._write(rows)
+
+    @contextmanager
+    def same_look(self) -> Iterator[None]:
+        """A block in which this thread sees a study's trials as it saw them last.
+
+        Optuna looks several times in a row when it draws a trial; between the looks nothing
+        changes that matters to a draw.
+        """
+        outer = getattr(self._here, "is_same", False)
+        self._here.is_same = True
+        try:
+            yield
+        finally:
+            self._here.is_same = outer
+
+    def glance(self, study_id: int) -> object:
+        """Something that differs once a trial of a study has begun, ended or been enqueued."""
+        query = sqlalchemy.text(GLANCE)
+
+        def once() -> object:
+            with self.engine.connect() as connection:
+                return connection.execute(query, {"study": study_id}).all()
+
+        return self.patiently(once)
 
     def set_trial_user_attr(self, trial_id: int, key: str, value: object) -> None:
         """As Optuna's, at once or together with others."""
-        rows = getattr(self._together, "rows", None)
+        rows = getattr(self._here, "rows", None)
         if rows is None:
-            self.patiently(functools.partial(self._write, {(trial_id, key): value}))
+            self._write({(trial_id, key): value})
         else:
             rows[trial_id, key] = value
 
     def _write(self, rows: Mapping[tuple[int, str], object]) -> None:
         """Write attributes of trials in one transaction: a disk waits once for all of them."""
-        model = optuna.storages._rdb.models.TrialUserAttributeModel
-        with _create_scoped_session(self.scoped_session, ignore_integrity_error=True) as session:
-            for (trial_id, key), value in rows.items():
-                self._set_trial_attr_without_commit(session, model, trial_id, key, value)
+
+        def once() -> None:
+            with self.engine.begin() as connection:
+                plain.write_user_attrs(connection, rows)
+
+        self.patiently(once)
+
+    def _get_trials(
+        self,
+        study_id: int,
+        states: Container[TrialState] | None,
+        included_trial_ids: set[int],
+        trial_id_greater_than: int,
+    ) -> list[FrozenTrial]:
+        """As Optuna's, from plain rows; [], which says that nothing changed, in a same look."""
+        if getattr(self._here, "is_same", False) and trial_id_greater_than > -1:
+            return []
+
+        def once() -> list[FrozenTrial]:
+            with self.engine.connect() as connection:
+                return plain.read_trials(
+                    connection,
+                    study_id,
+                    included=included_trial_ids,
+                    after=trial_id_greater_than,
+                    leaves_out=self.leaves_out,
+                )
+
+        found = self.patiently(once)
+        return [trial for trial in found if states is None or trial.state in states]
+
+    def get_trial(self, trial_id: int) -> FrozenTrial:
+        """As Optuna's, from plain rows."""
+
+        def once() -> FrozenTrial:
+            with self.engine.connect() as connection:
+                return plain.read_trial(connection, trial_id)
+
+        return self.patiently(once)
 
     def set_trial_state_values(
         self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
@@ -162,7 +216,7 @@ class Database(RDBStorage):
             try:
                 return RDBStorage.set_trial_state_values(self, trial_id, state, values)
             except UpdateFinishedTrialError:
-                stored = RDBStorage.get_trial(self, trial_id)
+                stored = self.get_trial(trial_id)
                 is_ours = stored.state == state and (stored.values or []) == list(values or [])
                 if attempts == 1 or not is_ours:
                     raise
@@ -175,8 +229,8 @@ REPEATED = (
     *("delete_study", "set_study_user_attr", "set_study_system_attr", "get_study_id_from_name"),
     *("get_study_name_from_id", "get_study_directions", "get_study_user_attrs"),
     *("get_study_system_attrs", "get_all_studies", "_create_new_trial", "_set_trial_param"),
-    *("set_trial_intermediate_value", "set_trial_system_attr", "get_trial"),
-    *("get_trial_id_from_study_id_trial_number", "_get_trials", "_get_best_trial_id"),
+    *("set_trial_intermediate_value", "set_trial_system_attr"),
+    *("get_trial_id_from_study_id_trial_number", "_get_best_trial_id"),
 )
 """RDBStorage's methods that Optuna calls, and that are asked again while the database is away."""
 
@@ -195,80 +249,10 @@ for _name in REPEATED:
     setattr(Database, _name, _repeated(_name))
 
 
-class Journal(JournalStorage):
-    """A file to which every process appends what it does."""
-
-    def __init__(self, path: Path) -> None:
-        self.waiting = Waiting()
-        self.path = path
-        super().__init__(JournalFile(path))
-
-    def close(self) -> None:
-        """Nothing: the file is opened for each read and write."""
-
-    @contextmanager
-    def turn(self, study: str) -> Iterator[None]:  # noqa: ARG002 (one lock a file)
-        """A block that only one of all processes that work on a study is in at any time."""
-        with locked(self.path.with_name(self.path.name + ".turn")):
-            yield
-
-
-class JournalFile(JournalFileBackend):
-    """Optuna's journal file with the kernel's lock, and without half-written lines.
-
-    A kill or a full disk in the middle of a write leaves a line without an end, which Optuna takes
-    for a damaged file as soon as another line follows; here it is removed before one does: nobody
-    was told that it was written. The kernel's lock ends with the process that holds it; Optuna's
-    own locks stay for 30 s after a kill.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        super().__init__(str(path))
-
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Append lines, all or none.
-
-        Raises:
-            OSError: they cannot be written.
-        """
-        lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
-        with locked(self.path.with_name(self.path.name + ".lock")), self.path.open("r+b") as file:
-            end = _end_of_last_line(file)
-            file.truncate(end)
-            file.seek(end)
-            try:
-                file.write(lines.encode())
-                file.flush()
-                os.fsync(file.fileno())
-            except OSError:
-                with suppress(OSError):
-                    os.ftruncate(file.fileno(), end)
-                raise
-
-
-def _end_of_last_line(file: Any) -> int:
-    """The position after the last line that has an end."""
-    position = file.seek(0, os.SEEK_END)
-    while position:
-        begin = max(0, position - 65536)
-        file.seek(begin)
-        found = file.read(position - begin).rfind(b"\n")
-        if found >= 0:
-            return int(begin + found + 1)
-        position = begin
-    return 0
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the kernel's lock on a file, which is made; a killed process lets go of it."""
-    number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    try:
-        fcntl.flock(number, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(number)
+def together(storage: optuna.storages.BaseStorage) -> AbstractContextManager[None]:
+    """A block whose attributes of trials are written at its end, in one transaction."""
+    backend = getattr(storage, "_backend", storage)  # below Optuna's cache
+    return backend.together() if isinstance(backend, Database) else nullcontext()
 
 
 def reason_of(error: BaseException) -> str:

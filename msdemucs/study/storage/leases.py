@@ -20,6 +20,8 @@ import psutil
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
+from msdemucs.study.storage.databases import together
+
 RENEWED_EVERY_S = 60.0
 GIVEN_UP_AFTER_S = 180.0
 """How long a watcher sees a lease unchanged before it takes the trial for dead."""
@@ -46,19 +48,18 @@ class TrialLostError(Exception):
 def claim(trial: optuna.Trial, *, token: str = "") -> None:
     """Write down that this process runs the trial, from now on; call it in the study's turn.
 
+    With it goes since when it runs, where its files lie, and that its owner lives.
+
     Args:
         trial: just begun.
         token: by which whoever started this process finds the trial, should the process die.
     """
-    given = sorted(trial.user_attrs)
-    trial.set_user_attr("owner", {**_identity(), "token": token, "given": given})
-
-
-def describe(trial: optuna.Trial) -> None:
-    """Write down the rest: since when it runs, where its files lie, that its owner lives."""
-    trial.set_user_attr("lease", _now())
-    trial.set_user_attr(FOLDER, str(trial.user_attrs.get(FOLDER, trial.number)))
-    trial.set_user_attr("started", _now())
+    given = trial.user_attrs
+    with together(trial.storage):
+        trial.set_user_attr("owner", {**_identity(), "token": token, "given": sorted(given)})
+        trial.set_user_attr("lease", _now())
+        trial.set_user_attr(FOLDER, str(given.get(FOLDER, trial.number)))
+        trial.set_user_attr("started", _now())
 
 
 class Lease:
@@ -171,8 +172,7 @@ def enqueue_again(study: optuna.Study, trial: FrozenTrial, reason: str) -> bool:
     }
     if kills >= MOST_KILLS or not (params or attrs):
         return False
-    if owner:
-        attrs.setdefault(FOLDER, str(trial.number))
+    attrs.setdefault(FOLDER, str(trial.number))  # also of one that was killed before it was claimed
     known = (other.user_attrs.get("repeats") for other in study.get_trials(deepcopy=False))
     if trial.number not in known:
         study.enqueue_trial(params, user_attrs={**attrs, "kills": kills, "repeats": trial.number})

@@ -15,8 +15,9 @@ from msdemucs.spec import dump_spec, nearest
 from msdemucs.study.space.samplers import known_experiments
 from msdemucs.study.space.sampling import expressed
 from msdemucs.study.space.space import Search
-from msdemucs.study.storage.databases import AnyStorage, Database, Journal
+from msdemucs.study.storage.databases import AnyStorage, Database
 from msdemucs.study.storage.extending import extend, only_adds
+from msdemucs.study.storage.journal import Journal
 from msdemucs.study.storage.queue import enqueue_arms
 
 STUDIES = Path("studies")

@@ -1,7 +1,7 @@
 """One trial's question and the log that its answer is written in: the seam to any evaluation."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -11,7 +11,7 @@ import optuna
 from msdemucs.errors import DataError
 from msdemucs.spec import Spec
 from msdemucs.study.space.limits import InfeasibleError, excesses
-from msdemucs.study.storage.databases import Database
+from msdemucs.study.storage.databases import together
 from msdemucs.study.storage.states import STOPPED_AT
 from msdemucs.units import format_count
 
@@ -159,8 +159,7 @@ class TrialLog:
 
     def together(self) -> AbstractContextManager[None]:
         """A block whose figures and notes are written at its end, in one transaction."""
-        backend = getattr(self.storage, "_backend", self.storage)  # below Optuna's cache
-        return backend.together() if isinstance(backend, Database) else nullcontext()
+        return together(self.storage)
 
     def hold_to(self, constraints: Mapping[str, float], *, is_exempt: bool = False) -> None:
         """Compare what is recorded from now on with constraints.
