@@ -34,6 +34,13 @@ GLANCE = (
     "GROUP BY state ORDER BY state"
 )
 
+INDEX = "msdemucs_result_key"
+
+ADD_INDEX = (
+    f"CREATE INDEX IF NOT EXISTS {INDEX} ON trial_user_attributes (value_json) "
+    "WHERE key = 'result_key'"
+)
+
 DISK_FULL = "53100"
 """PostgreSQL's code for it."""
 
@@ -88,6 +95,14 @@ class Database(RDBStorage):
                 connection.close()
             raise
         return connection
+
+    def add_index(self) -> None:
+        """Have the trials of a training found without reading all attributes of all trials."""
+        with suppress(SQLAlchemyError):  # another process may be about to do the same
+            known = sqlalchemy.inspect(self.engine).get_indexes("trial_user_attributes")
+            if not any(index["name"] == INDEX for index in known):
+                with self.engine.begin() as connection:
+                    connection.execute(sqlalchemy.text(ADD_INDEX))
 
     def close(self) -> None:
         """Let go of every connection."""
@@ -253,6 +268,12 @@ def together(storage: optuna.storages.BaseStorage) -> AbstractContextManager[Non
     """A block whose attributes of trials are written at its end, in one transaction."""
     backend = getattr(storage, "_backend", storage)  # below Optuna's cache
     return backend.together() if isinstance(backend, Database) else nullcontext()
+
+
+def turn(storage: optuna.storages.BaseStorage, name: str) -> AbstractContextManager[None]:
+    """A block that only one of all processes that use a storage and a name is in at any time."""
+    backend = getattr(storage, "_backend", storage)  # below Optuna's cache
+    return backend.turn(name) if isinstance(backend, Database | Journal) else nullcontext()
 
 
 def reason_of(error: BaseException) -> str:

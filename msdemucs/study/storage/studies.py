@@ -101,7 +101,12 @@ def open_storage(url: str, *, create: bool = False) -> AnyStorage:
         raise UsageError(f"there is no study database {path}")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        return Journal(path) if url.startswith("journal:") and path else Database(url)
+        if url.startswith("journal:") and path:
+            return Journal(path)
+        opened = Database(url)
+        if create:
+            opened.add_index()
+        return opened
     except (SQLAlchemyError, RuntimeError, OSError, ValueError, KeyError) as error:
         reason = str(getattr(error, "orig", None) or error)
     raise StudyError(f"cannot open {without_password(url)}: {reason}")

@@ -153,6 +153,11 @@ class TrialLog:
         self.figures: dict[str, float] = {}
 
     @property
+    def trial_id(self) -> int:
+        """The trial's own in all studies of the storage."""
+        return int(self._trial._trial_id)
+
+    @property
     def storage(self) -> optuna.storages.BaseStorage:
         """Where the trial is kept."""
         return self._trial.storage

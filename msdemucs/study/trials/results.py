@@ -1,11 +1,14 @@
 """Each architecture is trained once: results are found again by what was trained, and how.
 
 The key is a hash of the architecture (however it is spelled), the recipe, the data and the seeds.
-It is looked for in all studies of a storage; a trial that finds its key takes the recorded result.
+It is looked for in all studies of a storage; a trial that finds its key takes the recorded result,
+and waits for it where another one trains just that.
 """
 
 import hashlib
 import json
+import random
+import time
 from collections.abc import Iterator, Mapping, Sequence
 
 import optuna
@@ -18,6 +21,8 @@ from msdemucs.spec import spec_hash
 from msdemucs.study.records import GROUP_COLUMN_PREFIX
 from msdemucs.study.space.limits import MEASURED, OBJECTIVES
 from msdemucs.study.space.space import Search
+from msdemucs.study.storage.databases import turn
+from msdemucs.study.storage.leases import Watch
 from msdemucs.study.storage.states import STOPPED_AT, is_stopped
 from msdemucs.study.trials.candidate import RUNG, Candidate, Evaluate, StoppedError, TrialLog
 from msdemucs.study.trials.judging import taken_up
@@ -49,9 +54,14 @@ QUERY = sqlalchemy.text(
     "SELECT studies.study_name, trials.trial_id FROM trial_user_attributes "
     "JOIN trials ON trials.trial_id = trial_user_attributes.trial_id "
     "JOIN studies ON studies.study_id = trials.study_id "
-    "WHERE trial_user_attributes.key = :name AND trial_user_attributes.value_json = :value "
-    "AND trials.state = 'COMPLETE' ORDER BY trials.trial_id"
+    # the name is written out, or databases would not use the index of these rows alone
+    "WHERE trial_user_attributes.key = 'result_key' "
+    "AND trial_user_attributes.value_json = :value "
+    "AND CAST(trials.state AS VARCHAR) = :state ORDER BY trials.trial_id"
 )
+
+PAUSE_S = 2.0
+"""How often a trial that waits for its like looks whether that has ended."""
 
 
 def result_key(
@@ -87,23 +97,89 @@ def reusing(evaluate: Evaluate, search: Search, study: optuna.Study) -> Evaluate
             data=str(data.get("hash", data)) if isinstance(data, dict) else "",
             seeds=range(candidate.seed, candidate.seed + search.space.seeds_a_trial),
         )
-        log.note(RESULT_KEY, key)
-        found = find(log.storage, key)
-        for name, trial in found:
-            if _is_usable(search, study, name):
-                _take(trial, log)
-                log.note("duplicate_of", trial.user_attrs.get("duplicate_of") or _name(name, trial))
-                return
-        twin = None if log.goes_on_with_another else stopped_twin(study, key)
-        if twin:
-            _take(twin, log)
-            log.note("duplicate_of", _name(study.study_name, twin))
-            step = int(twin.user_attrs[STOPPED_AT])
-            log.note(STOPPED_AT, step)
-            raise StoppedError(step, f"at step {step}, as trial {twin.number}, its like")
-        evaluate(candidate, log)
+        like = Like(search, study, key)
+        while like.trains_elsewhere(log):
+            like.wait(log)
+        if not like.take(log):
+            evaluate(candidate, log)
 
     return evaluate_once
+
+
+class Like:
+    """The trials that train the same as a new one, in all studies of a storage.
+
+    Of those that begin at the same moment one trains; the others wait for it, and take its result.
+    Where it fails, is killed or interrupted, one of them trains. A trial that is stopped at a rung
+    ends those of its study that wait for it. Another one could be drawn instead, but not in place
+    of a baseline or an arm, and small search spaces would run out of others.
+
+    Args:
+        search: of the new trial's study.
+        study: likewise.
+        key: of the training.
+    """
+
+    def __init__(self, search: Search, study: optuna.Study, key: str) -> None:
+        self.search, self.study, self.key = search, study, key
+        self.watch = Watch()
+        self._waits_for: str | None = None
+        self._result: tuple[str, FrozenTrial] | None = None
+
+    def trains_elsewhere(self, log: TrialLog) -> bool:
+        """Whether to wait; where not, either there is a result or the trial has the training."""
+        with turn(log.storage, f"training {self.key}"):
+            self._result = self._usable(log, TrialState.COMPLETE) or self._stopped(log)
+            if self._result is not None:
+                return False
+            running = self._usable(log, TrialState.RUNNING)
+            if running is None:
+                log.note(RESULT_KEY, self.key)
+                return False
+        if self._waits_for != _name(*running):
+            self._waits_for = _name(*running)
+            log.phase(f"waiting for {self._waits_for}, which trains the same", 1)
+        return True
+
+    def wait(self, log: TrialLog) -> None:
+        """A pause."""
+        time.sleep(PAUSE_S * random.uniform(0.75, 1.25))  # noqa: S311 (nothing to keep secret)
+        log.advanced(0)
+
+    def take(self, log: TrialLog) -> bool:
+        """Record the result that was found; False where there was none.
+
+        Raises:
+            StoppedError: it is that of a trial that was stopped at a rung.
+        """
+        if self._result is None:
+            return False
+        name, trial = self._result
+        with log.together():
+            log.note(RESULT_KEY, self.key)
+            _take(trial, log)
+            log.note("duplicate_of", trial.user_attrs.get("duplicate_of") or _name(name, trial))
+        if trial.state != TrialState.COMPLETE:
+            step = int(trial.user_attrs[STOPPED_AT])
+            log.note(STOPPED_AT, step)
+            raise StoppedError(step, f"at step {step}, as trial {trial.number}, its like")
+        return True
+
+    def _usable(self, log: TrialLog, state: TrialState) -> tuple[str, FrozenTrial] | None:
+        """(study, trial) of the first of the key in a state whose result can be taken."""
+        for name, trial in find(log.storage, self.key, state):
+            is_gone = state == TrialState.RUNNING and (
+                trial._trial_id == log.trial_id or self.watch.dead(trial)
+            )
+            if not is_gone and _is_usable(self.search, self.study, name):
+                return name, trial
+        return None
+
+    def _stopped(self, log: TrialLog) -> tuple[str, FrozenTrial] | None:
+        if not self.search.space.fidelity or log.goes_on_with_another:
+            return None
+        twin = stopped_twin(self.study, self.key)
+        return (self.study.study_name, twin) if twin else None
 
 
 def stopped_twin(study: optuna.Study, key: str) -> FrozenTrial | None:
@@ -117,19 +193,20 @@ def stopped_twin(study: optuna.Study, key: str) -> FrozenTrial | None:
     return None
 
 
-def find(storage: BaseStorage, key: str) -> Iterator[tuple[str, FrozenTrial]]:
-    """(study, complete trial) of a key, in all studies of a storage, the oldest first."""
+def find(
+    storage: BaseStorage, key: str, state: TrialState = TrialState.COMPLETE
+) -> Iterator[tuple[str, FrozenTrial]]:
+    """(study, trial) of a key in a state, in all studies of a storage, the oldest first."""
     backend = getattr(storage, "_backend", storage)  # below Optuna's cache
     if isinstance(backend, RDBStorage):
         with backend.engine.connect() as connection:
-            values = {"name": RESULT_KEY, "value": json.dumps(key)}
+            values = {"value": json.dumps(key), "state": state.name}
             rows = connection.execute(QUERY, values).all()
         for name, trial_id in rows:
             yield str(name), storage.get_trial(int(trial_id))
         return
     for study in storage.get_all_studies():
-        states = (TrialState.COMPLETE,)
-        for trial in storage.get_all_trials(study._study_id, deepcopy=False, states=states):
+        for trial in storage.get_all_trials(study._study_id, deepcopy=False, states=(state,)):
             if trial.user_attrs.get(RESULT_KEY) == key:
                 yield study.study_name, trial
 

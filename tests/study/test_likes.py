@@ -1,0 +1,128 @@
+"""Trials that train the same at the same moment: one trains, the others take its result."""
+
+import os
+import time
+from contextlib import closing
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import FrozenTrial, TrialState
+
+from msdemucs.errors import DataError
+from msdemucs.study.running import turns
+from msdemucs.study.running.runner import begin_study
+from msdemucs.study.running.workers import work_on
+from msdemucs.study.space.reading import load_search_space
+from msdemucs.study.space.space import Search
+from msdemucs.study.storage.studies import open_storage
+from msdemucs.study.trials import results
+from msdemucs.study.trials.candidate import Candidate, TrialLog
+from tests.study.conftest import toy
+from tests.study.postgres import Postgres
+from tests.study.test_many_processes import FORK, finish
+
+TRAINED = Path("trained")
+
+SPACE = """\
+name: toy
+base: htdemucs_n
+set: {segment: 0.5, channels.start: 4, attention.0.heads: 4}
+vary: {spectral.resolutions: {choice: {one: [4096]}}}
+trials: 2
+"""
+
+
+class Meeting:
+    """Trains only once another trial of the study waits for it, too."""
+
+    def __init__(self, url: str, *, then: str = "") -> None:
+        self.url, self.then = url, then
+
+    def __call__(self, search: Search, *, say: object) -> "Meeting":
+        return self
+
+    def describe(self) -> dict[str, object]:
+        return {}
+
+    def evaluate(self, candidate: Candidate, log: TrialLog) -> None:
+        is_first = not TRAINED.exists()
+        with TRAINED.open("a") as file:
+            file.write(f"{candidate.trial}\n")
+        end = time.monotonic() + 20
+        while is_first and time.monotonic() < end and len(waiting()) < 1:
+            time.sleep(0.02)
+        if is_first and self.then == "fails":
+            raise DataError("no such track")
+        if is_first and self.then == "is killed":
+            os._exit(9)
+        toy(candidate, log)
+
+
+def waiting() -> list[Path]:
+    """The logs of trials that say that they wait."""
+    logs = Path("studies/toy/trials").glob("*/log.txt")
+    return [path for path in logs if "which trains the same" in path.read_text()]
+
+
+def worker(url: str, then: str) -> BaseProcess:
+    def run() -> None:
+        turns.PAUSE_S = results.PAUSE_S = 0.05
+        work_on("toy", url, Meeting(url, then=then))
+        os._exit(0)
+
+    process = FORK.Process(target=run)
+    process.start()
+    return process
+
+
+def trials(url: str) -> list[FrozenTrial]:
+    with closing(open_storage(url)) as opened:
+        return optuna.load_study(study_name="toy", storage=opened).get_trials(deepcopy=False)
+
+
+@pytest.fixture(params=["sqlite", "journal", "postgresql"])
+def url(request: pytest.FixtureRequest, in_tmp: Path) -> str:
+    if request.param == "postgresql":
+        postgres: Postgres = request.getfixturevalue("postgres")
+        return postgres.create_database(f"like_{in_tmp.name}".lower()[:60])
+    return f"{request.param}:///{in_tmp}/toy.{request.param}"
+
+
+@pytest.fixture
+def only(in_tmp: Path) -> Search:
+    """A space of one architecture, asked for twice."""
+    (in_tmp / "toy.yaml").write_text(SPACE)
+    return load_search_space(in_tmp / "toy.yaml")
+
+
+def test_one_of_two_trains_and_the_other_takes_its_result(only: Search, url: str) -> None:
+    begin_study(only, url, Path("studies/toy/trials"), {})[1].close()
+    finish([worker(url, "") for _ in range(2)])
+    done = [trial for trial in trials(url) if trial.state == TrialState.COMPLETE]
+    assert len(done) == 2
+    (trained,) = map(int, TRAINED.read_text().split())
+    own, other = sorted(done, key=lambda trial: trial.number != trained)
+    assert "duplicate_of" not in own.user_attrs
+    assert other.user_attrs["duplicate_of"] == f"toy/{trained}"
+    assert other.values == own.values
+    assert other.user_attrs["steps"] == 0
+
+
+@pytest.mark.parametrize("then", ["fails", "is killed"])
+def test_who_waited_for_a_trial_without_a_result_trains(
+    only: Search, in_tmp: Path, then: str
+) -> None:
+    url = f"sqlite:///{in_tmp}/toy.db"
+    begin_study(only, url, Path("studies/toy/trials"), {})[1].close()
+    crew = [worker(url, then) for _ in range(2)]
+    for process in crew:
+        process.join(60)
+    codes = sorted(process.exitcode or 0 for process in crew)
+    assert codes == ([0, 0] if then == "fails" else [0, 9])
+    done = [trial for trial in trials(url) if trial.state == TrialState.COMPLETE]
+    first, second = TRAINED.read_text().split()
+    assert len(done) == 2
+    assert first != second
+    assert [str(t.number) for t in done if "duplicate_of" not in t.user_attrs] == [second]
