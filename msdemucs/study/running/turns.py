@@ -20,7 +20,7 @@ LOOK_AFTER = 5
 """After so many pauses it looks in any case: whether those that run the trials are still alive."""
 
 UNREAD = ("spec", "differences", "versions", "git", "log", "started", "scores", "curve")
-"""What is not read of the trials that others are running: nothing here asks for it."""
+"""What those who run trials do not read of the study's: nothing that they do asks for it."""
 
 
 def counts(trial: FrozenTrial) -> bool:

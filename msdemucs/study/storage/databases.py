@@ -55,7 +55,7 @@ class Database(RDBStorage):
     repeated without harm, and a trial made twice stays unclaimed and is cleared away.
 
     Attributes:
-        leaves_out: user attributes of running trials that are not read; all are once it has ended.
+        leaves_out: user attributes that are not read of a study's trials; `whole` reads all.
     """
 
     def __init__(self, url: str) -> None:
@@ -211,7 +211,7 @@ class Database(RDBStorage):
         return [trial for trial in found if states is None or trial.state in states]
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
-        """As Optuna's, from plain rows."""
+        """As Optuna's, from plain rows, and with all attributes."""
 
         def once() -> FrozenTrial:
             with self.engine.connect() as connection:
@@ -268,6 +268,12 @@ def together(storage: optuna.storages.BaseStorage) -> AbstractContextManager[Non
     """A block whose attributes of trials are written at its end, in one transaction."""
     backend = getattr(storage, "_backend", storage)  # below Optuna's cache
     return backend.together() if isinstance(backend, Database) else nullcontext()
+
+
+def whole(storage: optuna.storages.BaseStorage, trial_id: int) -> FrozenTrial:
+    """A trial with all its attributes, whatever a process that runs trials leaves unread."""
+    backend: optuna.storages.BaseStorage = getattr(storage, "_backend", storage)
+    return backend.get_trial(trial_id)
 
 
 def turn(storage: optuna.storages.BaseStorage, name: str) -> AbstractContextManager[None]:

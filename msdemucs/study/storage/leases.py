@@ -219,12 +219,15 @@ def _is_here(owner: Mapping[str, Any]) -> bool:
 def _is_alive(owner: Mapping[str, Any]) -> bool:
     """Whether the owner's process, of this host, is there and at work on a trial.
 
-    This process itself is not: it asks between its trials.
+    This process itself is not: it asks between its trials. Nor is a zombie: it ended, and whoever
+    began it has not asked how.
     """
     if owner["pid"] == os.getpid():
         return False
     try:
-        since = psutil.Process(int(owner["pid"])).create_time()
+        process = psutil.Process(int(owner["pid"]))
+        with process.oneshot():
+            since, state = process.create_time(), process.status()
     except psutil.NoSuchProcess:
         return False
-    return abs(since - float(owner["since"])) < 1
+    return state != psutil.STATUS_ZOMBIE and abs(since - float(owner["since"])) < 2

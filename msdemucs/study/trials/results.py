@@ -21,7 +21,7 @@ from msdemucs.spec import spec_hash
 from msdemucs.study.records import GROUP_COLUMN_PREFIX
 from msdemucs.study.space.limits import MEASURED, OBJECTIVES
 from msdemucs.study.space.space import Search
-from msdemucs.study.storage.databases import turn
+from msdemucs.study.storage.databases import turn, whole
 from msdemucs.study.storage.leases import Watch
 from msdemucs.study.storage.states import STOPPED_AT, is_stopped
 from msdemucs.study.trials.candidate import RUNG, Candidate, Evaluate, StoppedError, TrialLog
@@ -179,7 +179,7 @@ class Like:
         if not self.search.space.fidelity or log.goes_on_with_another:
             return None
         twin = stopped_twin(self.study, self.key)
-        return (self.study.study_name, twin) if twin else None
+        return (self.study.study_name, whole(log.storage, twin._trial_id)) if twin else None
 
 
 def stopped_twin(study: optuna.Study, key: str) -> FrozenTrial | None:
@@ -203,7 +203,7 @@ def find(
             values = {"value": json.dumps(key), "state": state.name}
             rows = connection.execute(QUERY, values).all()
         for name, trial_id in rows:
-            yield str(name), storage.get_trial(int(trial_id))
+            yield str(name), whole(storage, int(trial_id))
         return
     for study in storage.get_all_studies():
         for trial in storage.get_all_trials(study._study_id, deepcopy=False, states=(state,)):
