@@ -149,6 +149,8 @@ def environments(workers: int, gpu_fraction: float) -> list[dict[str, str]]:
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     listed = named.split(",") if named else map(str, range(torch.cuda.device_count()))
     gpus = list(listed) if torch.cuda.is_available() else []
+    if gpu_fraction < 1 and not gpus:
+        errors.print("there is no GPU here: --gpu-fraction changes nothing", markup=False)
     cores = len(os.sched_getaffinity(0))
     return shares(workers, cores=cores, gpus=gpus, gpu_fraction=gpu_fraction)
 

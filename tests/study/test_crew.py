@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from msdemucs.cli.progress import Bars, Lines, beside, progress
+from msdemucs.cli.work import environments
 from msdemucs.errors import StudyError, UsageError
 from msdemucs.study.running import crew
 from msdemucs.study.running.crew import Crew, shares
@@ -186,10 +187,22 @@ def test_cores_and_gpus_are_shared_out() -> None:
     each = shares(2, cores=8, gpus=["0", "3"])
     assert [share["CUDA_VISIBLE_DEVICES"] for share in each] == ["0", "3"]
     four = shares(4, cores=8, gpus=["0", "1"], gpu_fraction=0.5)
-    assert [share["CUDA_VISIBLE_DEVICES"] for share in four] == ["0", "0", "1", "1"]
+    assert [share["CUDA_VISIBLE_DEVICES"] for share in four] == ["0", "1", "0", "1"]
+    uneven = shares(4, cores=8, gpus=["0", "1"], gpu_fraction=0.3)  # not three on one
+    assert sorted(share["CUDA_VISIBLE_DEVICES"] for share in uneven) == ["0", "0", "1", "1"]
     assert {share["MSDEMUCS_GPU_FRACTION"] for share in four} == {"0.5"}
-    with pytest.raises(UsageError, match=r"1 GPU with --gpu-fraction 0.5 have room for 2 workers"):
+    with pytest.raises(UsageError, match=r"1 GPU with --gpu-fraction 0.5 has room for 2 workers"):
         shares(3, cores=8, gpus=["0"], gpu_fraction=0.5)
+
+
+def test_a_fraction_of_no_gpu_is_said_to_change_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert len(environments(2, 0.5)) == 2
+    assert "there is no GPU here: --gpu-fraction changes nothing" in capsys.readouterr().err
+    environments(2, 1.0)
+    assert capsys.readouterr().err == ""
 
 
 def test_processes_share_the_studys_bar_or_write_lines_of_their_own() -> None:

@@ -36,7 +36,7 @@ def shares(
     Args:
         workers: how many.
         cores: of the machine, shared evenly.
-        gpus: what CUDA_VISIBLE_DEVICES may name; none for a machine without.
+        gpus: what CUDA_VISIBLE_DEVICES may name, given out in turn; none for a machine without.
         gpu_fraction: of a GPU that a worker has: 0.5 puts two on each.
 
     Raises:
@@ -48,13 +48,16 @@ def shares(
         return [common for _ in range(workers)]
     each = int(1 / gpu_fraction + 1e-9)
     if workers > each * len(gpus):
+        have = f"{len(gpus)} GPUs" if gpus[1:] else "1 GPU"
         raise UsageError(
-            f"{len(gpus)} GPU{'s' if gpus[1:] else ''} with --gpu-fraction {gpu_fraction:g} have "
-            f"room for {each * len(gpus)} workers, not for {workers}: ask for fewer, or "
-            f"give each a smaller --gpu-fraction"
+            f"{have} with --gpu-fraction {gpu_fraction:g} {'have' if gpus[1:] else 'has'} room for "
+            f"{each * len(gpus)} workers, not for {workers}: ask for fewer, or give each a "
+            "smaller --gpu-fraction"
         )
     fraction = {"MSDEMUCS_GPU_FRACTION": f"{gpu_fraction:g}"} if gpu_fraction < 1 else {}
-    return [common | {"CUDA_VISIBLE_DEVICES": gpus[i // each]} | fraction for i in range(workers)]
+    return [
+        common | {"CUDA_VISIBLE_DEVICES": gpus[i % len(gpus)]} | fraction for i in range(workers)
+    ]
 
 
 @dataclass
