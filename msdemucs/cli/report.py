@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 RUNNING = ("running", "waiting")
 
+LONGEST_WATCH_S = 86400.0
+
 
 class Format(StrEnum):
     """What a report is written as."""
@@ -106,8 +108,10 @@ def _check(
             f"--output names one file, and {len(studies)} studies are given; "
             "--compare puts them into one report"
         )
-    if watch is not None and watch <= 0:
-        raise UsageError(f"--watch must be above 0 seconds, found {watch:g}")
+    if watch is not None and not 0 < watch <= LONGEST_WATCH_S:
+        raise UsageError(
+            f"--watch must be above 0 and at most {LONGEST_WATCH_S:g} seconds, found {watch:g}"
+        )
     if watch is not None and kind is not Format.html:
         raise UsageError("--watch writes HTML alone; leave --format away")
 
@@ -140,12 +144,12 @@ class Places:
 
 def _write(record: "StudyRecord", places: Places, kind: Format, live: float) -> None:
     """One report in the format that was asked for, and its figures."""
-    from msdemucs.report.page import default_path, write_report, write_text
+    from msdemucs.report.page import default_path, file_stem, write_report, write_text
     from msdemucs.report.paper import SUFFIXES, paper
     from msdemucs.report.pictures import write_pictures
 
     output = places.output
-    folder = places.figures / record.name if places.figures else None
+    folder = places.figures / file_stem(record.name) if places.figures else None
     if kind is Format.html:
         heard = _heard(record, places.audio) if places.audio else None
         path = output or default_path(record)
@@ -154,7 +158,7 @@ def _write(record: "StudyRecord", places: Places, kind: Format, live: float) -> 
     else:
         form: Literal["md", "latex"] = "md" if kind is Format.md else "latex"
         path = output or default_path(record, SUFFIXES[form])
-        folder = folder or path.parent / f"{path.stem}-figures"
+        folder = folder or path.parent / f"{file_stem(path.stem)}-figures"
         paths = write_pictures(record, folder)
         shown = [_seen_from(found, path.parent) for found in paths if found.suffix == ".png"]
         write_text(paper(record, form, shown), path)

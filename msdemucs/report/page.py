@@ -59,23 +59,36 @@ def write_text(html: str, path: Path) -> Path:
     Raises:
         ReportError: the file cannot be written.
     """
+    if path.is_dir():
+        raise ReportError(f"{path} is a folder; name the file, such as {path / 'report.html'}")
+    made: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(
             "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
         ) as file:
+            made = Path(file.name)
             file.write(html)
-        Path(file.name).chmod(0o644)
-        Path(file.name).replace(path)
+        made.chmod(0o644)
+        made.replace(path)
+    except FileExistsError as error:
+        raise ReportError(f"{path}: cannot write the report: {path.parent} is no folder") from error
     except OSError as error:
         raise ReportError(f"{path}: cannot write the report: {error.strerror}") from error
+    finally:
+        if made is not None:
+            made.unlink(missing_ok=True)
     return path
 
 
 def default_path(record: StudyRecord, suffix: str = ".html") -> Path:
-    """reports/<study>.html; other characters than letters, digits, ".", "-", "_" become "-"."""
-    stem = re.sub(r"[^\w.-]+", "-", record.name).strip(".-")
-    return Path("reports") / f"{stem or 'study'}{suffix}"
+    """reports/<study>.html."""
+    return Path("reports") / f"{file_stem(record.name)}{suffix}"
+
+
+def file_stem(name: str) -> str:
+    """A name for files: other characters than letters, digits, ".", "-", "_" become "-"."""
+    return re.sub(r"[^\w.-]+", "-", name).strip(".-") or "study"
 
 
 def render(

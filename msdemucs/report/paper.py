@@ -186,6 +186,8 @@ LATEX = {
     "±": r"$\pm$",
     "→": r"$\rightarrow$",
     "×": r"$\times$",
+    "≤": r"$\leq$",
+    "≥": r"$\geq$",
     "Δ": r"$\Delta$",
     "σ": r"$\sigma$",
     "τ": r"$\tau$",
@@ -244,7 +246,9 @@ def _latex(record: StudyRecord, figures: Sequence[Path]) -> str:
 
 
 def _tex_row(cells: Sequence[str]) -> str:
-    return " & ".join(_tex(cell) for cell in cells) + r" \\"
+    row = " & ".join(_tex(cell) for cell in cells)
+    # a bracket or star would be taken for an option of the line break before it
+    return ("{}" if row.startswith(("[", "*")) else "") + row + r" \\"
 
 
 def _tex_figure(path: Path) -> str:

@@ -159,7 +159,7 @@ def fields_by_importance(record: StudyRecord, found: Sequence[Importance]) -> li
 
 def lies_on_a_scale(values: Sequence[str]) -> bool:
     """Whether numbers, as distinct texts, are too many or too long for a place each."""
-    return len(values) > MOST_VALUES or max(map(len, values)) > MOST_DIGITS
+    return len(values) > MOST_VALUES or max(map(len, values), default=0) > MOST_DIGITS
 
 
 def marginal_of(record: StudyRecord, field: str, measure: Measure) -> Marginal | None:

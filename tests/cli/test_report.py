@@ -1,5 +1,6 @@
 """`msdemucs report`: what it writes, where, and how it exits."""
 
+import shutil
 import threading
 from pathlib import Path
 
@@ -12,15 +13,26 @@ from msdemucs.study.space.reading import load_search_space
 from tests.study.conftest import SPACE, asking, toy
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with two small studies, run once."""
+    folder = tmp_path_factory.mktemp("made")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        (folder / "toy.yaml").write_text(SPACE)
+        search = load_search_space(folder / "toy.yaml")
+        run_study(search, toy)
+        run_study(asking(search, name="other"), toy)
+    return folder
+
+
 @pytest.fixture
-def studied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A current directory with two small studies."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "toy.yaml").write_text(SPACE)
-    search = load_search_space(tmp_path / "toy.yaml")
-    run_study(search, toy)
-    run_study(asking(search, name="other"), toy)
-    return tmp_path
+def studied(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A current directory with a copy of the two studies."""
+    folder = tmp_path / "copy"
+    shutil.copytree(made, folder)
+    monkeypatch.chdir(folder)
+    return folder
 
 
 def invoke(*words: str) -> tuple[int, str]:
@@ -57,6 +69,26 @@ def test_figures_go_where_they_are_asked(studied: Path) -> None:
     assert (studied / "f" / "toy" / "front-parameters.svg").is_file()
 
 
+def test_a_watch_that_is_interrupted_leaves_a_still_page(
+    studied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import optuna
+
+    optuna.load_study(study_name="toy", storage="sqlite:///studies/toy.db").ask()
+    page = studied / "reports" / "toy.html"
+    seen: list[bool] = []
+
+    def interrupted(_: float) -> None:
+        seen.append("data-live" in page.read_text()[:200])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("msdemucs.cli.report.time.sleep", interrupted)
+    code, printed = invoke("toy", "--watch", "5")
+    assert (code, seen) == (0, [True])
+    assert "stopped watching" in printed
+    assert "data-live" not in page.read_text()[:200]
+
+
 def test_watching_ends_with_the_study_and_leaves_a_still_page(studied: Path) -> None:
     import optuna
 
@@ -75,7 +107,9 @@ def test_watching_ends_with_the_study_and_leaves_a_still_page(studied: Path) -> 
     ("words", "message"),
     [
         (["toy", "other", "-o", "x.html"], "--compare puts them into one report"),
-        (["toy", "--watch", "0"], "must be above 0 seconds"),
+        (["toy", "--watch", "0"], "must be above 0"),
+        (["toy", "--watch", "nan"], "must be above 0 and at most 86400 seconds, found nan"),
+        (["toy", "-o", "."], ". is a folder; name the file"),
         (["toy", "--watch", "5", "--format", "md"], "--watch writes HTML alone"),
         (["toyy"], "did you mean"),
     ],

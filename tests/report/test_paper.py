@@ -64,6 +64,12 @@ def test_markdown_is_disarmed(record: StudyRecord) -> None:
     assert r"a\|b &lt;script&gt;\*x\*" in text
 
 
+def test_latex_is_disarmed(record: StudyRecord) -> None:
+    text = paper(amend(record, 4, name="[a] & b_c 50% #1 ≤ 2"), "latex")
+    # a bracket after the line break of the row before would be its option
+    assert "\n{}[a] \\& b\\_c 50\\% \\#1 $\\leq$ 2 &" in text
+
+
 @pytest.mark.parametrize("kind", ["search", "ablation", "empty"])
 def test_pictures_are_png_and_svg(tmp_path: Path, kind: str) -> None:
     record = {"search": make_search(12), "ablation": make_ablation(), "empty": make_record([])}[

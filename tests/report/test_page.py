@@ -1,0 +1,80 @@
+"""A page is written whole or not at all, whatever a record holds."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from math import inf, nan
+from pathlib import Path
+
+import pytest
+
+from msdemucs.errors import ReportError
+from msdemucs.report.page import file_stem, render, write_text
+from msdemucs.report.paper import paper
+from msdemucs.study.records import StudyRecord
+from tests.report.conftest import TOYS, amend, make_ablation, make_record, unfinished_row
+
+
+def test_what_cannot_be_written_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ReportError, match="file is no folder"):
+        write_text("page", tmp_path / "file" / "r.html")
+    with pytest.raises(ReportError, match=r"is a folder; name the file, such as .*report\.html"):
+        write_text("page", tmp_path)
+
+    def refuse(self: Path, mode: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "chmod", refuse)
+    with pytest.raises(ReportError, match="Operation not permitted"):
+        write_text("page", tmp_path / "r.html")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_report_replaces_the_one_before(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "r.html"
+    write_text("first", path)
+    write_text("second", path)
+    assert path.read_text() == "second"
+    assert [other.name for other in path.parent.iterdir()] == ["r.html"]
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [("a b/c", "a-b-c"), ("../../x", "x"), ("100%#$", "100"), ("…", "study"), ("é_1.2", "é_1.2")],
+)
+def test_a_studys_files_stay_where_they_belong(name: str, stem: str) -> None:
+    assert file_stem(name) == stem
+
+
+def all_nan() -> StudyRecord:
+    record = make_record()
+    return replace(record, trials=record.trials.assign(usdr_db=nan))
+
+
+ODD: dict[str, Callable[[], StudyRecord]] = {
+    "one trial": lambda: make_record(TOYS[:1]),
+    "one trial without a score": lambda: amend(make_record(TOYS[:1]), 0, usdr_db=nan),
+    "no score at all": all_nan,
+    "an infinite score": lambda: amend(make_record(), 2, usdr_db=inf),
+    "no cost": lambda: amend(make_record(), 2, macs_per_second=0, latency_ms_p50=0),
+    "twice the same": lambda: make_record([TOYS[0], TOYS[0]]),
+    "not begun": lambda: make_record([], unfinished=[unfinished_row(0, "waiting")]),
+    "one seed of an ablation": lambda: make_ablation(1),
+    "an objective that nobody recorded": lambda: make_record(
+        directions={"usdr_db": "maximize", "energy": "minimize"}
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_odd_records_are_told_all_the_same(kind: str) -> None:
+    record = ODD[kind]()
+    html = render(record)
+    assert record.title in html
+    for bare in ("NaN,", "Infinity"):
+        data = html.split('<script type="application/json" id="figures">')[1].split("</script>")[0]
+        assert bare not in data, "JSON has neither"
+    assert paper(record, "md").startswith("# ")
+    assert paper(record, "latex").startswith("% Needs")
