@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from io import StringIO
@@ -214,3 +215,37 @@ def test_processes_share_the_studys_bar_or_write_lines_of_their_own() -> None:
         assert other.trial != one.trial
     lines = Lines(Console(file=StringIO()))
     assert beside(lines) is not lines
+
+
+LEAVES = """
+from msdemucs.study.running.events import leave_with_parent
+leave_with_parent()
+print("ready", flush=True)
+{wait}
+"""
+
+
+def test_a_worker_that_is_done_ends_well_although_its_parent_lives() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", LEAVES.format(wait="None")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as child:
+        assert child.wait(60) == 0  # its standard input is open still
+        assert child.stderr is not None
+        assert child.stderr.read() == b""
+
+
+def test_a_worker_is_interrupted_when_its_parent_is_gone() -> None:
+    wait = "__import__('signal').pause()"
+    with subprocess.Popen(
+        [sys.executable, "-c", LEAVES.format(wait=wait)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdin is not None
+        assert child.stdout.readline() == b"ready\n"
+        child.stdin.close()
+        assert child.wait(60) == -signal.SIGTERM

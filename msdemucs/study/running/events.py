@@ -3,13 +3,14 @@
 import json
 import os
 import signal
-import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO, Any
 
 from msdemucs.study.trials.candidate import Listener, Named
+
+STDIN = 0
 
 FAILED, FINISHED = "failed", "finished"
 """Events about the worker, beside those of a listener."""
@@ -84,7 +85,7 @@ def leave_with_parent() -> None:
     """
 
     def wait() -> None:
-        while sys.stdin.buffer.read(4096):
+        while os.read(STDIN, 4096):  # a thread in sys.stdin aborts the interpreter's end
             pass
         os.kill(os.getpid(), signal.SIGTERM)
 
