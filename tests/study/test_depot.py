@@ -21,6 +21,7 @@ from msdemucs.study.storage.scratch import scratch
 from msdemucs.study.storage.studies import open_storage, open_study
 from msdemucs.study.trials.candidate import Candidate, Silent, TrialLog
 from msdemucs.study.trials.objective import prepare
+from msdemucs.study.trials.places import Place
 from tests.study.conftest import asking, toy
 from tests.study.test_runner import Ears
 from tests.study.test_seeds import is_equal, search, weights
@@ -171,6 +172,16 @@ def test_a_killed_process_leaves_no_scratch_for_long(monkeypatch: pytest.MonkeyP
         with scratch():
             assert not left.exists()
             assert first.is_dir()
+
+
+def test_a_trial_that_took_anothers_result_leaves_its_log_alone(url: str, in_tmp: Path) -> None:
+    depot, own = Depot(url), folder(in_tmp / "own", {"log.txt": "taken over\n"})
+    Place(in_tmp / "own", depot).leave(own)
+    assert not own.exists()
+    with at_hand(depot.address("7", "log.txt")) as path:
+        assert path is not None
+        assert path.read_text() == "taken over\n"
+    assert not depot.files.exists(f"{depot.root}/7/objects")
 
 
 def test_a_study_keeps_its_url_where_nobody_names_another(search: Search, url: str) -> None:

@@ -13,6 +13,7 @@ from msdemucs.study.storage.depot import Depot, is_url
 from msdemucs.study.storage.scratch import scratch
 from msdemucs.study.trials.candidate import Candidate, Evaluate, TrialLog
 from msdemucs.study.trials.diary import LOG
+from msdemucs.study.trials.seeds import CHECKPOINTS
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Place:
         if self.depot is None or not folder.is_dir():
             return
         with suppress(CheckpointError):
-            if folder not in self.published:
+            if folder not in self.published and any(folder.rglob(CHECKPOINTS)):
                 self.depot.store(folder)
             self.depot.publish(folder, is_complete=False)
         shutil.rmtree(folder, ignore_errors=True)
