@@ -30,9 +30,10 @@ from pathlib import Path
 
 import optuna
 import pandas as pd
+from oracles import Oracle, Told, told_all, told_rung, told_seed
 from rich.console import Console
-from surrogate import Surrogate
 
+from msdemucs.study.analysis.modelled import Modelled
 from msdemucs.study.analysis.replay import Replay, Table, Trained, steps_to
 from msdemucs.study.space.halving import Halving
 from msdemucs.study.space.reading import load_search_space
@@ -75,7 +76,7 @@ def rules(eta: float, survivors: int, delta_db: float) -> dict[str, Rule]:
 
 def read_tables(path: Path, rungs: Sequence[int]) -> list[Table]:
     """The sweep, a table a seed, with some of its rungs."""
-    vary = load_search_space(HERE / "sweep.yaml").space.vary
+    vary = load_search_space(path.with_suffix(".yaml")).space.vary
     fields: dict[str, list[Scalar]] = {
         field: [label for label, _ in variation.options] for field, variation in vary.items()
     }
@@ -106,35 +107,45 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--searches", type=int, default=20)
     parser.add_argument("--samplers", nargs="*", default=list(SAMPLERS))
-    parser.add_argument("--surrogates", nargs="*", type=float, default=[0.0, 1.0])
     parser.add_argument("--rungs", nargs="*", type=int, default=[9, 27, 81, 243])
     parser.add_argument("--eta", type=float, default=3.0)
     parser.add_argument("--survivors", type=int, default=1)
     parser.add_argument("--delta", type=float, default=0.5)
+    parser.add_argument("--sweep", default="sweep", help="of sweep, sweep-vocals")
     parser.add_argument("--output", type=Path, default=HERE / "search.csv")
     asked = parser.parse_args()
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    tables = read_tables(HERE / "sweep.csv", asked.rungs)
+    tables = read_tables(HERE / f"{asked.sweep}.csv", asked.rungs)
     rows = []
     begun = time.monotonic()
     for sampler in asked.samplers:
         for name, rule in rules(asked.eta, asked.survivors, asked.delta).items():
             for search in range(asked.searches):
-                replay = Replay(
-                    tables[search % len(tables)],
-                    SAMPLERS[sampler](search),
-                    rule.halving,
-                    knows_cost=rule.knows_cost,
-                )
+                table = tables[search % len(tables)]
+                made = SAMPLERS[sampler](search)
+                replay = Replay(table, made, rule.halving, knows_cost=rule.knows_cost)
                 rows.append(row(sampler, name, search, replay))
-    for optimism in asked.surrogates:
-        for search in range(asked.searches):
-            modelled = Surrogate(tables[search % len(tables)], search, optimism=optimism)
-            rows.append(row(f"surrogate + {optimism:g} σ", "none", search, modelled))
+    for search in range(asked.searches):
+        modelled = Modelled(tables[search % len(tables)], search)
+        rows.append(row("surrogate", "its own", search, modelled))
+    rows += told(tables)
     found = pd.DataFrame(rows, columns=COLUMNS)
     found.to_csv(asked.output, index=False)
     tell(found, whole=len(tables[0].trained) * asked.rungs[-1], seconds=time.monotonic() - begun)
+
+
+def told(tables: list[Table]) -> list[tuple[object, ...]]:
+    """What searches would take that are told what none can know, a seed each."""
+    rows = []
+    for search, (table, other) in enumerate(zip(tables, reversed(tables), strict=True)):
+        knows: dict[str, Told] = {
+            "all": told_all(table),
+            f"step {table.rungs[-2]}": told_rung(table, len(table.rungs) - 2),
+            "the other seed": told_seed(table, other),
+        }
+        rows += [row("told", what, search, Oracle(table, it)) for what, it in knows.items()]
+    return rows
 
 
 def row(sampler: str, rule: str, search: int, replay: Replay) -> tuple[object, ...]:

@@ -46,6 +46,7 @@ from msdemucs.study.trials.failures import Patience, is_bug, is_disk_full
 from msdemucs.study.trials.failures import reason_of as why
 from msdemucs.study.trials.judging import Judge, take_up
 from msdemucs.study.trials.places import Place, place_of
+from msdemucs.study.trials.promises import promises_of
 from msdemucs.study.trials.proposals import feasible
 from msdemucs.study.trials.results import reusing
 from msdemucs.train.interrupts import Interrupts
@@ -192,7 +193,10 @@ def turns_of(
     """What hands out a study's trials; its arguments are those of `Turns`."""
     turns = Turns(study, opened, wanted=wanted, say=say, token=token)
     turns.is_used_up = partial(is_used_up, space=search.space)
-    if search.space.fidelity:
+    promises = promises_of(search, study)
+    if promises:
+        turns.take_up = partial(promises.take_up, study)
+    elif search.space.fidelity:
         turns.take_up = partial(take_up, study, search.space.fidelity)
     return turns
 
@@ -285,6 +289,9 @@ class Runner:
     def log_of(self, trial: optuna.Trial, diary: Diary) -> TrialLog:
         """The trial's log, which stops it at a rung where the study has them."""
         fidelity = self.search.space.fidelity
+        promises = promises_of(self.search, self.study)
+        if promises:
+            return TrialLog(trial, diary, partial(promises.objection, self.study, trial))
         judge = Judge(self.study, fidelity, trial).objection if fidelity else None
         return TrialLog(trial, diary, judge)
 

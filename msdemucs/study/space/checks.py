@@ -7,6 +7,7 @@ from msdemucs.errors import Problem
 from msdemucs.spec.merge import split_field
 from msdemucs.spec.source import Node
 from msdemucs.study.space.conditions import fault
+from msdemucs.study.space.limits import COMPUTED
 from msdemucs.study.space.places import fault_at
 from msdemucs.study.space.samplers import (
     EXHAUSTIVE,
@@ -92,7 +93,7 @@ def sampler_problems(node: Node, space: SearchSpace) -> Iterator[Problem]:
         name, message, hint = found
         yield fault_at(node, ("sampler", "options", name), message, hint)
         return
-    unfit = list(_unfit(node, space))
+    unfit = [*_unfit(node, space), *_unmodelled(node, space)]
     yield from unfit
     if unfit or any(fault(space.vary, field) for field in space.vary):
         return
@@ -126,3 +127,19 @@ def _unfit(node: Node, space: SearchSpace) -> Iterator[Problem]:
         return
     message = f"{kind} would try more than {MOST_COMBINATIONS:,} combinations: narrow vary"
     yield fault_at(node, ("sampler", "kind"), message)
+
+
+def _unmodelled(node: Node, space: SearchSpace) -> Iterator[Problem]:
+    """What a surrogate cannot follow."""
+    if space.sampler.kind != "surrogate":
+        return
+    scores = [name for name in space.objectives if name.startswith("usdr_db")]
+    others = [name for name in space.objectives if name not in (*scores, *COMPUTED)]
+    for name in (*others, *scores[1:]):
+        message = "surrogate models one SDR beside costs that are known before a model is built"
+        yield fault_at(node, ("objectives", name), message, f"leave {name} out")
+    if not scores:
+        yield fault_at(node, ("objectives",), "surrogate needs an SDR among the objectives")
+    for name in sorted(space.fidelity.model_fields_set - {"rungs"} if space.fidelity else ()):
+        message = f"surrogate decides itself who goes on: {name} has no meaning beside it"
+        yield fault_at(node, ("fidelity", name), message, f"leave {name} out")

@@ -19,6 +19,7 @@ from pydantic import JsonValue
 
 from msdemucs.spec import nearest
 from msdemucs.study.space.conditions import combinations
+from msdemucs.study.space.modelled import SurrogateSampler
 from msdemucs.study.space.space import Sampler, SearchSpace
 
 CLASSES: dict[str, Callable[..., BaseSampler]] = {
@@ -30,6 +31,7 @@ CLASSES: dict[str, Callable[..., BaseSampler]] = {
     "random": optuna.samplers.RandomSampler,
     "grid": optuna.samplers.GridSampler,
     "brute_force": optuna.samplers.BruteForceSampler,
+    "surrogate": SurrogateSampler,
 }
 
 USUAL: dict[str, dict[str, JsonValue]] = {
@@ -89,6 +91,8 @@ def make_sampler(space: SearchSpace, *, drawn: int) -> "StudySampler":
         options["search_space"] = {
             field: variation.values for field, variation in space.vary.items()
         }
+    if asked.kind == "surrogate":
+        options["search_space"] = space.vary
     goes_on = asked.kind in ("qmc", *EXHAUSTIVE)
     with known_experiments():
         sampler = CLASSES[asked.kind](seed=asked.seed + (0 if goes_on else drawn), **options)
@@ -136,8 +140,8 @@ def is_used_up(trials: Sequence[FrozenTrial], space: SearchSpace) -> bool:
         return False
     if not space.vary:
         return True
-    tried = {_key(trial.params) for trial in trials}
-    return all(_key(one) in tried for one in combinations(space.vary))
+    tried = {as_key(trial.params) for trial in trials}
+    return all(as_key(one) in tried for one in combinations(space.vary))
 
 
 class StudySampler(BaseSampler):
@@ -218,7 +222,7 @@ def count_combinations(space: SearchSpace) -> int:
     return sum(1 for _ in itertools.islice(combinations(space.vary), MOST_COMBINATIONS + 1))
 
 
-def _key(params: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
+def as_key(params: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
     """Parameters as something that can be compared: floats to nine digits."""
     return tuple(
         (name, f"{value:.9g}" if isinstance(value, float) else repr(value))

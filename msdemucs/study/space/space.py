@@ -69,10 +69,13 @@ EMBEDDED_SAMPLE = "data/sample"
 class Sampler(Section):
     """Who proposes the next trial."""
 
-    kind: Literal["tpe", "nsga2", "nsga3", "gp", "qmc", "random", "grid", "brute_force"] = "tpe"
+    kind: Literal[
+        "tpe", "nsga2", "nsga3", "gp", "qmc", "random", "grid", "brute_force", "surrogate"
+    ] = "tpe"
     """tpe: tree-structured Parzen estimator, multivariate and grouped; nsga2, nsga3: evolution; gp:
     Gaussian processes, for some hundred trials; qmc: a Sobol sequence; grid, brute_force: every
-    combination, without and with conditions, and then the study ends."""
+    combination, without and with conditions, and then the study ends; surrogate: a model of all
+    scores at all rungs, which also decides who goes on from a rung."""
     options: Mapping[str, JsonValue] = {}
     """Arguments of Optuna's sampler: {n_startup_trials: 20}."""
     seed: Seed = 0

@@ -80,7 +80,7 @@ def take_up(study: optuna.Study, fidelity: Fidelity) -> list[int]:
         going = rule.going(standings)
         for trial in here:
             if identity(trial.user_attrs) in going:
-                _enqueue(study, trial, step)
+                enqueue(study, trial, step)
                 promoted.append(trial.number)
     return promoted
 
@@ -94,7 +94,8 @@ def taken_up(trials: Sequence[FrozenTrial]) -> set[int]:
     }
 
 
-def _enqueue(study: optuna.Study, trial: FrozenTrial, step: int) -> None:
+def enqueue(study: optuna.Study, trial: FrozenTrial, step: int) -> None:
+    """Have a trial that stopped at a step go on from there."""
     params = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
     attrs = {key: trial.user_attrs[key] for key in CARRIED if key in trial.user_attrs}
     attrs.setdefault("folder", str(trial.number))

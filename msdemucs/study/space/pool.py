@@ -1,0 +1,109 @@
+"""New combinations among which a surrogate chooses: what they cost, and what it reads of them."""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+
+import numpy as np
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from msdemucs.cost import cost
+from msdemucs.errors import SpecError
+from msdemucs.study.space.conditions import combinations
+from msdemucs.study.space.limits import COMPUTED
+from msdemucs.study.space.modelled import SurrogateSampler
+from msdemucs.study.space.samplers import as_key
+from msdemucs.study.space.sampling import propose
+from msdemucs.study.space.space import Search
+from msdemucs.study.space.surrogate import Feature, Point, ends_of, feature
+from msdemucs.study.space.variations import Scalar
+
+Params = Mapping[str, Scalar]
+
+MUTATED = 0.5
+"""The share of combinations that differ in one field from one that was trained to the end."""
+
+
+class Pool:
+    """Combinations of a search space. What each costs is computed once.
+
+    Args:
+        search: what is asked.
+        sampler: says how many, and the seed.
+    """
+
+    def __init__(self, search: Search, sampler: SurrogateSampler) -> None:
+        self.search, self.sampler, self.vary = search, sampler, search.space.vary
+        self.costs = [name for name in search.space.objectives if name in COMPUTED]
+        self._known: dict[object, tuple[float, ...] | None] = {}
+
+    def features(self, params: Params) -> tuple[Feature, ...]:
+        """What the model reads of a combination."""
+        return tuple(feature(params.get(field), ends) for field, ends in self._ends.items())
+
+    @cached_property
+    def _ends(self) -> dict[str, tuple[float, float] | None]:
+        """Of each field the smallest and the largest number that it may be."""
+        found: dict[str, tuple[float, float] | None] = {}
+        for field, variation in self.vary.items():
+            labels = [label for label, _ in variation.options]
+            found[field] = ends_of(variation.int or variation.float or labels)
+        return found
+
+    def candidates(self, trials: Sequence[FrozenTrial]) -> list[tuple[Point, Params]]:
+        """Combinations that are valid, allowed, and not in the study."""
+        tried = {as_key(trial.params) for trial in trials}
+        found = {}
+        for params in self._drawn(trials):
+            key = as_key(params)
+            costs = None if key in tried or key in found else self.cost(params)
+            if costs is not None:
+                found[key] = (Point(self.features(params), costs), params)
+        return list(found.values())
+
+    def _drawn(self, trials: Sequence[FrozenTrial]) -> Iterator[Params]:
+        """All combinations where there are few, else random ones and neighbours of the front's."""
+        count = self.sampler.n_candidates
+        if self._few is not None:
+            yield from self._few
+            return
+        random = np.random.default_rng([self.sampler.seed, len(trials)])
+        sampler = optuna.samplers.RandomSampler(seed=int(random.integers(2**31)))
+        study = optuna.create_study(sampler=sampler)
+        complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+        for index in range(count):
+            if complete and index < MUTATED * count:
+                params = dict(complete[int(random.integers(len(complete)))].params)
+                params.pop(str(random.choice(sorted(self.vary))), None)
+                study.enqueue_trial(params)
+            trial = study.ask()
+            propose(trial, self.vary)
+            yield trial.params
+
+    @cached_property
+    def _few(self) -> list[Params] | None:
+        """Every combination of a space that has no more than can be ranked."""
+        if any(variation.values is None for variation in self.vary.values()):
+            return None
+        count = self.sampler.n_candidates
+        found: list[Params] = [*itertools.islice(combinations(self.vary), count + 1)]
+        return found if len(found) <= count else None
+
+    def cost(self, params: Params) -> tuple[float, ...] | None:
+        """The costs of a combination; None where it is not valid, or costs more than is allowed."""
+        key = as_key(params)
+        if key not in self._known:
+            self._known[key] = self._cost(params)
+        return self._known[key]
+
+    def _cost(self, params: Params) -> tuple[float, ...] | None:
+        values = {field: self.vary[field].value_of(label) for field, label in params.items()}
+        try:
+            found = cost(self.search.spec(values))
+        except SpecError:
+            return None
+        for name, most in self.search.space.constraints.items():
+            if name in COMPUTED and getattr(found, name) > most:
+                return None
+        return tuple(float(getattr(found, name)) for name in self.costs)
