@@ -1,10 +1,11 @@
-"""Train every spec of benchmarks/sweep.yaml with two seeds and score it at every rung.
+"""Train every spec of a tiny search space with two seeds and score it at every rung.
 
-    OMP_NUM_THREADS=1 nice -n 10 python benchmarks/sweep.py --band BAND
+    OMP_NUM_THREADS=1 nice -n 10 python benchmarks/sweep.py --band BAND [--sweep sweep-vocals]
 
-Appends to benchmarks/sweep.csv a row a spec, seed and rung, and goes on where it was stopped: what
-the table has already is not trained again. The band is composed when its folder is not there: the
-embedded band's songs, mono at 6 kHz. benchmarks/search.py replays searches on the table.
+Appends to benchmarks/sweep.csv, or that of the other sweep, a row a spec, seed and rung, and goes
+on where it was stopped: what the table has already is not trained again. The band is composed when
+its folder is not there: the embedded band's songs, mono at 6 kHz. benchmarks/search.py replays
+searches on the tables.
 """
 
 import argparse
@@ -120,12 +121,12 @@ def main() -> None:
     """Fill the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--band", type=Path, default=Path("/tmp/band6"))
-    parser.add_argument("--table", type=Path, default=HERE / "sweep.csv")
+    parser.add_argument("--sweep", default="sweep", help="of sweep, sweep-vocals")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     if not asked.band.exists():
         compose(asked.band)
-    search = load_search_space(HERE / "sweep.yaml")
+    search, table = load_search_space(HERE / f"{asked.sweep}.yaml"), HERE / f"{asked.sweep}.csv"
     find = partial(
         find_tracks,
         asked.band,
@@ -135,8 +136,8 @@ def main() -> None:
     )
     tracks = {split: find(split=split) for split in ("train", "test")}
     done = set()
-    if asked.table.exists():
-        with asked.table.open() as file:
+    if table.exists():
+        with table.open() as file:
             fields = list(search.space.vary)
             done = {tuple(row[name] for name in (*fields, "seed")) for row in csv.DictReader(file)}
     for labels, seed in itertools.product(points(search), SEEDS):
@@ -144,8 +145,8 @@ def main() -> None:
         if key in done:
             continue
         rows = [[*labels.values(), *row] for row in curve(search, labels, seed, tracks)]
-        is_new = not asked.table.exists()
-        with asked.table.open("a", newline="") as file:
+        is_new = not table.exists()
+        with table.open("a", newline="") as file:
             writer = csv.writer(file)
             if is_new:
                 writer.writerow([*labels, *FIGURES])

@@ -37,6 +37,7 @@ class Pool:
         self.search, self.sampler, self.vary = search, sampler, search.space.vary
         self.costs = [name for name in search.space.objectives if name in COMPUTED]
         self._known: dict[object, tuple[float, ...] | None] = {}
+        self._draws: dict[int, list[Params]] = {}
 
     def features(self, params: Params) -> tuple[Feature, ...]:
         """What the model reads of a combination."""
@@ -63,23 +64,36 @@ class Pool:
         return list(found.values())
 
     def _drawn(self, trials: Sequence[FrozenTrial]) -> Iterator[Params]:
-        """All combinations where there are few, else random ones and neighbours of the front's."""
-        count = self.sampler.n_candidates
+        """All combinations where there are few, else random ones and neighbours of the trained.
+
+        The same ones again and again, so that their costs are known.
+        """
         if self._few is not None:
             yield from self._few
             return
-        random = np.random.default_rng([self.sampler.seed, len(trials)])
-        sampler = optuna.samplers.RandomSampler(seed=int(random.integers(2**31)))
-        study = optuna.create_study(sampler=sampler)
         complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-        for index in range(count):
-            if complete and index < MUTATED * count:
-                params = dict(complete[int(random.integers(len(complete)))].params)
-                params.pop(str(random.choice(sorted(self.vary))), None)
-                study.enqueue_trial(params)
-            trial = study.ask()
-            propose(trial, self.vary)
-            yield trial.params
+        near = int(MUTATED * self.sampler.n_candidates) if complete else 0
+        yield from self._random(0, self.sampler.n_candidates - near)
+        for trial in complete[-near:]:
+            yield from self._random(trial.number + 1, -(-near // len(complete)), trial.params)
+
+    def _random(self, seed: int, count: int, near: Params | None = None) -> list[Params]:
+        """Random combinations, or such that differ from one in one field and what hangs on it."""
+        found = self._draws.get(seed, [])
+        if len(found) < count:
+            random = np.random.default_rng([self.sampler.seed, seed])
+            sampler = optuna.samplers.RandomSampler(seed=int(random.integers(2**31)))
+            study = optuna.create_study(sampler=sampler)
+            found = []
+            for _ in range(count):
+                if near is not None:
+                    left_out = str(random.choice(sorted(self.vary)))
+                    study.enqueue_trial({f: one for f, one in near.items() if f != left_out})
+                trial = study.ask()
+                propose(trial, self.vary)
+                found.append(trial.params)
+            self._draws[seed] = found
+        return found[:count]
 
     @cached_property
     def _few(self) -> list[Params] | None:

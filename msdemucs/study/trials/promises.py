@@ -80,6 +80,11 @@ class Promises:
         """Over the study's rungs and its recipe's end."""
         return Surrogate((*self.rungs, self.search.recipe({}).n_steps))
 
+    @property
+    def startup(self) -> int:
+        """Specs that have a score before the model is asked; all, where the study has fewer."""
+        return min(self.sampler.n_startup_trials, self.search.space.trials)
+
     def new(self, trials: Sequence[FrozenTrial]) -> Params:
         """Parameters of the new combination that promises most; none before enough is scored."""
         found = [one for one in self.ranked(trials) if one.trial is None]
@@ -92,7 +97,7 @@ class Promises:
         judged. Trials that others run are taken to end as they are expected to.
         """
         begun = self.begun(trials)
-        if sum(bool(one.point.scores) for one in begun) < self.sampler.n_startup_trials:
+        if sum(bool(one.point.scores) for one in begun) < self.startup:
             return []
         new = self.pool.candidates(trials) if len(begun) < self.search.space.trials else []
         points = [*(one.point for one in begun), *(point for point, _ in new)]
@@ -111,13 +116,16 @@ class Promises:
 
     def objection(self, study: optuna.Study, trial: optuna.Trial, step: int) -> str:
         """Why a trial stops at a rung that it has come to; "" where it goes on."""
-        if is_protected(trial.user_attrs) or is_past(trial.user_attrs, step):
+        attrs = trial.user_attrs
+        if step not in self.rungs or is_protected(attrs) or is_past(attrs, step):
             return ""
         ranked = self.ranked(study.get_trials(deepcopy=False), judged=trial.number)
-        own = next((one for one in ranked if one.trial == trial.number), None)
-        if own is None or (own is ranked[0] and own.gain >= self.sampler.least_gain):
-            return ""
+        if not ranked:
+            return f"at step {step}: it waits until {self.startup} specs have a score"
         best = ranked[0]
+        own = next((one for one in ranked if one.trial == trial.number), None)
+        if own is None or (own is best and own.gain >= self.sampler.least_gain):
+            return ""
         other = "a new spec" if best.trial is None else f"trial {best.trial}"
         least = f"at least {self.sampler.least_gain:.1%}"
         compared = f"{least} is asked" if own is best else f"{other} {best.gain:+.1%}"
