@@ -98,9 +98,9 @@ class Pool:
     @cached_property
     def _few(self) -> list[Params] | None:
         """Every combination of a space that has no more than can be ranked."""
-        if any(variation.values is None for variation in self.vary.values()):
-            return None
         count = self.sampler.n_candidates
+        if any((variation.n_values or count + 1) > count for variation in self.vary.values()):
+            return None
         found: list[Params] = [*itertools.islice(combinations(self.vary), count + 1)]
         return found if len(found) <= count else None
 
