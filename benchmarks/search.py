@@ -1,22 +1,20 @@
-"""Which search finds the front with the fewest training steps? Replayed on benchmarks/sweep.csv.
+"""Which search finds the front with the fewest training steps? Replayed on recorded sweeps.
 
     python benchmarks/search.py [--searches 20] [--samplers random nsga2 tpe]
+    python benchmarks/search.py --sweep sweep-vocals --output benchmarks/search-vocals.csv
 
-The table is of real trainings (benchmarks/sweep.py): 64 specs, two seeds, four rungs. A replayed
+A table is of real trainings (benchmarks/sweep.py): 64 specs, two seeds, four rungs. A replayed
 search draws specs by a sampler of Optuna's, and trains each from rung to rung as a stopping rule
-says; it ends when the trainings it completed have 95 % of the hypervolume (SDR after all steps,
-log MACs) of the whole table. Half of the searches train with either seed, and what they look for is
-the front of that seed, as in a study. What is told is the optimiser steps until then: median and
-quartiles over searches. What was trained before costs nothing when it is drawn again; when all
-specs were tried, stopped ones go on, nearest first, so that every search gets there.
+says, or leaves both to the surrogate; it ends when the trainings it completed have 95 % of the
+hypervolume (SDR after all steps, log MACs) of the whole table. Half of the searches train with
+either seed, and what they look for is the front of that seed, as in a study. What is told is the
+optimiser steps until then: median and quartiles over searches. What was trained before costs
+nothing when it is drawn again; when all specs were tried, stopped ones go on, nearest first, so
+that every search gets there.
 
-Every search goes to benchmarks/search.csv, a row each. The medians: fronts with an ε-net and a
-tolerance of 0.5 dB need 0.59 of the steps of NSGA-II without stopping (0.54 with TPE), and without
-the tolerance 0.71, where random search needs 1.00 and halving by SDR alone 1.20. A third is not
-reached; nor does the surrogate of benchmarks/surrogate.py reach it, with 0.48. The smallest set of
-specs with 95 % of the hypervolume has four, that is 0.13 of NSGA-II's steps, but seeds differ by
-more than neighbours on the front do. NSGA-II's first 50 trials are drawn at random, hence its
-likeness to random search in a space of 64. The tolerance was chosen on this table.
+Every search goes to benchmarks/search.csv, a row each; docs/studies.md tells what they say. NSGA-II's
+first 50 trials are drawn at random, hence its likeness to random search in a space of 64. Rows
+"told" are of benchmarks/oracles.py: how far any search could come.
 """
 
 import argparse
