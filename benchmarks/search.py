@@ -12,9 +12,9 @@ optimiser steps until then: median and quartiles over searches. What was trained
 nothing when it is drawn again; when all specs were tried, stopped ones go on, nearest first, so
 that every search gets there.
 
-Every search goes to benchmarks/search.csv, a row each; docs/studies.md tells what they say. NSGA-II's
-first 50 trials are drawn at random, hence its likeness to random search in a space of 64. Rows
-"told" are of benchmarks/oracles.py: how far any search could come.
+Every search goes to benchmarks/search.csv, a row each; docs/studies.md tells what they say.
+NSGA-II's first 50 trials are drawn at random, hence its likeness to random search in a space of 64.
+Rows "told" are of benchmarks/oracles.py: how far any search could come.
 """
 
 import argparse
