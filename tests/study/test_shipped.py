@@ -3,6 +3,7 @@
 import copy
 import json
 import random
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from tests.study.conftest import SPACE
 from tests.study.test_arms import ABLATION
 
 SPACES = Path(__file__).parents[2] / "search_spaces"
+DOCS = SPACES.parent / "docs" / "studies.md"
 SHIPPED = sorted(SPACES.glob("*.yaml"))
 SCHEMA = search_space_schema()
 SEARCHES = [
@@ -114,6 +116,12 @@ def test_the_json_schema_describes_every_field() -> None:
     fields = SCHEMA["properties"]
     assert [name for name, field in fields.items() if "description" not in field] == []
     assert set(fields["small"]["properties"]) == set(fields) - {"small"}
+
+
+@pytest.mark.parametrize("text", re.findall(r"```yaml\n(name:.*?)```", DOCS.read_text(), re.DOTALL))
+def test_the_examples_of_the_docs_are_valid(text: str, in_tmp: Path) -> None:
+    jsonschema.validate(read_yaml(text, "docs").plain(), SCHEMA)
+    assert parse_search_space(text, in_tmp / "docs.yaml").space.name in ("mine", "ablate-mine")
 
 
 @pytest.mark.parametrize(("path", "small"), SEARCHES)
