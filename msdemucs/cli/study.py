@@ -4,6 +4,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
     from msdemucs.study.records import StudyRecord
     from msdemucs.study.running.runner import Finished
+    from msdemucs.study.space.space import Search
+    from msdemucs.study.trials.candidate import Listener
 
 app = typer.Typer(no_args_is_help=True, help="Run architecture searches and look at them.")
 
@@ -81,10 +84,8 @@ def run(  # noqa: PLR0913 (one option a thing that a user may decide)
 ) -> None:
     """Run a study, or continue it where it stopped."""
     from msdemucs.cli.progress import progress
-    from msdemucs.study.running.joining import absolute
-    from msdemucs.study.running.runner import begin_study, explained, run_study
     from msdemucs.study.space.reading import load_search_space
-    from msdemucs.study.storage.studies import STUDIES, check_url, storage_url, without_password
+    from msdemucs.study.storage.studies import check_url, storage_url, without_password
 
     search = load_search_space(space, small=small).asking(
         trials=trials, name=name, data=data, seed=seed
@@ -102,40 +103,55 @@ def run(  # noqa: PLR0913 (one option a thing that a user may decide)
         check_url(storage)
     hands = Hands(workers, gpu_fraction, ray, trial_cpus, trial_gpus)
     options |= hands.words()
-    command = _command(space, small, options, data or [])
+    again = without_password(_command(space, small, options, data or []))
+    wanted = search.space.trials
+    try:
+        with progress(errors, study=search.space.name, wanted=wanted) as listener:
+            asked = _Asked(storage, folder, extend, again)
+            finished = _train(search, asked, hands, listener)
+    except KeyboardInterrupt:
+        errors.print(f"interrupted; continue with\n  {again}", markup=False, soft_wrap=True)
+        sys.exit(130)
+    _print_finished(finished, storage, wanted)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Where a study is kept, and how it goes on, as the command line says."""
+
+    storage: str | None
+    folder: str | None
+    extends: bool
+    command: str
+
+
+def _train(search: "Search", asked: _Asked, hands: Hands, listener: "Listener") -> "Finished":
+    """Run a study's trials, in this process or in others."""
+    from msdemucs.study.running.joining import absolute
+    from msdemucs.study.running.runner import begin_study, explained, run_study
+    from msdemucs.study.storage.studies import STUDIES, storage_url
 
     # torch is imported late, so that a search space at fault is told at once
     from msdemucs.study.trials.objective import prepare
 
-    wanted = search.space.trials
-    try:
-        with progress(errors, study=search.space.name, wanted=wanted) as listener:
-            bench = prepare(search, say=listener.said)
-            attrs = {**bench.describe(), "command": without_password(command)}
-            if hands.are_many:
-                url = storage_url(search.space.name, storage)
-                place = absolute(folder or STUDIES / search.space.name / "trials")
-                with explained(url):
-                    begun = begin_study(
-                        search, url, place, attrs, extends=extend, is_usual=folder is None
-                    )
-                    begun[1].close()
-                finished = hands.run(search.space.name, url, None, listener)
-            else:
-                finished = run_study(
-                    search,
-                    bench.evaluate,
-                    storage=storage,
-                    listener=listener,
-                    attrs=attrs,
-                    extends=extend,
-                    folder=folder,
-                )
-    except KeyboardInterrupt:
-        again = without_password(command)
-        errors.print(f"interrupted; continue with\n  {again}", markup=False, soft_wrap=True)
-        sys.exit(130)
-    _print_finished(finished, storage, wanted)
+    bench = prepare(search, say=listener.said)
+    attrs = {**bench.describe(), "command": asked.command}
+    if not hands.are_many:
+        return run_study(
+            search,
+            bench.evaluate,
+            storage=asked.storage,
+            listener=listener,
+            attrs=attrs,
+            extends=asked.extends,
+            folder=asked.folder,
+        )
+    name, extends, is_usual = search.space.name, asked.extends, asked.folder is None
+    url = storage_url(name, asked.storage)
+    place = absolute(asked.folder or STUDIES / name / "trials")
+    with explained(url):
+        begin_study(search, url, place, attrs, extends=extends, is_usual=is_usual)[1].close()
+    return hands.run(name, url, None, listener)
 
 
 @app.command("list")
@@ -143,10 +159,13 @@ def list_(storage: Storage = None) -> None:
     """List the studies of a database, or those under studies/."""
     from msdemucs.study.storage.load import load_studies
 
+    def left_out(error: Exception) -> None:
+        errors.print(f"left out: {error}", markup=False, soft_wrap=True)
+
     table = Table(
         "study", "complete", "stopped", "failed", "later", "objectives", "database", box=None
     )
-    for record, url in load_studies(storage):
+    for record, url in load_studies(storage, on_error=left_out):
         counts = record.trials.state.value_counts()
         objectives = ", ".join(f"{name} ({how})" for name, how in record.directions.items())
         figures = [str(counts.get(state, 0)) for state in ("complete", "stopped", "failed")]

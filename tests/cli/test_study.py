@@ -224,6 +224,15 @@ def test_list_prints_each_study_with_its_database(folder: Path) -> None:
     assert "sqlite:///studies/toy.db" in done.stdout
 
 
+def test_a_database_that_cannot_be_opened_hides_no_other_study(folder: Path) -> None:
+    CliRunner().invoke(commands.app, ["run", "toy.yaml"], catch_exceptions=False)
+    (folder / "studies" / "broken.db").write_text("no database at all")
+    done = CliRunner().invoke(commands.app, ["list"], catch_exceptions=False)
+    assert done.exit_code == 0
+    assert "sqlite:///studies/toy.db" in done.stdout
+    assert "left out: cannot open sqlite:///studies/broken.db: file is not" in done.stderr
+
+
 def test_what_was_computed_later_is_listed_and_shown_beside_the_trials_own(folder: Path) -> None:
     run_study(load_search_space(Path("toy.yaml")), toy)
     with closing(open_storage("sqlite:///studies/toy.db")) as opened:

@@ -16,8 +16,8 @@ from scipy.stats import t
 from msdemucs.errors import UsageError
 from msdemucs.evaluate.compare import FEWEST_FOR_WILCOXON, signed_rank_p
 from msdemucs.study.analysis.contrasts import Contrast, contrasts
+from msdemucs.study.analysis.cubes import cube_of, scores_of, trained_arms
 from msdemucs.study.analysis.statistics import (
-    Array,
     Interval,
     fewest_tracks,
     hierarchical_interval,
@@ -103,19 +103,6 @@ class Effects:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _Cube:
-    """Differences of arms' scores, dB, [seeds, tracks, sources], over what all of them share."""
-
-    differences: Array
-    n_seeds: int
-    sources: tuple[str, ...]
-
-    @property
-    def n_tracks(self) -> int:
-        return len(self.differences[0]) if len(self.differences) else 0
-
-
 def effects(record: StudyRecord, *, seed: int = 0) -> Effects:
     """The effects that an ablation's design can tell, over the arms that are complete.
 
@@ -129,10 +116,10 @@ def effects(record: StudyRecord, *, seed: int = 0) -> Effects:
     about = record.attrs.get("ablation")
     if not isinstance(about, Mapping):
         raise UsageError(f"study “{record.name}” is no ablation: its file has no mode: ablation")
-    trials = _trained(record)
+    trials = trained_arms(record)
     if trials.empty:
         raise UsageError(f"no arm of study “{record.name}” is complete yet")
-    scores = _scores(record, trials)
+    scores = scores_of(record, trials)
     noise = _noise(record, scores)
     design = Design.model_validate(_tuples(about["design"]))
     wanted = contrasts(design, about["levels"])
@@ -149,40 +136,6 @@ def effects(record: StudyRecord, *, seed: int = 0) -> Effects:
     return Effects(table, noise, tuple(_notes(table, sorted(missing))))
 
 
-def _trained(record: StudyRecord) -> pd.DataFrame:
-    """The complete trials of arms; of several with one seed, the first."""
-    trials = record.trials[(record.trials.state == "complete") & record.trials.arm.map(bool)]
-    return trials.drop_duplicates(["name", "seed"])
-
-
-def _scores(record: StudyRecord, trials: pd.DataFrame) -> dict[str, "pd.Series[float]"]:
-    """Arm → its scores by seed, track and source."""
-    rows = record.scores.merge(trials[["trial", "name"]], on="trial")
-    rows["clip"] = rows.group + "/" + rows.track
-    indexed = rows.set_index(["seed", "clip", "source"])
-    return {str(name): own.usdr_db for name, own in indexed.groupby("name", sort=False)}
-
-
-def _cube(scores: Mapping[str, "pd.Series[float]"], weights: Mapping[str, float]) -> _Cube:
-    """The weighted sum of arms' scores, where all of them have some; silent references left out."""
-    own = [scores[name] * weight for name, weight in weights.items() if name in scores]
-    if len(own) < len(weights):
-        return _Cube(np.empty((0, 0, 0)), 0, ())
-    shared = [
-        sorted(set.intersection(*(set(one.index.get_level_values(level)) for one in own)))
-        for level in ("seed", "clip", "source")
-    ]
-    index = pd.MultiIndex.from_product(shared)
-    cube = np.sum([one.reindex(index).to_numpy(dtype=float) for one in own], axis=0)
-    cube = cube.reshape([len(values) for values in shared])
-    heard = ~np.isnan(cube).any(0)  # [tracks, sources]
-    cube = cube[:, heard.any(1)][:, :, heard.any(0)]
-    sources = [
-        source for source, any_heard in zip(shared[2], heard.any(0), strict=True) if any_heard
-    ]
-    return _Cube(cube, len(shared[0]), tuple(sources))
-
-
 def _row(
     contrast: Contrast,
     scores: Mapping[str, "pd.Series[float]"],
@@ -191,7 +144,7 @@ def _row(
     rng: np.random.Generator,
 ) -> dict[str, object]:
     """One effect, without what depends on the others."""
-    cube = _cube(scores, contrast.weights)
+    cube = cube_of(scores, contrast.weights)
     row: dict[str, object] = {
         "kind": contrast.kind,
         "factor": contrast.factor,
@@ -245,7 +198,7 @@ def _measured(record: StudyRecord) -> Noise | None:
 
 def _pooled(scores: Mapping[str, "pd.Series[float]"]) -> Noise | None:
     """The spread of every arm over its seeds, pooled."""
-    cubes = [_cube(scores, {name: 1.0}) for name in scores]
+    cubes = [cube_of(scores, {name: 1.0}) for name in scores]
     means = [mean_of_means(cube.differences) for cube in cubes if cube.n_seeds > 1]
     if not means:
         return None

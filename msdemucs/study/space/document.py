@@ -12,7 +12,8 @@ from msdemucs.study.records import GROUP_COLUMN_PREFIX
 from msdemucs.study.space.checks import WITHOUT_MEANING
 from msdemucs.study.space.designs import Design
 from msdemucs.study.space.limits import COMPUTED, MEASURED, OBJECTIVES
-from msdemucs.study.space.space import LONGEST_NAME, NAME, SearchSpace
+from msdemucs.study.space.naming import LONGEST_NAME, NAME
+from msdemucs.study.space.space import SearchSpace
 from msdemucs.study.space.variations import WAYS
 
 Schema = dict[str, Any]

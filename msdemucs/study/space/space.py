@@ -40,6 +40,7 @@ from msdemucs.study.space.limits import (
     known_costs,
     names_of,
 )
+from msdemucs.study.space.naming import checked_name
 from msdemucs.study.space.variations import Variation
 
 if TYPE_CHECKING:
@@ -50,15 +51,6 @@ TASK_FIELDS = ("name", "sources", "sample_rate", "audio_channels")
 
 LARGEST_SEED = 2**30
 """Repeats, processes and trials count on from a seed; samplers and databases hold 32 bits."""
-
-FILE_ENDINGS = (".db", ".journal", ".log", ".yaml", ".yml")
-"""Of what commands take for a file in place of a study's name."""
-
-NAME = "[A-Za-z0-9][A-Za-z0-9._-]*"
-"""What a study may be called."""
-
-LONGEST_NAME = 100
-"""Letters of a study's name, of which files are made."""
 
 Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 
@@ -103,7 +95,7 @@ class DataRoots(Section):
 class SearchSpace(Section):
     """What a study varies, around what, how each trial is trained and by what it is judged."""
 
-    name: str
+    name: Annotated[str, AfterValidator(checked_name)]
     """The study's name: its database is studies/<name>.db."""
     title: str = ""
     """A line for people."""
@@ -157,17 +149,6 @@ class SearchSpace(Section):
     def seeds_a_trial(self) -> int:
         """Trainings of each trial; an ablation has a trial for each seed of an arm."""
         return 1 if self.mode == "ablation" else self.repeats
-
-    @field_validator("name")
-    @classmethod
-    def _names_a_file(cls, name: str) -> str:
-        if not re.fullmatch(NAME, name):
-            raise ValueError(f"must be letters, digits and . _ - alone; found “{name}”")
-        if len(name) > LONGEST_NAME:
-            raise ValueError(f"must have at most {LONGEST_NAME} letters; found {len(name)}")
-        if name.endswith(FILE_ENDINGS):
-            raise ValueError(f"must not end as a file's name does; found “{name}”")
-        return name
 
     @field_validator("baselines", mode="before")
     @classmethod

@@ -1,14 +1,14 @@
 """A study's database → StudyRecord: plain frames that reports and notebooks read."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 
 import optuna
 import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
-from msdemucs.errors import UsageError
+from msdemucs.errors import StudyError, UsageError
 from msdemucs.spec import nearest
 from msdemucs.study.records import (
     CURVE_COLUMNS,
@@ -77,8 +77,14 @@ def only_study(opened: AnyStorage, shown: str) -> str:
     return names[0]
 
 
-def load_studies(storage: str | None = None) -> Iterator[tuple[StudyRecord, str]]:
+def load_studies(
+    storage: str | None = None, *, on_error: Callable[[StudyError], None] | None = None
+) -> Iterator[tuple[StudyRecord, str]]:
     """Every study of a database, or of all databases under studies/, with its URL.
+
+    Args:
+        storage: URL of the database; all under studies/ when not given.
+        on_error: is told of a file under studies/ that cannot be opened, which is then left out.
 
     Raises:
         UsageError: there is no such database.
@@ -86,7 +92,13 @@ def load_studies(storage: str | None = None) -> Iterator[tuple[StudyRecord, str]
     """
     files = sorted(STUDIES.glob("*.db"))
     for url in [storage] if storage else [f"sqlite:///{path}" for path in files]:
-        opened = open_storage(url)
+        try:
+            opened = open_storage(url)
+        except StudyError as error:
+            if storage or on_error is None:
+                raise
+            on_error(error)
+            continue
         for name in study_names(opened):
             yield read_record(open_study(opened, name)), without_password(url)
 
