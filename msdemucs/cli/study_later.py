@@ -52,7 +52,11 @@ def _how(row: "pd.Series[Any]") -> str:
         f"recipe {recipe['name']}" if isinstance(recipe, dict) and recipe.get("name") else "",
         f"{detail['steps']} steps" if detail.get("steps") else "",
         f"from {detail['start']}" if detail.get("start") else "",
-        f"{detail['n_tracks']} tracks" if detail.get("n_tracks") else "",
+        _tracks(detail["n_tracks"]) if detail.get("n_tracks") else "",
         f"{detail['tracks_joined_by']} of tracks" if detail.get("tracks_joined_by") else "",
     ]
     return ", ".join(part for part in said if part)
+
+
+def _tracks(number: int) -> str:
+    return f"{number} track" + ("" if number == 1 else "s")

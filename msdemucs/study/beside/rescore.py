@@ -67,7 +67,8 @@ def rescore(
                 listener.said(f"trial {number} left out: its weights are not there ({weights})")
                 continue
             if path is not None:
-                listener.said(f"trial {number} ({trial['name']}): {metric} of {len(tracks)} tracks")
+                count = "1 track" if len(tracks) == 1 else f"{len(tracks)} tracks"
+                listener.said(f"trial {number} ({trial['name']}): {metric} of {count}")
                 row = _judged(trial, path, tracks, metric, device)
                 add(study, [row])
                 value = row.value
