@@ -70,7 +70,8 @@ def solve_width(spec: Spec, macs_per_second: float, *, unused: float = UNUSED) -
             for width in near
             if width
         )
-        message = f"no width is within {unused:.0%} below {format_count(macs_per_second, 'MAC/s')}"
+        budget = format_count(macs_per_second, "MAC/s")
+        message = f"no width is within {100 * unused:.3g}% below {budget}"
         raise PlanError([Problem(f"{message}: at level 0, {takes}", "channels")])
     return with_width(spec, low)
 

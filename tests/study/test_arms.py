@@ -34,6 +34,18 @@ repeats: 2
 """
 
 
+WIDTHS = """own: {}
+    flat: {channels: 8}
+  start:
+    own: {}
+    wide: {channels.start: 8}"""
+
+ATTENTION = """own: {}
+    two: {attention: [{kind: alternating, layers: 1, heads: 4}]}
+  mechanism:
+    own: {}
+    softmax: {attention.0.mechanism: softmax}"""
+
 Read = Callable[..., Search]
 
 
@@ -122,6 +134,16 @@ def test_two_factors_cannot_set_one_field(read: Read) -> None:
         read("one: {spectral.resolutions: [4096]}", "one: {fusion.output: {kind: weighted}}")
     assert caught.value.first.line == 10
     assert "fusion.output is set by an earlier factor already" in str(caught.value)
+
+
+def test_a_factor_inside_anothers_single_value_is_refused(read: Read) -> None:
+    with pytest.raises(SpecError, match=r"channels\.start is set by an earlier factor already"):
+        read("three: {}\n    one: {spectral.resolutions: [4096]}", WIDTHS)
+
+
+def test_a_factor_inside_anothers_list_is_kept(read: Read) -> None:
+    search = read("three: {}\n    one: {spectral.resolutions: [4096]}", ATTENTION)
+    assert len(search.arms) == 5
 
 
 def test_every_arm_is_trained_with_every_seed(read: Read) -> None:

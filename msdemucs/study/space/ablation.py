@@ -81,17 +81,27 @@ def fields_of(arm: Arm, factors: Mapping[str, Alternatives]) -> dict[str, JsonVa
 
 
 def clashes(factors: Mapping[str, Alternatives]) -> list[tuple[str, str]]:
-    """(field, factor) for every field that an earlier factor sets already."""
+    """(field, factor) for every field that an earlier factor sets already.
+
+    A field inside one that another factor sets to a single value is the same field: together the
+    inner one would win. Inside a list or a section, it changes what the other factor sets.
+    """
     owners: dict[str, str] = {}
-    fields = {
-        (field, factor): None
+    values = {
+        (field, factor): value
         for factor, alternatives in factors.items()
         for set_fields in alternatives.values()
-        for field in set_fields
+        for field, value in set_fields.items()
     }
-    return [
-        (field, factor) for field, factor in fields if owners.setdefault(field, factor) != factor
-    ]
+    single = {field for (field, _), value in values.items() if not isinstance(value, list | dict)}
+    found = []
+    for field, factor in values:
+        parts = field.split(".")
+        above = (".".join(parts[:count]) for count in range(1, len(parts)))
+        whole = next((outer for outer in above if outer in single), field)
+        if owners.setdefault(whole, factor) != factor:
+            found.append((field, factor))
+    return found
 
 
 def beyond_adding(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
