@@ -1,7 +1,6 @@
 """Which search finds the front with the fewest training steps? Replayed on recorded sweeps.
 
-    python benchmarks/search.py [--searches 20] [--samplers random nsga2 tpe]
-    python benchmarks/search.py --sweep sweep-vocals --output benchmarks/search-vocals.csv
+    python benchmarks/search.py [--searches 20] [--samplers random nsga2 tpe] [--sweep sweep-vocals]
 
 A table is of real trainings (benchmarks/sweep.py): 64 specs, two seeds, four rungs. A replayed
 search draws specs by a sampler of Optuna's, and trains each from rung to rung as a stopping rule
@@ -12,9 +11,9 @@ optimiser steps until then: median and quartiles over searches. What was trained
 nothing when it is drawn again; when all specs were tried, stopped ones go on, nearest first, so
 that every search gets there.
 
-Every search goes to benchmarks/search.csv, a row each; docs/studies.md tells what they say.
-NSGA-II's first 50 trials are drawn at random, hence its likeness to random search in a space of 64.
-Rows "told" are of benchmarks/oracles.py: how far any search could come.
+Every search goes to benchmarks/search.csv, or search-vocals.csv, a row each; docs/studies.md tells
+what they say. NSGA-II's first 50 trials are drawn at random, hence its likeness to random search in
+a space of 64. Rows "told" are of benchmarks/oracles.py: how far any search could come.
 """
 
 import argparse
@@ -110,7 +109,6 @@ def main() -> None:
     parser.add_argument("--survivors", type=int, default=1)
     parser.add_argument("--delta", type=float, default=0.5)
     parser.add_argument("--sweep", default="sweep", help="of sweep, sweep-vocals")
-    parser.add_argument("--output", type=Path, default=HERE / "search.csv")
     asked = parser.parse_args()
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -129,7 +127,7 @@ def main() -> None:
         rows.append(row("surrogate", "its own", search, modelled))
     rows += told(tables)
     found = pd.DataFrame(rows, columns=COLUMNS)
-    found.to_csv(asked.output, index=False)
+    found.to_csv(HERE / f"{asked.sweep.replace('sweep', 'search')}.csv", index=False)
     tell(found, whole=len(tables[0].trained) * asked.rungs[-1], seconds=time.monotonic() - begun)
 
 
