@@ -253,7 +253,7 @@ def study_front(record: StudyRecord) -> frozenset[int]:
 
     A baseline beyond a constraint is a reference, not an answer, and not among them.
     """
-    complete = [row for row in complete_rows(record) if not row.get("violations")]
+    complete = [row for row in complete_rows(record) if not mapping_of(row, "violations")]
     values = [[number(row, column) for column in record.directions] for row in complete]
     if not record.directions:
         return frozenset()

@@ -96,6 +96,7 @@ class Table:
 def all_measures(record: StudyRecord) -> tuple[Measure, ...]:
     """The objectives, and all numbers that some trial has: quality first, its groups next."""
     groups = [str(name) for name in record.trials if str(name).startswith(GROUP_COLUMN_PREFIX)]
+    groups = groups if len(groups) > 1 else []  # the only one says what the uSDR says
     known = [measure.column for measure in MEASURES if measure is not USDR]
     named = [USDR.column, *sorted(groups), *known, *record.directions]
     return tuple(

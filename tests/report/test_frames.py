@@ -120,3 +120,11 @@ def test_studies_without_a_complete_trial_have_empty_frames(empty_record: StudyR
         assert source_means(poor).empty
     assert curves_of(empty_record) == ()
     assert [curve.trial for curve in curves_of(failed)] == [0]
+
+
+def test_a_reference_beyond_a_constraint_is_no_answer() -> None:
+    record = make_record()
+    assert 4 in study_front(record)
+    beyond = amend(record, 4, violations={"macs_per_second": 0.7e9})
+    assert 4 not in study_front(beyond)
+    assert study_front(beyond)

@@ -148,3 +148,15 @@ def test_poor_studies_have_tables_too(empty_record: StudyRecord) -> None:
     unscored = amend(one, 0, usdr_db=nan)
     assert cell(trial_table(unscored), 0, "uSDR") == "–"
     assert [found.is_front for found in trial_table(unscored).lines] == [False]
+
+
+def test_the_only_group_of_tracks_has_no_column_of_its_own(record: StudyRecord) -> None:
+    def headers(of: StudyRecord) -> list[str]:
+        return [column.header for column in trial_table(of).columns]
+
+    assert {"uSDR synthetic", "uSDR sample"} <= set(headers(record))
+    single = replace(record, trials=record.trials.drop(columns=["usdr_db/sample"]))
+    assert "uSDR" in headers(single)
+    assert "uSDR synthetic" not in headers(single)
+    asked = replace(single, directions={"usdr_db/synthetic": "maximize"})
+    assert "uSDR synthetic" in headers(asked)

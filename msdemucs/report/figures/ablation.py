@@ -73,7 +73,7 @@ def paint_forest(answers: Sequence[Answer], noise_db: float | None) -> go.Figure
         )
     )
     figure.update_xaxes(
-        **axis_style(x) | {"dtick": None, "nticks": 5},  # few enough for a phone
+        **axis_style(x) | {"dtick": None, "nticks": 4},  # few enough for a phone
         title={"text": "effect on uSDR (dB), 95 % interval"},
         tickangle=0,
     )
