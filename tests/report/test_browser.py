@@ -443,6 +443,17 @@ def test_paper_is_light_and_figures_fit_it(browser: Browser, report_path: Path) 
     assert opened.complaints == []
 
 
+def test_without_scripts_the_findings_are_left_to_read(browser: Browser, report_path: Path) -> None:
+    page = browser.new_context(java_script_enabled=False).new_page()
+    page.goto(report_path.as_uri())
+    text = page.locator("main").inner_text()
+    assert "Best uSDR: trial 4" in text
+    assert "need JavaScript" in text
+    assert "How it was run" in text
+    assert "Colour by" not in text, "what does nothing is not offered"
+    assert page.locator(".plot:visible").count() == 0
+
+
 @pytest.mark.slow
 def test_five_thousand_trials_fit_and_are_found(browser: Browser, tmp_path: Path) -> None:
     path = write_report(make_large_record(5000), tmp_path / "large.html")
