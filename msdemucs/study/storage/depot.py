@@ -39,7 +39,7 @@ class Depot:
     """A study's trials under a URL.
 
     Args:
-        url: of a folder of this study: s3://bucket/multires, file:///shared/multires.
+        url: of a folder of this study: s3://bucket/multires.
         owner: tells this study from a deleted one that had the same URL.
 
     Raises:
