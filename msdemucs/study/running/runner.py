@@ -130,7 +130,9 @@ def run_study(  # noqa: PLR0913 (one a thing that a caller may decide)
             return search.space.trials
 
         turns = turns_of(search, study, opened, wanted=wanted, say=told.said)
-        place = at_end.enter_context(place_of(recorded_folder(study), study, say=told.said))
+        kept = recorded_folder(study)
+        where = kept if is_url(kept) else folder or usual
+        place = at_end.enter_context(place_of(where, study, say=told.said))
         runner = Runner(turns, search=search, evaluate=evaluate, listener=told, place=place)
         ran = runner.run(interrupts)
         front = tuple(trial.number for trial in study.best_trials)
