@@ -310,7 +310,7 @@ def main() -> None:
     if asked.what == "speedup":
         rows = speedup(asked.each)
     else:
-        postgres = Postgres()
+        postgres = Postgres(fsync=True)
         try:
             rows = [
                 overhead(

@@ -13,9 +13,14 @@ NOBODY = 65534
 
 
 class Postgres:
-    """A server with one database, for one test session."""
+    """A server with one database, for one test session.
 
-    def __init__(self) -> None:
+    Args:
+        fsync: whether it waits for the disk, as servers do that are to outlive a power failure.
+    """
+
+    def __init__(self, *, fsync: bool = False) -> None:
+        self.fsync = "on" if fsync else "off"
         self.folder = Path(tempfile.mkdtemp(prefix="msdemucs-postgres-"))
         self.port = free_port()
         self.server: subprocess.Popen[bytes] | None = None
@@ -44,7 +49,7 @@ class Postgres:
             f"-cport={self.port}",
             "-clisten_addresses=127.0.0.1",
             "-cunix_socket_directories=",
-            "-cfsync=off",
+            f"-cfsync={self.fsync}",
             "-cmax_connections=200",
         ]
         command = [program("postgres"), "-D", str(self.data), *options]
