@@ -39,7 +39,7 @@ import psutil
 from optuna.trial import FrozenTrial, TrialState
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from msdemucs.study.running.runner import begin_study
+from msdemucs.study.running.beginning import begin_study
 from msdemucs.study.running.workers import work_on
 from msdemucs.study.space.reading import load_search_space
 from msdemucs.study.space.space import Search

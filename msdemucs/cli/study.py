@@ -127,8 +127,9 @@ class _Asked:
 
 def _train(search: "Search", asked: _Asked, hands: Hands, listener: "Listener") -> "Finished":
     """Run a study's trials, in this process or in others."""
+    from msdemucs.study.running.beginning import begin_study, explained
     from msdemucs.study.running.joining import absolute
-    from msdemucs.study.running.runner import begin_study, explained, run_study
+    from msdemucs.study.running.runner import run_study
     from msdemucs.study.storage.studies import STUDIES, storage_url
 
     # torch is imported late, so that a search space at fault is told at once

@@ -182,8 +182,8 @@ class Joined:
 def _joined(name: str, storage: str | None, *, wanted: int) -> Iterator[Joined]:
     """An open study with progress on the console; Ctrl-C and SIGTERM save, and exit with 130."""
     from msdemucs.cli.progress import progress
+    from msdemucs.study.running.beginning import explained
     from msdemucs.study.running.joining import rejoin
-    from msdemucs.study.running.runner import explained
     from msdemucs.study.storage.depot import is_url
     from msdemucs.study.storage.load import locate_study, only_study
     from msdemucs.study.storage.studies import STUDIES, open_storage, open_study
@@ -205,7 +205,7 @@ def _joined(name: str, storage: str | None, *, wanted: int) -> Iterator[Joined]:
 
 def _begun(path: Path, small: bool, storage: str | None) -> tuple[str, str]:
     """(name, URL) of a search space's study, which is begun where it is not yet."""
-    from msdemucs.study.running.runner import begin_study, explained
+    from msdemucs.study.running.beginning import begin_study, explained
     from msdemucs.study.space.reading import load_search_space
     from msdemucs.study.storage.studies import STUDIES, storage_url
 

@@ -169,9 +169,10 @@ def crew(
         KeyboardInterrupt: Ctrl-C or SIGTERM; every worker has saved and left.
     """
     from msdemucs.cli.progress import beside
+    from msdemucs.study.running.beginning import explained
     from msdemucs.study.running.crew import Crew
     from msdemucs.study.running.joining import rejoin
-    from msdemucs.study.running.runner import Finished, explained
+    from msdemucs.study.running.runner import Finished
     from msdemucs.study.running.turns import counts
     from msdemucs.study.storage.depot import is_url
     from msdemucs.study.storage.studies import (

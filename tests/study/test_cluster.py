@@ -13,8 +13,8 @@ import pytest
 from optuna.trial import TrialState
 
 from msdemucs.errors import UsageError
+from msdemucs.study.running.beginning import begin_study
 from msdemucs.study.running.cluster import Cluster, run_on_cluster
-from msdemucs.study.running.runner import begin_study
 from msdemucs.study.space.space import Search
 from tests.study.conftest import asking
 from tests.study.postgres import Postgres

@@ -10,8 +10,9 @@ import pytest
 
 from msdemucs.errors import CheckpointError, UsageError
 from msdemucs.study.beside.rescore import rescore
+from msdemucs.study.running.beginning import begin_study
 from msdemucs.study.running.joining import recorded_folder
-from msdemucs.study.running.runner import begin_study, run_study
+from msdemucs.study.running.runner import run_study
 from msdemucs.study.space.space import Search
 from msdemucs.study.storage import depot as depots
 from msdemucs.study.storage.depot import Depot, at_hand

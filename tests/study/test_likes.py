@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from msdemucs.errors import DataError
 from msdemucs.study.running import turns
-from msdemucs.study.running.runner import begin_study
+from msdemucs.study.running.beginning import begin_study
 from msdemucs.study.running.workers import work_on
 from msdemucs.study.space.reading import load_search_space
 from msdemucs.study.space.space import Search

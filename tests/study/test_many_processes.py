@@ -16,8 +16,9 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from msdemucs.study.running import turns
+from msdemucs.study.running.beginning import begin_study
 from msdemucs.study.running.joining import rejoin
-from msdemucs.study.running.runner import begin_study, run_study
+from msdemucs.study.running.runner import run_study
 from msdemucs.study.running.workers import work_on
 from msdemucs.study.space.space import Search
 from msdemucs.study.storage.locks import locked

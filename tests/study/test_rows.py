@@ -13,7 +13,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from msdemucs.study.running.runner import begin_study, turns_of
+from msdemucs.study.running.beginning import begin_study, turns_of
 from msdemucs.study.space.space import Search
 from msdemucs.study.storage import rows
 from msdemucs.study.storage.databases import INDEX, Database

@@ -22,9 +22,10 @@ from optuna.trial import TrialState
 
 from msdemucs.errors import MsdemucsError, StudyError, UsageError
 from msdemucs.study.running import turns
+from msdemucs.study.running.beginning import explained, turns_of
 from msdemucs.study.running.events import Name
 from msdemucs.study.running.joining import WANTED, rejoin
-from msdemucs.study.running.runner import Finished, explained, turns_of
+from msdemucs.study.running.runner import Finished
 from msdemucs.study.running.workers import Part, Prepare, work_on
 from msdemucs.study.storage.databases import AnyStorage
 from msdemucs.study.storage.leases import give_up

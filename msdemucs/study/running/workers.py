@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from msdemucs.study.running.beginning import attend, explained, turns_of
 from msdemucs.study.running.joining import WANTED, enrol, rejoin, usable
-from msdemucs.study.running.runner import Finished, Runner, attend, explained, turns_of
+from msdemucs.study.running.runner import Finished, Runner
 from msdemucs.study.space.space import Search
 from msdemucs.study.storage.studies import (
     open_storage,
