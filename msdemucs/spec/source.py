@@ -125,25 +125,28 @@ class _Reader:
         text = self.lines[mark.line] if mark.line < len(self.lines) else ""
         return Place(self.path, mark.line + 1, mark.column + 1, text)
 
-    def read(self, node: yaml.Node) -> Node:
+    def read(self, node: yaml.Node, field: str = "") -> Node:
         place = self.place(node.start_mark)
         if isinstance(node, yaml.MappingNode):
-            return Node(self.mapping(node), place)
+            return Node(self.mapping(node, field), place)
         if isinstance(node, yaml.SequenceNode):
-            return Node([self.read(item) for item in node.value], place)
+            items = enumerate(node.value)
+            return Node([self.read(item, _within(field, at)) for at, item in items], place)
         assert isinstance(node, yaml.ScalarNode)
-        return Node(self.scalar(node, place), place)
+        return Node(self.scalar(node, place, field), place)
 
-    def scalar(self, node: yaml.ScalarNode, place: Place) -> Scalar:
+    def scalar(self, node: yaml.ScalarNode, place: Place, field: str) -> Scalar:
         if node.tag in _NUMBERS and len(node.value) > MOST_DIGITS:
-            self.problems.append(place.problem(f"a number has at most {MOST_DIGITS} digits"))
+            message = f"a number has at most {MOST_DIGITS} digits"
+            self.problems.append(place.problem(message, field=field))
             return None
         value = _CONVERT.get(node.tag, str)(node.value)
         if isinstance(value, float) and math.isinf(value):
-            self.problems.append(place.problem(f"{node.value} is too large a number"))
+            message = f"{node.value} is too large a number"
+            self.problems.append(place.problem(message, field=field))
         return value
 
-    def mapping(self, node: yaml.MappingNode) -> dict[str, Node]:
+    def mapping(self, node: yaml.MappingNode, field: str) -> dict[str, Node]:
         entries: dict[str, Node] = {}
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
@@ -153,8 +156,14 @@ class _Reader:
                 message = f"“{key.value}” is given twice, first on line {first}"
                 self.problems.append(self.place(key.start_mark).problem(message))
             else:
-                entries[key.value] = replace(self.read(value), key=self.place(key.start_mark))
+                found = self.read(value, _within(field, key.value))
+                entries[key.value] = replace(found, key=self.place(key.start_mark))
         return entries
+
+
+def _within(field: str, part: str | int) -> str:
+    """A field of a field, dotted."""
+    return f"{field}.{part}".lstrip(".")
 
 
 def read_yaml(text: str, path: str) -> Node:
