@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from msdemucs.cli.console import errors
-from msdemucs.errors import MsdemucsError
+from msdemucs.errors import MsdemucsError, UsageError
 
 if TYPE_CHECKING:
     from msdemucs.study.running.runner import Finished
@@ -62,6 +62,9 @@ class Hands:
         ray: the address of a cluster, in place of them.
         cpus: of each of its tasks.
         gpus: likewise.
+
+    Raises:
+        UsageError: options of both ways at once.
     """
 
     workers: int = 1
@@ -69,6 +72,18 @@ class Hands:
     ray: str | None = None
     cpus: float = 1.0
     gpus: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.ray is not None and (self.workers > 1 or self.gpu_fraction < 1):
+            raise UsageError(
+                "--workers and --gpu-fraction are of processes on this machine: leave them out "
+                "beside --ray, whose tasks --trial-cpus and --trial-gpus give their resources"
+            )
+        if self.ray is None and (self.cpus, self.gpus) != (1.0, 0.0):
+            raise UsageError(
+                "--trial-cpus and --trial-gpus are of tasks on a Ray cluster: give --ray ADDRESS "
+                "as well, or leave them out"
+            )
 
     @property
     def are_many(self) -> bool:

@@ -71,6 +71,24 @@ def test_small_and_options_change_what_is_asked(folder: Path) -> None:
     assert (folder / "studies" / "other.db").is_file()
 
 
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--ray", "auto", "--workers", "2"], "--workers"),
+        (["--ray", "auto", "--gpu-fraction", "0.5"], "--gpu-fraction"),
+        (["--trial-cpus", "2"], "--ray ADDRESS"),
+        (["--trial-gpus", "1"], "--ray ADDRESS"),
+    ],
+)
+def test_options_of_processes_and_of_a_cluster_do_not_mix(
+    folder: Path, words: list[str], named: str
+) -> None:
+    done = CliRunner().invoke(commands.app, ["run", "toy.yaml", *words])
+    assert isinstance(done.exception, UsageError)
+    assert named in str(done.exception)
+    assert not (folder / "studies").exists()
+
+
 def test_a_finished_study_says_how_to_ask_for_more(folder: Path) -> None:
     CliRunner().invoke(commands.app, ["run", "toy.yaml"], catch_exceptions=False)
     again = CliRunner().invoke(commands.app, ["run", "toy.yaml"], catch_exceptions=False)
