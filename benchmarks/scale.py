@@ -11,7 +11,7 @@ once every worker has had a first, shorter trial: processes that start are not a
 processor time, of workers and of PostgreSQL, is what the workers of this one machine fight for;
 each on a host of its own would not.
 
-`speedup` (10 minutes): trials per hour of two workers with a thread each against one with a thread,
+`speedup` (11 minutes): trials per hour of two workers with a thread each against one with a thread,
 each trial a real training of the same small model, from the end of a worker's first trial to that
 of its last. Only a quiet machine with two free cores gives a
 figure. The processor time of a trial says why: more with two than with one means that they share
@@ -304,7 +304,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 8, 64])
     parser.add_argument("--seconds", type=float, default=MINUTE, help="that a trial sleeps")
     parser.add_argument("--window", type=float, default=75.0, help="seconds of measuring, at least")
-    parser.add_argument("--each", type=int, default=5, help="trials a worker, after a first one")
+    parser.add_argument("--each", type=int, default=2, help="trials a worker, after a first one")
     parser.add_argument("--csv", type=Path)
     asked = parser.parse_args()
     if asked.what == "speedup":
