@@ -8,10 +8,10 @@ import plotly.graph_objects as go
 from msdemucs.report.figures.rows import ROW_PX, label_room, row_axis
 from msdemucs.report.figures.style import (
     ACCENT,
-    INK,
     MUTED,
     PAPER,
     Axis,
+    add_title,
     axis_over,
     axis_style,
     base_layout,
@@ -47,18 +47,7 @@ def paint_sizes(own: Sequence[Sized], others: Sequence[Sized]) -> go.Figure:
         figure.update_layout({f"xaxis{axis}": _style(x) | {"domain": domain, "anchor": "y"}})
         for start, systems in ((0, own), (len(own), others)):
             figure.add_trace(_trace(systems, start, size, f"x{axis}", unit))
-        figure.add_annotation(
-            text=title + (", log scale" if x.is_log else ""),
-            xref="paper",
-            yref="paper",
-            x=domain[0],
-            y=1,
-            xanchor="left",
-            yanchor="bottom",
-            yshift=6,
-            showarrow=False,
-            font={"size": 12, "color": INK},
-        )
+        add_title(figure, title + (", log scale" if x.is_log else ""), left=domain[0])
     figure.add_shape(
         type="line",
         xref="paper",

@@ -68,6 +68,28 @@ def axis_style(axis: Axis) -> dict[str, object]:
     return style | {"dtick": step, "tick0": 0}
 
 
+def add_title(figure: go.Figure, text: str, *, left: float) -> None:
+    """Write a panel's title above it.
+
+    Args:
+        figure: with the panel.
+        text: plotly's mark-up.
+        left: where the panel begins, from 0 to 1 of the figure's width.
+    """
+    figure.add_annotation(
+        text=text,
+        xref="paper",
+        yref="paper",
+        x=left,
+        y=1,
+        xanchor="left",
+        yanchor="bottom",
+        yshift=6,
+        showarrow=False,
+        font={"size": 12, "color": INK},
+    )
+
+
 def grid_style() -> dict[str, object]:
     """Hair lines, no frame, no zero line."""
     return {

@@ -15,6 +15,7 @@ from msdemucs.report.figures.style import (
     PAPER,
     Axis,
     add_axis_name,
+    add_title,
     axis_over,
     axis_style,
     base_layout,
@@ -60,18 +61,7 @@ def paint_importances(found: Sequence[Importance]) -> go.Figure:
         style = grid_style() | {"domain": domain, "range": [0, 1.25], "showticklabels": False}
         style |= {"showgrid": False, "ticks": "", "showline": False, "anchor": "y"}
         figure.update_layout({f"xaxis{axis}": style})
-        figure.add_annotation(
-            text=escape(one.measure.header),
-            xref="paper",
-            yref="paper",
-            x=domain[0],
-            y=1,
-            xanchor="left",
-            yanchor="bottom",
-            yshift=6,
-            showarrow=False,
-            font={"size": 12, "color": INK},
-        )
+        add_title(figure, escape(one.measure.header), left=domain[0])
     figure.update_yaxes(**row_axis(names))
     figure.update_layout(margin={"l": room, "b": 14, "t": 36})
     return figure
