@@ -78,10 +78,12 @@ def describe_evidence(record: StudyRecord) -> Sentence:
     basis = f"Scores rest on {' and '.join(grounds)}. " if grounds else ""
 
     complete = complete_rows(record)
-    hashes = Counter(repeat_key(row) for row in complete)
+    hashes = {repeat_key(row) for row in complete}
+    own = [row for row in complete if not isinstance(row.get("duplicate_of"), str)]
+    trainings = Counter(map(repeat_key, own))  # what was taken from another trial is none
     trained = n_seeds(record, quality_of(record))
     several = {repeat_key(row) for row in complete if trained.get(trial_number(row), 1) > 1}
-    repeated = len(several | {name for name, n in hashes.items() if n > 1})
+    repeated = len(several | {name for name, n in trainings.items() if n > 1})
     if not repeated:
         return say(
             f"{basis}Every spec was trained once, so that how much of a difference is chance "

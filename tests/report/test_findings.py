@@ -37,6 +37,11 @@ def test_what_scores_rest_on_comes_before_what_is_made_of_them(record: StudyReco
     )
 
 
+def test_a_result_that_was_taken_over_is_no_training(record: StudyRecord) -> None:
+    taken = amend(record, 1, spec_hash=f"{0:016x}", duplicate_of="toy/0")
+    assert "Every spec was trained once" in sentences(taken)[1]
+
+
 def test_unequal_trainings_and_repeated_specs_are_told(record: StudyRecord) -> None:
     curves = record.curves[(record.curves.trial != 0) | (record.curves.step <= 5)]
     repeated = amend(replace(record, curves=curves), 1, spec_hash=f"{0:016x}")
