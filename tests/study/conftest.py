@@ -1,12 +1,14 @@
 """A study whose trials take milliseconds: a real search space, and nothing is trained."""
 
 import os
+import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from msdemucs.study.running.beginning import begin_study
 from msdemucs.study.space.reading import load_search_space
 from msdemucs.study.space.space import Search
 from msdemucs.study.trials.candidate import Candidate, TrialLog
@@ -33,6 +35,10 @@ trials: 5
 def asking(search: Search, **fields: object) -> Search:
     """The search with fields of its space replaced."""
     return replace(search, space=search.space.model_copy(update=fields))
+
+
+def begin(search: Search, url: str) -> None:
+    begin_study(search, url, Path("studies/toy/trials"), {})[1].close()
 
 
 def toy(candidate: Candidate, log: TrialLog) -> None:
@@ -66,6 +72,15 @@ def in_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty current directory, where studies/ will lie."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(params=["sqlite", "journal", "postgresql"])
+def url(request: pytest.FixtureRequest, in_tmp: Path) -> str:
+    """An empty storage of each kind."""
+    if request.param == "postgresql":
+        postgres: Postgres = request.getfixturevalue("postgres")
+        return postgres.create_database(f"test_{in_tmp.name}_{random.randrange(1 << 30)}".lower())
+    return f"{request.param}:///{in_tmp}/studies/toy.{request.param}"
 
 
 @pytest.fixture

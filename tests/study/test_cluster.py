@@ -16,9 +16,9 @@ from msdemucs.errors import UsageError
 from msdemucs.study.running.beginning import begin_study
 from msdemucs.study.running.cluster import Cluster, run_on_cluster
 from msdemucs.study.space.space import Search
-from tests.study.conftest import asking
+from tests.study.conftest import asking, begin
 from tests.study.postgres import Postgres
-from tests.study.test_many_processes import STEPS, ToyBench, begin, trials
+from tests.study.test_many_processes import STEPS, ToyBench, trials
 from tests.study.test_runner import Ears
 
 SMALL = {"object_store_memory": 80 << 20, "node_ip_address": "127.0.0.1"}

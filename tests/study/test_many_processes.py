@@ -16,7 +16,6 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from msdemucs.study.running import turns
-from msdemucs.study.running.beginning import begin_study
 from msdemucs.study.running.joining import rejoin
 from msdemucs.study.running.runner import run_study
 from msdemucs.study.running.workers import work_on
@@ -24,8 +23,7 @@ from msdemucs.study.space.space import Search
 from msdemucs.study.storage.locks import locked
 from msdemucs.study.storage.studies import open_storage
 from msdemucs.study.trials.candidate import Candidate, Silent, TrialLog
-from tests.study.conftest import asking, toy
-from tests.study.postgres import Postgres
+from tests.study.conftest import asking, begin, toy
 
 STEPS = 12
 FORK = multiprocessing.get_context("fork")  # a worker without a second import of everything
@@ -78,10 +76,6 @@ def trials(url: str, name: str = "toy") -> list[FrozenTrial]:
         return study.get_trials(deepcopy=False)
 
 
-def begin(search: Search, url: str) -> None:
-    begin_study(search, url, Path("studies/toy/trials"), {})[1].close()
-
-
 def folder_of(trial: FrozenTrial) -> str:
     return str(trial.user_attrs.get("folder", trial.number))
 
@@ -121,15 +115,6 @@ def many(rewritten: Callable[[str, str], Search]) -> Search:
     return rewritten("int: [4, 16]", "int: [4, 256]")
 
 
-@pytest.fixture(params=["sqlite", "journal", "postgresql"])
-def url(request: pytest.FixtureRequest, in_tmp: Path) -> str:
-    """An empty storage of each kind."""
-    if request.param == "postgresql":
-        postgres: Postgres = request.getfixturevalue("postgres")
-        return postgres.create_database(f"test_{in_tmp.name}_{random.randrange(1 << 30)}".lower())
-    return f"{request.param}:///{in_tmp}/studies/toy.{request.param}"
-
-
 @pytest.mark.slow
 def test_processes_killed_at_random_lose_nothing_and_count_nothing_twice(
     many: Search, url: str
@@ -143,7 +128,8 @@ def test_processes_killed_at_random_lose_nothing_and_count_nothing_twice(
     study = optuna.load_study(study_name="toy", storage=opened)
     for kill in range(kills):
         seen, victim = choose_victim(study, crew, dice, in_training=kill % 4 > 0)
-        time.sleep(dice.uniform(0, 0.3))
+        if kill % 2 == 0:  # the others are killed while they train, as they were seen to
+            time.sleep(dice.uniform(0, 0.3))
         crew[victim].kill()
         crew[victim].join()
         crew[victim] = worker(url)
@@ -174,7 +160,8 @@ def test_processes_killed_at_random_lose_nothing_and_count_nothing_twice(
         steps = Path("studies/toy/trials", trial.user_attrs["folder"], "steps.txt").read_text()
         assert steps.split() == [str(step) for step in range(1, STEPS + 1)]
     assert len({trial.user_attrs["folder"] for trial in complete.values()}) == wanted
-    assert any(trial.user_attrs["resumed_at"] > 0 for trial in trained)
+    # of any, since those that are killed three times are given up
+    assert any(trial.user_attrs.get("resumed_at", 0) > 0 for trial in left)
 
 
 @pytest.mark.slow

@@ -22,7 +22,13 @@ from msdemucs.study.running.turns import Turns
 from msdemucs.study.space.limits import InfeasibleError
 from msdemucs.study.space.space import Search
 from msdemucs.study.storage.depot import is_url
-from msdemucs.study.storage.leases import FOLDER, Lease, TrialLostError, enqueue_again
+from msdemucs.study.storage.leases import (
+    FOLDER,
+    INTERRUPTED,
+    Lease,
+    TrialLostError,
+    enqueue_again,
+)
 from msdemucs.study.storage.studies import (
     STUDIES,
     storage_url,
@@ -212,7 +218,7 @@ class Runner:
         except StoppedError as error:
             outcome = Outcome(failure=str(error), is_stopped=True)
         except KeyboardInterrupt as error:
-            outcome, stop = Outcome(failure="interrupted"), error
+            outcome, stop = Outcome(failure=INTERRUPTED), error
         except InfeasibleError as error:
             with interrupts.held():
                 self.refuse(trial, error)
@@ -221,7 +227,7 @@ class Runner:
             if isinstance(error, NOT_THE_TRIALS):
                 raise
             if is_disk_full(error, self.place.folder):
-                outcome, stop = Outcome(failure="interrupted"), OSError(errno.ENOSPC, str(error))
+                outcome, stop = Outcome(failure=INTERRUPTED), OSError(errno.ENOSPC, str(error))
             else:
                 outcome = self.failed(trial, error)
         with interrupts.held():
@@ -283,17 +289,17 @@ class Runner:
 
     def end(self, trial: optuna.Trial, outcome: Outcome, log: TrialLog) -> None:
         """End the trial; a finished trial cannot be changed, so all else is written before."""
-        if outcome.failure == "interrupted":
-            stored = self.study.get_trials(deepcopy=False)[trial.number]
-            enqueue_again(self.study, stored, "interrupted")
         if outcome.is_stopped:
             trial.set_user_attr("failure", outcome.failure)
             self.study.tell(trial, state=TrialState.PRUNED)
             self.patience.succeeded()
             log.ended(trial.number, "stopped", outcome.failure)
         elif outcome.failure:
-            trial.set_user_attr("failure", outcome.failure)
-            self.study.tell(trial, state=TrialState.FAIL)
+            with self.turns.storage.turn(self.study.study_name):
+                trial.set_user_attr("failure", outcome.failure)
+                self.study.tell(trial, state=TrialState.FAIL)
+                if outcome.failure == INTERRUPTED:
+                    enqueue_again(self.study, trial.number)
             log.ended(trial.number, "failed", outcome.failure)
         else:
             self.study.tell(trial, outcome.values)

@@ -32,6 +32,12 @@ DEAD_AFTER_S = 3600.0
 MOST_KILLS = 3
 """A configuration whose process was killed so often is not tried again: it may be the reason."""
 
+KILLED, INTERRUPTED = "killed", "interrupted"
+"""Why a trial failed that was cut short."""
+
+REPEATS = "repeats"
+"""On a trial that repeats one that was cut short: its number."""
+
 FOLDER = "folder"
 """The attribute that names a trial's folder; a trial that repeats another takes its folder over,
 and so its checkpoints."""
@@ -132,51 +138,86 @@ class Watch:
 
 
 def recover(study: optuna.Study, watch: Watch, trials: Sequence[FrozenTrial]) -> list[str]:
-    """Fail and enqueue again those trials whose process is gone, and say so in a line each."""
+    """Fail and enqueue again those trials whose process is gone, and say so in a line each.
+
+    Call it while holding the study's turn.
+    """
+    enqueue_lost(study, trials)
     running = [trial for trial in trials if trial.state == TrialState.RUNNING]
     return [line for trial in running if watch.dead(trial) for line in give_up(study, trial)]
 
 
 def give_up(study: optuna.Study, trial: FrozenTrial) -> list[str]:
-    """Enqueue a killed trial again and fail it; [] where another process did so first."""
-    # read again: it may have written on between the last look and its death
-    trial = study.get_trials(deepcopy=False)[trial.number]
-    again = enqueue_again(study, trial, "killed")
-    try:
-        optuna.Trial(study, trial._trial_id).set_user_attr("failure", "killed")
-        study.tell(trial.number, state=TrialState.FAIL)
-    except (UpdateFinishedTrialError, ValueError):  # tell's word for a trial that has ended
+    """Fail a killed trial and enqueue it again; [] where it has ended meanwhile.
+
+    Call it while holding the study's turn.
+    """
+    if not fail(study, trial._trial_id, KILLED):
         return []
-    if again:
+    if enqueue_again(study, trial.number):
         return [f"trial {trial.number} was killed; its configuration is enqueued again"]
     return [f"trial {trial.number} was killed, and is not tried again"]
 
 
-def enqueue_again(study: optuna.Study, trial: FrozenTrial, reason: str) -> bool:
-    """Enqueue a trial that was cut short: its parameters, its seed and its folder.
+def fail(study: optuna.Study, trial_id: int, reason: str) -> bool:
+    """End a trial as failed; False where it has ended: by itself, or by another process."""
+    try:
+        optuna.Trial(study, trial_id).set_user_attr("failure", reason)
+        study._storage.set_trial_state_values(trial_id, TrialState.FAIL)
+    except UpdateFinishedTrialError:
+        return False
+    return True
 
-    Do so before the trial is failed: a kill between the two then loses nothing, since what is
-    enqueued already is not enqueued twice.
+
+def enqueue_again(study: optuna.Study, number: int) -> bool:
+    """Enqueue a trial that was cut short, and has failed: its parameters, seed and folder.
+
+    Fail it first, or a trial that ends at the same moment is trained and counted twice; a kill
+    between the two loses nothing, since `enqueue_lost` makes up for it.
 
     Returns:
         Whether it will be tried again: not after MOST_KILLS kills, nor where it had not begun.
     """
-    kills = int(trial.user_attrs.get("kills", 0)) + (reason == "killed")
+    trials = study.get_trials(deepcopy=False)
+    asked = _again(trials[number])
+    if asked is None:
+        return False
+    if number not in _repeated(trials):
+        study.enqueue_trial(asked[0], user_attrs=asked[1])
+    return True
+
+
+def enqueue_lost(study: optuna.Study, trials: Sequence[FrozenTrial]) -> None:
+    """Enqueue what was cut short and failed by a process that was killed before it did."""
+    repeated = _repeated(trials)
+    for trial in trials:
+        if trial.state == TrialState.FAIL and trial.number not in repeated and _again(trial):
+            enqueue_again(study, trial.number)
+
+
+def _repeated(trials: Sequence[FrozenTrial]) -> set[object]:
+    """The numbers of the trials that others repeat."""
+    return {trial.user_attrs.get(REPEATS) for trial in trials}
+
+
+def _again(trial: FrozenTrial) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """The parameters and attributes of the trial that repeats one which was cut short.
+
+    None where none should: it failed by itself, was killed too often, or nothing was drawn for it.
+    """
+    reason = trial.user_attrs.get("failure")
+    kills = int(trial.user_attrs.get("kills", 0)) + (reason == KILLED)
     params = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
-    owner = trial.user_attrs.get("owner", {})
-    carried = {*CARRIED, *owner.get("given", ())}
+    carried = {*CARRIED, *trial.user_attrs.get("owner", {}).get("given", ())}
     attrs = {
         key: trial.user_attrs[key]
-        for key in sorted(carried - {"kills", "repeats"})
+        for key in sorted(carried - {"kills", REPEATS})
         if key in trial.user_attrs
     }
-    if kills >= MOST_KILLS or not (params or attrs):
-        return False
+    if reason not in (KILLED, INTERRUPTED) or kills >= MOST_KILLS or not (params or attrs):
+        return None
     attrs.setdefault(FOLDER, str(trial.number))  # also of one that was killed before it was claimed
-    known = (other.user_attrs.get("repeats") for other in study.get_trials(deepcopy=False))
-    if trial.number not in known:
-        study.enqueue_trial(params, user_attrs={**attrs, "kills": kills, "repeats": trial.number})
-    return True
+    return params, {**attrs, "kills": kills, REPEATS: trial.number}
 
 
 def whereabouts(trial: FrozenTrial) -> str:

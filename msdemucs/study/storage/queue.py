@@ -7,7 +7,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from msdemucs.study.space.arms import ABOUT, about_ablation
 from msdemucs.study.space.space import Search
-from msdemucs.study.storage.leases import MOST_KILLS
+from msdemucs.study.storage.leases import INTERRUPTED, MOST_KILLS, enqueue_lost
 
 
 def enqueue_arms(study: optuna.Study, search: Search) -> int:
@@ -21,6 +21,7 @@ def enqueue_arms(study: optuna.Study, search: Search) -> int:
     """
     if search.arms and study.user_attrs.get(ABOUT) != about_ablation(search):
         study.set_user_attr(ABOUT, about_ablation(search))
+    enqueue_lost(study, study.get_trials(deepcopy=False))
     trials = study.get_trials(deepcopy=False)
     known = {_pair(trial) for trial in trials if trial.state != TrialState.FAIL}
     failures = Counter(_pair(trial) for trial in trials if _failed(trial))
@@ -40,7 +41,7 @@ def enqueue_arms(study: optuna.Study, search: Search) -> int:
 
 def _failed(trial: FrozenTrial) -> bool:
     """Whether a trial failed by itself."""
-    is_interrupted = trial.user_attrs.get("failure") == "interrupted"
+    is_interrupted = trial.user_attrs.get("failure") == INTERRUPTED
     return trial.state == TrialState.FAIL and not is_interrupted
 
 

@@ -91,7 +91,9 @@ def write_user_attrs(connection: Connection, attrs: Mapping[tuple[int, str], obj
     """
     ids = sorted({trial_id for trial_id, _ in attrs})
     with Session(connection) as session:
-        rows = session.query(TRIALS.trial_id, TRIALS.state).filter(TRIALS.trial_id.in_(ids))
+        of_trials = session.query(TRIALS.trial_id, TRIALS.state).filter(TRIALS.trial_id.in_(ids))
+        # waits for who is about to end one, which a server may do for a process that was killed
+        rows = of_trials.order_by(TRIALS.trial_id).with_for_update(key_share=True)
         states = {row.trial_id: row.state for row in rows}
     for trial_id in ids:
         if trial_id not in states:

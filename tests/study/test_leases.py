@@ -1,0 +1,96 @@
+"""Trials whose process is gone: failed once, enqueued once, and never when they have ended."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+
+import optuna
+import pytest
+import sqlalchemy
+from optuna.trial import FrozenTrial, TrialState
+
+from msdemucs.study.space.space import Search
+from msdemucs.study.storage.databases import Database
+from msdemucs.study.storage.leases import KILLED, Watch, claim, fail, give_up, recover
+from msdemucs.study.storage.studies import open_storage
+from tests.study.conftest import begin
+
+
+@pytest.fixture
+def study(search: Search, url: str) -> Iterator[optuna.Study]:
+    """The toy study with one trial at work."""
+    begin(search, url)
+    with closing(open_storage(url)) as opened:
+        study = optuna.load_study(study_name="toy", storage=opened)
+        with opened.turn("toy"):
+            claim(study.ask())
+        yield study
+
+
+def at_work(study: optuna.Study) -> FrozenTrial:
+    (trial,) = study.get_trials(states=(TrialState.RUNNING,))
+    return trial
+
+
+def repeats(study: optuna.Study) -> list[int]:
+    attrs = [trial.user_attrs for trial in study.get_trials(deepcopy=False)]
+    return [one["repeats"] for one in attrs if "repeats" in one]
+
+
+def test_what_is_given_up_fails_and_is_enqueued_with_its_folder(study: optuna.Study) -> None:
+    given_up = at_work(study)
+
+    assert "enqueued again" in give_up(study, given_up)[0]
+
+    trials = study.get_trials()
+    assert trials[given_up.number].state == TrialState.FAIL
+    assert trials[given_up.number].user_attrs["failure"] == "killed"
+    (again,) = [trial for trial in trials if "repeats" in trial.user_attrs]
+    assert again.state == TrialState.WAITING
+    assert again.user_attrs["folder"] == str(given_up.number)
+    assert again.user_attrs["baseline"] == given_up.user_attrs["baseline"]
+
+
+def test_a_trial_that_ends_while_it_is_taken_for_dead_is_not_repeated(study: optuna.Study) -> None:
+    seen = at_work(study)
+    study.tell(seen.number, [1.0] * len(study.directions))
+
+    assert give_up(study, seen) == []
+
+    assert repeats(study) == []
+    ended = study.get_trials()[seen.number]
+    assert ended.state == TrialState.COMPLETE
+    assert "failure" not in ended.user_attrs
+
+
+def test_a_kill_between_failing_and_enqueueing_loses_nothing(study: optuna.Study) -> None:
+    killed = at_work(study)
+    assert fail(study, killed._trial_id, KILLED)
+    assert repeats(study) == []
+
+    for _ in range(2):
+        assert recover(study, Watch(), study.get_trials()) == []
+
+    assert repeats(study) == [killed.number]
+
+
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+def test_a_server_that_still_ends_a_trial_for_a_killed_process_is_waited_for(
+    study: optuna.Study, url: str
+) -> None:
+    seen, said = at_work(study), []
+    with closing(Database(url)) as server, server.engine.connect() as connection:
+        connection.execute(
+            sqlalchemy.text("UPDATE trials SET state = 'COMPLETE' WHERE trial_id = :id"),
+            {"id": seen._trial_id},
+        )
+        watcher = threading.Thread(target=lambda: said.append(give_up(study, seen)))
+        watcher.start()
+        watcher.join(0.5)
+        assert watcher.is_alive()
+        connection.commit()
+        watcher.join(30)
+
+    assert said == [[]]
+    assert repeats(study) == []
+    assert "failure" not in study.get_trials()[seen.number].user_attrs
