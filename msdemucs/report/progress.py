@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite, log
 
+import moocore
+
 from msdemucs.report.findings import main_cost
 from msdemucs.report.frames import (
     Row,
@@ -16,7 +18,6 @@ from msdemucs.report.frames import (
     rows_of,
     trial_number,
 )
-from msdemucs.report.hypervolume import gain
 from msdemucs.report.measures import Measure, measure_of
 from msdemucs.report.pareto import non_dominated
 from msdemucs.study.records import StudyRecord
@@ -119,24 +120,30 @@ def _climb(
     front: list[tuple[float, ...]] = []
     reached = 0.0
     for row in start:
-        reached += _add(front, places.get(trial_number(row)))
+        if _add(front, places.get(trial_number(row))):
+            reached = _volume(front)
     steps, volumes, spent = [0.0], [reached], 0.0
     for row in own:
         taken = number(row, "steps")
         spent += taken if isfinite(taken) else 0.0
-        reached += _add(front, places.get(trial_number(row)))
+        if _add(front, places.get(trial_number(row))):
+            reached = _volume(front)
         steps.append(spent)
         volumes.append(reached)
     return Climb(name, tuple(range(len(own) + 1)), tuple(steps), tuple(volumes))
 
 
-def _add(front: list[tuple[float, ...]], point: tuple[float, ...] | None) -> float:
-    """The volume that a point adds to a front, which takes it in and drops what it beats."""
+def _volume(front: Sequence[Sequence[float]]) -> float:
+    """Between the origin and a front."""
+    return float(moocore.hypervolume(front, ref=[0.0] * len(front[0]), maximise=True))
+
+
+def _add(front: list[tuple[float, ...]], point: tuple[float, ...] | None) -> bool:
+    """Whether a front takes a point in; what the point beats is dropped."""
     if point is None or any(_covers(other, point) for other in front):
-        return 0.0
-    more = gain(point, front)
+        return False
     front[:] = [other for other in front if not _covers(point, other)] + [point]
-    return more
+    return True
 
 
 def _covers(one: Sequence[float], other: Sequence[float]) -> bool:

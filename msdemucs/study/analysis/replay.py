@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import moocore
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import TrialState
@@ -62,13 +63,11 @@ class Table:
         """
         worst = min(one.usdr_db for one in self.trained.values())
         most = max(math.log(one.cost) for one in self.trained.values())
-        points = sorted((math.log(self.trained[f].cost), self.trained[f].usdr_db) for f in found)
-        volume, height = 0.0, worst
-        for log_cost, usdr_db in points:  # each adds the strip above those that are cheaper
-            if usdr_db > height:
-                volume += (most - log_cost) * (usdr_db - height)
-                height = usdr_db
-        return volume
+        if not found:
+            return 0.0
+        points = [(math.log(self.trained[f].cost), self.trained[f].usdr_db) for f in found]
+        ref, better_high = [most, worst], [False, True]
+        return float(moocore.hypervolume(points, ref=ref, maximise=better_high))
 
 
 @dataclass

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import moocore
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -264,12 +265,7 @@ def _points(trials: pd.DataFrame, quality: str, cost: str) -> Array:
 
 def _hypervolume(points: Array) -> float:
     """The area between the origin and the front of points that are better the larger."""
-    area, height = 0.0, 0.0
-    for right, top in sorted(map(tuple, points), reverse=True):
-        if top > height:
-            area += right * (top - height)
-            height = top
-    return area
+    return float(moocore.hypervolume(points, ref=[0.0, 0.0], maximise=True))
 
 
 def _quartiles(values: list[float]) -> tuple[float, float, float]:
