@@ -11,10 +11,10 @@ from optuna.trial import FrozenTrial, TrialState
 from msdemucs.errors import SpecError
 from msdemucs.study.running.runner import run_study
 from msdemucs.study.space.fields import field_of
-from msdemucs.study.space.modelled import SurrogateSampler
 from msdemucs.study.space.pool import Pool
 from msdemucs.study.space.reading import load_search_space
 from msdemucs.study.space.space import Search
+from msdemucs.study.space.surrogate_sampler import SurrogateSampler
 from msdemucs.study.trials.candidate import Candidate, TrialLog
 from msdemucs.study.trials.judging import RESUMES
 

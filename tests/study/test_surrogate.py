@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from msdemucs.study.analysis.modelled import Modelled
 from msdemucs.study.analysis.replay import Labels, Table, Trained, steps_to
+from msdemucs.study.analysis.surrogate_replay import Modelled
 from msdemucs.study.space.gains import Front, expected_gains, volume
 from msdemucs.study.space.surrogate import Belief, Point, Surrogate, ends_of, feature
 

@@ -12,11 +12,11 @@ from msdemucs.cost import cost
 from msdemucs.errors import SpecError
 from msdemucs.study.space.conditions import combinations
 from msdemucs.study.space.limits import COMPUTED
-from msdemucs.study.space.modelled import SurrogateSampler
 from msdemucs.study.space.samplers import as_key
 from msdemucs.study.space.sampling import propose
 from msdemucs.study.space.space import Search
 from msdemucs.study.space.surrogate import Feature, Point, ends_of, feature
+from msdemucs.study.space.surrogate_sampler import SurrogateSampler
 from msdemucs.study.space.variations import Scalar
 
 Params = Mapping[str, Scalar]

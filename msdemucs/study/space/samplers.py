@@ -19,8 +19,8 @@ from pydantic import JsonValue
 
 from msdemucs.spec import nearest
 from msdemucs.study.space.conditions import combinations
-from msdemucs.study.space.modelled import SurrogateSampler
 from msdemucs.study.space.space import Sampler, SearchSpace
+from msdemucs.study.space.surrogate_sampler import SurrogateSampler
 
 CLASSES: dict[str, Callable[..., BaseSampler]] = {
     "tpe": optuna.samplers.TPESampler,

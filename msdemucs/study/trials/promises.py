@@ -18,11 +18,11 @@ from optuna.trial import FrozenTrial, TrialState
 
 from msdemucs.study.space.gains import Front, expected_gains, volume
 from msdemucs.study.space.limits import COMPUTED
-from msdemucs.study.space.modelled import SurrogateSampler
 from msdemucs.study.space.pool import Params, Pool
 from msdemucs.study.space.samplers import StudySampler
 from msdemucs.study.space.space import Search
 from msdemucs.study.space.surrogate import Point, Surrogate
+from msdemucs.study.space.surrogate_sampler import SurrogateSampler
 from msdemucs.study.storage.states import is_stopped
 from msdemucs.study.trials.candidate import RUNG
 from msdemucs.study.trials.judging import (
