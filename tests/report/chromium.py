@@ -71,3 +71,7 @@ class Opened:
                }""",
             header,
         )
+
+
+def shown(opened: Opened) -> list[int]:
+    return opened.page.eval_on_selector_all("#trials tbody tr", "e => e.map(r => +r.dataset.trial)")

@@ -1,11 +1,14 @@
 """Small but realistic records: three baselines, sampled trials, a failed and a refused one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
+from playwright.sync_api import Browser
 
+from msdemucs.report.page import write_report
 from msdemucs.study.records import (
     CURVE_COLUMNS,
     RUNG_COLUMNS,
@@ -16,6 +19,7 @@ from msdemucs.study.records import (
 )
 from msdemucs.study.space.ablation import arm_name
 from msdemucs.study.space.designs import Design, arms
+from tests.report.chromium import launched
 
 SOURCES = ("drums", "bass", "other", "vocals")
 TRACKS = (("synthetic", "Band 7 - Blue Hour"), ("synthetic", "Band 8 - Low Tide"),
@@ -302,3 +306,14 @@ def record() -> StudyRecord:
 def empty_record() -> StudyRecord:
     """A study that was created and never run."""
     return make_record([])
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    yield from launched()
+
+
+@pytest.fixture(scope="session")
+def report_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of the eight trials, written once."""
+    return write_report(make_eight(), tmp_path_factory.mktemp("report") / "r.html")
