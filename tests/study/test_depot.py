@@ -112,6 +112,18 @@ def test_a_store_that_fails_once_is_asked_again(
     assert depot.fetch(in_tmp / "elsewhere" / "7")
 
 
+def test_a_manifest_cannot_name_what_lies_outside_the_folder(url: str, in_tmp: Path) -> None:
+    depot = Depot(url)
+    depot.store(folder(in_tmp / "a", STEP_1))
+    names = depot.files.ls(f"{depot.root}/7", detail=False)
+    (manifest,) = [path for path in names if "/manifest-" in path]
+    text = depot.files.cat_file(manifest).replace(b'"log.csv"', b'"../../log.csv"')
+    depot.files.pipe_file(manifest, text)
+    with pytest.raises(CheckpointError, match=r"/log\.csv leads out of its folder"):
+        depot.fetch(in_tmp / "elsewhere" / "7")
+    assert not (in_tmp / "log.csv").exists()
+
+
 def test_what_was_damaged_there_is_not_taken(url: str, in_tmp: Path) -> None:
     depot = Depot(url)
     depot.store(folder(in_tmp / "a", STEP_1))

@@ -88,6 +88,8 @@ class Depot:
         shutil.rmtree(fresh, ignore_errors=True)
         for name, (digest, _) in found["files"].items():
             path = fresh / name
+            if not path.resolve().is_relative_to(fresh.resolve()):
+                raise CheckpointError(f"{self.url}/{folder.name}: {name} leads out of its folder")
             path.parent.mkdir(parents=True, exist_ok=True)
             place = f"{there}/{OBJECTS}/{digest}"
             patiently(lambda a=place, b=path: self.files.get_file(a, str(b)), place)  # type: ignore[misc]
