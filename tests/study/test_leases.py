@@ -9,7 +9,9 @@ import pytest
 import sqlalchemy
 from optuna.trial import FrozenTrial, TrialState
 
+from msdemucs.study.running.turns import Turns
 from msdemucs.study.space.space import Search
+from msdemucs.study.storage import leases
 from msdemucs.study.storage.databases import Database
 from msdemucs.study.storage.leases import KILLED, Watch, claim, fail, give_up, recover
 from msdemucs.study.storage.studies import open_storage
@@ -68,10 +70,42 @@ def test_a_kill_between_failing_and_enqueueing_loses_nothing(study: optuna.Study
     assert fail(study, killed._trial_id, KILLED)
     assert repeats(study) == []
 
-    for _ in range(2):
-        assert recover(study, Watch(), study.get_trials()) == []
+    (line,) = recover(study, Watch(), study.get_trials())
+    assert line == f"trial {killed.number} was cut short; its configuration is enqueued again"
+    assert recover(study, Watch(), study.get_trials()) == []
 
     assert repeats(study) == [killed.number]
+
+
+def test_what_a_killed_process_did_not_enqueue_is_begun_by_the_next(
+    study: optuna.Study, url: str
+) -> None:
+    killed = at_work(study)
+    study.tell(study.ask(), [1.0] * len(study.directions))  # nothing else waits
+    assert fail(study, killed._trial_id, KILLED)
+    with closing(open_storage(url)) as opened:
+        found = optuna.load_study(study_name="toy", storage=opened)
+        turns = Turns(found, opened, wanted=lambda: 3, say=lambda _: None)
+        turns.is_used_up = lambda trials: all(one.state != TrialState.WAITING for one in trials)
+        trial = turns.next()
+
+    assert trial is not None
+    assert trial.user_attrs["repeats"] == killed.number
+
+
+def test_trials_of_one_number_in_two_studies_are_watched_apart(
+    study: optuna.Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = optuna.create_study(storage=study._storage, study_name="other")
+    other.ask()
+    watch = Watch()
+    both = [at_work(study), at_work(other)]
+    for lease, trial in enumerate(both):
+        trial.user_attrs |= {"owner": {"host": "elsewhere"}, "lease": lease}
+    assert both[0].number == both[1].number
+    assert [watch.dead(trial) for trial in both] == [False, False]
+    monkeypatch.setattr(leases, "GIVEN_UP_AFTER_S", 0.0)
+    assert [watch.dead(trial) for trial in both] == [True, True]
 
 
 @pytest.mark.parametrize("url", ["postgresql"], indirect=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import optuna
 import pytest
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from msdemucs.errors import DataError
@@ -18,12 +19,14 @@ from msdemucs.study.space.reading import load_search_space
 from msdemucs.study.space.space import Search
 from msdemucs.study.storage.studies import open_storage
 from msdemucs.study.trials import results
-from msdemucs.study.trials.candidate import Candidate, TrialLog
+from msdemucs.study.trials.candidate import Candidate, Silent, TrialLog
 from tests.study.conftest import toy
 from tests.study.postgres import Postgres
 from tests.study.test_many_processes import FORK, finish
 
 TRAINED = Path("trained")
+
+Found = tuple[str, FrozenTrial]
 
 SPACE = """\
 name: toy
@@ -110,6 +113,30 @@ def test_one_of_two_trains_and_the_other_takes_its_result(only: Search, url: str
     assert other.user_attrs["steps"] == 0
 
 
+def test_one_that_ends_between_two_looks_is_not_trained_again(
+    only: Search, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin_study(only, url, Path("studies/toy/trials"), {})[1].close()
+    with closing(open_storage(url)) as opened:
+        study = optuna.load_study(study_name="toy", storage=opened)
+        other, own = study.ask(), study.ask()
+        other.set_user_attr(results.RESULT_KEY, "key")
+        look, values = results.find, [float(n) for n, _ in enumerate(study.directions)]
+
+        def and_then_it_ends(storage: BaseStorage, key: str, state: TrialState) -> list[Found]:
+            found = list(look(storage, key, state))
+            if not study.get_trials()[other.number].state.is_finished():
+                study.tell(other, values)
+            return found
+
+        monkeypatch.setattr(results, "find", and_then_it_ends)
+        like, log = results.Like(only, study, "key"), TrialLog(own, Silent())
+        monkeypatch.setattr(like.watch, "dead", lambda _: False)
+        assert not like.trains_elsewhere(log)
+        assert like.take(log)
+        assert study.get_trials()[own.number].user_attrs["duplicate_of"] == f"toy/{other.number}"
+
+
 @pytest.mark.parametrize("then", ["fails", "is killed"])
 def test_who_waited_for_a_trial_without_a_result_trains(
     only: Search, in_tmp: Path, then: str
@@ -119,7 +146,7 @@ def test_who_waited_for_a_trial_without_a_result_trains(
     crew = [worker(url, then) for _ in range(2)]
     for process in crew:
         process.join(60)
-    codes = sorted(process.exitcode or 0 for process in crew)
+    codes = sorted(process.exitcode for process in crew if process.exitcode is not None)
     assert codes == ([0, 0] if then == "fails" else [0, 9])
     done = [trial for trial in trials(url) if trial.state == TrialState.COMPLETE]
     first, second = TRAINED.read_text().split()

@@ -130,10 +130,10 @@ class Watch:
             return not _is_alive(owner)
         lease = trial.user_attrs.get("lease")
         now = time.monotonic()
-        before, since = self._seen.get(trial.number, (None, now))
+        before, since = self._seen.get(trial._trial_id, (None, now))
         if before != lease:
             since = now
-        self._seen[trial.number] = (lease, since)
+        self._seen[trial._trial_id] = (lease, since)  # numbers are not unique in a storage
         return now - since > GIVEN_UP_AFTER_S or _age(lease) > DEAD_AFTER_S
 
 
@@ -142,9 +142,10 @@ def recover(study: optuna.Study, watch: Watch, trials: Sequence[FrozenTrial]) ->
 
     Call it while holding the study's turn.
     """
-    enqueue_lost(study, trials)
+    lines = enqueue_lost(study, trials)
     running = [trial for trial in trials if trial.state == TrialState.RUNNING]
-    return [line for trial in running if watch.dead(trial) for line in give_up(study, trial)]
+    dead = [trial for trial in running if watch.dead(trial)]
+    return [*lines, *(line for trial in dead for line in give_up(study, trial))]
 
 
 def give_up(study: optuna.Study, trial: FrozenTrial) -> list[str]:
@@ -187,12 +188,17 @@ def enqueue_again(study: optuna.Study, number: int) -> bool:
     return True
 
 
-def enqueue_lost(study: optuna.Study, trials: Sequence[FrozenTrial]) -> None:
-    """Enqueue what was cut short and failed by a process that was killed before it did."""
+def enqueue_lost(study: optuna.Study, trials: Sequence[FrozenTrial]) -> list[str]:
+    """Enqueue what was cut short, and failed by a process that was killed before it did; lines."""
     repeated = _repeated(trials)
-    for trial in trials:
-        if trial.state == TrialState.FAIL and trial.number not in repeated and _again(trial):
-            enqueue_again(study, trial.number)
+    lost = [
+        trial.number
+        for trial in trials
+        if trial.state == TrialState.FAIL and trial.number not in repeated and _again(trial)
+    ]
+    for number in lost:
+        enqueue_again(study, number)
+    return [f"trial {number} was cut short; its configuration is enqueued again" for number in lost]
 
 
 def _repeated(trials: Sequence[FrozenTrial]) -> set[object]:

@@ -129,10 +129,11 @@ class Like:
     def trains_elsewhere(self, log: TrialLog) -> bool:
         """Whether to wait; where not, either there is a result or the trial has the training."""
         with turn(log.storage, f"training {self.key}"):
+            # in this order: one that ends between the two looks is seen by the second
+            running = self._usable(log, TrialState.RUNNING)
             self._result = self._usable(log, TrialState.COMPLETE) or self._stopped(log)
             if self._result is not None:
                 return False
-            running = self._usable(log, TrialState.RUNNING)
             if running is None:
                 log.note(RESULT_KEY, self.key)
                 return False
