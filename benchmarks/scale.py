@@ -270,12 +270,19 @@ def speedup(each: int) -> list[dict[str, object]]:
 def trained(folder: Path, workers: int, trials: int) -> list[FrozenTrial]:
     """The trials of a study that so many workers ran."""
     (folder / "scale.yaml").write_text(TRAINED, encoding="utf-8")
-    code = "from msdemucs.cli.app import main; main()"
-    words = ["study", "run", "scale.yaml", f"--trials={trials}", f"--workers={workers}"]
+    words = [
+        "-m",
+        "msdemucs",
+        "study",
+        "run",
+        "scale.yaml",
+        f"--trials={trials}",
+        f"--workers={workers}",
+    ]
     root = str(Path(__file__).parents[1])
     threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     environment = {**os.environ, **threads, "PYTHONPATH": root}
-    subprocess.run([sys.executable, "-c", code, *words], cwd=folder, env=environment, check=True)
+    subprocess.run([sys.executable, *words], cwd=folder, env=environment, check=True)
     with closing(open_storage(f"sqlite:///{folder}/studies/scale.db")) as opened:
         study = optuna.load_study(study_name="scale", storage=opened)
         return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))

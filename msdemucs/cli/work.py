@@ -203,7 +203,7 @@ def crew(
         place = str(folder or rejoin(study)[1])
         logs = (STUDIES / name if is_url(place) else Path(place).parent) / "workers"
         words = ["study", "work", name, "--child", "--folder", place]
-        command = [sys.executable, "-c", "from msdemucs.cli.app import main; main()", *words]
+        command = [sys.executable, "-m", "msdemucs", *words]
         given = [{**share, STORAGE_VARIABLE: url} for share in shares]
         many = [beside(listener) for _ in shares]
         with Crew(command, given, many, logs) as started:

@@ -14,8 +14,7 @@ from msdemucs.spec.load import ZOO
 
 def msdemucs(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     """The command line in a process of its own, as wide as a screen."""
-    code = "from msdemucs.cli.app import main; main()"
-    command = [sys.executable, "-c", code, *arguments]
+    command = [sys.executable, "-m", "msdemucs", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
 
 

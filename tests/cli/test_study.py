@@ -138,14 +138,7 @@ def test_a_name_that_is_no_file_name_is_refused(folder: Path) -> None:
 def test_a_wrong_search_space_exits_with_2_and_its_line(tmp_path: Path) -> None:
     (tmp_path / "toy.yaml").write_text(SPACE.replace("trials: 5", "trails: 5"))
     done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "from msdemucs.cli.app import main; main()",
-            "study",
-            "run",
-            "toy.yaml",
-        ],
+        [sys.executable, "-m", "msdemucs", "study", "run", "toy.yaml"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
