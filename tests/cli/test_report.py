@@ -1,7 +1,6 @@
 """`msdemucs report`: what it writes, where, and how it exits."""
 
 import shutil
-import threading
 from pathlib import Path
 
 import pytest
@@ -89,17 +88,23 @@ def test_a_watch_that_is_interrupted_leaves_a_still_page(
     assert "data-live" not in page.read_text()[:200]
 
 
-def test_watching_ends_with_the_study_and_leaves_a_still_page(studied: Path) -> None:
+def test_watching_ends_with_the_study_and_leaves_a_still_page(
+    studied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import optuna
 
     study = optuna.load_study(study_name="toy", storage="sqlite:///studies/toy.db")
-    running = study.ask()
-    timer = threading.Timer(1.0, lambda: study.tell(running, state=optuna.trial.TrialState.FAIL))
-    timer.start()
+    running, pauses = study.ask(), []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 2:
+            study.tell(running, state=optuna.trial.TrialState.FAIL)
+
+    monkeypatch.setattr("msdemucs.cli.report.time.sleep", pause)
     code, printed = invoke("toy", "--watch", "0.2")
-    timer.join()
-    assert code == 0
-    assert printed.count("reports/toy.html") > 2
+    assert (code, pauses) == (0, [0.2, 0.2])
+    assert printed.count("reports/toy.html") == 4  # the last one is still
     assert "data-live" not in (studied / "reports" / "toy.html").read_text()[:200]
 
 

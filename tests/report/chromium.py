@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 FLAGS = [
     "--no-sandbox",
@@ -17,6 +17,12 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+LONGEST_MS = 90_000
+"""For what a page must come to, on a machine that is busy with other things."""
+
+expect.set_options(timeout=LONGEST_MS)
 
 
 def launched() -> Iterator[Browser]:
@@ -46,6 +52,7 @@ class Opened:
             color_scheme="dark" if dark else "light",
             reduced_motion="reduce",  # no smooth scrolling to wait for
         )
+        self.page.set_default_timeout(LONGEST_MS)
         session = self.page.context.new_cdp_session(self.page)
         session.send("Performance.enable", {"timeDomain": "threadTicks"})
         self.complaints: list[str] = []

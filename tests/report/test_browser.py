@@ -188,9 +188,7 @@ def test_paper_is_light_and_figures_fit_it(browser: Browser, report_path: Path) 
     assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "light"
     assert page.locator("#asked-heading ~ details").get_attribute("open") is not None
     page.evaluate("dispatchEvent(new Event('afterprint'))")
-    page.wait_for_function(
-        f"wide => Math.max(...({widths})()) === wide", arg=max(on_screen), timeout=5000
-    )
+    page.wait_for_function(f"wide => Math.max(...({widths})()) === wide", arg=max(on_screen))
     assert page.locator("#asked-heading ~ details").get_attribute("open") is None
     assert page.pdf().startswith(b"%PDF")
     assert opened.complaints == []

@@ -8,6 +8,7 @@ import sys
 import time
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -114,7 +115,6 @@ time.sleep(60)
 def test_ctrl_c_has_all_save_and_leave_and_kills_who_does_not(
     in_tmp: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crew, "GRACE_S", 1.0)
     script = """
 if os.environ["NUMBER"] == "1":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -124,6 +124,9 @@ time.sleep(60)
     started, ears = crew_of(script, in_tmp)
     while not all(ear.lines for ear in ears):
         time.sleep(0.01)
+    # looked at when they are told to leave, and before each is waited for
+    clock = iter([0.0, 0.0, crew.GRACE_S])
+    monkeypatch.setattr(crew, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     started.stop()
     assert [worker.process.returncode for worker in started.workers] == [130, -signal.SIGKILL]
 

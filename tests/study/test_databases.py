@@ -3,7 +3,6 @@
 import errno
 import os
 import sqlite3
-import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -30,12 +29,20 @@ from tests.study.test_runner import Ears
 @pytest.mark.slow
 def test_a_study_outlives_a_restart_of_its_database(search: Search, postgres: Postgres) -> None:
     url = postgres.create_database("restarted")
-    ears = Ears()
+
+    class Restarts(Ears):
+        """Starts the server once it hears that it is away."""
+
+        def said(self, message: str) -> None:
+            super().said(message)
+            if message.startswith("the database does not answer"):
+                postgres.start()
+
+    ears = Restarts()
 
     def evaluate(candidate: Candidate, log: TrialLog) -> None:
         if candidate.trial == 1:
             postgres.stop()
-            threading.Timer(1.0, postgres.start).start()
         toy(candidate, log)
 
     finished = run_study(asking(search, trials=3), evaluate, storage=url, listener=ears)

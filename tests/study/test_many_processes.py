@@ -8,10 +8,12 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import optuna
+import psutil
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
@@ -54,13 +56,21 @@ class ToyBench:
         toy(candidate, log)
 
 
-def worker(url: str, step_seconds: float = 0.03) -> BaseProcess:
+class StaysInTraining(ToyBench):
+    """Comes to the first step, and would rest there for long."""
+
+    def evaluate(self, candidate: Candidate, log: TrialLog) -> None:
+        super().evaluate(replace(candidate, on_saved=lambda: time.sleep(600)), log)
+
+
+def worker(url: str, bench: ToyBench | None = None) -> BaseProcess:
     """A process that works on the toy study."""
+    bench = bench or ToyBench(0.03)
 
     def work() -> None:
         turns.PAUSE_S = 0.1
         try:
-            work_on("toy", url, ToyBench(step_seconds), listener=Silent())
+            work_on("toy", url, bench, listener=Silent())
         except KeyboardInterrupt:
             os._exit(130)
         os._exit(0)
@@ -82,23 +92,39 @@ def folder_of(trial: FrozenTrial) -> str:
 
 def is_training(trial: FrozenTrial) -> bool:
     """Whether a trial is between its first step and its last."""
-    if trial.state != TrialState.RUNNING or "owner" not in trial.user_attrs:
+    if trial.state != TrialState.RUNNING or "resumed_at" not in trial.user_attrs:
         return False
     steps = Path("studies/toy/trials", folder_of(trial), "steps.txt")
     return steps.exists() and 0 < len(steps.read_text().split()) < STEPS
 
 
+def pause(process: BaseProcess) -> bool:
+    """Stop a process where it is; False where it has ended."""
+    there = psutil.Process(process.pid)
+    there.suspend()
+    while (state := there.status()) != psutil.STATUS_STOPPED:
+        if state == psutil.STATUS_ZOMBIE:
+            return False
+        time.sleep(0.001)
+    return True
+
+
 def choose_victim(
     study: optuna.Study, crew: list[BaseProcess], dice: random.Random, *, in_training: bool
 ) -> tuple[list[FrozenTrial], int]:
-    """The trials as they are, and a worker: any, or one that is seen to train within 5 s."""
-    end = time.monotonic() + 5
-    while in_training and time.monotonic() < end:
+    """The trials as they are, and a worker: any, or one that is paused while it trains.
+
+    Any, too, where all have left, since the study is done.
+    """
+    while in_training and any(process.is_alive() for process in crew):
         seen = study.get_trials(deepcopy=False)
-        training = {trial.user_attrs["owner"]["pid"] for trial in seen if is_training(trial)}
+        training = {t.user_attrs["owner"]["pid"]: t for t in seen if is_training(t)}
         busy = [index for index, process in enumerate(crew) if process.pid in training]
-        if busy:
-            return seen, dice.choice(busy)
+        victim = dice.choice(busy) if busy else -1
+        if busy and pause(crew[victim]):
+            if is_training(training[crew[victim].pid]):  # still, now that nothing moves
+                return seen, victim
+            psutil.Process(crew[victim].pid).resume()
         time.sleep(0.02)
     return study.get_trials(deepcopy=False), dice.randrange(len(crew))
 
@@ -127,9 +153,10 @@ def test_processes_killed_at_random_lose_nothing_and_count_nothing_twice(
     opened = open_storage(url)
     study = optuna.load_study(study_name="toy", storage=opened)
     for kill in range(kills):
-        seen, victim = choose_victim(study, crew, dice, in_training=kill % 4 > 0)
-        if kill % 2 == 0:  # the others are killed while they train, as they were seen to
+        in_training = kill % 2 == 1
+        if not in_training:
             time.sleep(dice.uniform(0, 0.3))
+        seen, victim = choose_victim(study, crew, dice, in_training=in_training)
         crew[victim].kill()
         crew[victim].join()
         crew[victim] = worker(url)
@@ -181,7 +208,7 @@ def test_sigterm_has_a_worker_save_and_leave_and_another_go_on(
 ) -> None:
     url = f"sqlite:///{in_tmp}/toy.db"
     begin(asking(search, trials=2), url)
-    process = worker(url, step_seconds=0.1)
+    process = worker(url, StaysInTraining(0.0))
     steps = Path("studies/toy/trials/0/steps.txt")
     while not steps.exists():
         time.sleep(0.01)

@@ -151,11 +151,11 @@ def test_a_spec_that_is_refused_costs_milliseconds() -> None:
     refused = {"stride.0": 8, "kernel_size.0": 4}
     with pytest.raises(SpecError):
         search.spec(refused)
-    begun = time.perf_counter()
+    begun = time.thread_time()
     for _ in range(10):
         with pytest.raises(SpecError):
             search.spec(refused)
-    assert (time.perf_counter() - begun) / 10 < 0.05  # 1 ms where nothing else runs
+    assert (time.thread_time() - begun) / 10 < 0.05  # about 1 ms
 
 
 def test_the_demonstration_is_small() -> None:
