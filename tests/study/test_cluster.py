@@ -6,9 +6,11 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from optuna.trial import TrialState
 
@@ -16,6 +18,7 @@ from msdemucs.errors import UsageError
 from msdemucs.study.running.beginning import begin_study
 from msdemucs.study.running.cluster import Cluster, run_on_cluster
 from msdemucs.study.space.space import Search
+from msdemucs.study.trials.candidate import Candidate, TrialLog
 from tests.study.conftest import asking, begin
 from tests.study.postgres import Postgres
 from tests.study.test_many_processes import STEPS, ToyBench, trials
@@ -28,14 +31,44 @@ ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own
 
 
+DIED = "TESTS_NODE_DIED"
+"""The variable that names a folder in which a study's name says that its node has died."""
+
+
+class Waiting(ToyBench):
+    """Rests after a step until a node of the cluster has died, so that each node has a trial."""
+
+    def __init__(self, died: Path) -> None:
+        super().__init__()
+        self.died = died
+
+    def evaluate(self, candidate: Candidate, log: TrialLog) -> None:
+        def saved() -> None:
+            candidate.on_saved()
+            while not self.died.exists():
+                time.sleep(0.02)
+
+        super().evaluate(replace(candidate, on_saved=saved), log)
+
+
 def bench(search: Search, *, say: object) -> ToyBench:
     """What trains on a node."""
-    return ToyBench(0.2)
+    return Waiting(Path(os.environ[DIED], search.space.name))
+
+
+def is_gone(pid: int) -> bool:
+    """Whether a process has ended, though nobody may have asked how."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 @pytest.fixture
-def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A head without processors, and two nodes of one each."""
+    (tmp_path / "died").mkdir()
+    monkeypatch.setenv(DIED, str(tmp_path / "died"))
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     monkeypatch.setenv("RAY_DISABLE_IMPORT_WARNING", "1")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
@@ -72,9 +105,13 @@ def outlives(search: Search, url: str, nodes: Any, folder: str) -> None:
     def kill() -> None:
         while not all(any(place.glob(f"{number}/{saved}")) for number in (0, 1)):
             time.sleep(0.02)
+        owners = [trial.user_attrs["owner"]["pid"] for trial in trials(url, name)[:2]]
         nodes.remove_node(victim, allow_graceful=False)
+        while not any(is_gone(pid) for pid in owners):
+            time.sleep(0.02)
+        Path(os.environ[DIED], name).touch()
 
-    killer = threading.Thread(target=kill)
+    killer = threading.Thread(target=kill, daemon=True)
     killer.start()
     ears = Ears()
     where = Cluster(nodes.address, prepare=f"{__name__}:bench")

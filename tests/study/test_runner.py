@@ -167,6 +167,27 @@ except KeyboardInterrupt:
     assert load_study("toy").trials.failure[0] == "interrupted"
 
 
+def test_an_interruption_before_a_trial_has_begun_gives_it_back(
+    search: Search, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claimed = turns.Turns.next
+
+    def and_then_sigterm(self: turns.Turns) -> optuna.Trial | None:
+        trial = claimed(self)
+        signal.raise_signal(signal.SIGTERM)
+        return trial
+
+    with monkeypatch.context() as patched:
+        patched.setattr(turns.Turns, "next", and_then_sigterm)
+        with pytest.raises(KeyboardInterrupt):
+            run_study(search, toy)
+    left = load_study("toy").trials
+    assert list(left.state) == ["failed", "waiting", "waiting"]
+    assert left.failure[0] == "interrupted"
+    assert run_study(search, toy).complete == 5
+    assert load_study("toy").trials.name[2] == left.name[0]
+
+
 def test_kill_9_loses_nothing(search: Search) -> None:
     script = """
 import os, signal

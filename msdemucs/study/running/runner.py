@@ -28,6 +28,7 @@ from msdemucs.study.storage.leases import (
     Lease,
     TrialLostError,
     enqueue_again,
+    fail,
 )
 from msdemucs.study.storage.studies import (
     STUDIES,
@@ -158,19 +159,35 @@ class Runner:
         """Run trials until there are enough, or `most`, and say how many.
 
         Where other processes run the last ones it waits for them, unless it is told not to.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C or SIGTERM; the trial at hand is enqueued again.
         """
         ran = 0
         while most is None or ran < most:
             self.patience.check()
-            with interrupts.held():
-                trial = self.turns.next()
-            if trial is not None:
-                ran += self.run_trial(trial, interrupts)
-            elif self.turns.last.is_done or not waits:
+            trial = None
+            try:
+                with interrupts.held():
+                    trial = self.turns.next()
+                if trial is not None:
+                    ran += self.run_trial(trial, interrupts)
+                    continue
+            except KeyboardInterrupt:
+                with interrupts.held():
+                    self.give_back(trial)
+                raise
+            if self.turns.last.is_done or not waits:
                 return ran
-            else:
-                self.turns.wait()
+            self.turns.wait()
         return ran
+
+    def give_back(self, trial: optuna.Trial | None) -> None:
+        """Have another process go on with a trial that was interrupted before it had begun."""
+        if trial is not None:
+            with self.turns.storage.turn(self.study.study_name):
+                if fail(self.study, trial._trial_id, INTERRUPTED):
+                    enqueue_again(self.study, trial.number)
 
     def run_trial(self, trial: optuna.Trial, interrupts: Interrupts) -> bool:
         """One trial from proposal to record; False where its spec was refused.
