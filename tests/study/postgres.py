@@ -1,11 +1,13 @@
 """A real PostgreSQL for tests: started on a free port, by an unprivileged user, gone afterwards."""
 
 import os
+import random
 import shutil
 import socket
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +106,13 @@ def missing_program() -> str:
 
 
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A port that nobody has, and that the kernel gives to no connection before it is used.
+
+    Those that it gives to connections, or for port 0, lie above 32,767; Ray's lie below 20,000.
+    """
+    dice = random.SystemRandom()  # tests seed the usual one, in all processes alike
+    while True:
+        port = dice.randrange(20_000, 32_768)
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port

@@ -75,7 +75,7 @@ def worker(url: str, then: str) -> BaseProcess:
         work_on("toy", url, Meeting(url, then=then))
         os._exit(0)
 
-    process = FORK.Process(target=run)
+    process = FORK.Process(target=run, daemon=True)
     process.start()
     return process
 

@@ -63,6 +63,17 @@ class StaysInTraining(ToyBench):
         super().evaluate(replace(candidate, on_saved=lambda: time.sleep(600)), log)
 
 
+class WaitsForAnother(ToyBench):
+    """Rests after a step until a second trial has come to one."""
+
+    def evaluate(self, candidate: Candidate, log: TrialLog) -> None:
+        def saved() -> None:
+            while len([*candidate.folder.parent.glob("*/steps.txt")]) < 2:
+                time.sleep(0.01)
+
+        super().evaluate(replace(candidate, on_saved=saved), log)
+
+
 def worker(url: str, bench: ToyBench | None = None) -> BaseProcess:
     """A process that works on the toy study."""
     bench = bench or ToyBench(0.03)
@@ -75,7 +86,7 @@ def worker(url: str, bench: ToyBench | None = None) -> BaseProcess:
             os._exit(130)
         os._exit(0)
 
-    process = FORK.Process(target=work)
+    process = FORK.Process(target=work, daemon=True)  # ends with a test that fails
     process.start()
     return process
 
@@ -196,7 +207,7 @@ def test_several_processes_stop_at_the_number_of_trials_and_draw_differently(
     search: Search, url: str
 ) -> None:
     begin(asking(search, trials=7), url)
-    finish([worker(url) for _ in range(4)])
+    finish([worker(url, WaitsForAnother()) for _ in range(4)])
     left = trials(url)
     assert [t.state for t in left].count(TrialState.COMPLETE) == 7
     assert {t.state for t in left} <= {TrialState.COMPLETE, TrialState.PRUNED}
@@ -233,7 +244,7 @@ def test_a_process_waits_its_turn(in_tmp: Path) -> None:
             (in_tmp / "held").touch()
             time.sleep(60)
 
-    holder = FORK.Process(target=hold)
+    holder = FORK.Process(target=hold, daemon=True)
     holder.start()
     while not (in_tmp / "held").exists():
         time.sleep(0.01)

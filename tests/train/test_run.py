@@ -22,6 +22,7 @@ from msdemucs.model.weights import read_about
 from msdemucs.spec import Spec, dump_spec, spec_hash
 from msdemucs.train.logs import read
 from msdemucs.train.run import Asked, Means, run, sampler_of
+from tests.study.postgres import free_port
 
 N_KILLS = 10
 
@@ -254,6 +255,7 @@ def test_two_processes_learn_what_one_does_with_the_whole_batch(
     spec: Spec, noise: Path, tmp_path: Path
 ) -> None:
     env = {**os.environ, "GLOO_SOCKET_IFNAME": "lo", "MASTER_ADDR": "127.0.0.1"}
+    env["MASTER_PORT"] = str(free_port())
     curves = []
     for devices in ("1", "2"):
         asked = command(spec, noise, tmp_path / devices, "--devices", devices)
@@ -271,16 +273,20 @@ def test_processes_that_share_batches_stop_together(
 ) -> None:
     """SIGTERM to the first alone, as schedulers send it; the same command goes on."""
     env = {**os.environ, "GLOO_SOCKET_IFNAME": "lo", "MASTER_ADDR": "127.0.0.1"}
+    env["MASTER_PORT"] = str(free_port())
     asked = command(spec, noise, tmp_path / "run", "--devices", "2")
     long = {"name": "toy", "steps": 100_000, "batch_size": 4, "segment": 0.25}
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(long))
     process = subprocess.Popen(asked, env=env, stderr=subprocess.PIPE, text=True)
     log = tmp_path / "run" / "log.csv"
     deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and not (log.is_file() and len(read(log)) > 2):
-        time.sleep(0.1)
-    process.terminate()
-    _, said = process.communicate(timeout=60)
+    try:
+        while time.monotonic() < deadline and not (log.is_file() and len(read(log)) > 2):
+            time.sleep(0.1)
+        process.terminate()
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 128 + signal.SIGTERM
     assert "stopped; the same command goes on" in said
     (saved,) = (tmp_path / "run" / "checkpoints").glob("step-*")
