@@ -3,6 +3,8 @@
 import errno
 import os
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -18,12 +20,25 @@ from msdemucs.study.storage import databases
 from msdemucs.study.storage.databases import Database
 from msdemucs.study.storage.journal import Journal, JournalFile
 from msdemucs.study.storage.load import load_study
-from msdemucs.study.storage.studies import check_url, open_storage, storage_url
+from msdemucs.study.storage.studies import check_url, open_storage, storage_url, study_names
 from msdemucs.study.trials.candidate import Candidate, TrialLog
 from msdemucs.study.trials.failures import is_disk_full
 from tests.study.conftest import asking, toy
 from tests.study.postgres import Postgres
 from tests.study.test_runner import Ears
+
+
+def test_processes_that_begin_at_once_make_the_tables_once(url: str) -> None:
+    at_once = threading.Barrier(4)
+
+    def names() -> list[str]:
+        at_once.wait(60)
+        with closing(open_storage(url, create=True)) as opened:
+            return study_names(opened)
+
+    with ThreadPoolExecutor(4) as pool:
+        begun = [pool.submit(names) for _ in range(4)]
+        assert [one.result(60) for one in begun] == [[]] * 4
 
 
 @pytest.mark.slow

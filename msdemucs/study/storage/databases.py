@@ -88,8 +88,7 @@ class Database(RDBStorage):
         """A connection that holds the study's lock for as long as it is open."""
         connection = self.engine.connect()
         try:
-            key = {"key": zlib.crc32(f"msdemucs {study}".encode())}
-            connection.execute(sqlalchemy.text("SELECT pg_advisory_xact_lock(:key)"), key)
+            _take(connection, study)
         except BaseException:
             with suppress(SQLAlchemyError):
                 connection.close()
@@ -238,6 +237,29 @@ class Database(RDBStorage):
                 return True
 
         return self.patiently(once)
+
+
+@contextmanager
+def making(url: str) -> Iterator[None]:
+    """A block to make a database's tables in, which only one of all processes is in at any time.
+
+    Optuna looks for the tables and then makes them, whoever else is about to.
+    """
+    engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
+    path = engine.url.database
+    if url.startswith("sqlite") and path is not None:
+        with locked(Path(f"{path}.lock")):
+            yield
+        return
+    with engine.connect() as connection:
+        _take(connection, "tables")
+        yield
+
+
+def _take(connection: sqlalchemy.Connection, name: str) -> None:
+    """Wait for a lock of PostgreSQL's, which ends with the connection's transaction."""
+    key = {"key": zlib.crc32(f"msdemucs {name}".encode())}
+    connection.execute(sqlalchemy.text("SELECT pg_advisory_xact_lock(:key)"), key)
 
 
 REPEATED = (

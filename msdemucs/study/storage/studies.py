@@ -15,7 +15,7 @@ from msdemucs.spec import dump_spec, nearest
 from msdemucs.study.space.samplers import known_experiments
 from msdemucs.study.space.sampling import expressed
 from msdemucs.study.space.space import Search
-from msdemucs.study.storage.databases import AnyStorage, Database
+from msdemucs.study.storage.databases import AnyStorage, Database, making
 from msdemucs.study.storage.extending import extend, only_adds
 from msdemucs.study.storage.journal import Journal
 from msdemucs.study.storage.queue import enqueue_arms
@@ -103,10 +103,12 @@ def open_storage(url: str, *, create: bool = False) -> AnyStorage:
     try:
         if url.startswith("journal:") and path:
             return Journal(path)
-        opened = Database(url)
-        if create:
+        if not create:
+            return Database(url)
+        with making(url):
+            opened = Database(url)
             opened.add_index()
-        return opened
+            return opened
     except (SQLAlchemyError, RuntimeError, OSError, ValueError, KeyError) as error:
         reason = str(getattr(error, "orig", None) or error)
     raise StudyError(f"cannot open {without_password(url)}: {reason}")
