@@ -165,10 +165,12 @@ def test_a_study_that_is_worked_on_is_removed_by_force_alone(studies: Path) -> N
     parent = psutil.Process(os.getppid())
     here = {"host": platform.node(), "pids": str(Path("/proc/self/ns/pid").readlink())}
     trial.set_user_attr("owner", {**here, "pid": parent.pid, "since": 0.0})  # killed since
-    assert doomed("toy").running == ()
+    asked = doomed("toy")
+    assert asked.running == ()
     trial.set_user_attr("owner", {**here, "pid": parent.pid, "since": parent.create_time()})
+    assert doomed("toy").running
     with pytest.raises(UsageError, match=rf"trial {trial.number}, process {parent.pid}.*--force"):
-        remove_study(doomed("toy"))
+        remove_study(asked)  # the trial began while somebody was asked whether to
     assert load_study("toy").name == "toy"
     remove_study(doomed("toy"), even_running=True)
     assert not (studies / "toy.db").exists()

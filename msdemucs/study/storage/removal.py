@@ -1,6 +1,7 @@
 """A study removed: its trials, what was computed later, and its folder."""
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +36,7 @@ class Doomed:
         n_later: rows of the side table.
         folder: of weights and logs; None where there is none, or it is another study's.
         depot: the URL of weights and logs that are kept elsewhere; "" for none.
-        files: the database's own files, where it holds nothing else.
+        files: the database's own files, where it holds nothing else; some may not be there.
     """
 
     study: str
@@ -88,12 +89,17 @@ def doomed(study: str, *, storage: str | None = None, directory: Path = STUDIES)
         found.study_name,
         url,
         len(trials),
-        tuple(f"trial {t.number}, {whereabouts(t)}" for t in trials if _is_at_work(t)),
+        _running(trials),
         len(rows_of(found)),
         folder if folder.is_dir() and is_owned(folder, found) else None,
-        tuple(file for file in files if file.exists()),
+        tuple(files),
         recorded if is_url(recorded) else "",
     )
+
+
+def _running(trials: Sequence[FrozenTrial]) -> tuple[str, ...]:
+    """The trials that seem to be at work, each with a word about who runs it."""
+    return tuple(f"trial {t.number}, {whereabouts(t)}" for t in trials if _is_at_work(t))
 
 
 def _is_at_work(trial: FrozenTrial) -> bool:
@@ -113,14 +119,17 @@ def remove_study(what: Doomed, *, even_running: bool = False) -> None:
         StudyError: the database cannot be opened.
         CheckpointError: what lies under a URL cannot be removed.
     """
-    if what.running and not even_running:
-        raise UsageError(
-            f"study “{what.study}” is being worked on ({'; '.join(what.running)}): stop that "
-            "first, or take --force if nobody is there any more"
-        )
     opened = open_storage(what.url)
-    remove(open_study(opened, what.study))
-    optuna.delete_study(study_name=what.study, storage=opened)
+    with opened.turn(what.study):  # no trial begins meanwhile, as one may have since it was asked
+        study = open_study(opened, what.study)
+        running = _running(study.get_trials(deepcopy=False))
+        if running and not even_running:
+            raise UsageError(
+                f"study “{what.study}” is being worked on ({'; '.join(running)}): stop that "
+                "first, or take --force if nobody is there any more"
+            )
+        remove(study)
+        optuna.delete_study(study_name=what.study, storage=opened)
     if what.depot:
         Depot(what.depot).remove()
     if what.folder:
