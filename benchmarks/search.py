@@ -11,9 +11,10 @@ optimiser steps until then: median and quartiles over searches. What was trained
 nothing when it is drawn again; when all specs were tried, stopped ones go on, nearest first, so
 that every search gets there.
 
-Every search goes to benchmarks/search.csv, or search-vocals.csv, a row each; docs/studies.md tells
-what they say. NSGA-II's first 50 trials are drawn at random, hence its likeness to random search in
-a space of 64. Rows "told" are of benchmarks/oracles.py: how far any search could come.
+Every search goes to benchmarks/search.csv, or that of another sweep, a row each; docs/studies.md
+tells what they say. Printed with it is how much luck and how much the specs count for in a sweep.
+NSGA-II's first 50 trials are drawn at random, hence its likeness to random search in a space of 64.
+Rows "told" are of benchmarks/oracles.py: how far any search could come.
 """
 
 import argparse
@@ -108,7 +109,7 @@ def main() -> None:
     parser.add_argument("--eta", type=float, default=3.0)
     parser.add_argument("--survivors", type=int, default=1)
     parser.add_argument("--delta", type=float, default=0.5)
-    parser.add_argument("--sweep", default="sweep", help="of sweep, sweep-vocals")
+    parser.add_argument("--sweep", default="sweep", help="of sweep, sweep-vocals, sweep-stems")
     asked = parser.parse_args()
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -128,6 +129,7 @@ def main() -> None:
     rows += told(tables)
     found = pd.DataFrame(rows, columns=COLUMNS)
     found.to_csv(HERE / f"{asked.sweep.replace('sweep', 'search')}.csv", index=False)
+    tell_sweep(tables)
     tell(found, whole=len(tables[0].trained) * asked.rungs[-1], seconds=time.monotonic() - begun)
 
 
@@ -148,6 +150,18 @@ def row(sampler: str, rule: str, search: int, replay: Replay) -> tuple[object, .
     """What a search took."""
     steps = steps_to(replay, SHARE)
     return (sampler, rule, search, search % 2, steps, len(replay.history))
+
+
+def tell_sweep(tables: list[Table]) -> None:
+    """Print how far seeds differ and specs spread, and how well each rung ranks specs."""
+    curves = [pd.DataFrame({k: one.curve for k, one in t.trained.items()}).T for t in tables]
+    last = pd.DataFrame({seed: curve.iloc[:, -1] for seed, curve in enumerate(curves)})
+    apart = (last[0] - last[1]).abs().mean()
+    spread = last.std().mean()
+    print(f"two seeds of a spec differ by {apart:.2f} dB on the mean, specs spread by {spread:.2f}")
+    for at, step in enumerate(tables[0].rungs[:-1]):
+        taus = [curve[at].corr(curve.iloc[:, -1], method="kendall") for curve in curves]
+        print(f"step {step}: Kendall's tau with the last {sum(taus) / len(taus):.2f}")
 
 
 def tell(found: pd.DataFrame, *, whole: int, seconds: float) -> None:

@@ -1,8 +1,8 @@
 """Train every spec of a tiny search space with two seeds and score it at every rung.
 
-    OMP_NUM_THREADS=1 nice -n 10 python benchmarks/sweep.py --band BAND [--sweep sweep-vocals]
+    OMP_NUM_THREADS=1 nice -n 10 python benchmarks/sweep.py [--sweep sweep-vocals]
 
-Appends to benchmarks/sweep.csv, or that of the other sweep, a row a spec, seed and rung, and goes
+Appends to benchmarks/sweep.csv, or that of another sweep, a row a spec, seed and rung, and goes
 on where it was stopped: what the table has already is not trained again. The band is composed when
 its folder is not there: the embedded band's songs, mono at 6 kHz. benchmarks/search.py replays
 searches on the tables.
@@ -50,15 +50,17 @@ RECIPE = Recipe(
     remix=True,
 )
 
-TRAIN, TEST = 8, 4
+SONGS = {"sweep": (8, 4), "sweep-vocals": (8, 4), "sweep-stems": (12, 8)}
+"""To train and to test on, of each sweep."""
+
 SECONDS = 8.0
 UP, DOWN = 20, 147
 """44.1 kHz × 20 / 147 = 6 kHz."""
 
 
-def compose(root: Path) -> None:
+def compose(root: Path, *, n_train: int, n_test: int) -> None:
     """Write the songs, mono at 6 kHz."""
-    for index in range(TRAIN + TEST):
+    for index in range(n_train + n_test):
         song = make_song(0, index, SECONDS)
         low = {
             name: resample_poly(
@@ -67,7 +69,7 @@ def compose(root: Path) -> None:
             for name, stem in song.stems.items()
         }
         stems, _ = quantise(low)
-        split = "train" if index < TRAIN else "test"
+        split = "train" if index < n_train else "test"
         write_track(root / split / song.name, stems, sample_rate=6000)
 
 
@@ -120,16 +122,18 @@ def curve(
 def main() -> None:
     """Fill the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--band", type=Path, default=Path("/tmp/band6"))
-    parser.add_argument("--sweep", default="sweep", help="of sweep, sweep-vocals")
+    parser.add_argument("--band", type=Path, help="where its songs are; in /tmp when not given")
+    parser.add_argument("--sweep", default="sweep", choices=SONGS)
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    if not asked.band.exists():
-        compose(asked.band)
+    n_train, n_test = SONGS[asked.sweep]
+    band = asked.band or Path(f"/tmp/band-{n_train}-{n_test}")
+    if not band.exists():
+        compose(band, n_train=n_train, n_test=n_test)
     search, table = load_search_space(HERE / f"{asked.sweep}.yaml"), HERE / f"{asked.sweep}.csv"
     find = partial(
         find_tracks,
-        asked.band,
+        band,
         sources=search.base.sources,
         sample_rate=search.base.sample_rate,
         audio_channels=search.base.audio_channels,
