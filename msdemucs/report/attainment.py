@@ -8,12 +8,13 @@ from math import inf
 
 import pandas as pd
 
-from msdemucs.report.frames import Trade
+from msdemucs.report.arms import pooled
+from msdemucs.report.fronts import Trade
 from msdemucs.report.noise import by_seed
 from msdemucs.study.records import StudyRecord
 
-FEWEST_TRIALS = 2
-"""Trials that must have been trained with each of the seeds."""
+FEWEST_SPECS = 2
+"""Specs that must have been trained with each of the seeds."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Band:
     """The best quality that seeds attain at each cost or below.
 
     Attributes:
-        x: costs of the trials that were trained with every seed, ascending.
+        x: costs of the specs that were trained with every seed, ascending.
         low: of the worst seed.
         high: of the best seed.
         n_seeds: how many seeds there are.
@@ -34,19 +35,19 @@ class Band:
 
 
 def band_of(record: StudyRecord, trade: Trade) -> Band | None:
-    """The band over the seeds that most trials share; None where fewer than two trials do.
+    """The band over the seeds that most specs share; None where fewer than two do.
 
-    A trial counts with all seeds or not at all, so that each seed's front is made of the same
+    A spec counts with all seeds or not at all, so that each seed's front is made of the same
     specs.
     """
     if trade.x.direction != "minimize" or trade.y.direction != "maximize":
         return None
-    values = by_seed(record, trade.y)
-    costs = {point.trial: point.x for point in trade.points}
+    values = by_seed(pooled(record), trade.y)
+    costs = {point.trial: point.x for point in trade.admitted}
     values = values[values["trial"].isin(list(costs))]
     table = values.pivot(index="trial", columns="seed", values="usdr_db")
     table = _most_shared(table)
-    if table.shape[1] < 2 or len(table) < FEWEST_TRIALS:
+    if table.shape[1] < 2 or len(table) < FEWEST_SPECS:
         return None
     ordered = table.loc[sorted(table.index, key=lambda trial: costs[int(trial)])]
     best = ordered.cummax()
@@ -64,6 +65,6 @@ def _most_shared(table: pd.DataFrame) -> pd.DataFrame:
     best, size = table.iloc[:0], -inf
     for n in range(2, len(seeds) + 1):
         full = table[seeds[:n]].dropna()
-        if len(full) >= FEWEST_TRIALS and len(full) * n > size:
+        if len(full) >= FEWEST_SPECS and len(full) * n > size:
             best, size = full, len(full) * n
     return best

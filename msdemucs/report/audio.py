@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msdemucs.errors import DataError, MsdemucsError, UsageError
-from msdemucs.report.frames import Row, is_baseline, study_front, trial_number
+from msdemucs.report.frames import Row, is_baseline, trial_number
+from msdemucs.report.fronts import study_front
 from msdemucs.report.measures import USDR
 from msdemucs.report.tables import best_first
 from msdemucs.study.records import StudyRecord

@@ -1,19 +1,11 @@
-"""The best trial that a budget allows: a ladder a cost, on which each step is a better trial."""
+"""The best spec that a budget allows: a ladder a cost, on which each step is a better spec."""
 
 import re
 from dataclasses import dataclass
 
 from msdemucs.report.delta import delta_yaml
-from msdemucs.report.frames import (
-    Point,
-    Row,
-    Trade,
-    costs_of,
-    mapping_of,
-    rows_of,
-    trade_of,
-    trial_number,
-)
+from msdemucs.report.frames import Row, costs_of, mapping_of, rows_of, trial_number
+from msdemucs.report.fronts import Point, Trade, trade_of
 from msdemucs.study.records import StudyRecord
 
 MOST_STEPS = 60
@@ -64,7 +56,7 @@ def ladders_of(record: StudyRecord) -> tuple[Ladder, ...]:
     return tuple(
         _ladder(trade)
         for trade in trades
-        if trade.points and trade.x.direction == "minimize" and trade.points[0].x > 0
+        if trade.admitted and trade.x.direction == "minimize" and trade.admitted[0].x > 0
     )
 
 
@@ -97,8 +89,8 @@ def _ladder(trade: Trade) -> Ladder:
         trade.x.column,
         trade.x.header,
         trade.x.unit,
-        trade.points[0].x,
-        trade.points[-1].x,
+        trade.admitted[0].x,
+        trade.admitted[-1].x,
         tuple(_step(point, trade) for point in front),
     )
 
@@ -107,4 +99,6 @@ def _step(point: Point, trade: Trade) -> Step:
     quality = trade.y.text(point.y)
     if point.half_width == point.half_width:
         quality += f" ± {trade.y.text(point.half_width)}"
+    if point.n_seeds > 1:
+        quality += f", the mean of {point.n_seeds} seeds,"
     return Step(point.trial, point.name, point.x, (trade.x.text(point.x), quality))

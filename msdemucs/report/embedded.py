@@ -4,14 +4,18 @@ import base64
 import json
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
+from math import isfinite
 from numbers import Real
 
 from markupsafe import Markup
 
+from msdemucs.report.arms import pooled, repeated
 from msdemucs.report.budgets import ladders_of, recipes_of
 from msdemucs.report.compare import STUDY_COLUMN
-from msdemucs.report.frames import Row, mapping_of, rows_of, trial_number
-from msdemucs.report.tables import Table, plain, source_table, trial_table
+from msdemucs.report.findings import main_cost
+from msdemucs.report.frames import Row, mapping_of, number, rows_of, trial_number
+from msdemucs.report.fronts import trade_of
+from msdemucs.report.tables import Table, measures_of, plain, source_table, trial_table
 from msdemucs.study.records import StudyRecord
 
 Json = dict[str, object]
@@ -64,7 +68,34 @@ def page_data(record: StudyRecord) -> Json:
         ],
         "recipes": recipes_of(record, ladders),
         "order": [trial_number(row) for row in rows_of(record)],
+        "arms": list(arms_data(record)),
+        "bars": bars_data(record),
     }
+
+
+def arms_data(record: StudyRecord) -> Iterable[Json]:
+    """Each spec of several trials: all of them, the one of its points first; its numbers' means."""
+    measures = measures_of(record)
+    rows = {trial_number(row): row for row in rows_of(pooled(record))}
+    for arm in repeated(record):
+        row = rows[arm.trial]
+        known = [m for m in measures if number(row, m.column) == number(row, m.column)]
+        means = {m.header: m.text(number(row, m.column)) for m in known}
+        own = sorted(arm.trials, key=lambda trial: trial != arm.trial)
+        yield {"trials": own, "means": means}
+
+
+def bars_data(record: StudyRecord) -> Json:
+    """What stands over a point of its quality: [text, points] for each text, as they are few."""
+    trade = trade_of(record, main_cost(record))
+    texts: dict[str, list[int]] = {}
+    for point in trade.points:
+        parts = [f"± {trade.y.text(point.half_width)}"] if isfinite(point.half_width) else []
+        parts += [f"mean of {point.n_seeds} seeds"] if point.n_seeds > 1 else []
+        if parts:
+            texts.setdefault(", ".join(parts), []).append(point.trial)
+    convention = "±: 95 % t-interval, pooled σ" if trade.noise else ""
+    return {"quality": trade.y.header, "texts": list(texts.items()), "convention": convention}
 
 
 def table_data(table: Table) -> Json:

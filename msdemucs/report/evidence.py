@@ -3,15 +3,9 @@
 from collections import Counter
 from collections.abc import Mapping
 
-from msdemucs.report.frames import (
-    Point,
-    Trade,
-    complete_rows,
-    curves_of,
-    left_out_of,
-    quality_of,
-    trial_number,
-)
+from msdemucs.report.arms import pooled
+from msdemucs.report.frames import complete_rows, curves_of, left_out_of, quality_of, trial_number
+from msdemucs.report.fronts import Point, Trade
 from msdemucs.report.noise import gap_between, n_seeds, repeat_key
 from msdemucs.report.sentences import Part, Sentence, say
 from msdemucs.study.records import StudyRecord
@@ -36,7 +30,7 @@ def describe_compared(record: StudyRecord) -> tuple[Sentence, ...]:
 
 def evidence_text(record: StudyRecord, trade: Trade, first: Point, second: Point) -> str:
     """The interval of a difference, and who agrees: " [0.12, 0.49; 3 of 5 seeds agree]"."""
-    gap = gap_between(record, trade.y, first.trial, second.trial)
+    gap = gap_between(pooled(record), trade.y, first.trial, second.trial)
     if gap is None or not gap.has_interval:
         return ""
     if abs(gap.mean_db - (first.y - second.y)) > SAME_DB:
@@ -60,7 +54,7 @@ def describe_noise(trade: Trade) -> tuple[Sentence, ...]:
             f"(σ, {count(noise.degrees, 'degree')} of freedom): two single scores closer than "
             f"{trade.y.text(noise.tie_db)} may be equal, and "
             + (
-                f"{count(tied, 'trial')} may be on the front."
+                f"{count(tied, trade.noun.removeprefix('complete '))} may be on the front."
                 if tied
                 else "none ties with the front."
             )

@@ -11,15 +11,8 @@ from msdemucs.report.evidence import (
     describe_noise,
     evidence_text,
 )
-from msdemucs.report.frames import (
-    Point,
-    Trade,
-    costs_of,
-    count_states,
-    mapping_of,
-    rows_of,
-    trade_of,
-)
+from msdemucs.report.frames import costs_of, count_states, mapping_of, rows_of
+from msdemucs.report.fronts import Point, Trade, trade_of
 from msdemucs.report.measures import Measure, percent, signed_percent
 from msdemucs.report.sentences import Sentence, say
 from msdemucs.study.records import StudyRecord
@@ -27,6 +20,9 @@ from msdemucs.units import count
 
 SILENCE_DB = 0.0
 """The uSDR of an estimate of silence, by definition."""
+
+BARS = "95 % t-interval of the mean over seeds, from σ pooled over repeated specs"
+"""What an error bar of a quality is."""
 
 MOST_ANSWERS = 4
 """Sentences about an ablation's effects."""
@@ -112,10 +108,12 @@ def describe_answers(record: StudyRecord) -> tuple[Sentence, ...]:
 
 def describe_best(record: StudyRecord, trade: Trade) -> tuple[Sentence, ...]:
     """The best trial, and its distance to the best of the baselines or of the sampled trials."""
-    best = _best(trade.points, trade)
+    if not trade.admitted:
+        return ()
+    best = _best(trade.admitted, trade)
     head = ("Best uSDR: ", best, f" with {_at(best, trade)}")
-    baselines = [point for point in trade.points if point.is_baseline]
-    sampled = [point for point in trade.points if not point.is_baseline]
+    baselines = [point for point in trade.admitted if point.is_baseline]
+    sampled = [point for point in trade.admitted if not point.is_baseline]
     if not baselines or not sampled:
         return (say(*head, "."),)
     other = _best(sampled if best.is_baseline else baselines, trade)
@@ -146,7 +144,9 @@ def describe_front(trade: Trade) -> Sentence:
     """How many trials are on the front, and between which ends."""
     front = trade.front
     pair = f"the front of {trade.y.header} against {trade.x.header}"
-    total = count(len(trade.points), "complete trial")
+    total = count(len(trade.points), trade.noun)
+    if not front:
+        return say(f"None of {total} is on {pair}: each exceeds a constraint.")
     if len(front) == 1:
         return say(front[0], f" alone is on {pair}, of {total}.")
     first, last = front[0], front[-1]
@@ -156,16 +156,45 @@ def describe_front(trade: Trade) -> Sentence:
 
 def describe_trade(trade: Trade) -> Sentence:
     """A figure's caption: how many points are on this pair's front, and which."""
-    left_out = f" {count(trade.n_unmeasured, 'complete trial')} without both numbers."
-    note = left_out if trade.n_unmeasured else ""
+    left_out = f" {count(trade.n_unmeasured, trade.noun)} without both numbers."
+    note = (left_out if trade.n_unmeasured else "") + describe_bars(trade)
     if not trade.points:
-        return say(f"No complete trial has both numbers.{note}")
-    total = count(len(trade.points), "complete trial")
+        return say(f"No {trade.noun} has both numbers.{note}")
+    total = count(len(trade.points), trade.noun)
     distinct = list({point.name: point for point in trade.front}.values())
     names = [part for point in distinct[:MOST_LISTED] for part in (", ", point)][1:]
     rest = f" and {len(distinct) - MOST_LISTED} more" if len(distinct) > MOST_LISTED else ""
     said = f"{len(trade.front)} of {total} on the front of this pair: "
-    return say(said, *names, f"{rest}.{note}")
+    return say(said, *names, f"{rest}.{note}") + describe_beyond(trade)
+
+
+def describe_bars(trade: Trade) -> str:
+    """What a point is the mean of, and what its bar means."""
+    if not trade.points:
+        return ""
+    noun, is_mean = trade.noun.removeprefix("complete "), any(p.n_seeds > 1 for p in trade.points)
+    of = f" A point is the mean over the seeds of one {noun}, {seeds_text(trade.points)}."
+    mean = of if is_mean else ""
+    if trade.noise is None:
+        return mean
+    return f"{mean} Bars: {BARS} ({trade.y.text(trade.noise.sigma_db)})."
+
+
+def seeds_text(points: Sequence[Point]) -> str:
+    """How many seeds points are means over: "3 seeds", "2 to 3 seeds"."""
+    fewest, most = (end(point.n_seeds for point in points) for end in (min, max))
+    return count(most, "seed") if fewest == most else f"{fewest} to {most} seeds"
+
+
+def describe_beyond(trade: Trade) -> Sentence:
+    """Which references are shown although they exceed a constraint."""
+    shown = [point for point in trade.points if point.beyond]
+    if not shown:
+        return ()
+    named = [part for p in shown[:MOST_LISTED] for part in (", ", p, f" ({', '.join(p.beyond)})")][
+        1:
+    ]
+    return say(" Crossed, beyond a constraint and on no front: ", *named, ".")
 
 
 def describe_beaten_baselines(trade: Trade) -> tuple[Sentence, ...]:
@@ -195,7 +224,7 @@ def describe_floor(trade: Trade) -> tuple[Sentence, ...]:
         return ()
     above = sum(point.y > trade.floor for point in trade.points)
     audible = sum(point.y > SILENCE_DB for point in trade.points)
-    total = count(len(trade.points), "complete trial")
+    total = count(len(trade.points), trade.noun)
     return (
         say(
             f"{above} of {total} beat the mixture itself as the estimate "

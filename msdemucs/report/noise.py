@@ -46,7 +46,12 @@ class Noise:
     @property
     def tie_db(self) -> float:
         """Two single trainings closer than this may be equal, dB."""
-        return self.quantile * self.sigma_db * sqrt(2)
+        return self.tie_between(1, 1)
+
+    def tie_between(self, n_seeds: int, n_others: int) -> float:
+        """Means over so many seeds that are closer than this may be equal, dB."""
+        squares = 1 / max(n_seeds, 1) + 1 / max(n_others, 1)
+        return self.quantile * self.sigma_db * sqrt(squares)
 
 
 @cache

@@ -11,12 +11,14 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from msdemucs.errors import ReportError
+from msdemucs.report.arms import noun_of
 from msdemucs.report.asked import facts_of
 from msdemucs.report.audio import Excerpt
 from msdemucs.report.details import Details
 from msdemucs.report.embedded import embed_json, packed, page_data
 from msdemucs.report.findings import describe_question, findings_of, summarise_states
-from msdemucs.report.frames import is_baseline, rows_of, study_front, trial_number
+from msdemucs.report.frames import is_baseline, rows_of, trial_number
+from msdemucs.report.fronts import study_front
 from msdemucs.report.measures import percent
 from msdemucs.report.tables import all_measures, source_table, trial_table
 from msdemucs.report.views import curves_view, trade_views
@@ -115,6 +117,7 @@ def render(
             findings=findings_of(record),
             states=summarise_states(record),
             figures=figures,
+            point_noun=noun_of(record).replace("complete", "sampled"),
             progress=progress,
             answers=answers,
             why=why,

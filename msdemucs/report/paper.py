@@ -7,8 +7,16 @@ from pathlib import Path
 from typing import Literal
 
 from msdemucs.report.answers import INTERACTION, answers_of
-from msdemucs.report.findings import describe_question, findings_of, main_cost, summarise_states
-from msdemucs.report.frames import Row, costs_of, number, rows_of, trade_of, trial_number
+from msdemucs.report.arms import pooled, repeated
+from msdemucs.report.findings import (
+    describe_question,
+    findings_of,
+    main_cost,
+    seeds_text,
+    summarise_states,
+)
+from msdemucs.report.frames import Row, costs_of, number, rows_of, trial_number
+from msdemucs.report.fronts import Point, trade_of
 from msdemucs.report.measures import signed_percent, typeset
 from msdemucs.report.sentences import text_of
 from msdemucs.report.tables import changes_text
@@ -47,7 +55,7 @@ def paper_tables(record: StudyRecord) -> list[PaperTable]:
 def front_table(record: StudyRecord) -> PaperTable:
     """The trials on the front of quality and main cost, and the baselines, by cost."""
     trade = trade_of(record, main_cost(record))
-    rows = {trial_number(row): row for row in rows_of(record)}
+    rows = {trial_number(row): row for row in rows_of(pooled(record))}
     costs = [cost for cost in costs_of(record) if _any(rows.values(), cost.column)]
     shown = [point for point in trade.points if point.is_front or point.is_baseline]
     lines = []
@@ -56,7 +64,7 @@ def front_table(record: StudyRecord) -> PaperTable:
         interval = f" ± {point.half_width:.2f}" if isfinite(point.half_width) else ""
         lines.append(
             (
-                f"{point.name}{'' if point.is_front else ' (dominated)'}",
+                f"{point.name}{standing(point)}",
                 typeset(f"{point.y:.2f}{interval}"),
                 *(cost.text(number(row, cost.column)) for cost in costs),
                 changes_text(row) or "–",
@@ -67,9 +75,11 @@ def front_table(record: StudyRecord) -> PaperTable:
         for measure in (trade.y, *costs)
         if measure.convention
     ]
+    if repeated(record):
+        notes.append(f"A row is the mean over the seeds of one {trade.noun}, {seeds_text(shown)}.")
     if trade.noise is not None:
         notes.append(
-            f"±: 95 % interval of the mean over seeds, from a pooled σ of "
+            f"±: 95 % t-interval of the mean over seeds, from a pooled σ of "
             f"{trade.y.text(trade.noise.sigma_db)} ({trade.noise.degrees} degrees of freedom)."
         )
     else:
@@ -80,11 +90,23 @@ def front_table(record: StudyRecord) -> PaperTable:
         "front",
         f"{record.title}: the front of {trade.y.header} against {trade.x.header}, and baselines; "
         f"{summarise_states(record)}",
-        ("trial", f"{trade.y.header} (dB)", *(cost.header for cost in costs), "differs in"),
+        (
+            trade.noun.removeprefix("complete "),
+            f"{trade.y.header} (dB)",
+            *(cost.header for cost in costs),
+            "differs in",
+        ),
         tuple(lines),
         (False, True, *(True for _ in costs), False),
         tuple(notes),
     )
+
+
+def standing(point: Point) -> str:
+    """Why a shown point is not on the front; "" for one that is."""
+    if point.beyond:
+        return f" (beyond {', '.join(point.beyond)})"
+    return "" if point.is_front else " (dominated)"
 
 
 def effect_table(record: StudyRecord) -> PaperTable:

@@ -5,14 +5,8 @@ from dataclasses import dataclass
 from math import isfinite, log
 
 from msdemucs.report.findings import main_cost
-from msdemucs.report.frames import (
-    Row,
-    mapping_of,
-    number,
-    quality_of,
-    study_front,
-    trial_number,
-)
+from msdemucs.report.frames import Row, mapping_of, number, quality_of, trial_number
+from msdemucs.report.fronts import study_front
 from msdemucs.report.measures import Measure
 from msdemucs.report.tables import plain
 from msdemucs.report.why import lies_on_a_scale, sampled

@@ -8,7 +8,8 @@ from msdemucs.errors import ReportError
 from msdemucs.report.answers import INTERACTION, Answer, answers_of
 from msdemucs.report.attainment import band_of
 from msdemucs.report.findings import main_cost
-from msdemucs.report.frames import Point, Trade, costs_of, trade_of
+from msdemucs.report.frames import costs_of
+from msdemucs.report.fronts import Point, Trade, trade_of
 from msdemucs.report.progress import Climb, climbs_of
 from msdemucs.study.records import StudyRecord
 
@@ -111,7 +112,7 @@ def _draw_point(axes: "Axes", point: Point, trade: Trade) -> None:
         [point.x],
         [point.y],
         yerr=None if point.half_width != point.half_width else [point.half_width],
-        fmt="D" if point.is_baseline else "o",
+        fmt="x" if point.beyond else "D" if point.is_baseline else "o",
         markersize=6 if point.is_baseline else 5,
         markerfacecolor=ACCENT if point.is_front else "white",
         markeredgecolor=colour,

@@ -6,10 +6,10 @@ from math import isfinite, log
 
 import moocore
 
+from msdemucs.report.arms import arms_of, pooled
 from msdemucs.report.findings import main_cost
 from msdemucs.report.frames import (
     Row,
-    Trade,
     complete_rows,
     is_baseline,
     mapping_of,
@@ -18,6 +18,7 @@ from msdemucs.report.frames import (
     rows_of,
     trial_number,
 )
+from msdemucs.report.fronts import Trade, beyond
 from msdemucs.report.measures import Measure, measure_of
 from msdemucs.report.pareto import non_dominated
 from msdemucs.study.records import StudyRecord
@@ -34,11 +35,11 @@ FEWEST_TRIALS = 3
 
 @dataclass(frozen=True)
 class Climb:
-    """The hypervolume of one arm after each of its trials.
+    """The hypervolume of a search, or of its random control, after each of its trials.
 
     Attributes:
-        name: of the arm.
-        trials: how many trials of the arm had ended.
+        name: whose it is.
+        trials: how many of its trials had ended.
         steps: how many steps they had trained, together.
         volumes: the dominated share of the box from the best of each number to a little beyond
             the worst, the baselines included from the start.
@@ -84,21 +85,37 @@ def climbs_of(record: StudyRecord) -> tuple[Climb, ...]:
     places = places_of(record)
     if len(places) < FEWEST_TRIALS:
         return ()
+    arms = {trial: arm.trial for arm in arms_of(record) for trial in arm.trials}
     rows = [row for row in rows_of(record) if row["state"] not in ("waiting", "running")]
     sampled = [row for row in rows if not is_baseline(row)]
     control = [row for row in sampled if row.get("is_control") is True]
     searched = [row for row in sampled if row.get("is_control") is not True]
     start = [row for row in rows if is_baseline(row)]
     named = (("search", searched), ("random control", control))
-    return tuple(_climb(name, own, start, places) for name, own in named if own)
+    return tuple(
+        _climb(name, own, [arms.get(trial_number(row)) for row in start], _ended(own, arms), places)
+        for name, own in named
+        if own
+    )
+
+
+def _ended(rows: Sequence[Row], arms: Mapping[int, int]) -> dict[int, int]:
+    """Trial → arm, for the last trial of each arm among the rows."""
+    last = {arms[trial]: trial for row in rows if (trial := trial_number(row)) in arms}
+    return {trial: arm for arm, trial in last.items()}
 
 
 def places_of(record: StudyRecord) -> dict[int, tuple[float, ...]]:
-    """Where each complete trial with all the numbers lies in the box, by trial."""
+    """Where each spec with all the numbers lies in the box, by the trial that stands for it.
+
+    Trainings of one spec are one place, that of their mean; references beyond a constraint have
+    none.
+    """
     measures = volume_measures(record)
     values = {
         trial_number(row): [number(row, measure.column) for measure in measures]
-        for row in complete_rows(record)
+        for row in complete_rows(pooled(record))
+        if not beyond(row)
     }
     known = {trial: own for trial, own in values.items() if all(map(isfinite, own))}
     if not known:
@@ -114,19 +131,21 @@ def places_of(record: StudyRecord) -> dict[int, tuple[float, ...]]:
 def _climb(
     name: str,
     own: Sequence[Row],
-    start: Sequence[Row],
+    start: Sequence[int | None],
+    ended: Mapping[int, int],
     places: Mapping[int, tuple[float, ...]],
 ) -> Climb:
+    """A climb from the arms that are known at its start; others count from their last trial."""
     front: list[tuple[float, ...]] = []
     reached = 0.0
-    for row in start:
-        if _add(front, places.get(trial_number(row))):
+    for arm in start:
+        if arm is not None and _add(front, places.get(arm)):
             reached = _volume(front)
     steps, volumes, spent = [0.0], [reached], 0.0
     for row in own:
         taken = number(row, "steps")
         spent += taken if isfinite(taken) else 0.0
-        if _add(front, places.get(trial_number(row))):
+        if _add(front, places.get(ended.get(trial_number(row), -1))):
             reached = _volume(front)
         steps.append(spent)
         volumes.append(reached)
@@ -172,10 +191,14 @@ class RungFront:
 
 def rung_fronts(record: StudyRecord, trade: Trade) -> tuple[RungFront, ...]:
     """The front at every rung that two trials or more have reached, by step."""
-    rungs = record.rungs
+    rungs = pooled(record).rungs
     if rungs.empty:
         return ()
-    costs = {trial_number(row): number(row, trade.x.column) for row in rows_of(record)}
+    costs = {
+        trial_number(row): number(row, trade.x.column)
+        for row in rows_of(pooled(record))
+        if not beyond(row)
+    }
     fronts = []
     for step, own in rungs.groupby("step"):
         means = own.groupby("trial")["usdr_db"].mean()

@@ -12,7 +12,8 @@ import yaml
 
 from msdemucs.cost.dialects import thop_count
 from msdemucs.errors import MsdemucsError
-from msdemucs.report.frames import Trade, mapping_of, rows_of, trial_number
+from msdemucs.report.frames import mapping_of, rows_of, trial_number
+from msdemucs.report.fronts import Trade
 from msdemucs.spec import parse_spec
 from msdemucs.study.records import StudyRecord
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from msdemucs.report.frames import Point
+from msdemucs.report.fronts import Point
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from msdemucs.report.frames import (
     quality_of,
     rows_of,
     source_means,
-    study_front,
     trial_number,
 )
+from msdemucs.report.fronts import study_front
 from msdemucs.report.measures import MEASURES, MISSING, USDR, Measure, measure_of
 from msdemucs.study.records import GROUP_COLUMN_PREFIX, StudyRecord
 

@@ -3,22 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from msdemucs.report.arms import pooled
 from msdemucs.report.attainment import band_of
 from msdemucs.report.compare import STUDY_COLUMN
 from msdemucs.report.figures.curves import paint_curves
 from msdemucs.report.figures.trades import paint_trade
 from msdemucs.report.findings import describe_trade, main_cost
-from msdemucs.report.frames import (
-    Curve,
-    Trade,
-    complete_rows,
-    costs_of,
-    curves_of,
-    fronts_by,
-    study_front,
-    trade_of,
-    trial_number,
-)
+from msdemucs.report.frames import Curve, complete_rows, costs_of, curves_of, trial_number
+from msdemucs.report.fronts import Trade, fronts_by, study_front, trade_of
 from msdemucs.report.sentences import Sentence, say
 from msdemucs.report.tables import best_first
 from msdemucs.study.records import StudyRecord
@@ -79,7 +71,7 @@ def curves_view(record: StudyRecord) -> FigureView:
     """Learning curves in one figure; the best trial is emphasised."""
     curves = curves_of(record)
     complete = complete_rows(record)
-    best = trial_number(best_first(record)[0]) if complete else None
+    best = trial_number(best_first(pooled(record))[0]) if complete else None
     shown = [thinned(curve) for curve in foremost(record, curves, best)]
     painted = paint_curves(shown, best=best, height=400).to_plotly_json() if shown else None
     left_out = len(curves) - len(shown)

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 
 from msdemucs.report.answers import INTERACTION, Answer, answers_of, effects_of, fidelity_of
+from msdemucs.report.arms import repeated
 from msdemucs.report.figures.ablation import paint_forest, paint_interactions
 from msdemucs.report.figures.progress import paint_climbs, paint_fidelity, paint_rungs
 from msdemucs.report.figures.sizes import paint_sizes
 from msdemucs.report.figures.why import paint_importances, paint_marginal, paint_parallel
 from msdemucs.report.findings import main_cost
-from msdemucs.report.frames import quality_of, trade_of
+from msdemucs.report.frames import quality_of
+from msdemucs.report.fronts import trade_of
 from msdemucs.report.parallel import parallel_of
 from msdemucs.report.progress import Climb, climbs_of, rung_fronts, volume_measures
 from msdemucs.report.published import published, sized_trials
@@ -39,6 +41,9 @@ def progress_views(record: StudyRecord) -> list[FigureView]:
             f"Of {over}, in the box from the best of all trials to a tenth beyond the worst; "
             "it begins with the baselines."
         )
+        if repeated(record):
+            noun = trade.noun
+            caption += f" Each {noun} counts as the mean of its trainings, from the last one on."
         caption += "" if by_steps else compared(climbs)
         views.append(FigureView(f"climb-{key}", title, False, say(caption), 0, painted))
     fronts = rung_fronts(record, trade) if trade.points else ()

@@ -8,7 +8,7 @@ from msdemucs.errors import UsageError
 from msdemucs.report.compare import STUDY_COLUMN, combine
 from msdemucs.report.embedded import fields_of
 from msdemucs.report.findings import findings_of
-from msdemucs.report.frames import fronts_by, trade_of
+from msdemucs.report.fronts import fronts_by, trade_of
 from msdemucs.report.measures import measure_of
 from msdemucs.report.page import render
 from msdemucs.report.sentences import text_of

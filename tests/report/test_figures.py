@@ -5,7 +5,8 @@ import pytest
 from msdemucs.report.figures.curves import mean_window, paint_curves, smoothed
 from msdemucs.report.figures.style import axis_over, axis_style, tick_step
 from msdemucs.report.figures.trades import name_positions, paint_trade, trade_axes
-from msdemucs.report.frames import Curve, Point, Trade, curves_of, trade_of
+from msdemucs.report.frames import Curve, curves_of
+from msdemucs.report.fronts import Point, Trade, trade_of
 from msdemucs.report.labels import Box, line_box, place_labels
 from msdemucs.report.measures import measure_of
 from msdemucs.study.records import StudyRecord

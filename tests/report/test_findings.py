@@ -6,7 +6,7 @@ from math import nan
 import pytest
 
 from msdemucs.report.findings import describe_trade, findings_of, main_cost, summarise_states
-from msdemucs.report.frames import trade_of
+from msdemucs.report.fronts import trade_of
 from msdemucs.report.measures import measure_of
 from msdemucs.report.sentences import text_of
 from msdemucs.study.records import StudyRecord

@@ -5,19 +5,24 @@ from math import nan
 
 import pytest
 
+from msdemucs.report.budgets import ladders_of
+from msdemucs.report.figures.trades import paint_trade
+from msdemucs.report.findings import describe_trade, findings_of
 from msdemucs.report.frames import (
     costs_of,
     count_states,
     curves_of,
-    floor_of,
     left_out_of,
     quality_of,
     rows_of,
     source_means,
-    study_front,
-    trade_of,
 )
+from msdemucs.report.fronts import floor_of, study_front, trade_of
 from msdemucs.report.measures import measure_of
+from msdemucs.report.page import render
+from msdemucs.report.paper import front_table
+from msdemucs.report.progress import places_of
+from msdemucs.report.sentences import text_of
 from msdemucs.study.records import StudyRecord
 from tests.report.conftest import TOYS, amend, make_record, unfinished_row
 
@@ -128,3 +133,36 @@ def test_a_reference_beyond_a_constraint_is_no_answer() -> None:
     beyond = amend(record, 4, violations={"macs_per_second": 0.7e9})
     assert 4 not in study_front(beyond)
     assert study_front(beyond)
+
+
+def test_a_baseline_beyond_a_constraint_is_shown_and_on_no_front(record: StudyRecord) -> None:
+    # trial 1 would be the best of all
+    beyond = amend(record, 1, usdr_db=9.0, violations={"macs_per_second": 0.61e9})
+    trade = trade_of(beyond, MACS)
+    point = next(point for point in trade.points if point.trial == 1)
+    assert point.beyond == ("macs_per_second",)
+    assert not point.is_front
+    assert names(beyond, "macs_per_second") == ["trial 3", "htdemucs", "trial 4"]
+    ladders = ladders_of(beyond)
+    assert 1 not in {step.trial for ladder in ladders for step in ladder.steps}
+    assert 1 not in study_front(beyond)
+    assert 1 not in places_of(beyond)
+    caption = text_of(describe_trade(trade))
+    assert "on no front: htdemucs_n (macs_per_second)." in caption
+    assert "Best uSDR: trial 4" in text_of(findings_of(beyond)[0])
+    rows = {row[0] for row in front_table(beyond).rows}
+    assert "htdemucs_n (beyond macs_per_second)" in rows
+    painted = paint_trade(trade, height=400).data
+    symbols = [symbol for trace in painted for symbol in (trace.marker.symbol or ())]
+    assert symbols.count("x-open") == 1
+
+
+def test_a_study_of_references_alone_has_no_front(record: StudyRecord) -> None:
+    for trial in range(6):
+        record = amend(record, trial, violations={"parameters": 1.0})
+    trade = trade_of(record, MACS)
+    assert (len(trade.points), trade.front, trade.admitted) == (6, (), ())
+    assert ladders_of(record) == ()
+    told = [text_of(found) for found in findings_of(record)]
+    assert any("each exceeds a constraint" in text for text in told)
+    assert "on no front" in render(record)

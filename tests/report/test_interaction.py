@@ -11,6 +11,7 @@ from tests.report.chromium import Opened, shown
 from tests.report.conftest import (
     amend,
     make_ablation,
+    make_lucky,
     make_search,
     with_seeds,
 )
@@ -244,4 +245,31 @@ def test_a_range_on_an_axis_keeps_its_trials_everywhere(browser: Browser, tmp_pa
     assert set(lines) == set(widest)
     page.locator("#active-filters button").click()
     assert len(shown(opened)) == 24
+    assert opened.complaints == []
+
+
+def test_an_arms_point_selects_all_its_rows_and_a_row_its_arms_point(
+    browser: Browser, tmp_path: Path
+) -> None:
+    opened = Opened(browser, write_report(make_lucky(), tmp_path / "r.html"))
+    page = opened.page
+    assert recommended(opened).startswith("fusion=per_source: 1.40 dB ± ")
+    assert "mean of 3 seeds" in recommended(opened)
+    chosen = "#trials tr[aria-current=true]"
+    found = "e => e.map(r => +r.dataset.trial).sort((a, b) => a - b)"
+    page.locator("#budget-best a").click()  # of the arm that trials 2, 6 and 10 are of
+    expect(page.locator(chosen)).to_have_count(3)
+    assert page.eval_on_selector_all(chosen, found) == [2, 6, 10]
+    page.locator("#row-5 td").first.click()
+    expect(page.locator(chosen)).to_have_count(1)
+    marks = """() => document.querySelector("[data-figure=front-macs_per_second]").data
+        .filter(t => t.meta.role === "selection").map(t => [t.x[0], t.x.length])"""
+    page.wait_for_function(f"() => JSON.stringify(({marks})()) === '[[2300000000,1]]'")
+    page.locator("#find").fill("attention=softmax")
+    page.evaluate(
+        "() => document.querySelector('[data-figure=front-macs_per_second]').emit("
+        "'plotly_click', {points: [{customdata: 1, data: {meta: {role: 'tied'}}}]})"
+    )
+    expect(page.locator(chosen)).to_have_count(3)
+    assert "3 trials" in page.locator("#selected .what").inner_text()
     assert opened.complaints == []

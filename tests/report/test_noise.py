@@ -8,7 +8,8 @@ from scipy.stats import t as students_t
 
 from msdemucs.report.attainment import band_of
 from msdemucs.report.findings import findings_of
-from msdemucs.report.frames import quality_of, trade_of
+from msdemucs.report.frames import quality_of
+from msdemucs.report.fronts import trade_of
 from msdemucs.report.measures import measure_of
 from msdemucs.report.noise import by_seed, gap_between, noise_of
 from msdemucs.report.sentences import text_of
@@ -44,17 +45,19 @@ def test_equal_specs_of_two_trials_are_repeats_but_copied_results_are_not() -> N
 
 
 def test_a_point_within_the_noise_of_the_front_is_tied(record: StudyRecord) -> None:
-    # tie: 2.447 × 0.06 × 2 / √2 … = 0.29 dB. htdemucs_nn is 0.25 dB below trial 4, which is cheaper
-    trade = trade_of(with_seeds(record, [-0.06, 0.06]), MACS)
+    # σ: 0.08 × √2; of means over two seeds each 2.447 × 0.08 × √2 = 0.28 dB may be chance, and
+    # htdemucs_nn is 0.25 dB below trial 4, which is cheaper
+    trade = trade_of(with_seeds(record, [-0.08, 0.08]), MACS)
     assert trade.noise is not None
-    assert trade.noise.tie_db == pytest.approx(students_t.ppf(0.975, 6) * 0.12)
+    assert trade.noise.tie_db == pytest.approx(students_t.ppf(0.975, 6) * 0.16)
+    assert trade.noise.tie_between(2, 2) == pytest.approx(students_t.ppf(0.975, 6) * 0.08 * sqrt(2))
     assert [point.name for point in trade.tied] == ["htdemucs_nn"]
-    assert trade.points[0].half_width == pytest.approx(students_t.ppf(0.975, 6) * 0.06)
+    assert trade.points[0].half_width == pytest.approx(students_t.ppf(0.975, 6) * 0.08)
 
 
 def test_the_noise_is_told(record: StudyRecord) -> None:
-    told = [text_of(found) for found in findings_of(with_seeds(record, [-0.06, 0.06]))]
-    assert any("differ by 0.08" in text and "1 trial may be on the front" in text for text in told)
+    told = [text_of(found) for found in findings_of(with_seeds(record, [-0.08, 0.08]))]
+    assert any("differ by 0.11" in text and "1 trial may be on the front" in text for text in told)
     assert "6 of 6 specs trained more than once" in told[1]
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from msdemucs.report.frames import trade_of
+from msdemucs.report.fronts import trade_of
 from msdemucs.report.measures import measure_of
 from msdemucs.report.progress import climbs_of, places_of, rung_fronts, side_of
 from msdemucs.report.views_why import progress_views

@@ -3,7 +3,7 @@
 import pytest
 
 from msdemucs.cost import thop_count
-from msdemucs.report.frames import trade_of
+from msdemucs.report.fronts import trade_of
 from msdemucs.report.measures import measure_of
 from msdemucs.report.published import MOST_SIZED, Sized, published, sized_trials
 from msdemucs.report.views_why import size_view

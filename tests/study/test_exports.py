@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from msdemucs.errors import UsageError
-from msdemucs.report.frames import study_front
+from msdemucs.report.fronts import study_front
 from msdemucs.study import StudyRecord, frame
 from msdemucs.study.analysis.exports import TABLES, as_json, export, table_of
 from msdemucs.study.analysis.picking import best_trials, front

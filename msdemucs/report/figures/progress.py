@@ -19,7 +19,7 @@ from msdemucs.report.figures.style import (
     grid_style,
     selection_trace,
 )
-from msdemucs.report.frames import Trade
+from msdemucs.report.fronts import Trade
 from msdemucs.report.labels import spread
 from msdemucs.report.progress import Climb, RungFront
 

@@ -22,7 +22,7 @@ from msdemucs.report.figures.style import (
     base_layout,
     selection_trace,
 )
-from msdemucs.report.frames import Point, Trade
+from msdemucs.report.fronts import Point, Trade
 from msdemucs.report.labels import line_box, place_labels, text_box
 
 NARROW_PX = (290.0, 300.0)
@@ -76,7 +76,8 @@ def paint_trade(
     position = name_positions(trade, names, x, y)
 
     figure = go.Figure(layout=base_layout(height))
-    figure.add_trace(dominated_region(trade, x, y))
+    if trade.front:
+        figure.add_trace(dominated_region(trade, x, y))
     if band is not None:
         figure.add_trace(band_area(band))
     for index, (name, points) in enumerate(fronts):
@@ -206,14 +207,15 @@ def band_area(band: Band) -> go.Scatter:
 
 
 def named_trials(trade: Trade) -> frozenset[int]:
-    """Trials whose name stands beside their point: baselines, and a front that is not crowded.
+    """Who has a name beside the point: baselines, a front that is not crowded, an ablation's arms.
 
-    Of trials with one name, such as the seeds of an ablation's arm, one is named.
+    Of trials with one name, one is named.
     """
     first = {point.name: point for point in reversed(trade.points)}
     first |= {point.name: point for point in reversed(trade.front)}
     baselines = [p.trial for p in first.values() if p.is_baseline][:MOST_NAMES]
-    front = [p.trial for p in first.values() if p.is_front]
+    is_named = trade.noun == "arm"
+    front = [p.trial for p in first.values() if p.is_front or (is_named and not p.is_baseline)]
     return frozenset(baselines + (front if len(front) <= MOST_NAMES else []))
 
 
@@ -266,9 +268,12 @@ def front_line(
 
 
 def marker_style(points: Sequence[Point], role: str) -> dict[str, object]:
-    """Filled on the front, open elsewhere; diamonds are baselines, circles sampled trials."""
+    """Filled on the front, open elsewhere; diamonds: baselines; crosses: beyond a constraint."""
     return {
-        "symbol": ["diamond" if point.is_baseline else "circle" for point in points],
+        "symbol": [
+            "x-open" if point.beyond else "diamond" if point.is_baseline else "circle"
+            for point in points
+        ],
         "size": [11 if point.is_baseline else 9 for point in points],
         "color": marker_colour(role),
         "line": {"color": line_colour(role), "width": 1.5},

@@ -5,10 +5,14 @@ const root = document.documentElement;
 const byId = (id) => document.getElementById(id);
 const table = data.tables.trials;
 const rowOf = new Map(table.rows.map((row) => [row[0], row]));
+const armOf = new Map(data.arms.flatMap((arm) => arm.trials.map((trial) => [trial, arm])));
+// All trials that one point of a figure stands for: trainings of one spec.
+const matesOf = (trial) => (armOf.has(trial) ? armOf.get(trial).trials : [trial]);
 
 // What a reader has chosen; everything on the page is drawn from it.
 const state = {
-  selected: null,
+  selected: null, // a trial
+  chosen: new Set(), // it, and all of its arm where a point stands for several
   brush: null, // trials inside a box drawn in a figure
   axes: new Map(), // index of a parallel axis -> [low, high] of the places kept on it
   phrase: "",

@@ -2,6 +2,8 @@ const plots = [...document.querySelectorAll(".plot")];
 const isTouch = matchMedia("(pointer: coarse)").matches;
 const drawn = new Set();
 const POINTS = ["front", "tied", "dominated"];
+const OF_ARMS = [...POINTS, "rung"]; // one point for all trainings of a spec
+const barOf = new Map(data.bars.texts.flatMap(([text, trials]) => trials.map((trial) => [trial, text])));
 const RAMP = [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]];
 const MOST_COLOURS = 8;
 const MOST_HOVER_LINES = 12;
@@ -23,12 +25,19 @@ function resolve(value, style) {
 
 const escaped = (text) => text.replace(/[&<>]/g, (sign) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[sign]);
 
-function hover(trial) {
+function hover(trial, isArm) {
   const row = rowOf.get(trial);
   if (!row) return `trial ${trial}`;
-  const lines = table.columns.flatMap((column, index) => (
-    column.kind === "number" && !column.hidden && row[5][index] !== null
-      ? [`${column.header}: ${row[4][index]}`] : []));
+  const means = isArm && armOf.has(trial) ? armOf.get(trial).means : null;
+  const bar = isArm ? barOf.get(trial) : undefined;
+  const lines = table.columns.flatMap((column, index) => {
+    if (column.kind !== "number" || column.hidden) return [];
+    const text = means ? means[column.header] : row[5][index] !== null ? row[4][index] : undefined;
+    if (text === undefined) return [];
+    return [`${column.header}: ${text}${bar && column.header === data.bars.quality ? ` ${bar}` : ""}`];
+  });
+  if (bar && data.bars.convention) lines.push(data.bars.convention);
+  if (means) lines.push(`trials ${matesOf(trial).toSorted((a, b) => a - b).join(", ")}`);
   const changes = table.columns.findIndex((column) => column.key === "differences");
   const all = row[4][changes] === "–" ? ["as the base"] : row[4][changes].split("; ");
   const shown = all.slice(0, MOST_HOVER_LINES);
@@ -37,9 +46,10 @@ function hover(trial) {
 }
 
 const hovers = new Map();
-function hoverOf(trial) {
-  if (!hovers.has(trial)) hovers.set(trial, hover(trial));
-  return hovers.get(trial);
+function hoverOf(trial, isArm = false) {
+  const key = isArm ? `arm ${trial}` : trial;
+  if (!hovers.has(key)) hovers.set(key, hover(trial, isArm));
+  return hovers.get(key);
 }
 
 // What points are coloured by: {of: trial -> colour or null, legend: [[colour, text]]}.
@@ -98,9 +108,11 @@ function dress(traces, colours, kept, style) {
   const ink = style.getPropertyValue("--ink").trim();
   for (const trace of traces) {
     if (!trace.customdata || trace.meta.role === "curve" || trace.meta.role === "lines") continue;
-    if (trace.hoverinfo === "text") trace.hovertext = trace.customdata.map(hoverOf);
+    const isArms = OF_ARMS.includes(trace.meta.role);
+    if (trace.hoverinfo === "text") trace.hovertext = trace.customdata.map((trial) => hoverOf(trial, isArms));
     if (kept) {
-      trace.selectedpoints = trace.customdata.flatMap((trial, index) => (kept.has(trial) ? [index] : []));
+      const isKept = (trial) => (isArms ? matesOf(trial).some((mate) => kept.has(mate)) : kept.has(trial));
+      trace.selectedpoints = trace.customdata.flatMap((trial, index) => (isKept(trial) ? [index] : []));
       trace.unselected = { marker: { opacity: 0.12 }, textfont: { color: "rgba(0,0,0,0)" } };
     } else {
       trace.selectedpoints = null;
@@ -116,8 +128,9 @@ function dress(traces, colours, kept, style) {
   [mark.x, mark.y] = [[], []];
   if (state.selected === null) return;
   for (const trace of traces) {
+    const isArms = OF_ARMS.includes(trace.meta.role);
     (trace.customdata || []).forEach((trial, index) => {
-      if (trial !== state.selected) return;
+      if (!(isArms ? matesOf(trial).some((mate) => state.chosen.has(mate)) : state.chosen.has(trial))) return;
       mark.x.push(trace.x[index]);
       mark.y.push(trace.y[index]);
     });
@@ -143,8 +156,8 @@ function drawOne(plot, colours, kept, style) {
 
 function listen(plot, canBrush) {
   plot.on("plotly_click", (event) => {
-    const trial = event.points[0].customdata;
-    if (typeof trial === "number") select(trial);
+    const { customdata: trial, data: trace } = event.points[0];
+    if (typeof trial === "number") select(trial, OF_ARMS.includes(trace.meta.role));
   });
   if (!canBrush) return;
   plot.on("plotly_selected", (event) => {
@@ -156,7 +169,7 @@ function listen(plot, canBrush) {
     }
     const trials = event.points.map((point) => point.customdata).filter((trial) => typeof trial === "number");
     // The page shows what is kept; plotly's own box would stay behind in one figure alone.
-    state.brush = trials.length ? new Set(trials) : null;
+    state.brush = trials.length ? new Set(trials.flatMap(matesOf)) : null;
     Plotly.relayout(plot, { selections: [] });
     update();
   });

@@ -52,7 +52,7 @@ function dressAxes(traces, layout, kept, style) {
       (isKept ? y : dropped.y).push(trace.y[index]);
       if (isKept) trials.push(trial);
     });
-    Object.assign(trace, { x, y, customdata: trials, hovertext: trials.map(hoverOf) });
+    Object.assign(trace, { x, y, customdata: trials, hovertext: trials.map((trial) => hoverOf(trial)) });
   }
   for (const [index, [low, high]] of state.axes) {
     layout.shapes.push({

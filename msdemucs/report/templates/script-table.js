@@ -49,7 +49,7 @@ function line(key, columns, row) {
   const made = element("tr", { "data-trial": trial, "data-state": status });
   if (key === "trials") made.id = `row-${trial}`;
   if (isFront) made.className = "front";
-  if (trial === state.selected) made.setAttribute("aria-current", "true");
+  if (state.chosen.has(trial)) made.setAttribute("aria-current", "true");
   columns.forEach((column, index) => {
     if (column.hidden) return;
     if (column.kind !== "name") {

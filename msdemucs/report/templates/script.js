@@ -1,16 +1,19 @@
 const bar = byId("selected");
 
-function select(trial) {
+function select(trial, isArm = false) {
   state.selected = trial;
+  state.chosen = new Set(trial === null ? [] : isArm ? matesOf(trial) : [trial]);
   for (const row of document.querySelectorAll("tr[data-trial]")) {
-    if (Number(row.dataset.trial) === trial) row.setAttribute("aria-current", "true");
+    if (state.chosen.has(Number(row.dataset.trial))) row.setAttribute("aria-current", "true");
     else row.removeAttribute("aria-current");
   }
   const row = trial === null ? undefined : rowOf.get(trial);
   bar.hidden = row === undefined;
   if (row) {
     const texts = row[4].filter((text, index) => !table.columns[index].hidden && text !== "–");
-    bar.querySelector(".what").textContent = texts.slice(0, 4).join(" · ");
+    const arm = state.chosen.size > 1 ? armOf.get(trial) : undefined;
+    const said = arm ? [nameOf(row), `${arm.trials.length} trials`, ...Object.values(arm.means)] : texts;
+    bar.querySelector(".what").textContent = said.slice(0, 4).join(" · ");
     bar.querySelector(".to-row").href = `#row-${trial}`;
     bar.querySelector(".to-detail").href = `#trial-${trial}`;
   }
@@ -51,7 +54,9 @@ async function follow() {
     holder.open = true;
     await fillDetail(holder);
   }
-  select(trial);
+  // sentences and budgets speak of specs and link to rows; a row of the table is one training
+  if (match[1] === "row" && state.chosen.has(trial)) select(trial, state.chosen.size > 1);
+  else select(trial, match[1] === "row");
   byId(match[0].slice(1)).scrollIntoView({ block: match[1] === "row" ? "center" : "start" });
 }
 
