@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import isfinite
 
-from msdemucs.errors import UsageError
+from msdemucs.errors import StudyError, UsageError
 from msdemucs.report.measures import signed_percent, typeset
 from msdemucs.study.analysis.effects import Effects, effects
 from msdemucs.study.analysis.trust import Fidelity, fidelity
@@ -79,8 +79,21 @@ def effects_of(record: StudyRecord) -> Effects | None:
         return None
     try:
         return effects(record)
-    except UsageError:
+    except (UsageError, StudyError):  # `unanswered` tells of the latter
         return None
+
+
+def unanswered(record: StudyRecord) -> str:
+    """Why an ablation has no effects although arms are complete; "" where it has, or has none."""
+    if not isinstance(record.attrs.get("ablation"), Mapping) or effects_of(record) is not None:
+        return ""
+    try:
+        effects(record)
+    except StudyError as error:
+        return str(error)
+    except UsageError:
+        return ""
+    return ""
 
 
 @lru_cache(maxsize=8)

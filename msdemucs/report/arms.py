@@ -69,7 +69,7 @@ def repeated(record: StudyRecord) -> tuple[Arm, ...]:
 
 def noun_of(record: StudyRecord) -> str:
     """What a point of a figure stands for."""
-    if not repeated(record):
+    if all(len(arm.trainings) == 1 for arm in repeated(record)):
         return "complete trial"
     return "arm" if isinstance(record.attrs.get("ablation"), Mapping) else "spec"
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from msdemucs.report.answers import INTERACTION, answers_of
+from msdemucs.report.answers import INTERACTION, answers_of, unanswered
 from msdemucs.report.asked import objectives_text
 from msdemucs.report.evidence import (
     describe_compared,
@@ -93,6 +93,8 @@ def describe_question(record: StudyRecord) -> Sentence:
 
 def describe_answers(record: StudyRecord) -> tuple[Sentence, ...]:
     """The largest effects of an ablation, those that may be claimed first."""
+    if reason := unanswered(record):
+        return (say(f"{reason[:1].upper()}{reason[1:]}."),)
     known = [answer for answer in answers_of(record) if answer.verdict != "incomplete"]
     known.sort(key=lambda answer: (not answer.is_told, answer.kind == INTERACTION))
     said = tuple(say(answer.sentence) for answer in known[:MOST_ANSWERS])

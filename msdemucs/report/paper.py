@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from msdemucs.report.answers import INTERACTION, answers_of
-from msdemucs.report.arms import pooled, repeated
+from msdemucs.report.arms import pooled
 from msdemucs.report.findings import (
     describe_question,
     findings_of,
@@ -70,13 +70,14 @@ def front_table(record: StudyRecord) -> PaperTable:
                 changes_text(row) or "–",
             )
         )
+    noun = trade.noun.removeprefix("complete ")
     notes = [
         f"{measure.header}: {measure.convention}"
         for measure in (trade.y, *costs)
         if measure.convention
     ]
-    if repeated(record):
-        notes.append(f"A row is the mean over the seeds of one {trade.noun}, {seeds_text(shown)}.")
+    if any(point.n_seeds > 1 for point in shown):
+        notes.append(f"A row is the mean over the seeds of one {noun}, {seeds_text(shown)}.")
     if trade.noise is not None:
         notes.append(
             f"±: 95 % t-interval of the mean over seeds, from a pooled σ of "
@@ -91,7 +92,7 @@ def front_table(record: StudyRecord) -> PaperTable:
         f"{record.title}: the front of {trade.y.header} against {trade.x.header}, and baselines; "
         f"{summarise_states(record)}",
         (
-            trade.noun.removeprefix("complete "),
+            noun,
             f"{trade.y.header} (dB)",
             *(cost.header for cost in costs),
             "differs in",

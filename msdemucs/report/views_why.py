@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from msdemucs.report.answers import INTERACTION, Answer, answers_of, effects_of, fidelity_of
-from msdemucs.report.arms import repeated
 from msdemucs.report.figures.ablation import paint_forest, paint_interactions
 from msdemucs.report.figures.progress import paint_climbs, paint_fidelity, paint_rungs
 from msdemucs.report.figures.sizes import paint_sizes
@@ -41,9 +40,10 @@ def progress_views(record: StudyRecord) -> list[FigureView]:
             f"Of {over}, in the box from the best of all trials to a tenth beyond the worst; "
             "it begins with the baselines."
         )
-        if repeated(record):
-            noun = trade.noun
-            caption += f" Each {noun} counts as the mean of its trainings, from the last one on."
+        if trade.noun != "complete trial":
+            caption += (
+                f" Each {trade.noun} counts as the mean of its trainings, from the last one on."
+            )
         caption += "" if by_steps else compared(climbs)
         views.append(FigureView(f"climb-{key}", title, False, say(caption), 0, painted))
     fronts = rung_fronts(record, trade) if trade.points else ()

@@ -9,6 +9,7 @@ from msdemucs.report.findings import describe_trade, findings_of, main_cost, sum
 from msdemucs.report.fronts import trade_of
 from msdemucs.report.measures import measure_of
 from msdemucs.report.sentences import text_of
+from msdemucs.report.views_why import answer_views
 from msdemucs.study.records import StudyRecord
 from tests.report.conftest import TOYS, amend, make_ablation, make_record, unfinished_row
 
@@ -185,3 +186,10 @@ def test_an_ablation_that_shows_nothing_says_so_first() -> None:
     assert few[0] == "None of 3 effects may be claimed, with 2 seeds and 8 test tracks."
     assert "together" not in few[1], "main effects come before interactions"
     assert not any("may be claimed, with" in text for text in sentences(make_ablation(3)))
+
+
+def test_an_ablation_without_its_design_is_told_of_and_reported_all_the_same() -> None:
+    ablation = make_ablation(3)
+    bare = replace(ablation, attrs={**ablation.attrs, "ablation": {"levels": {}}})
+    assert "records no design of its ablation" in sentences(bare)[0]
+    assert answer_views(bare) == []

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from msdemucs.study.space.designs import (
     Design,
+    alias_sign,
     aliases,
     arms,
     fraction,
@@ -113,6 +114,13 @@ def test_columns_cancel_as_the_resolution_and_the_aliases_say(n_factors: int, le
             alike = [e for e, c in products.items() if c in (column, minus) and e != effect]
             expected = sorted(e for e in alike if e.bit_count() <= 2)
             assert aliases(generators, effect, n_factors=n_factors) == expected
+            for other in expected:  # of the matrix of -1, the base's levels, and 1
+                ways = {
+                    math.prod(-x for i, x in enumerate(run) if effect >> i & 1)
+                    * math.prod(-x for i, x in enumerate(run) if other >> i & 1)
+                    for run in signs
+                }
+                assert ways == {alias_sign(effect, other)}
 
 
 def test_many_factors_take_generators_and_no_time() -> None:

@@ -3,13 +3,14 @@
 import itertools
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from msdemucs.errors import UsageError
+from msdemucs.errors import StudyError, UsageError
 from msdemucs.study.analysis.effects import EFFECT_COLUMNS, VERDICTS, effects
 from msdemucs.study.records import SCORE_COLUMNS, TRIAL_COLUMNS, StudyRecord
 from msdemucs.study.space.ablation import arm_name
@@ -145,7 +146,7 @@ def test_fractions_of_resolution_4_say_what_they_confuse() -> None:
     table = found.table
     assert row(table, "a").confused_with == []
     together = row(table, "a × b")
-    assert together.confused_with == ["c × d"]
+    assert together.confused_with == ["+c × d"]
     assert set(table[table.kind == "interaction"].factor) == {"a × b", "a × c", "a × d"}
     assert together.effect_db == pytest.approx(0.8, abs=0.2)  # c × d is 0
     assert row(table, "a × d").effect_db == pytest.approx(-0.3, abs=0.2)  # it is b × c
@@ -256,3 +257,32 @@ def test_nothing_complete_is_refused() -> None:
     record.trials["state"] = "running"
     with pytest.raises(UsageError, match="no arm of study “made” is complete"):
         effects(record)
+
+
+def test_what_confuses_an_effect_shifts_it_by_its_sign() -> None:
+    design = Design(kind="fractional", generators=("c = a*b",))
+    levels = {factor: LEVELS[factor] for factor in "abc"}
+
+    def only(product: str) -> Score:
+        return lambda bits, _seed, _track: math.prod(2 * bits[factor] - 1 for factor in product)
+
+    def found(product: str, factor: str) -> float:
+        table = effects(made(design, only(product), levels=levels)).table
+        return float(row(table, factor).effect_db)
+
+    table = effects(made(design, only("bc"), levels=levels)).table
+    assert row(table, "a").confused_with == ["−b × c"]
+    # nothing but b × c is there, yet a seems to have as much of the other sign
+    assert found("bc", "a") == pytest.approx(-found("a", "a"))
+    four = Design(kind="fractional", generators=("d = a*b*c",))
+    pairs = effects(made(four, only("cd"), levels=LEVELS)).table
+    assert row(pairs, "a × b").effect_db > 0  # "+c × d"
+
+
+@pytest.mark.parametrize("missing", ["design", "levels"])
+def test_an_ablation_that_was_recorded_incompletely_is_refused(missing: str) -> None:
+    record = made(Design(), noisy(truth), levels=LEVELS)
+    about = dict(record.attrs["ablation"])  # type: ignore[call-overload]
+    del about[missing]
+    with pytest.raises(StudyError, match=f"“made” records no {missing} of its ablation"):
+        effects(replace(record, attrs={**record.attrs, "ablation": about}))

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from msdemucs.study.space.ablation import arm_name
-from msdemucs.study.space.designs import Arm, Design, Levels, aliases, arms, fraction_of
+from msdemucs.study.space.designs import Arm, Design, Levels, alias_sign, aliases, arms, fraction_of
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ class Contrast:
         alternative: its level, or both.
         against: the base's level, or both.
         weights: arm's name → weight; they sum to 0.
-        confused_with: other effects that the design cannot tell from it.
+        confused_with: other effects that the design cannot tell from it, each with the sign of
+            its share: "−b × c" where the contrast falls as b × c grows.
     """
 
     kind: str
@@ -68,7 +69,7 @@ def _main_effects(
     for index, (factor, (own, *others)) in enumerate(levels.items()):
         for alternative in others:
             weights = _difference(designed, {factor: alternative}, {factor: own})
-            names = _named(confused.get(1 << index, []), list(levels))
+            names = _named(1 << index, confused.get(1 << index, []), list(levels))
             yield Contrast("main", factor, alternative, own, weights, names)
 
 
@@ -92,7 +93,7 @@ def _interactions(
             weights = {name: with_y.get(name, 0.0) - without.get(name, 0.0) for name in designed}
             kept = {name: weight for name, weight in weights.items() if weight}
             against = f"{levels[a][0]} × {own}"
-            names = _named(others, factors)
+            names = _named(effect, others, factors)
             yield Contrast("interaction", f"{a} × {b}", f"{x} × {y}", against, kept, names)
 
 
@@ -116,8 +117,10 @@ def _effects(n_factors: int) -> Iterator[int]:
         yield 1 << i | 1 << j
 
 
-def _named(effects: list[int], factors: list[str]) -> tuple[str, ...]:
+def _named(effect: int, others: list[int], factors: list[str]) -> tuple[str, ...]:
+    """Effects that are confused with one, each with the sign that it is in its contrast with."""
     return tuple(
-        " × ".join(factor for index, factor in enumerate(factors) if effect >> index & 1)
-        for effect in effects
+        ("−" if alias_sign(effect, other) < 0 else "+")
+        + " × ".join(factor for index, factor in enumerate(factors) if other >> index & 1)
+        for other in others
     )

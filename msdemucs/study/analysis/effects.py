@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t
 
-from msdemucs.errors import UsageError
+from msdemucs.errors import StudyError, UsageError
 from msdemucs.evaluate.compare import FEWEST_FOR_WILCOXON, signed_rank_p
 from msdemucs.study.analysis.contrasts import Contrast, contrasts
 from msdemucs.study.analysis.cubes import cube_of, scores_of, trained_arms
@@ -61,7 +61,7 @@ EFFECT_COLUMNS = (
     "n_seeds",  # int
     "n_tracks",  # int
     "verdict",  # str: one of VERDICTS
-    "confused_with",  # list[str]: effects that the design cannot tell from it
+    "confused_with",  # list[str]: effects that it cannot be told from, signed: "−b × c"
     "by_source",  # dict: source → dB
 )
 """Columns of `Effects.table`, one row an effect."""
@@ -112,10 +112,17 @@ def effects(record: StudyRecord, *, seed: int = 0) -> Effects:
 
     Raises:
         UsageError: the study is no ablation, or none of its arms is complete.
+        StudyError: its record lacks the design or the factors' levels.
     """
     about = record.attrs.get("ablation")
     if not isinstance(about, Mapping):
         raise UsageError(f"study “{record.name}” is no ablation: its file has no mode: ablation")
+    lacking = [key for key in ("design", "levels") if key not in about]
+    if lacking:
+        raise StudyError(
+            f"study “{record.name}” records no {' and no '.join(lacking)} of its ablation, without "
+            "which its arms have no contrasts: its search space was recorded incompletely"
+        )
     trials = trained_arms(record)
     if trials.empty:
         raise UsageError(f"no arm of study “{record.name}” is complete yet")

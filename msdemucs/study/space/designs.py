@@ -215,6 +215,19 @@ def aliases(
     return sorted(o for o in others if o != effect and _column(columns, o) == own)
 
 
+def alias_sign(effect: int, other: int) -> int:
+    """Whether two effects that a fraction confuses have the same contrast, 1, or opposite ones, -1.
+
+    With the base's levels as -1 and the alternatives as 1, as contrasts count them. The base is a
+    run of every fraction: there a product of an odd number of factors is -1, of an even one 1.
+
+    Args:
+        effect: its factors as bits.
+        other: likewise; `aliases` names it.
+    """
+    return -1 if (effect.bit_count() + other.bit_count()) & 1 else 1
+
+
 def _columns(generators: Mapping[int, int]) -> list[int]:
     """The columns of all factors that occur, as bits over those that are free."""
     free = reduce(or_, generators.values(), 0)
