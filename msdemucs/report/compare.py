@@ -39,6 +39,9 @@ def combine(records: Sequence[StudyRecord]) -> StudyRecord:
         scores=_stacked([_moved(r.scores, o) for r, o in zip(records, offsets, strict=True)]),
         curves=_stacked([_moved(r.curves, o) for r, o in zip(records, offsets, strict=True)]),
         rungs=_stacked([_moved(r.rungs, o) for r, o in zip(records, offsets, strict=True)]),
+        rung_scores=_stacked(
+            [_moved(r.rung_scores, o) for r, o in zip(records, offsets, strict=True)]
+        ),
         later=_stacked([_moved(r.later, o) for r, o in zip(records, offsets, strict=True)]),
     )
 

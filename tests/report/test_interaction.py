@@ -179,7 +179,7 @@ def test_the_page_can_be_used_by_keyboard(browser: Browser, report_path: Path) -
 def test_seeds_are_drawn_as_bars_ties_and_a_band(
     browser: Browser, record: StudyRecord, tmp_path: Path
 ) -> None:
-    seeded = with_seeds(record, [-0.06, 0.06])
+    seeded = with_seeds(record, [-0.08, 0.08])
     opened = Opened(browser, write_report(seeded, tmp_path / "r.html"))
     roles = opened.page.eval_on_selector(
         "[data-figure=front-macs_per_second]", "p => p.data.map(t => t.meta.role)"

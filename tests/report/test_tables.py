@@ -5,6 +5,8 @@ from math import isnan, nan
 
 import pytest
 
+from msdemucs.report.compare import combine
+from msdemucs.report.page import detail_pages
 from msdemucs.report.scores import score_table
 from msdemucs.report.tables import (
     Line,
@@ -14,7 +16,7 @@ from msdemucs.report.tables import (
     source_table,
     trial_table,
 )
-from msdemucs.study.records import StudyRecord
+from msdemucs.study.records import RUNG_SCORE_COLUMNS, StudyRecord
 from tests.report.conftest import TOYS, amend, make_record, unfinished_row
 
 
@@ -160,3 +162,20 @@ def test_the_only_group_of_tracks_has_no_column_of_its_own(record: StudyRecord) 
     assert "uSDR synthetic" not in headers(single)
     asked = replace(single, directions={"usdr_db/synthetic": "maximize"})
     assert "uSDR synthetic" in headers(asked)
+
+
+def test_a_stopped_trial_shows_what_it_had_at_its_rung(record: StudyRecord) -> None:
+    scores = record.scores[record.scores.trial == 4]
+    rungs = scores.assign(trial=7, step=10)[list(RUNG_SCORE_COLUMNS)]
+    stopped = amend(replace(record, rung_scores=rungs), 7, state="stopped", stopped_at=10)
+    table, own = score_table(stopped, 7), score_table(stopped, 4)
+    assert (table.step, own.step) == (10, None)
+    assert table.tracks == own.tracks
+    pages = detail_pages(stopped, {})
+    assert "uSDR by track and source (dB) at step 10, where it was stopped" in pages[7]
+    assert "Band 7 - Blue Hour" in pages[7]
+    assert "where it was stopped" not in pages[4]
+    assert "uSDR by track" not in pages[6]  # failed, without scores
+    other = replace(record, name="other")
+    both = combine([other, stopped])
+    assert score_table(both, 15).step == 10

@@ -17,6 +17,7 @@ from msdemucs.study.space.sampling import expressed
 from msdemucs.study.space.space import Search
 from msdemucs.study.storage.databases import AnyStorage, Database, making
 from msdemucs.study.storage.extending import extend, only_adds
+from msdemucs.study.storage.foreign import refuse_other_files
 from msdemucs.study.storage.journal import Journal
 from msdemucs.study.storage.queue import enqueue_arms
 
@@ -91,7 +92,8 @@ def open_storage(url: str, *, create: bool = False) -> AnyStorage:
 
     Raises:
         UsageError: no URL, no such file, no driver.
-        StudyError: no access, not a storage of Optuna's.
+        StudyError: no access, not a storage of Optuna's; an SQLite file that is to be read and
+            holds no studies is left as it is.
     """
     check_url(url)
     path = database_path(url)
@@ -99,6 +101,8 @@ def open_storage(url: str, *, create: bool = False) -> AnyStorage:
         path.parent.mkdir(parents=True, exist_ok=True)
     elif path is not None and not path.is_file():
         raise UsageError(f"there is no study database {path}")
+    elif path is not None and url.startswith("sqlite"):
+        refuse_other_files(path, shown=without_password(url))
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         if url.startswith("journal:") and path:

@@ -1,0 +1,36 @@
+"""Files that hold no studies: whoever reads them leaves them as they are."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+from msdemucs.errors import StudyError
+from msdemucs.study.storage.databases import LOCK_TIMEOUT_S
+
+TABLES = frozenset({"studies", "trials", "version_info"})
+"""What every SQLite file of Optuna's has; Optuna would write them into any other."""
+
+
+def refuse_other_files(path: Path, *, shown: str) -> None:
+    """Nothing where a file is a database of studies; it is opened for reading alone.
+
+    Args:
+        path: of an SQLite file.
+        shown: its URL as people may see it.
+
+    Raises:
+        StudyError: it is empty, no SQLite file, or one of something else.
+    """
+    try:
+        if not path.stat().st_size:
+            raise StudyError(f"{path} is empty: no study database")
+        uri = f"file:{quote(str(path.absolute()))}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True, timeout=LOCK_TIMEOUT_S)) as opened:
+            found = opened.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    except (sqlite3.Error, OSError) as error:
+        raise StudyError(f"cannot open {shown}: {error}") from error
+    names = {str(name) for (name,) in found}
+    if not names >= TABLES:
+        held = ", ".join(sorted(names)[:5]) or "nothing"
+        raise StudyError(f"{path} is no study database: it holds {held}")
