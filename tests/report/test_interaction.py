@@ -121,6 +121,8 @@ def test_a_click_on_a_point_selects_its_row_and_opens_its_details(
     assert point.count() > 0
     page.mouse.move(*at)
     page.wait_for_selector("[data-figure=front-macs_per_second] .hoverlayer .hovertext")
+    line = page.locator("[data-figure=front-macs_per_second] .hovertext tspan.line").last
+    assert line.evaluate("e => getComputedStyle(e).fill") != "none"  # its ink, not the legend's
     page.mouse.click(*at)
     page.wait_for_selector("#row-4[aria-current=true]")
     page.locator("#selected .to-detail").click()
