@@ -1,6 +1,6 @@
 """A study's tables for a paper or a pull request: Markdown or LaTeX, conventions as footnotes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -47,17 +47,18 @@ class PaperTable:
 
 
 def paper_tables(record: StudyRecord) -> list[PaperTable]:
-    """The front with the baselines, and an ablation's effects."""
+    """The front with the baselines, or an ablation's arms, and its effects."""
     tables = [front_table(record)] if trade_of(record, main_cost(record)).points else []
     return tables + ([effect_table(record)] if answers_of(record) else [])
 
 
 def front_table(record: StudyRecord) -> PaperTable:
-    """The trials on the front of quality and main cost, and the baselines, by cost."""
+    """The front of quality and main cost with the baselines, or all of an ablation, by cost."""
     trade = trade_of(record, main_cost(record))
+    is_ablation = isinstance(record.attrs.get("ablation"), Mapping)
     rows = {trial_number(row): row for row in rows_of(pooled(record))}
     costs = [cost for cost in costs_of(record) if _any(rows.values(), cost.column)]
-    shown = [point for point in trade.points if point.is_front or point.is_baseline]
+    shown = [p for p in trade.points if is_ablation or p.is_front or p.is_baseline]
     lines = []
     for point in shown:
         row = rows[point.trial]
@@ -89,8 +90,8 @@ def front_table(record: StudyRecord) -> PaperTable:
         )
     return PaperTable(
         "front",
-        f"{record.title}: the front of {trade.y.header} against {trade.x.header}, and baselines; "
-        f"{summarise_states(record)}",
+        f"{record.title}: the front of {trade.y.header} against {trade.x.header}, and "
+        f"{'all other arms' if is_ablation else 'baselines'}; {summarise_states(record)}",
         (
             noun,
             f"{trade.y.header} (dB)",

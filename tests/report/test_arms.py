@@ -97,7 +97,12 @@ def test_a_band_is_of_seeds_and_a_table_for_papers_of_arms() -> None:
     assert band.high[-1] == pytest.approx(1.9)  # of the lucky seed
     table = front_table(record)
     assert table.header[0] == "arm"
-    assert [row[0] for row in table.rows] == ["base", "fusion=per_source"]
+    assert [row[0] for row in table.rows] == [
+        "base",
+        "fusion=per_source",
+        "attention=softmax (dominated)",
+        "fusion=per_source, attention=softmax (dominated)",
+    ]
     assert any("mean over the seeds of one arm, 3 seeds" in note for note in table.notes)
 
 
