@@ -4,6 +4,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -27,6 +28,7 @@ from msdemucs.cli.work import (
     Workers,
     work,
 )
+from msdemucs.errors import UsageError
 from msdemucs.units import format_count, format_db, format_seconds
 
 if TYPE_CHECKING:
@@ -215,6 +217,7 @@ def schema() -> None:
 
 def _print_finished(finished: "Finished", storage: str | None, wanted: int) -> None:
     """The front of a finished study and where its database is."""
+    from msdemucs.study.analysis.picking import front
     from msdemucs.study.storage.load import load_study
 
     record = load_study(finished.name, storage=storage)
@@ -224,12 +227,14 @@ def _print_finished(finished: "Finished", storage: str | None, wanted: int) -> N
             more = "for more seeds raise repeats in the file, and take --extend"
         out.print(f"study {finished.name} was finished already; {more}", soft_wrap=True)
     plural = "" if finished.complete == 1 else "s"
-    front = record.trials[record.trials.trial.isin(finished.front)]
+    shown = record.trials.iloc[:0]
+    with suppress(UsageError):  # nothing is complete and within the constraints
+        shown = front(record)
     stopped = sum(record.trials.state == "stopped")
     kind = "trial" if stopped else "complete trial"
     note = f", {stopped} of its runs stopped at a rung" if stopped else ""
     out.print(f"study {finished.name}: {finished.complete} {kind}{plural}{note}; the front:")
-    print_table(trial_table(record, front.sort_values(next(iter(record.directions)))))
+    print_table(trial_table(record, shown.sort_values(next(iter(record.directions)))))
     if "ablation" in record.attrs and finished.complete:
         from msdemucs.study.analysis.effects import effects
 

@@ -5,10 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from msdemucs.errors import UsageError
-from msdemucs.study.records import Direction, StudyRecord
-
-STUDY_COLUMN = "study"
-"""The column that a combined record's trials have beside TRIAL_COLUMNS: whose they are."""
+from msdemucs.study.records import STUDY_COLUMN, Direction, StudyRecord
 
 MUST_MATCH = ("data", "recipe")
 """What studies must have in common for their scores to compare."""

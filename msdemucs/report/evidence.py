@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Mapping
 
-from msdemucs.report.arms import pooled
 from msdemucs.report.frames import complete_rows, curves_of, left_out_of, quality_of, trial_number
 from msdemucs.report.fronts import Point, Trade
-from msdemucs.report.noise import gap_between, n_seeds, repeat_key
+from msdemucs.report.noise import gap_between, n_seeds
 from msdemucs.report.sentences import Part, Sentence, say
+from msdemucs.study.analysis.arms import pooled, repeat_key
 from msdemucs.study.records import StudyRecord
 from msdemucs.units import count
 

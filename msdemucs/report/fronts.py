@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import isfinite, nan
 
-from msdemucs.report.arms import arms_of, noun_of, pooled
 from msdemucs.report.frames import (
     Row,
     complete_rows,
@@ -24,6 +23,7 @@ from msdemucs.report.frames import (
 from msdemucs.report.measures import Measure
 from msdemucs.report.noise import Noise, n_seeds, noise_of
 from msdemucs.report.pareto import non_dominated
+from msdemucs.study.analysis.arms import arms_of, noun_of, pooled
 from msdemucs.study.records import GROUP_COLUMN_PREFIX, Direction, StudyRecord
 
 

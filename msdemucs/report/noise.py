@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as students_t
 
-from msdemucs.report.compare import STUDY_COLUMN
 from msdemucs.report.measures import Measure
+from msdemucs.study.analysis.arms import repeat_key
 from msdemucs.study.analysis.statistics import Array, hierarchical_interval, mean_of_means
 from msdemucs.study.records import GROUP_COLUMN_PREFIX, StudyRecord
 
@@ -111,11 +111,6 @@ def n_seeds(record: StudyRecord, quality: Measure) -> Mapping[int, int]:
     """How many trainings each trial's quality is the mean of."""
     counts = by_seed(record, quality).groupby("trial").size()
     return {int(str(trial)): int(n) for trial, n in counts.items()}
-
-
-def repeat_key(row: Mapping[str, object]) -> str:
-    """Equal for trials that differ by their seeds alone: of one study, spec and recipe."""
-    return f"{row.get(STUDY_COLUMN)} {row['spec_hash']} {row['recipe']}"
 
 
 def noise_of(record: StudyRecord, quality: Measure) -> Noise | None:

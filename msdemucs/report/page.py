@@ -11,7 +11,6 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from msdemucs.errors import ReportError
-from msdemucs.report.arms import noun_of
 from msdemucs.report.asked import facts_of
 from msdemucs.report.audio import Excerpt
 from msdemucs.report.details import Details
@@ -23,6 +22,7 @@ from msdemucs.report.measures import percent
 from msdemucs.report.tables import all_measures, source_table, trial_table
 from msdemucs.report.views import curves_view, trade_views
 from msdemucs.report.views_why import answer_views, progress_views, size_view, why_note, why_views
+from msdemucs.study.analysis.arms import noun_of
 from msdemucs.study.records import StudyRecord
 
 MOST_DELTAS = 1000

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Literal
 
 from msdemucs.report.answers import INTERACTION, answers_of
-from msdemucs.report.arms import pooled
 from msdemucs.report.findings import (
     describe_question,
     findings_of,
@@ -20,6 +19,7 @@ from msdemucs.report.fronts import Point, trade_of
 from msdemucs.report.measures import signed_percent, typeset
 from msdemucs.report.sentences import text_of
 from msdemucs.report.tables import changes_text
+from msdemucs.study.analysis.arms import pooled
 from msdemucs.study.records import StudyRecord
 
 Format = Literal["md", "latex"]

@@ -6,7 +6,6 @@ from math import isfinite, log
 
 import moocore
 
-from msdemucs.report.arms import arms_of, pooled
 from msdemucs.report.findings import main_cost
 from msdemucs.report.frames import (
     Row,
@@ -21,6 +20,7 @@ from msdemucs.report.frames import (
 from msdemucs.report.fronts import Trade, beyond
 from msdemucs.report.measures import Measure, measure_of
 from msdemucs.report.pareto import non_dominated
+from msdemucs.study.analysis.arms import arms_of, pooled
 from msdemucs.study.records import StudyRecord
 
 LOG_FROM_RATIO = 3.0

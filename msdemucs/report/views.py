@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from msdemucs.report.arms import pooled
 from msdemucs.report.attainment import band_of
-from msdemucs.report.compare import STUDY_COLUMN
 from msdemucs.report.figures.curves import paint_curves
 from msdemucs.report.figures.trades import paint_trade
 from msdemucs.report.findings import describe_trade, main_cost
@@ -13,7 +11,8 @@ from msdemucs.report.frames import Curve, complete_rows, costs_of, curves_of, tr
 from msdemucs.report.fronts import Trade, fronts_by, study_front, trade_of
 from msdemucs.report.sentences import Sentence, say
 from msdemucs.report.tables import best_first
-from msdemucs.study.records import StudyRecord
+from msdemucs.study.analysis.arms import pooled
+from msdemucs.study.records import STUDY_COLUMN, StudyRecord
 
 MOST_CURVES = 120
 """Learning curves in one figure, at most: the best, the front's, the baselines' and the failed

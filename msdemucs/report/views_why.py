@@ -40,7 +40,7 @@ def progress_views(record: StudyRecord) -> list[FigureView]:
             f"Of {over}, in the box from the best of all trials to a tenth beyond the worst; "
             "it begins with the baselines."
         )
-        if trade.noun != "complete trial":
+        if any(point.n_seeds > 1 for point in trade.points):
             caption += (
                 f" Each {trade.noun} counts as the mean of its trainings, from the last one on."
             )

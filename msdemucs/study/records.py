@@ -15,6 +15,9 @@ STATES = ("complete", "failed", "running", "waiting", "stopped", "infeasible")
 """What a trial can be. Stopped: at a rung, its checkpoint kept. Infeasible: refused before
 training, by its plan or by a constraint."""
 
+STUDY_COLUMN = "study"
+"""The column that a combined record's trials have beside TRIAL_COLUMNS: whose they are."""
+
 TRIAL_COLUMNS = (
     "trial",  # int: the trial's number in its study
     "state",  # str: one of STATES

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 from scipy.stats import t as students_t
 
-from msdemucs.report.arms import arms_of, noun_of, pooled
 from msdemucs.report.attainment import band_of
 from msdemucs.report.budgets import ladders_of
 from msdemucs.report.embedded import page_data
@@ -19,6 +18,8 @@ from msdemucs.report.paper import front_table
 from msdemucs.report.progress import climbs_of, places_of
 from msdemucs.report.sentences import text_of
 from msdemucs.report.tables import trial_table
+from msdemucs.study.analysis.arms import arms_of, noun_of, pooled
+from msdemucs.study.analysis.picking import best_trials, front
 from msdemucs.study.records import StudyRecord
 from tests.report.conftest import TOYS, amend, make_lucky, make_record, with_seeds
 
@@ -53,6 +54,9 @@ def test_the_luckiest_seed_is_neither_on_the_front_nor_recommended() -> None:
     assert "mean of 3 seeds" in best.texts[1]
     told = [text_of(found) for found in findings_of(record)]
     assert any("fusion=per_source with 1.40" in text for text in told)
+    picked = best_trials(record)
+    assert (picked.trial.tolist(), picked.usdr_db.tolist()) == ([STEADY], [pytest.approx(1.4)])
+    assert set(front(record).trial) == {BASE, STEADY}
 
 
 def test_bars_and_ties_are_of_means_over_three_seeds() -> None:

@@ -5,14 +5,14 @@ from dataclasses import replace
 import pytest
 
 from msdemucs.errors import UsageError
-from msdemucs.report.compare import STUDY_COLUMN, combine
+from msdemucs.report.compare import combine
 from msdemucs.report.embedded import fields_of
 from msdemucs.report.findings import findings_of
 from msdemucs.report.fronts import fronts_by, trade_of
 from msdemucs.report.measures import measure_of
 from msdemucs.report.page import render
 from msdemucs.report.sentences import text_of
-from msdemucs.study.records import StudyRecord
+from msdemucs.study.records import STUDY_COLUMN, StudyRecord
 from tests.report.conftest import make_record, make_search
 
 MACS = measure_of("macs_per_second")

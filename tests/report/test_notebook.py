@@ -38,7 +38,7 @@ def test_the_notebook_runs_to_its_end(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "channels.start" in printed
     assert "no ablation" in printed
     assert (tmp_path / "figures" / "front-macs_per_second.png").is_file()
-    assert "| trial |" in (tmp_path / "figures" / "tables.md").read_text()
+    assert "| spec |" in (tmp_path / "figures" / "tables.md").read_text()
 
 
 def test_the_notebook_is_kept_without_outputs() -> None:

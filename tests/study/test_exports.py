@@ -4,7 +4,7 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import optuna
@@ -129,9 +129,17 @@ def test_the_best_is_within_the_limits(record: StudyRecord) -> None:
         best_trials(record, limits={"parameters": 1.0})
 
 
-def test_the_front_is_optunas(record: StudyRecord) -> None:
+def specs_of(record: StudyRecord, trials: Iterable[int]) -> set[str]:
+    return set(record.trials.set_index("trial").spec_hash[list(trials)])
+
+
+def test_the_front_is_optunas_with_each_spec_once(record: StudyRecord) -> None:
     study = open_study(open_storage("sqlite:///studies/toy.db"), "toy")
-    assert set(front(record).trial) == {trial.number for trial in study.best_trials}
+    best = [trial.number for trial in study.best_trials]
+    found = front(record)
+    assert set(found.spec_hash) == specs_of(record, best)
+    assert found.spec_hash.is_unique
+    assert set(found.trial) <= set(best)
 
 
 def test_a_baseline_beyond_a_constraint_is_neither_best_nor_of_the_front(
@@ -145,7 +153,8 @@ def test_a_baseline_beyond_a_constraint_is_neither_best_nor_of_the_front(
     assert set(beyond.violations) == {"macs_per_second"}
     chosen = {*front(record).trial, *best_trials(record, top=99).trial, *study_front(record)}
     assert beyond.trial not in chosen
-    assert set(front(record).trial) == set(study_front(record)) == set(finished.front)
+    assert set(study_front(record)) == set(finished.front)
+    assert set(front(record).spec_hash) == specs_of(record, finished.front)
 
 
 def test_a_removed_study_leaves_nothing(studies: Path) -> None:

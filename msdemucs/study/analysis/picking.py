@@ -1,4 +1,8 @@
-"""Which trials of a study are worth having: the best within limits, and the front."""
+"""Which trials of a study are worth having: the best within limits, and the front.
+
+Trainings that differ by their seed alone are one, with their mean: the best of single ones would be
+the luckiest.
+"""
 
 from collections.abc import Mapping
 
@@ -6,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from msdemucs.errors import UsageError
+from msdemucs.study.analysis.arms import pooled
 from msdemucs.study.records import StudyRecord
 
 
@@ -23,7 +28,7 @@ def complete(record: StudyRecord) -> pd.DataFrame:
 
 
 def holding(record: StudyRecord) -> pd.DataFrame:
-    """The complete trials that hold every constraint.
+    """The complete trials that hold every constraint, those of one spec as one: their mean.
 
     A baseline that exceeds one was trained as a reference; it is no answer to what was asked, and
     Optuna's own `best_trials` leaves it out too.
@@ -31,7 +36,7 @@ def holding(record: StudyRecord) -> pd.DataFrame:
     Raises:
         UsageError: there is none.
     """
-    trials = complete(record)
+    trials = complete(pooled(record))
     exceeding = [isinstance(found, dict) and bool(found) for found in trials.violations]
     if all(exceeding):
         raise UsageError(f"study “{record.name}” has no complete trial within its constraints yet")

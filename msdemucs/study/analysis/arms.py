@@ -9,8 +9,7 @@ from statistics import fmean
 
 import pandas as pd
 
-from msdemucs.report.noise import repeat_key
-from msdemucs.study.records import GROUP_COLUMN_PREFIX, TRIAL_COLUMNS, StudyRecord
+from msdemucs.study.records import GROUP_COLUMN_PREFIX, STUDY_COLUMN, TRIAL_COLUMNS, StudyRecord
 
 NUMBERS = TRIAL_COLUMNS[TRIAL_COLUMNS.index("usdr_db") : TRIAL_COLUMNS.index("steps") + 1]
 """Columns of which an arm has the mean over its trainings."""
@@ -31,6 +30,11 @@ class Arm:
     trial: int
     trials: tuple[int, ...]
     trainings: tuple[int, ...]
+
+
+def repeat_key(row: Mapping[str, object]) -> str:
+    """Equal for trials that differ by their seeds alone: of one study, spec and recipe."""
+    return f"{row.get(STUDY_COLUMN)} {row['spec_hash']} {row['recipe']}"
 
 
 @lru_cache(maxsize=8)
@@ -69,7 +73,7 @@ def repeated(record: StudyRecord) -> tuple[Arm, ...]:
 
 def noun_of(record: StudyRecord) -> str:
     """What a point of a figure stands for."""
-    if all(len(arm.trainings) == 1 for arm in repeated(record)):
+    if not repeated(record):
         return "complete trial"
     return "arm" if isinstance(record.attrs.get("ablation"), Mapping) else "spec"
 
