@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from msdemucs.study.analysis.effects import effects
 from msdemucs.study.analysis.statistics import hierarchical_interval
 from msdemucs.study.space.designs import Design
-from tests.study.test_effects import LEVELS, Score, made
+from tests.study.test_effects import LEVELS, made, noisy
 
 CSV = Path(__file__).with_suffix(".csv")
 N_SOURCES = 4
@@ -59,31 +59,12 @@ def coverage(n_seeds: int, n_tracks: int, luck_db: tuple[float, float, float], n
     return covered / n
 
 
-def nothing_but_luck(rng: np.random.Generator, of_seeds: float) -> Score:
-    """Scores that no factor changes: tracks, seeds, arms on tracks, and trainings have luck."""
-    drawn: dict[object, float] = {}
-
-    def noise(*key: object) -> float:
-        return drawn.setdefault(key, float(rng.normal()))
-
-    def score(bits: dict[str, int], seed: int, track: int) -> float:
-        arm = tuple(bits.values())
-        return (
-            3 * noise("track", track)
-            + of_seeds * noise("seed", seed, arm)
-            + 0.3 * noise("arm", track, arm)
-            + 0.1 * noise(seed, track, arm)
-        )
-
-    return score
-
-
 def claims(kind: str, n_seeds: int, of_seeds: float, n: int) -> tuple[int, int]:
     """In how many of n ablations p alone claims something, and in how many the whole rule does."""
     by_p = by_rule = 0
     factors = "abc" if kind == "full" else "abcd"
     for seed in range(n):
-        score = nothing_but_luck(np.random.default_rng(seed), of_seeds)
+        score = noisy(lambda _: 0.0, of_seeds=of_seeds, of_arms=0.3, seed=seed)
         design = Design.model_validate({"kind": kind})
         levels = {factor: LEVELS[factor] for factor in factors}
         found = effects(made(design, score, seeds=n_seeds, tracks=14, levels=levels)).table

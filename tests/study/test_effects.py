@@ -60,9 +60,15 @@ def trial_of(trial: int, seed: int, arm: Arm, name: str, macs: float) -> dict[st
     }
 
 
-def noisy(truth: Callable[[dict[str, int]], float], *, of_seeds: float = 0.05) -> Score:
-    """Tracks of unlike difficulty, seeds of unlike luck, and noise."""
-    rng = np.random.default_rng(3)
+def noisy(
+    truth: Callable[[dict[str, int]], float],
+    *,
+    of_seeds: float = 0.05,
+    of_arms: float = 0.0,
+    seed: int = 3,
+) -> Score:
+    """Tracks of unlike difficulty, seeds of unlike luck, arms that suit tracks, and noise."""
+    rng = np.random.default_rng(seed)
     drawn: dict[object, float] = {}
 
     def noise(*key: object) -> float:
@@ -74,6 +80,7 @@ def noisy(truth: Callable[[dict[str, int]], float], *, of_seeds: float = 0.05) -
             truth(bits)
             + 3 * noise("track", track)
             + of_seeds * noise("seed", seed, arm)
+            + (of_arms * noise("arm", track, arm) if of_arms else 0.0)
             + 0.1 * noise(seed, track, arm)
         )
 
