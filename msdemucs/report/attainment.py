@@ -10,7 +10,7 @@ import pandas as pd
 
 from msdemucs.report.fronts import Trade
 from msdemucs.report.noise import by_seed
-from msdemucs.study.analysis.arms import pooled
+from msdemucs.study.analysis.pooling import pooled
 from msdemucs.study.records import StudyRecord
 
 FEWEST_SPECS = 2

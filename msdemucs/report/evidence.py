@@ -7,7 +7,7 @@ from msdemucs.report.frames import complete_rows, curves_of, left_out_of, qualit
 from msdemucs.report.fronts import Point, Trade
 from msdemucs.report.noise import gap_between, n_seeds
 from msdemucs.report.sentences import Part, Sentence, say
-from msdemucs.study.analysis.arms import pooled, repeat_key
+from msdemucs.study.analysis.pooling import pooled, repeat_key
 from msdemucs.study.records import StudyRecord
 from msdemucs.units import count
 

@@ -193,10 +193,8 @@ def describe_beyond(trade: Trade) -> Sentence:
     shown = [point for point in trade.points if point.beyond]
     if not shown:
         return ()
-    named = [part for p in shown[:MOST_LISTED] for part in (", ", p, f" ({', '.join(p.beyond)})")][
-        1:
-    ]
-    return say(" Crossed, beyond a constraint and on no front: ", *named, ".")
+    named = [part for p in shown[:MOST_LISTED] for part in (", ", p, f" ({', '.join(p.beyond)})")]
+    return say(" Crossed, beyond a constraint and on no front: ", *named[1:], ".")
 
 
 def describe_beaten_baselines(trade: Trade) -> tuple[Sentence, ...]:

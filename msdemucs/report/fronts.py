@@ -23,7 +23,7 @@ from msdemucs.report.frames import (
 from msdemucs.report.measures import Measure
 from msdemucs.report.noise import Noise, n_seeds, noise_of
 from msdemucs.report.pareto import non_dominated
-from msdemucs.study.analysis.arms import arms_of, noun_of, pooled
+from msdemucs.study.analysis.pooling import pooled, repeated, repeats_of
 from msdemucs.study.records import GROUP_COLUMN_PREFIX, Direction, StudyRecord
 
 
@@ -127,6 +127,13 @@ def trade_of(record: StudyRecord, cost: Measure) -> Trade:
     return Trade(cost, quality, points, n_unmeasured, floor, noise, noun_of(record))
 
 
+def noun_of(record: StudyRecord) -> str:
+    """What a point of a figure stands for."""
+    if not repeated(record):
+        return "complete trial"
+    return "arm" if isinstance(record.attrs.get("ablation"), Mapping) else "spec"
+
+
 def beyond(row: Row) -> tuple[str, ...]:
     """The constraints that a trial exceeds, as only a baseline can that was trained."""
     return tuple(mapping_of(row, "violations"))
@@ -211,6 +218,6 @@ def study_front(record: StudyRecord) -> frozenset[int]:
     if not record.directions:
         return frozenset()
     front = non_dominated(values, tuple(record.directions.values()))
-    members: Mapping[int, tuple[int, ...]] = {arm.trial: arm.trials for arm in arms_of(record)}
+    members: Mapping[int, tuple[int, ...]] = {arm.trial: arm.trials for arm in repeats_of(record)}
     found = [trial_number(row) for row, is_on in zip(complete, front, strict=True) if is_on]
     return frozenset(trial for one in found for trial in members[one])

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.stats import t as students_t
 
 from msdemucs.report.measures import Measure
-from msdemucs.study.analysis.arms import repeat_key
+from msdemucs.study.analysis.pooling import repeat_key
 from msdemucs.study.analysis.statistics import Array, hierarchical_interval, mean_of_means
 from msdemucs.study.records import GROUP_COLUMN_PREFIX, StudyRecord
 

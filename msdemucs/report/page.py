@@ -17,12 +17,11 @@ from msdemucs.report.details import Details
 from msdemucs.report.embedded import embed_json, packed, page_data
 from msdemucs.report.findings import describe_question, findings_of, summarise_states
 from msdemucs.report.frames import is_baseline, rows_of, trial_number
-from msdemucs.report.fronts import study_front
+from msdemucs.report.fronts import noun_of, study_front
 from msdemucs.report.measures import percent
 from msdemucs.report.tables import all_measures, source_table, trial_table
 from msdemucs.report.views import curves_view, trade_views
 from msdemucs.report.views_why import answer_views, progress_views, size_view, why_note, why_views
-from msdemucs.study.analysis.arms import noun_of
 from msdemucs.study.records import StudyRecord
 
 MOST_DELTAS = 1000

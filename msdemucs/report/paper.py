@@ -19,7 +19,7 @@ from msdemucs.report.fronts import Point, trade_of
 from msdemucs.report.measures import signed_percent, typeset
 from msdemucs.report.sentences import text_of
 from msdemucs.report.tables import changes_text
-from msdemucs.study.analysis.arms import pooled
+from msdemucs.study.analysis.pooling import pooled
 from msdemucs.study.records import StudyRecord
 
 Format = Literal["md", "latex"]

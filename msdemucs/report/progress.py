@@ -20,7 +20,7 @@ from msdemucs.report.frames import (
 from msdemucs.report.fronts import Trade, beyond
 from msdemucs.report.measures import Measure, measure_of
 from msdemucs.report.pareto import non_dominated
-from msdemucs.study.analysis.arms import arms_of, pooled
+from msdemucs.study.analysis.pooling import pooled, repeats_of
 from msdemucs.study.records import StudyRecord
 
 LOG_FROM_RATIO = 3.0
@@ -85,7 +85,7 @@ def climbs_of(record: StudyRecord) -> tuple[Climb, ...]:
     places = places_of(record)
     if len(places) < FEWEST_TRIALS:
         return ()
-    arms = {trial: arm.trial for arm in arms_of(record) for trial in arm.trials}
+    arms = {trial: arm.trial for arm in repeats_of(record) for trial in arm.trials}
     rows = [row for row in rows_of(record) if row["state"] not in ("waiting", "running")]
     sampled = [row for row in rows if not is_baseline(row)]
     control = [row for row in sampled if row.get("is_control") is True]

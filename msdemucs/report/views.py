@@ -11,7 +11,7 @@ from msdemucs.report.frames import Curve, complete_rows, costs_of, curves_of, tr
 from msdemucs.report.fronts import Trade, fronts_by, study_front, trade_of
 from msdemucs.report.sentences import Sentence, say
 from msdemucs.report.tables import best_first
-from msdemucs.study.analysis.arms import pooled
+from msdemucs.study.analysis.pooling import pooled
 from msdemucs.study.records import STUDY_COLUMN, StudyRecord
 
 MOST_CURVES = 120

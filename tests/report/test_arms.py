@@ -12,14 +12,14 @@ from msdemucs.report.budgets import ladders_of
 from msdemucs.report.embedded import page_data
 from msdemucs.report.figures.trades import paint_trade
 from msdemucs.report.findings import describe_trade, findings_of
-from msdemucs.report.fronts import study_front, trade_of
+from msdemucs.report.fronts import noun_of, study_front, trade_of
 from msdemucs.report.measures import measure_of
 from msdemucs.report.paper import front_table
 from msdemucs.report.progress import climbs_of, places_of
 from msdemucs.report.sentences import text_of
 from msdemucs.report.tables import trial_table
-from msdemucs.study.analysis.arms import arms_of, noun_of, pooled
 from msdemucs.study.analysis.picking import best_trials, front
+from msdemucs.study.analysis.pooling import pooled, repeats_of
 from msdemucs.study.records import StudyRecord
 from tests.report.conftest import TOYS, amend, make_lucky, make_record, with_seeds
 
@@ -148,7 +148,7 @@ def test_copies_and_a_seeds_second_training_are_no_further_seeds() -> None:
         duplicate_of=copied,
     )  # fmt: skip
     record = replace(twins, trials=trials)
-    (arm,) = arms_of(record)
+    (arm,) = repeats_of(record)
     assert (arm.trial, arm.trials, arm.trainings) == (0, (0, 1, 2, 3), (0, 1))
     (point,) = trade_of(record, MACS).points
     assert point.y == pytest.approx(1.5)
@@ -170,4 +170,4 @@ def test_trials_weigh_as_many_seeds_as_they_have() -> None:
 def test_a_record_without_repeats_is_its_own(record: StudyRecord) -> None:
     assert pooled(record) is record
     nameless = record.trials.assign(spec_hash=None)  # unknown specs are not one spec
-    assert len(arms_of(replace(record, trials=nameless))) == 6
+    assert len(repeats_of(replace(record, trials=nameless))) == 6

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,7 +19,9 @@ from msdemucs.study.running import turns
 from msdemucs.study.running.runner import run_study
 from msdemucs.study.space.space import Search
 from msdemucs.study.storage import leases
+from msdemucs.study.storage.leases import KILLED, fail
 from msdemucs.study.storage.load import load_study
+from msdemucs.study.storage.studies import open_storage
 from msdemucs.study.trials.candidate import Candidate, Silent, TrialLog
 from tests.study.conftest import asking, toy
 
@@ -125,6 +128,18 @@ def test_ctrl_c_leaves_a_study_that_the_same_call_continues(search: Search) -> N
     assert trials.name[2] == "htdemucs_nn"
     assert trials.spec_hash[2] == trials.spec_hash[1]
     assert trials.seed[2] == trials.seed[1] == 0
+
+
+def test_ctrl_c_is_heeded_where_another_process_has_ended_the_trial(search: Search) -> None:
+    def evaluate(candidate: Candidate, log: TrialLog) -> None:
+        with closing(open_storage("sqlite:///studies/toy.db")) as opened:
+            study = optuna.load_study(study_name="toy", storage=opened)
+            assert fail(study, log.trial_id, KILLED)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_study(search, evaluate)
+    assert [trial.state for trial in stored()].count(TrialState.FAIL) == 1
 
 
 def test_an_interrupted_sample_is_repeated_with_the_same_parameters(search: Search) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from msdemucs.errors import UsageError
-from msdemucs.study.analysis.arms import pooled
+from msdemucs.study.analysis.pooling import pooled
 from msdemucs.study.records import StudyRecord
 
 

@@ -53,10 +53,10 @@ from msdemucs.study.trials.proposals import feasible
 from msdemucs.study.trials.results import reusing
 from msdemucs.train.interrupts import Interrupts
 
-NOT_THE_TRIALS = (
-    *(StorageInternalError, SQLAlchemyError),  # the storage fails
-    *(TrialLostError, UpdateFinishedTrialError),  # another process ended the trial
-)
+ENDED_BY_ANOTHER = (TrialLostError, UpdateFinishedTrialError)
+"""Another process took this one for dead and ended its trial."""
+
+NOT_THE_TRIALS = (StorageInternalError, SQLAlchemyError, *ENDED_BY_ANOTHER)
 """What a trial cannot cause."""
 
 
@@ -183,7 +183,7 @@ class Runner:
         return ran
 
     def give_back(self, trial: optuna.Trial | None) -> None:
-        """Have another process go on with a trial that was interrupted before it had begun."""
+        """Fail an interrupted trial, if it has not ended, and enqueue it again."""
         if trial is not None:
             with self.turns.storage.turn(self.study.study_name):
                 if fail(self.study, trial._trial_id, INTERRUPTED):
@@ -201,7 +201,7 @@ class Runner:
         try:
             with lease.renewed(), diary.open():
                 return self.attempt(trial, self.log_of(trial, diary), interrupts)
-        except (TrialLostError, UpdateFinishedTrialError):
+        except ENDED_BY_ANOTHER:
             self.listener.said(
                 f"trial {trial.number} was taken for dead and ended by another process"
             )
@@ -247,13 +247,15 @@ class Runner:
                 outcome, stop = Outcome(failure=INTERRUPTED), OSError(errno.ENOSPC, str(error))
             else:
                 outcome = self.failed(trial, error)
-        with interrupts.held():
-            if outcome.failure:
-                log.record({"seconds": time.monotonic() - begun})
-            log.close()
-            self.end(trial, outcome, log)
-        if stop is not None:
-            raise stop
+        try:
+            with interrupts.held():
+                if outcome.failure:
+                    log.record({"seconds": time.monotonic() - begun})
+                log.close()
+                self.end(trial, outcome, log)
+        finally:
+            if stop is not None:
+                raise stop
         return True
 
     def folder_of(self, trial: optuna.Trial) -> Path:
@@ -311,12 +313,12 @@ class Runner:
             self.study.tell(trial, state=TrialState.PRUNED)
             self.patience.succeeded()
             log.ended(trial.number, "stopped", outcome.failure)
+        elif outcome.failure == INTERRUPTED:
+            self.give_back(trial)
+            log.ended(trial.number, "failed", outcome.failure)
         elif outcome.failure:
-            with self.turns.storage.turn(self.study.study_name):
-                trial.set_user_attr("failure", outcome.failure)
-                self.study.tell(trial, state=TrialState.FAIL)
-                if outcome.failure == INTERRUPTED:
-                    enqueue_again(self.study, trial.number)
+            trial.set_user_attr("failure", outcome.failure)
+            self.study.tell(trial, state=TrialState.FAIL)
             log.ended(trial.number, "failed", outcome.failure)
         else:
             self.study.tell(trial, outcome.values)

@@ -1,4 +1,4 @@
-"""Several trainings of one spec as one arm: its mean over seeds, and not its luckiest seed."""
+"""Several trainings of one spec as one: the mean over seeds, and not the luckiest seed."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,19 +12,19 @@ import pandas as pd
 from msdemucs.study.records import GROUP_COLUMN_PREFIX, STUDY_COLUMN, TRIAL_COLUMNS, StudyRecord
 
 NUMBERS = TRIAL_COLUMNS[TRIAL_COLUMNS.index("usdr_db") : TRIAL_COLUMNS.index("steps") + 1]
-"""Columns of which an arm has the mean over its trainings."""
+"""Columns of which the mean over trainings is taken."""
 
 Row = Mapping[str, object]
 
 
 @dataclass(frozen=True)
-class Arm:
+class Repeats:
     """The complete trials that differ by their seeds alone: of one study, spec and recipe.
 
     Attributes:
-        trial: the number of the trial that stands for it: its baseline, or its first training.
-        trials: all of its trials.
-        trainings: those that its mean is over: a copied result is none, nor a seed's second.
+        trial: the number of the trial that stands for all: the baseline, or the first training.
+        trials: all of them.
+        trainings: those that the mean is over: a copied result is none, nor a seed's second.
     """
 
     trial: int
@@ -38,18 +38,18 @@ def repeat_key(row: Mapping[str, object]) -> str:
 
 
 @lru_cache(maxsize=8)
-def arms_of(record: StudyRecord) -> tuple[Arm, ...]:
-    """Every complete trial's arm, by its first trial."""
+def repeats_of(record: StudyRecord) -> tuple[Repeats, ...]:
+    """All complete trials, those of one spec together, by their first trial."""
     groups: dict[str, list[Row]] = {}
     for row in record.trials[record.trials["state"] == "complete"].to_dict("records"):
         named = {str(name): value for name, value in row.items()}
         is_known = isinstance(named["spec_hash"], str)
         key = repeat_key(named) if is_known else f"trial {named['trial']}"
         groups.setdefault(key, []).append(named)
-    return tuple(_arm(rows) for rows in groups.values())
+    return tuple(_repeats(rows) for rows in groups.values())
 
 
-def _arm(rows: Sequence[Row]) -> Arm:
+def _repeats(rows: Sequence[Row]) -> Repeats:
     own = [row for row in rows if not isinstance(row.get("duplicate_of"), str)]
     trainings: dict[object, Row] = {}
     for row in own or rows:
@@ -59,23 +59,18 @@ def _arm(rows: Sequence[Row]) -> Arm:
         trainings.setdefault(source if own else row["duplicate_of"], row)
     baselines = [row for row in rows if isinstance(row["baseline"], str)]
     first = [*baselines, *trainings.values()][0]
-    return Arm(_number(first), tuple(map(_number, rows)), tuple(map(_number, trainings.values())))
+    return Repeats(
+        _number(first), tuple(map(_number, rows)), tuple(map(_number, trainings.values()))
+    )
 
 
 def _number(row: Row) -> int:
     return int(str(row["trial"]))
 
 
-def repeated(record: StudyRecord) -> tuple[Arm, ...]:
-    """The arms of several trials."""
-    return tuple(arm for arm in arms_of(record) if len(arm.trials) > 1)
-
-
-def noun_of(record: StudyRecord) -> str:
-    """What a point of a figure stands for."""
-    if not repeated(record):
-        return "complete trial"
-    return "arm" if isinstance(record.attrs.get("ablation"), Mapping) else "spec"
+def repeated(record: StudyRecord) -> tuple[Repeats, ...]:
+    """Those of several trials: an ablation's arms, specs that were drawn twice."""
+    return tuple(arm for arm in repeats_of(record) if len(arm.trials) > 1)
 
 
 @lru_cache(maxsize=8)
@@ -92,8 +87,8 @@ def pooled(record: StudyRecord) -> StudyRecord:
     rows = {int(str(row["trial"])): row for row in frame.astype(object).to_dict("records")}
     seeds = record.scores.groupby("trial")["seed"].nunique().to_dict()
     groups = [str(name) for name in frame if str(name).startswith(GROUP_COLUMN_PREFIX)]
-    columns = [name for name in dict.fromkeys([*NUMBERS, *groups, *record.directions])
-               if name in frame]  # fmt: skip
+    numbers = dict.fromkeys([*NUMBERS, *groups, *record.directions])
+    columns = [name for name in numbers if name in frame]
     for arm in arms:
         own = [rows[trial] for trial in arm.trainings]
         weights = [max(seeds.get(trial, 1), 1) for trial in arm.trainings]
@@ -127,7 +122,7 @@ def _mean(values: Iterable[object], weights: Sequence[int]) -> float:
     return fmean((value for value, _ in known), [weight for _, weight in known])
 
 
-def _moved(frame: pd.DataFrame, arms: Sequence[Arm]) -> pd.DataFrame:
+def _moved(frame: pd.DataFrame, arms: Sequence[Repeats]) -> pd.DataFrame:
     """Rows of trainings under their arm's number, those of copies left out.
 
     A training without a known seed is given a negative one of its own.
