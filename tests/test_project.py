@@ -90,6 +90,19 @@ def test_installed_version_is_that_of_pyproject() -> None:
     assert msdemucs.__version__ == PYPROJECT["project"]["version"] == version("msdemucs")
 
 
+# The installation
+
+
+def test_the_package_is_found_beside_a_folder_of_its_name(tmp_path: Path) -> None:
+    (tmp_path / "msdemucs" / "docs").mkdir(parents=True)  # a clone seen from its parent folder
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    result = subprocess.run(
+        [sys.executable, "-c", "from msdemucs import build"],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+
+
 # Documents
 
 
