@@ -21,6 +21,7 @@ from msdemucs.cost import (
 )
 from msdemucs.cost.explain import explain as explained
 from msdemucs.errors import PlanError, UsageError
+from msdemucs.files import cause_of, write_text
 from msdemucs.spec import (
     Spec,
     diff_specs,
@@ -183,9 +184,9 @@ def _write(path: Path, text: str) -> None:
         UsageError: it cannot be written.
     """
     try:
-        path.write_text(text, encoding="utf-8")
+        write_text(path, text)
     except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror}") from None
+        raise UsageError(f"{path}: cannot be written: {cause_of(error)}") from None
 
 
 def overrides(settings: list[str] | None, sources: str | None = None) -> dict[str, object]:

@@ -9,6 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_model, save_model
 
 from msdemucs.errors import DataError
+from msdemucs.files import whole
 from msdemucs.model.build import build
 from msdemucs.model.separator import Separator
 from msdemucs.spec import Spec, dump_spec, parse_spec
@@ -43,13 +44,11 @@ def save_weights(
         origin: see About.
         normalised: see About.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     about = {"spec": dump_spec(model.spec), "origin": origin, "normalised": normalised}
     metadata = {"format": FORMAT, **{key: json.dumps(value) for key, value in about.items()}}
-    partial = path.with_suffix(".partial")
-    save_model(model, str(partial), metadata=metadata)  # what is shared is written once
-    _settle(partial)
-    partial.replace(path)
+    with whole(path) as unfinished:
+        save_model(model, str(unfinished), metadata=metadata)  # what is shared is written once
+        _settle(unfinished)
 
 
 def _settle(path: Path) -> None:

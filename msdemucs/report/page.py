@@ -1,7 +1,6 @@
 """A study's record as one HTML file that needs nothing else: no network, no second file."""
 
 import re
-import tempfile
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -10,7 +9,9 @@ import jinja2
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from msdemucs import files
 from msdemucs.errors import ReportError
+from msdemucs.files import cause_of
 from msdemucs.report.asked import facts_of
 from msdemucs.report.audio import Excerpt
 from msdemucs.report.details import Details
@@ -62,23 +63,12 @@ def write_text(html: str, path: Path) -> Path:
     """
     if path.is_dir():
         raise ReportError(f"{path} is a folder; name the file, such as {path / 'report.html'}")
-    made: Path | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
-        ) as file:
-            made = Path(file.name)
-            file.write(html)
-        made.chmod(0o644)
-        made.replace(path)
+        files.write_text(path, html)
     except FileExistsError as error:
         raise ReportError(f"{path}: cannot write the report: {path.parent} is no folder") from error
     except OSError as error:
-        raise ReportError(f"{path}: cannot write the report: {error.strerror}") from error
-    finally:
-        if made is not None:
-            made.unlink(missing_ok=True)
+        raise ReportError(f"{path}: cannot write the report: {cause_of(error)}") from error
     return path
 
 

@@ -5,7 +5,6 @@ else (optimiser, random state, averages) in a file that is read without executin
 written and flushed in a hidden folder first, which then gets its name in one step.
 """
 
-import os
 import re
 import shutil
 from collections.abc import Callable, Mapping
@@ -18,6 +17,7 @@ from safetensors.torch import load_model, save_model
 from torch import nn
 
 from msdemucs.errors import CheckpointError
+from msdemucs.files import cause_of, whole
 from msdemucs.model import Separator, save_weights
 
 NAME = re.compile(r"step-(\d{8})")
@@ -63,24 +63,21 @@ class Checkpoints:
         Raises:
             CheckpointError: it cannot be written; those before it are untouched.
         """
-        partial, path = self.folder / ".partial", self.path(step)
+        path = self.path(step)
         try:
-            shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir(parents=True)
-            if isinstance(model, Separator):  # a file like any other of ours
-                save_weights(model, partial / WEIGHTS, normalised=bool(state.get("normalised")))
-            else:
-                save_model(model, str(partial / WEIGHTS))
-            torch.save(dict(state), partial / STATE)
-            for name in (WEIGHTS, STATE):
-                flush(partial / name)
-            if path.exists():
-                shutil.rmtree(path)
-            partial.rename(path)
-            flush(self.folder)
+            for stale in self.folder.glob(".step-*.partial"):  # what a kill left
+                shutil.rmtree(stale)
+            with whole(path) as unfinished:
+                unfinished.mkdir()
+                if isinstance(model, Separator):  # a file like any other of ours
+                    normalised = bool(state.get("normalised"))
+                    save_weights(model, unfinished / WEIGHTS, normalised=normalised)
+                else:
+                    save_model(model, str(unfinished / WEIGHTS))
+                with (unfinished / STATE).open("wb") as file:  # by name, torch hides a full disk
+                    torch.save(dict(state), file)
         except (OSError, SafetensorError, RuntimeError) as error:  # torch's writer raises the last
-            shutil.rmtree(partial, ignore_errors=True)
-            raise CheckpointError(f"{path}: cannot be written: {error}") from None
+            raise CheckpointError(f"{path}: cannot be written: {cause_of(error)}") from None
         self._remove_old(best=state.get("best"))
         if self.on_saved:
             self.on_saved()
@@ -113,21 +110,3 @@ class Checkpoints:
         for step in self.steps()[: -self.keep]:
             if step != best:
                 shutil.rmtree(self.path(step), ignore_errors=True)
-
-
-def flush(path: Path) -> None:
-    """Have the disk keep what was written to a file or folder."""
-    number = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file in one step: it is complete or as it was."""
-    partial = path.with_suffix(path.suffix + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    flush(partial)
-    partial.replace(path)
-    flush(path.parent)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from msdemucs.errors import UsageError
-from msdemucs.train.checkpoints import write_text
+from msdemucs.files import write_text
 from msdemucs.train.session import StepReport
 
 STEPS, SCORES = "log.csv", "validation.csv"

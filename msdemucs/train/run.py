@@ -3,23 +3,26 @@
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from safetensors import SafetensorError
 from torch import distributed, nn
 
 from msdemucs.data import Prefetch, SegmentSampler, Track, drop_short, find_tracks
 from msdemucs.errors import CheckpointError, DataError, UsageError
 from msdemucs.evaluate import evaluate_tracks
+from msdemucs.files import cause_of, sole_user, write_text
 from msdemucs.measure import machine
 from msdemucs.model import Separator, build, load_weights, save_weights
 from msdemucs.model.weights import About, read_about
 from msdemucs.spec import Spec, diff_specs, dump_spec, spec_hash
-from msdemucs.train.checkpoints import Checkpoints, flush, write_text
-from msdemucs.train.devices import fabric_for
+from msdemucs.train.checkpoints import Checkpoints
+from msdemucs.train.devices import fabric_for, is_first_process
 from msdemucs.train.logs import CsvLog, Log, TensorBoardLog
 from msdemucs.train.loop import train
 from msdemucs.train.losses import check_weights
@@ -119,6 +122,20 @@ def run(asked: Asked, folder: Path, means: Means | None = None) -> Finished:
         KeyboardInterrupt: Ctrl-C or SIGTERM; the same call goes on.
     """
     means = means or Means()
+    try:
+        with ExitStack() as at_end:
+            return _run(asked, folder, means, at_end)
+    except OSError as error:
+        place = Path(error.filename) if isinstance(error.filename, str) else folder
+        raise CheckpointError(f"{place}: cannot be written: {cause_of(error)}") from error
+
+
+def _run(asked: Asked, folder: Path, means: Means, at_end: ExitStack) -> Finished:
+    """Train in a folder that is this process's own until the stack unwinds.
+
+    Raises:
+        UsageError: as `run`.
+    """
     tracks, held_out = gather(asked, means.say)
     fabric = fabric_for(means.device, devices=means.devices, precision=asked.recipe.precision)
     if asked.recipe.batch_size % (means.devices * asked.recipe.accumulate):
@@ -126,14 +143,13 @@ def run(asked: Asked, folder: Path, means: Means | None = None) -> Finished:
             f"a batch of {asked.recipe.batch_size} cannot be shared by {means.devices} devices in "
             f"{asked.recipe.accumulate} parts"
         )
-    fabric.launch()
-    torch.manual_seed(asked.seed)
     check_weights(asked.recipe.source_weights or {}, asked.spec.sources)
+    torch.manual_seed(asked.seed)
     model, about = first_model(asked)
     drawn = sampler_of(asked, tracks, about)
-    if fabric.is_global_zero:
-        begin(asked, folder, (*tracks, *held_out))
-    fabric.barrier()
+    if is_first_process():  # before there are others, which an error here would leave waiting
+        begin(asked, folder, (*tracks, *held_out), at_end)
+    fabric.launch()
     if (folder / RESULT).is_file() and (folder / WEIGHTS).is_file():
         result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
         return Finished(folder / WEIGHTS, result, True, fabric.is_global_zero)
@@ -258,12 +274,16 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
-def begin(asked: Asked, folder: Path, tracks: Sequence[Track]) -> None:
-    """Make the folder, or see that it holds this very run.
+def begin(asked: Asked, folder: Path, tracks: Sequence[Track], at_end: ExitStack) -> None:
+    """Make the folder, or see that it holds this very run, and keep it to this process.
 
     Raises:
-        UsageError: it holds another one, or other files.
+        UsageError: it holds another one, or other files, or another process is at work in it.
+        OSError: it cannot be written.
     """
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is there already and is no folder")
+    at_end.enter_context(sole_user(folder, "a training"))
     wanted = describe(asked, tracks)
     path = folder / ASKED
     if path.is_file():
@@ -275,17 +295,11 @@ def begin(asked: Asked, folder: Path, tracks: Sequence[Track]) -> None:
                 "same:\n" + "\n".join(f"  {change}" for change in changes)
             )
         return
-    if folder.exists() and not _is_free(folder):
+    if any(not name.name.startswith(".") for name in folder.iterdir()):
         raise UsageError(f"{folder} is there already and holds no run")
-    folder.mkdir(parents=True, exist_ok=True)
     data = [str(root) for root in asked.data]
     about = {"asked": wanted, "data": data, "machine": machine()}
     write_text(path, json.dumps(about, indent=1))
-
-
-def _is_free(folder: Path) -> bool:
-    """Whether a folder holds nothing but what a kill left of its first file."""
-    return folder.is_dir() and all(one.name == f"{ASKED}.partial" for one in folder.iterdir())
 
 
 def differences(before: object, after: object, field: str = "") -> list[str]:
@@ -326,17 +340,17 @@ def finish(model: Separator, done: Training, folder: Path, about: About) -> Fini
     """
     if done.average:
         done.average.apply()
+    path = folder / WEIGHTS
     try:
-        save_weights(model, folder / WEIGHTS, origin=about.origin, normalised=about.normalised)
-        flush(folder / WEIGHTS)
-        result: dict[str, object] = {
-            "steps": done.step,
-            "loss": done.loss,
-            "best_validation": done.best,
-            "accumulate": done.accumulate,
-            "seconds_of_last_call": done.seconds,
-        }
-        write_text(folder / RESULT, json.dumps(result, indent=1))
-    except OSError as error:
-        raise CheckpointError(f"{folder}: the result cannot be written: {error}") from None
+        save_weights(model, path, origin=about.origin, normalised=about.normalised)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path}: cannot be written: {cause_of(error)}") from None
+    result: dict[str, object] = {
+        "steps": done.step,
+        "loss": done.loss,
+        "best_validation": done.best,
+        "accumulate": done.accumulate,
+        "seconds_of_last_call": done.seconds,
+    }
+    write_text(folder / RESULT, json.dumps(result, indent=1))
     return Finished(folder / WEIGHTS, result)

@@ -363,10 +363,12 @@ def test_a_checkpoint_that_is_damaged_is_named_with_what_to_do(tmp_path: Path) -
 def test_what_a_kill_left_half_made_is_no_checkpoint(tmp_path: Path) -> None:
     folder = Checkpoints(tmp_path)
     train(Small(), Halves(), recipe(steps=2), Session(checkpoints=folder))
-    (tmp_path / ".partial").mkdir()
-    (tmp_path / ".partial" / "state.pt").write_bytes(b"half")
+    half_made = tmp_path / ".step-00000003.1.partial"
+    half_made.mkdir()
+    (half_made / "state.pt").write_bytes(b"half")
     assert folder.steps() == [2]
     assert folder.save(3, Small(), {}).name == "step-00000003"
+    assert not half_made.exists()
 
 
 def test_bf16_trains_and_its_loss_falls() -> None:

@@ -16,13 +16,15 @@ import yaml
 from safetensors.torch import load_file
 
 from msdemucs.data import find_tracks
-from msdemucs.errors import DataError, UsageError
+from msdemucs.errors import CheckpointError, DataError, UsageError
 from msdemucs.model import build, load_weights, save_weights
 from msdemucs.model.weights import read_about
 from msdemucs.spec import Spec, dump_spec, spec_hash
 from msdemucs.train.logs import read
 from msdemucs.train.run import Asked, Means, run, sampler_of
+from msdemucs.train.session import StepReport
 from tests.study.postgres import free_port
+from tests.test_files import files_of_at_most
 
 N_KILLS = 10
 
@@ -186,8 +188,45 @@ def test_the_weights_of_a_checkpoint_are_weights_like_any_others(
 def test_a_run_killed_while_it_wrote_its_first_file_begins_anew(
     asked: Asked, tmp_path: Path
 ) -> None:
-    (tmp_path / "run.json.partial").write_text("{")
+    (tmp_path / ".run.json.1.partial").write_text("{")
+    (tmp_path / ".lock").write_text("{}")  # its holder was killed
     assert run(asked, tmp_path).weights.is_file()
+
+
+def test_a_second_training_in_a_folder_is_refused_while_the_first_goes_on(
+    asked: Asked, tmp_path: Path
+) -> None:
+    refused: list[str] = []
+
+    def again(report: StepReport) -> None:
+        if report.step == 1:
+            with pytest.raises(UsageError, match="is in use for a training by process") as caught:
+                run(asked, tmp_path)
+            refused.append(str(caught.value))
+
+    assert run(asked, tmp_path, Means(on_step=again)).result["steps"] == 12
+    assert len(refused) == 1
+
+
+def test_a_place_that_cannot_be_written_is_named_with_the_reason(
+    asked: Asked, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CheckpointError, match="file/run: cannot be written: not a directory"):
+        run(asked, tmp_path / "file" / "run")
+    with pytest.raises(UsageError, match="file is there already and is no folder"):
+        run(asked, tmp_path / "file")
+
+
+def test_a_disk_that_fills_up_is_named_with_the_file_and_the_run_goes_on_later(
+    asked: Asked, tmp_path: Path
+) -> None:
+    with (
+        files_of_at_most(20_000),
+        pytest.raises(CheckpointError, match="step-00000002: cannot be written: file too large"),
+    ):
+        run(asked, tmp_path)
+    assert run(asked, tmp_path).result["steps"] == 12
 
 
 def test_a_run_whose_end_is_missing_makes_it_again_to_the_byte(

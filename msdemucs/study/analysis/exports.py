@@ -3,13 +3,13 @@
 import json
 import math
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
 
 from msdemucs.errors import UsageError
+from msdemucs.files import cause_of, whole
 from msdemucs.study.analysis.tidy import frame
 from msdemucs.study.records import StudyRecord
 
@@ -44,20 +44,16 @@ def export(record: StudyRecord, path: Path, *, kind: Format, table: str = "trial
     Raises:
         UsageError: there is no such table, or the file cannot be written.
     """
-    partial = path.with_name(f".{path.name}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if kind == "json":
-            partial.write_text(as_json(record), encoding="utf-8")
-        elif kind == "csv":
-            table_of(record, table).to_csv(partial, index=False)
-        else:
-            table_of(record, table).to_parquet(partial, index=False)
-        partial.replace(path)
+        with whole(path) as unfinished:
+            if kind == "json":
+                unfinished.write_text(as_json(record), encoding="utf-8")
+            elif kind == "csv":
+                table_of(record, table).to_csv(unfinished, index=False)
+            else:
+                table_of(record, table).to_parquet(unfinished, index=False)
     except OSError as error:
-        with suppress(OSError):
-            partial.unlink()
-        raise UsageError(f"cannot write {path}: {error}") from None
+        raise UsageError(f"cannot write {path}: {cause_of(error)}") from None
 
 
 def as_json(record: StudyRecord) -> str:

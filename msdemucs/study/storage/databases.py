@@ -17,9 +17,10 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
+from msdemucs.files import locked
 from msdemucs.study.storage import rows as plain
 from msdemucs.study.storage.journal import Journal
-from msdemucs.study.storage.locks import Waiting, locked
+from msdemucs.study.storage.locks import Waiting
 
 LOCK_TIMEOUT_S = 300
 """How long a writer waits for SQLite's lock before it gives up."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import optuna
 
 from msdemucs.errors import UsageError
+from msdemucs.files import write_text
 from msdemucs.study.storage.databases import AnyStorage
 from msdemucs.study.storage.studies import database_path, study_names, without_password
 
@@ -65,10 +66,7 @@ def claim_folder(folder: Path, study: optuna.Study, url: str) -> None:
     owner = _owner(study, url)
     if owner_of(folder) == owner:
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f".{OWNER}.part"
-    partial.write_text(json.dumps(asdict(owner), ensure_ascii=False) + "\n", encoding="utf-8")
-    partial.replace(folder / OWNER)
+    write_text(folder / OWNER, json.dumps(asdict(owner), ensure_ascii=False) + "\n")
 
 
 def is_owned(folder: Path, study: optuna.Study) -> bool:

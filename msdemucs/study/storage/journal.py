@@ -10,7 +10,8 @@ from typing import Any
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from msdemucs.study.storage.locks import Waiting, locked
+from msdemucs.files import locked
+from msdemucs.study.storage.locks import Waiting
 
 
 class Journal(JournalStorage):

@@ -1,10 +1,6 @@
-"""What processes wait for: a lock on a file, and a database that is away."""
+"""What a user is told while a process waits for a database that is away."""
 
-import fcntl
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 
 
 class Waiting:
@@ -18,14 +14,3 @@ class Waiting:
     def __init__(self) -> None:
         self.say: Callable[[str], None] = lambda _: None
         self.is_over: Callable[[], bool] = lambda: False
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the kernel's lock on a file, which is made; a killed process lets go of it."""
-    number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    try:
-        fcntl.flock(number, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(number)

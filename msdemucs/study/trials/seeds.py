@@ -10,11 +10,12 @@ from pathlib import Path
 import torch
 
 from msdemucs.data import SegmentSampler, Track
+from msdemucs.files import write_text
 from msdemucs.model import Separator, build, load_weights, save_weights
 from msdemucs.spec import Spec
 from msdemucs.study.trials.candidate import Row, TrialLog
 from msdemucs.train import Recipe, Session, StepReport, augmentation, train
-from msdemucs.train.checkpoints import Checkpoints, write_text
+from msdemucs.train.checkpoints import Checkpoints
 from msdemucs.train.logs import STEPS, CsvLog
 
 WEIGHTS = "weights.safetensors"

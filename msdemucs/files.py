@@ -1,0 +1,182 @@
+"""Files that are written whole or not at all, and folders that one process works in at a time."""
+
+import errno
+import fcntl
+import json
+import os
+import re
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+
+from msdemucs.errors import UsageError
+
+LOCK = ".lock"
+"""In a folder at which a process is at work: who it is."""
+
+CAUSES = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EROFS: "the file system is read-only",
+    errno.EACCES: "permission denied",
+    errno.EPERM: "permission denied",
+    errno.ENAMETOOLONG: "its name is too long",
+    errno.EIO: "the disk or the network failed",
+}
+NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
+"""What a file system answers that knows no locks."""
+
+
+def cause_of(error: BaseException) -> str:
+    """Returns why a file cannot be read or written, in words: "the disk is full".
+
+    torch and safetensors wrap the system's error; it is looked for in what they chain or say.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno:
+            return CAUSES.get(cause.errno) or os.strerror(cause.errno).lower()
+        cause = cause.__cause__ or cause.__context__
+    wrapped = re.search(r"os error (\d+)", str(error))
+    if wrapped:
+        return CAUSES.get(int(wrapped[1])) or os.strerror(int(wrapped[1])).lower()
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Gives a hidden place to write a file or folder to, which then takes the path in one step.
+
+    The path, whose parent is made, holds the old or the new, whenever the process is killed. What
+    an exception leaves unfinished is removed. A link goes on pointing where it did; a device or a
+    pipe is written to as it is.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path = Path(os.path.realpath(path))
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        yield path
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{_shortened(path.name)}.{os.getpid()}.partial")
+    _remove(unfinished)
+    try:
+        yield unfinished
+        for written in (*unfinished.rglob("*"), unfinished):
+            flush(written)
+        if unfinished.is_dir() and path.is_dir():
+            shutil.rmtree(path)
+        unfinished.replace(path)
+        flush(path.parent)
+    finally:
+        with suppress(OSError):
+            _remove(unfinished)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file whole or not at all.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with whole(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
+
+
+def flush(path: Path) -> None:
+    """Has the disk keep what was written to a file or folder."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Waits for the kernel's lock on a file, which is made; a killed process lets go of it."""
+    number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(number)
+
+
+@contextmanager
+def sole_user(folder: Path, what: str) -> Iterator[None]:
+    """Keeps a folder, which is made, to this process; a killed process lets go of it.
+
+    On a file system without locks nothing is kept.
+
+    Args:
+        folder: where this process writes.
+        what: it is used for: "a training".
+
+    Raises:
+        UsageError: another process is at work there; who, and since when.
+        OSError: the folder cannot be written to.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / LOCK
+    number = _take(path, folder)
+    try:
+        since = datetime.now().astimezone().strftime("%H:%M on %Y-%m-%d")
+        user = {"pid": os.getpid(), "host": socket.gethostname(), "since": since, "for": what}
+        os.truncate(number, 0)
+        os.write(number, json.dumps(user).encode())
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(number)
+
+
+def _take(path: Path, folder: Path) -> int:
+    """Returns the open lock file, locked.
+
+    Raises:
+        UsageError: another process holds it.
+        OSError: it cannot be made.
+    """
+    while True:
+        number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in NO_LOCKS:
+                return number
+            user = _user(os.read(number, 1000))
+            os.close(number)
+            if error.errno != errno.EWOULDBLOCK:
+                raise
+            raise UsageError(f"{folder} is in use{user}; wait for it, or take another") from None
+        if os.fstat(number).st_nlink:
+            return number
+        os.close(number)  # whoever held it was done in between, and removed it
+
+
+def _user(written: bytes) -> str:
+    """Returns who works in a folder, as its lock file says."""
+    try:
+        user = json.loads(written)
+        who = f"process {user['pid']} on {user['host']}"
+        return f" for {user['for']} by {who} since {user['since']}"
+    except (ValueError, KeyError, TypeError):  # it was begun at this very moment
+        return " by another process"
+
+
+def _shortened(name: str) -> str:
+    """Returns so much of a file's name that a longer one made of it is still a name."""
+    return os.fsdecode(os.fsencode(name)[:200])
+
+
+def _remove(path: Path) -> None:
+    """Removes a file or a folder that may not be there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
