@@ -1,6 +1,7 @@
 """The `msdemucs` command: parse, call one function, print."""
 
 import os
+import signal
 import sys
 
 import typer
@@ -49,6 +50,19 @@ def main() -> None:
         sys.exit(_explain(error, 2))
     except MsdemucsError as error:
         sys.exit(_explain(error, 1))
+    except KeyboardInterrupt:  # again, while the first was being answered
+        sys.exit(130)
+    finally:
+        _end_at_the_next_signal()
+
+
+def _end_at_the_next_signal() -> None:
+    """Let Ctrl-C or SIGTERM end the process at once, as all is said and saved.
+
+    Python would print a traceback from whatever it is closing.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: os._exit(128 + number))
 
 
 def _explain(error: MsdemucsError, code: int) -> int:

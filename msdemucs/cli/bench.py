@@ -1,13 +1,15 @@
 """`msdemucs bench`: how fast a spec is on this machine."""
 
 import json
+import math
 import time
+from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from msdemucs.cli.chunks import Device, on_device
+from msdemucs.cli.chunks import Device, choose_device
 from msdemucs.cli.console import errors, out
 from msdemucs.cli.spec import AsJson, Set, Source, Sources, overrides
 from msdemucs.spec import load_spec
@@ -17,8 +19,8 @@ if TYPE_CHECKING:
     from msdemucs.measure import Precision, Timing
     from msdemucs.model import Separator
 
-TRACK_SECONDS = 180
-"""Of the track whose separation the field times."""
+TRACK_SECONDS, OVERLAP = 180, 0.25
+"""Of the track whose separation the field times, and of its chunks."""
 
 
 class PrecisionChoice(Enum):
@@ -32,7 +34,7 @@ def bench(  # noqa: PLR0913 (one option a thing that a user may decide)
     source: Source,
     set_: Set = None,
     sources: Sources = None,
-    device: Device = "cpu",
+    device: Device = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="Of torch on the CPU.")] = None,
     batch: Annotated[int, typer.Option(min=1, help="Segments at a time.")] = 1,
     precision: Annotated[
@@ -44,18 +46,19 @@ def bench(  # noqa: PLR0913 (one option a thing that a user may decide)
 ) -> None:
     """Time a spec with random weights: a segment, and a track of 180 s in overlapping chunks."""
     spec = load_spec(source, overrides=overrides(set_, sources))
-    from msdemucs.measure import Timing, machine
+    from msdemucs.measure import Timing, device_name, machine
     from msdemucs.model import build
 
     timing = Timing(warmup, repeats, threads, batch, precision.value)
-    model = on_device(build(spec), device)
+    device = choose_device(device)
+    model = build(spec).to(device)
     found = _measure(model, timing, device)
     if as_json:
         out.print_json(json.dumps({"name": spec.name, **found, "machine": machine()}))
         return
     for line in _lines(found, spec.segment):
         out.print(line, soft_wrap=True)
-    out.print(f"on          {device}, {machine()['cpu']}, {precision.value}", soft_wrap=True)
+    out.print(f"on          {device_name(device)}, {precision.value}", soft_wrap=True)
 
 
 def _measure(model: "Separator", timing: "Timing", device: str) -> dict[str, float]:
@@ -63,7 +66,14 @@ def _measure(model: "Separator", timing: "Timing", device: str) -> dict[str, flo
     from msdemucs.measure import latency, peak_memory
 
     spec = model.spec
-    errors.print(f"{timing.warmup} runs to warm up, {timing.repeats} that count")
+    first = _first_seconds(model, timing, device)
+    n_batches = math.ceil(TRACK_SECONDS / (spec.segment * (1 - OVERLAP)) / timing.batch)
+    seconds = first * (timing.warmup + timing.repeats + n_batches)
+    errors.print(
+        f"about {format_seconds(seconds)} by the first run: {timing.warmup} more to warm up, "
+        f"{timing.repeats} that count, and a track of {TRACK_SECONDS} s",
+        soft_wrap=True,
+    )
     with peak_memory(device) as memory:
         found = latency(
             model,
@@ -72,7 +82,6 @@ def _measure(model: "Separator", timing: "Timing", device: str) -> dict[str, flo
             device=device,
             timing=timing,
         )
-    errors.print(f"a track of {TRACK_SECONDS} s")
     seconds = _track_seconds(model, timing.batch, timing.precision)
     return {
         "latency_ms_p50": found.p50_ms,
@@ -84,6 +93,20 @@ def _measure(model: "Separator", timing: "Timing", device: str) -> dict[str, flo
         "batch": timing.batch,
         "threads": found.threads,
     }
+
+
+def _first_seconds(model: "Separator", timing: "Timing", device: str) -> float:
+    """Seconds of one run, which tells how long all will take."""
+    from msdemucs.measure import latency
+
+    once = latency(
+        model,
+        segment_samples=model.spec.n_samples,
+        audio_channels=model.spec.audio_channels,
+        device=device,
+        timing=replace(timing, warmup=0, repeats=1),
+    )
+    return once.p50_ms / 1000
 
 
 def _track_seconds(model: "Separator", batch: int, precision: "Precision") -> float:
@@ -101,7 +124,7 @@ def _track_seconds(model: "Separator", batch: int, precision: "Precision") -> fl
     start = time.perf_counter()
     with autocast(device, precision):
         separate_waveform(
-            model, mixture, segment_samples=spec.n_samples, overlap=0.25, batch_size=batch
+            model, mixture, segment_samples=spec.n_samples, overlap=OVERLAP, batch_size=batch
         )
     wait_for(device)
     return time.perf_counter() - start

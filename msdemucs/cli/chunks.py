@@ -1,14 +1,11 @@
-"""Options of every command that separates whole tracks, and the model on a device."""
+"""Options of every command that separates whole tracks, and which device that is."""
 
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from msdemucs.errors import UsageError
-
-if TYPE_CHECKING:
-    from msdemucs.model import Separator
+from msdemucs.cli.console import errors
 
 
 class WeightingChoice(Enum):
@@ -31,19 +28,18 @@ Shifts = Annotated[
     int, typer.Option(min=1, help="Separate so often, chunks begun elsewhere; averaged.")
 ]
 Batch = Annotated[int, typer.Option(min=1, help="Chunks at a time.")]
-Device = Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")]
+Device = Annotated[str, typer.Option(help="auto (a GPU where there is one), cpu, cuda or cuda:1.")]
 
 
-def on_device(model: "Separator", device: str) -> "Separator":
-    """The model on a device.
+def choose_device(device: str) -> str:
+    """Returns the device that --device means here, after a line that names it where it is auto.
 
     Raises:
         UsageError: there is no such device.
     """
-    import torch
+    from msdemucs import measure
 
-    try:
-        return model.to(torch.device(device))
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).partition("\n")[0]
-        raise UsageError(f"--device {device} cannot be used: {reason}") from None
+    chosen = measure.choose_device(device)
+    if device == "auto":
+        errors.print(f"on {measure.device_name(chosen)}", markup=False, soft_wrap=True)
+    return chosen

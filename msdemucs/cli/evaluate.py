@@ -21,7 +21,7 @@ from msdemucs.cli.chunks import (
     Shifts,
     Weighting,
     WeightingChoice,
-    on_device,
+    choose_device,
 )
 from msdemucs.cli.console import errors, out, print_table
 from msdemucs.errors import UsageError
@@ -71,7 +71,7 @@ def evaluate(  # noqa: PLR0913 (one option a thing that a user may decide)
     weighting: Weighting = WeightingChoice.TRIANGLE,
     shifts: Shifts = 1,
     batch: Batch = 1,
-    device: Device = "cpu",
+    device: Device = "auto",
     output: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="DIR", help="Gets tables and JSON.")
     ] = None,
@@ -199,7 +199,7 @@ def _evaluate(job: Job) -> "Evaluation":
     convention = replace(job.convention, normalised=about.normalised)
     if not convention.segment:
         convention = replace(convention, segment=spec.segment)
-    model = on_device(load_weights(path), job.device)
+    model = load_weights(path).to(choose_device(job.device))
     with _progress(len(tracks)) as advance:
         listener = _listener(job, left_out, advance)
         found = evaluate(model, tracks, convention, batch_size=job.batch, listener=listener)

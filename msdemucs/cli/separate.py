@@ -18,7 +18,7 @@ from msdemucs.cli.chunks import (
     Shifts,
     Weighting,
     WeightingChoice,
-    on_device,
+    choose_device,
 )
 from msdemucs.cli.console import errors, out
 from msdemucs.errors import DataError
@@ -82,7 +82,7 @@ def separate(  # noqa: PLR0913 (one option a thing that a user may decide)
     as_: Annotated[
         Depth, typer.Option("--as", help="same: as the file; float: nothing clips.")
     ] = Depth.SAME,
-    device: Device = "cpu",
+    device: Device = "auto",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace estimates that are there already.")
     ] = False,
@@ -113,7 +113,7 @@ def separate(  # noqa: PLR0913 (one option a thing that a user may decide)
         shifts=shifts,
         most_shift=spec.sample_rate // 2,
     )
-    model = on_device(load_weights(path), device)
+    model = load_weights(path).to(choose_device(device))
     how = Separation(chunking, about.normalised, precision.value)
     faults = [_separate(model, file, place, how) for file, place in zip(audio, places, strict=True)]
     _sum_up(faults)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from msdemucs.cli.chunks import Device
+from msdemucs.cli.chunks import Device, choose_device
 from msdemucs.cli.console import errors, out
 from msdemucs.cli.spec import Set, Source, Sources, overrides
 from msdemucs.spec import load_spec
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from msdemucs.train import StepReport
 
 SECONDS_BETWEEN_LINES = 10.0
+STEPS_TIMED = 3
+"""By which a user is told how long a run will take."""
 
 
 class LoggerChoice(Enum):
@@ -52,7 +54,7 @@ def train(  # noqa: PLR0913 (one option a thing that a user may decide)
     weights: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Weights to begin with; none: drawn.")
     ] = None,
-    device: Device = "cpu",
+    device: Device = "auto",
     devices: Annotated[int, typer.Option(min=1, help="Processes that share each batch.")] = 1,
     threads: Annotated[int | None, typer.Option(min=1, help="Of torch on the CPU.")] = None,
     precision: Annotated[
@@ -71,6 +73,7 @@ def train(  # noqa: PLR0913 (one option a thing that a user may decide)
     import torch
 
     from msdemucs.train import load_recipe
+    from msdemucs.train.devices import is_first_process
     from msdemucs.train.run import Asked, Means, run
 
     changes: dict[str, object] = {"compile": True} if compile_ else {}
@@ -80,6 +83,7 @@ def train(  # noqa: PLR0913 (one option a thing that a user may decide)
     if threads is not None:
         torch.set_num_threads(threads)
     asked = Asked(spec, asked_recipe, tuple(data), seed, weights)
+    device = choose_device(device) if is_first_process() else device
     try:
         with _progress(asked_recipe.n_steps) as shown:
             done = run(
@@ -130,12 +134,19 @@ class Shown:
         self.bars.update(self.task, completed=report.step, note=note)
         if self.first is None:
             self.first = report.step - 1
+        if report.step == self.first + STEPS_TIMED < self.total:
+            more = f"{self.total - report.step} more steps"
+            self.said(f"about {format_seconds(self.seconds_left(report.step))} for {more}")
         is_due = time.monotonic() - self.said_at >= SECONDS_BETWEEN_LINES
         if not self.bars.console.is_terminal and (is_due or report.step == self.total):
             self.said_at = time.monotonic()
-            each = (self.said_at - self.began) / (report.step - self.first)
-            left = format_seconds(each * (self.total - report.step))
+            left = format_seconds(self.seconds_left(report.step))
             self.said(f"step {report.step}/{self.total}  {note}  {left} left")
+
+    def seconds_left(self, step: int) -> float:
+        """Return how long the steps after this one will take, by those that were made."""
+        assert self.first is not None
+        return (time.monotonic() - self.began) / (step - self.first) * (self.total - step)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """What a built model costs on this machine, and which machine that is."""
 
 from msdemucs.measure.latency import Latency, Precision, Timing, autocast, latency
-from msdemucs.measure.machine import device_name, machine
+from msdemucs.measure.machine import choose_device, device_name, machine
 from msdemucs.measure.memory import PeakMemory, allocated_peak, peak_memory
 from msdemucs.measure.quiet import others, quietly
 
@@ -12,6 +12,7 @@ __all__ = [
     "Timing",
     "allocated_peak",
     "autocast",
+    "choose_device",
     "device_name",
     "latency",
     "machine",

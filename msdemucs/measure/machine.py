@@ -8,6 +8,8 @@ from pathlib import Path
 
 import psutil
 
+from msdemucs.errors import UsageError
+
 PACKAGES = ("msdemucs", "torch", "optuna", "numpy")
 """Whose versions decide a result."""
 
@@ -34,6 +36,32 @@ def machine() -> dict[str, object]:
         "platform": platform.platform(),
         "versions": {name: _version(name) for name in PACKAGES},
     }
+
+
+def choose_device(device: str = "auto") -> str:
+    """Returns the torch device that a user's choice means on this machine.
+
+    Args:
+        device: "cpu", "cuda", "cuda:1" …; "auto" is the GPU where torch sees one, or the CPU.
+
+    Raises:
+        UsageError: a device that is not there.
+    """
+    import torch
+
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        place = torch.device(device)
+    except RuntimeError:
+        place = None
+    if place is None or place.type not in ("cpu", "cuda"):
+        raise UsageError(f"--device {device} cannot be used: take auto, cpu, cuda or cuda:1")
+    n_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if place.type == "cuda" and (place.index or 0) >= n_gpus:
+        there = f"{n_gpus} GPUs" if n_gpus > 1 else "one GPU" if n_gpus else "no GPU"
+        raise UsageError(f"--device {device} cannot be used: torch sees {there} here")
+    return device
 
 
 def device_name(device: str) -> str:

@@ -1,5 +1,6 @@
 """Where training runs, and in which numbers: a thin hold on Lightning Fabric."""
 
+import os
 import warnings
 from typing import Literal
 
@@ -7,6 +8,7 @@ import torch
 from lightning_fabric import Fabric
 
 from msdemucs.errors import UsageError
+from msdemucs.measure import choose_device
 
 Precision = Literal["fp32", "bf16", "fp16"]
 MODES: dict[Precision, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
@@ -20,19 +22,14 @@ def fabric_for(device: str = "cpu", *, devices: int = 1, precision: Precision = 
     """A Fabric for one device, or for several processes that share each batch.
 
     Args:
-        device: "cpu", "cuda" or "cuda:1".
+        device: "cpu", "cuda", "cuda:1" or "auto".
         devices: processes, each with a device of its own (on the CPU over gloo).
         precision: of the forward pass.
 
     Raises:
         UsageError: a device or a precision that is not there.
     """
-    try:
-        place = torch.device(device)
-    except RuntimeError as error:
-        raise UsageError(f"--device {device}: {str(error).splitlines()[0]}") from None
-    if place.type not in ("cpu", "cuda") or (place.type == "cuda" and not _has_gpu(place)):
-        raise UsageError(f"--device {device} cannot be used: there is no such device here")
+    place = torch.device(choose_device(device))
     if precision == "fp16" and place.type == "cpu":
         raise UsageError("precision fp16 needs a GPU; on the CPU take bf16 or fp32")
     which: int | list[int] = devices if place.index is None else [place.index]
@@ -46,5 +43,6 @@ def fabric_for(device: str = "cpu", *, devices: int = 1, precision: Precision = 
         )
 
 
-def _has_gpu(place: torch.device) -> bool:
-    return torch.cuda.is_available() and (place.index or 0) < torch.cuda.device_count()
+def is_first_process() -> bool:
+    """Returns whether this process begins the others, or is the first of torchrun's."""
+    return int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) == 0

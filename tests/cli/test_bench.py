@@ -1,6 +1,7 @@
 """`msdemucs bench` as a user types it."""
 
 import json
+import re
 
 import pytest
 
@@ -20,6 +21,7 @@ def test_json_has_times_and_the_machine() -> None:
     assert found["track_rtf"] == pytest.approx(found["track_seconds"] / 180)
     assert (found["threads"], found["batch"]) == (1, 1)
     assert found["machine"]["cores"] >= 1
+    assert re.search(r"^on cpu: .+\nabout .+ by the first run: 0 more to warm up", run.stderr)
 
 
 @pytest.mark.parametrize(

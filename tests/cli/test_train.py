@@ -1,7 +1,10 @@
 """Does `msdemucs train` do what its help says, and name what is wrong in one line?"""
 
+import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -44,6 +47,7 @@ def test_it_prints_the_weights_and_tells_steps_loss_and_speed() -> None:
     said = call()
     assert "run/weights.safetensors" in said
     assert "step 4/4  loss 0." in said
+    assert re.search(r"^about .* for 1 more steps$", said, re.MULTILINE)
     assert "samples/s  0.0 ms left" in said
     assert "this run is finished; nothing was changed" in call()
 
@@ -88,3 +92,22 @@ def test_a_run_that_explodes_exits_with_1_and_names_the_step(there: Path) -> Non
     assert done.returncode == 1
     assert "error: step 1: the norm of the gradients is" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_however_often_a_run_is_told_to_stop_it_says_so_in_one_line(
+    there: Path, number: signal.Signals
+) -> None:
+    (there / "recipe.yaml").write_text(yaml.safe_dump({**RECIPE, "steps": 10_000}))
+    command = [str(Path(sys.executable).with_name("msdemucs")), *ARGUMENTS]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stderr is not None
+        lines = [run.stderr.readline() for _ in range(2)]  # the device, the first step
+        while run.poll() is None:
+            run.send_signal(number)
+            time.sleep(0.003)
+        lines += run.stderr.readlines()
+    assert "Traceback" not in "".join(lines)
+    assert "Exception" not in "".join(lines)
+    assert run.returncode in (128 + number, -number)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from msdemucs.measure import device_name, machine
+from msdemucs.errors import UsageError
+from msdemucs.measure import choose_device, device_name, machine
 
 MODULE = import_module("msdemucs.measure.machine")
 """Not the function, which has its name."""
@@ -57,6 +58,43 @@ def test_a_device_is_named_with_its_model(proc: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr("torch.cuda.get_device_name", lambda device: f"Toy {device[-1]}")
     assert device_name("cpu") == "cpu: Abacus 9000"
     assert device_name("cuda:1") == "cuda:1: Toy 1"
+
+
+@pytest.mark.parametrize(
+    ("n_gpus", "device", "chosen"),
+    [
+        (0, "auto", "cpu"),
+        (2, "auto", "cuda"),
+        (2, "cpu", "cpu"),
+        (2, "cuda", "cuda"),
+        (2, "cuda:1", "cuda:1"),
+    ],
+)
+def test_the_device_is_the_gpu_where_there_is_one_or_what_is_named(
+    monkeypatch: pytest.MonkeyPatch, n_gpus: int, device: str, chosen: str
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: n_gpus > 0)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: n_gpus)
+    assert choose_device(device) == chosen
+
+
+@pytest.mark.parametrize(
+    ("n_gpus", "device", "reason"),
+    [
+        (0, "cuda", "torch sees no GPU here"),
+        (1, "cuda:1", "torch sees one GPU here"),
+        (2, "cuda:2", "torch sees 2 GPUs here"),
+        (2, "abacus", "take auto, cpu, cuda or cuda:1"),
+        (2, "meta", "take auto, cpu, cuda or cuda:1"),
+    ],
+)
+def test_a_device_that_is_not_there_is_named_with_what_is(
+    monkeypatch: pytest.MonkeyPatch, n_gpus: int, device: str, reason: str
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: n_gpus > 0)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: n_gpus)
+    with pytest.raises(UsageError, match=f"--device {device} cannot be used: {reason}"):
+        choose_device(device)
 
 
 def test_gpus_are_those_of_the_driver(proc: Path) -> None:
