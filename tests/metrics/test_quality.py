@@ -41,7 +41,7 @@ def test_a_quality_is_read_and_written(text: str, source: str, group: str, label
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("si_sdr_bd/bass", "si_sdr_bd/bass”: there is no metric “si_sdr_bd”; did you mean “si_sdr_db"),
+        ("si_sdr_bd/bass", "/bass”: there is no metric “si_sdr_bd”; did you mean “si_sdr_db”?"),
         ("usdr", "there is no metric “usdr”; did you mean “usdr_db”?"),
         ("", "there is no metric “”; allowed: usdr_db, "),
         ("usdr_db/vocal", "there is no source or group “vocal”; did you mean “vocals”?"),
