@@ -25,21 +25,21 @@ def metrics(
             metric.formula,
             f"{metric.convention}.",
             f"Joined: {metric.joined}.",
-            f"Silence scores {_floor(metric, metric.silence)}, the mixture "
-            f"{_floor(metric, metric.mixture)}.",
+            f"{_floor('silence', metric.silence, metric.unit)}; "
+            f"{_floor('the mixture', metric.mixture, metric.unit)}.",
             f"Source: {metric.source}.",
         ):
             out.print(f"  {line[0].upper()}{line[1:]}", markup=False, soft_wrap=True)
         out.print()
 
 
-def _floor(metric: Metric, value: float | None) -> str:
+def _floor(estimate: str, value: float | None, unit: str) -> str:
     """What an estimate without any work is worth, in words."""
     if value is None:
-        return "by the track"
+        return f"what {estimate} scores depends on the track"
     if math.isnan(value):
-        return "nothing, since no frame counts"
-    return f"{value:g} {metric.unit}".replace("inf", "∞").replace("-", "−")
+        return f"{estimate} has no score"
+    return f"{estimate} scores {value:g} {unit}".replace("inf", "∞").replace("-", "−")
 
 
 def _plain(metric: Metric) -> dict[str, object]:

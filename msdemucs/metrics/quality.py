@@ -87,6 +87,16 @@ class Quality:
         """Of its values."""
         return self.metric.unit
 
+    @property
+    def silence(self) -> float | None:
+        """What silence as every estimate scores: see `Metric`."""
+        return self.metric.silence
+
+    @property
+    def mixture(self) -> float | None:
+        """What the mixture as every estimate scores: see `Metric`."""
+        return self.metric.mixture
+
     def rows(self, scores: "pd.DataFrame") -> "pd.DataFrame":
         """The rows of a long frame that count, those without a value among them.
 

@@ -70,7 +70,9 @@ def test_where_no_group_is_known_it_is_said() -> None:
         Quality.parse("usdr_db/vocals/x", sources=["vocals"], groups=[])
 
 
-def test_direction_unit_and_convention_are_the_metrics() -> None:
+def test_direction_unit_floors_and_convention_are_the_metrics() -> None:
+    assert (parse("usdr_db/bass").silence, parse("usdr_db").mixture) == (0, None)
+    assert parse("si_sar_db/bass").mixture == math.inf
     assert parse("lsd_db").direction == "minimize"
     assert parse("usdr_db/bass").direction == "maximize"
     assert parse("usdr_db").unit == "dB"

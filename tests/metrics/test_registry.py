@@ -192,8 +192,8 @@ def test_the_command_lists_every_metric() -> None:
         assert f"\n{metric.name}  {metric.label}, {metric.unit}, " in f"\n{done.stdout}"
         assert metric.formula[1:] in done.stdout
         assert metric.source in done.stdout
-    assert "Silence scores −∞ dB, the mixture ∞ dB." in done.stdout
-    assert "Silence scores nothing, since no frame counts, the mixture by the track" in done.stdout
+    assert "Silence scores −∞ dB; the mixture scores ∞ dB." in done.stdout
+    assert "Silence has no score; what the mixture scores depends on the track." in done.stdout
     assert done.stdout.count("lower is better") == 1
 
 
