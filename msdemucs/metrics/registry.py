@@ -87,7 +87,7 @@ class Metric:
 
     def of(self, stems: Stems) -> tuple[TrackScore, ...]:
         """Score every source of a track; one that lacks what the metric needs has its reason."""
-        lacking = [need(stems) for need in (finite, *self.needs)]
+        lacking = [stems.once(need) for need in (finite, *self.needs)]
         reasons = [next(filter(None, given), "") for given in zip(*lacking, strict=True)]
         n_frames = len(tuple(stems.frames(self.frames))) if self.frames else 1
         values = np.full((len(stems.sources), n_frames), np.nan)
@@ -138,9 +138,18 @@ def heard_reference(stems: Stems) -> list[str]:
 
 
 def other_sources(stems: Stems) -> list[str]:
-    """Say that a lone source has nobody's leakage."""
+    """Say that the leakage of sources that are not given cannot be told from artefacts."""
     alone = "" if len(stems.sources) > 1 else "it is the only source"
     return [alone] * len(stems.sources)
+
+
+def heard_others(stems: Stems) -> list[str]:
+    """Say which sources have nobody beside them that could leak."""
+    heard = stems.references.any((1, 2))
+    return [
+        "" if np.delete(heard, i).any() else "no other reference is heard"
+        for i in range(len(heard))
+    ]
 
 
 def heard_stems(stems: Stems) -> list[str]:
@@ -210,7 +219,7 @@ METRICS = {
             "SI-SIR",
             scores.si_sir,
             f"{_SCALE_INVARIANT}; only what leaks from other sources counts",
-            needs=(heard_reference, other_sources),
+            needs=(heard_reference, other_sources, heard_others),
             silence=-np.inf,
         ),
         Metric(

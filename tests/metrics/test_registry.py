@@ -132,8 +132,12 @@ def test_reasons_name_what_is_lacking(metric: str, reason: str) -> None:
     references = noise()
     references[1] = 0
     assert METRICS[metric].of(stems(references))[1].reason == reason
+    leaks = METRICS["si_sir_db"].of(stems(references))
+    assert leaks[0].reason == "no other reference is heard"
     lone = METRICS["si_sir_db"].of(stems(references[:1]))
     assert lone[0].reason == "it is the only source"
+    artefacts = METRICS["si_sar_db"].of(stems(references, leaky(references)))
+    assert math.isfinite(artefacts[0].value)  # all that is wrong
     (perfect,) = METRICS["csdr_db"].of(stems(references[:1]))
     assert perfect.reason == "no frame has a finite score"
 
