@@ -128,12 +128,12 @@ def rescore(
     from msdemucs.study.storage.load import read_record
     from msdemucs.study.trials.tracks import gather
 
-    by = METRICS[metrics_named(metric)[0]]
+    chosen = METRICS[metrics_named(metric)[0]]
     with _joined(study, storage, wanted=top or 1) as joined:
         trials = candidates(read_record(joined.study), top=top)
         space, told = joined.search.space, joined.listener
         tracks = gather(space.data, joined.search.base, segment=0, say=told.said).test
-        found = judge_again(joined.study, trials, tracks, by, device=_device(), listener=told)
+        found = judge_again(joined.study, trials, tracks, chosen, device=_device(), listener=told)
     table = Table("trial", "name", *found.columns[2:], box=None, header_style="bold")
     for row in found.itertuples(index=False):
         table.add_row(str(row[0]), str(row[1]), format_db(float(str(row[2]))))

@@ -88,15 +88,15 @@ class Metric:
     def of(self, stems: Stems) -> tuple[TrackScore, ...]:
         """Score every source of a track; one that lacks what the metric needs has its reason."""
         lacking = [stems.once(need) for need in (finite, *self.needs)]
-        reasons = [next(filter(None, given), "") for given in zip(*lacking, strict=True)]
+        reasons = [next(filter(None, of_source), "") for of_source in zip(*lacking, strict=True)]
         n_frames = len(tuple(stems.frames(self.frames))) if self.frames else 1
         values = np.full((len(stems.sources), n_frames), np.nan)
         if not all(reasons):
             with np.errstate(all="ignore"):
                 values = np.asarray(self.score(stems), dtype=np.float64).reshape(values.shape)
         return tuple(
-            self._track_score(np.full_like(own, np.nan) if reason else own, reason)
-            for own, reason in zip(values, reasons, strict=True)
+            self._track_score(np.full_like(row, np.nan) if reason else row, reason)
+            for row, reason in zip(values, reasons, strict=True)
         )
 
     def _track_score(self, values: Float[np.ndarray, " W"], reason: str) -> TrackScore:
@@ -145,11 +145,8 @@ def other_sources(stems: Stems) -> list[str]:
 
 def heard_others(stems: Stems) -> list[str]:
     """Say which sources have nobody beside them that could leak."""
-    heard = stems.references.any((1, 2))
-    return [
-        "" if np.delete(heard, i).any() else "no other reference is heard"
-        for i in range(len(heard))
-    ]
+    heard = [bool(stem.any()) for stem in stems.references]
+    return ["" if sum(heard) > own else "no other reference is heard" for own in heard]
 
 
 def heard_stems(stems: Stems) -> list[str]:
