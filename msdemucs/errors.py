@@ -13,6 +13,8 @@ MsdemucsError
 └── ReportError         a report that cannot be written
 """
 
+import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -133,3 +135,11 @@ class StudyError(MsdemucsError):
 
 class ReportError(MsdemucsError):
     """A report that cannot be written."""
+
+
+def nearest(name: str, allowed: Sequence[str]) -> str:
+    """“Did you mean …?” for a misspelt name, else the names allowed."""
+    close = difflib.get_close_matches(name, allowed, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean “{close[0]}”?"
+    return "allowed: " + ", ".join(allowed)

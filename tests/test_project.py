@@ -239,6 +239,32 @@ except SpecError as error:
     assert "did you mean “start”?" in run.stdout
 
 
+def test_the_contributing_guides_new_metric_needs_nothing_but_its_own_code() -> None:
+    blocks = re.findall(r"^```python\n(.*?)^```", CONTRIBUTING, re.DOTALL | re.MULTILINE)
+    (metric,) = [block for block in blocks if "METRICS[" in block]
+    check = """
+from typer.testing import CliRunner
+from msdemucs.cli.app import app
+from msdemucs.evaluate.conventions import Convention
+from msdemucs.evaluate.evaluation import evaluate
+from msdemucs.metrics import Quality
+from tests.toys import Scale, noise, track
+
+print(CliRunner().invoke(app, ["metrics"]).stdout)
+found = evaluate(Scale(0.5), [track({"source0": noise()})], Convention(("peak_error_db",)))
+print(found.summary().loc["source0", "peak_error_db.mean"])
+print(Quality.parse("peak_error_db/bass", sources=["bass"], groups=[]).label)
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", metric + check], cwd=ROOT, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    assert "peak error, dB, lower is better\n  20 log₁₀ of the largest" in run.stdout
+    value, label = run.stdout.splitlines()[-2:]
+    assert float(value) < 20
+    assert label == "peak error of bass"
+
+
 def test_specs_of_the_readme_are_accepted_and_refused_as_it_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -306,7 +332,7 @@ def test_public_names_are_sorted_and_exist() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["msdemucs", "msdemucs.spec", "msdemucs.cost", "msdemucs.cli.app"]
+    "module", ["msdemucs", "msdemucs.metrics", "msdemucs.spec", "msdemucs.cost", "msdemucs.cli.app"]
 )
 def test_import_leaves_torch_and_optuna_unloaded(module: str) -> None:
     code = f"import sys, {module}; print(sorted({{'torch', 'optuna'}} & set(sys.modules)))"

@@ -10,6 +10,7 @@ from msdemucs.cli import (
     bench,
     data,
     evaluate,
+    metrics,
     report,
     separate,
     spec,
@@ -34,6 +35,7 @@ app.add_typer(study_tools.app, name="study")
 app.add_typer(weights.app, name="weights")
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
+app.command("metrics")(metrics.metrics)
 app.command("separate")(separate.separate)
 app.command("report")(report.report)
 app.command("bench")(bench.bench)

@@ -34,15 +34,6 @@ if TYPE_CHECKING:
     from msdemucs.evaluate.evaluation import Evaluation, Listener
 
 
-class MetricChoice(Enum):
-    """How estimates are scored."""
-
-    USDR = "usdr"
-    SISDR = "sisdr"
-    CHUNKED = "chunked"
-    BSSEVAL = "bsseval"
-
-
 class EngineChoice(Enum):
     """Who computes BSSEval."""
 
@@ -60,12 +51,19 @@ def evaluate(  # noqa: PLR0913 (one option a thing that a user may decide)
     ] = None,
     split: Annotated[str, typer.Option(help="test or train.")] = "test",
     metric: Annotated[
-        list[MetricChoice] | None, typer.Option(help="Several are allowed; usdr otherwise.")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Of `msdemucs metrics`, or usdr, sisdr, chunked, bsseval; several are allowed; "
+            "usdr otherwise.",
+        ),
     ] = None,
     engine: Annotated[
         EngineChoice, typer.Option(help="Of bsseval; museval is the slow original.")
     ] = EngineChoice.MSDEMUCS,
-    chunk: Annotated[float, typer.Option(min=0.01, help="Seconds of a chunk of chunked.")] = 1.0,
+    chunk: Annotated[
+        float, typer.Option(min=0.01, help="Seconds of a chunk of chunk_sdr_db.")
+    ] = 1.0,
     segment: Segment = None,
     overlap: Overlap = 0.25,
     weighting: Weighting = WeightingChoice.TRIANGLE,
@@ -100,10 +98,8 @@ def evaluate(  # noqa: PLR0913 (one option a thing that a user may decide)
     from msdemucs.evaluate.conventions import Convention
     from msdemucs.evaluate.evaluation import check_folder
 
-    if output is not None:
-        check_folder(output)
     convention = Convention(
-        metrics=tuple(dict.fromkeys(one.value for one in metric or [MetricChoice.USDR])),
+        metrics=tuple(metric or ["usdr"]),
         chunk=chunk,
         engine=engine.value,
         segment=segment or 0.0,
@@ -111,6 +107,8 @@ def evaluate(  # noqa: PLR0913 (one option a thing that a user may decide)
         weighting=weighting.value,
         shifts=shifts,
     )
+    if output is not None:
+        check_folder(output)
     assert weights is not None
     found = _evaluate(
         Job(weights, data or [], split, device, batch, convention, output, plots or [], first, last)

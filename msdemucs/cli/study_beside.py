@@ -38,15 +38,6 @@ class Start(StrEnum):
     weights = "weights"
 
 
-class Metric(StrEnum):
-    """What trials are judged by again."""
-
-    bsseval = "bsseval"
-    usdr = "usdr"
-    sisdr = "sisdr"
-    chunked = "chunked"
-
-
 @app.command()
 def noise(
     study: Annotated[
@@ -120,23 +111,29 @@ def promote(
 @app.command()
 def rescore(
     study: Name,
-    metric: Annotated[Metric, typer.Option(help="By what.")] = Metric.bsseval,
+    metric: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Of `msdemucs metrics`, or usdr, sisdr, chunked, bsseval (its SDR).",
+        ),
+    ] = "bsseval",
     top: Top = None,
     storage: Storage = None,
 ) -> None:
     """Judge the best trials again, from their weights, by another metric."""
+    from msdemucs.metrics import METRICS, metrics_named
     from msdemucs.study.beside.promotion import candidates
     from msdemucs.study.beside.rescore import rescore as judge_again
     from msdemucs.study.storage.load import read_record
     from msdemucs.study.trials.tracks import gather
 
+    chosen = METRICS[metrics_named(metric)[0]]
     with _joined(study, storage, wanted=top or 1) as joined:
         trials = candidates(read_record(joined.study), top=top)
         space, told = joined.search.space, joined.listener
         tracks = gather(space.data, joined.search.base, segment=0, say=told.said).test
-        found = judge_again(
-            joined.study, trials, tracks, metric.value, device=_device(), listener=told
-        )
+        found = judge_again(joined.study, trials, tracks, chosen, device=_device(), listener=told)
     table = Table("trial", "name", *found.columns[2:], box=None, header_style="bold")
     for row in found.itertuples(index=False):
         table.add_row(str(row[0]), str(row[1]), format_db(float(str(row[2]))))

@@ -1,10 +1,9 @@
 """What a trained model is worth: whole tracks separated, and scored against their stems."""
 
-from msdemucs.evaluate.bss_eval import BssEval, bsseval
 from msdemucs.evaluate.overlap_add import Chunking, separate_waveform
-from msdemucs.evaluate.sdr import usdr_db
 from msdemucs.evaluate.separation import separate, separate_mixture
 from msdemucs.evaluate.tables import Score, evaluate_tracks
+from msdemucs.metrics.bss_eval import BssEval, bsseval
 
 __all__ = [
     "BssEval",
@@ -15,5 +14,4 @@ __all__ = [
     "separate",
     "separate_mixture",
     "separate_waveform",
-    "usdr_db",
 ]

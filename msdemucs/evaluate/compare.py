@@ -1,7 +1,9 @@
 """Which of two evaluations is better, track by track, and could it be chance?"""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +12,7 @@ from scipy.stats import wilcoxon
 
 from msdemucs.errors import UsageError
 from msdemucs.evaluate.evaluation import Evaluation, scores_in
+from msdemucs.metrics import METRICS, metrics_named
 
 RESAMPLES = 10_000
 FEWEST_FOR_WILCOXON = 6
@@ -20,8 +23,8 @@ HARMLESS = ("normalised", "engine", "metrics")
 """Parts of a convention that may differ: the first belongs to the weights, engines agree, and
 metrics that only one evaluation has are left out."""
 
-NEEDED = {"chunk": "chunked", "window": "bsseval"}
-"""Parts that matter only to a metric."""
+OF_FRAMES = ("chunk", "window")
+"""Parts that matter only to metrics with such frames."""
 
 
 @dataclass(frozen=True)
@@ -98,9 +101,16 @@ def _row(
         "mean_difference_db": float(values.mean()) if count else float("nan"),
         "low_db": low,
         "high_db": high,
-        "better": int((values > 0).sum()),
+        "better": int(
+            (values > 0 if METRICS[metric].direction == "maximize" else values < 0).sum()
+        ),
         "wilcoxon_p": p,
     }
+
+
+def _metrics_of(convention: Mapping[str, Any]) -> set[str]:
+    """The metrics of a saved convention, whose names older versions cut short."""
+    return {metric for name in convention["metrics"] for metric in metrics_named(name)}
 
 
 def _check_alike(first: Evaluation, second: Evaluation) -> None:
@@ -110,14 +120,14 @@ def _check_alike(first: Evaluation, second: Evaluation) -> None:
         UsageError: they may not be.
     """
     conventions = [one.about["convention"] for one in (first, second)]
-    shared = set(conventions[0]["metrics"]) & set(conventions[1]["metrics"])
+    shared = set.intersection(*(_metrics_of(convention) for convention in conventions))
     if not shared:
         raise UsageError("the evaluations have no metric in common")
     unlike = [
         f"{name}: {json.dumps(conventions[0].get(name))} and {json.dumps(conventions[1].get(name))}"
         for name in dict.fromkeys((*conventions[0], *conventions[1]))
         if name not in HARMLESS
-        and (name not in NEEDED or NEEDED[name] in shared)
+        and (name not in OF_FRAMES or any(METRICS[metric].frames == name for metric in shared))
         and conventions[0].get(name) != conventions[1].get(name)
     ]
     if unlike:

@@ -3,21 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Metric = Literal["usdr", "sisdr", "chunked", "bsseval"]
-Engine = Literal["msdemucs", "museval"]
-
-BSS = ("sdr_bsseval_db", "isr_bsseval_db", "sir_bsseval_db", "sar_bsseval_db")
-
-COLUMNS: dict[str, tuple[str, ...]] = {
-    "usdr": ("usdr_db",),
-    "sisdr": ("si_sdr_db",),
-    "chunked": ("chunk_sdr_db",),
-    "bsseval": BSS,
-}
-"""The columns of a metric: of a whole track, or the median over its frames."""
-
-FRAMES = ("chunk_sdr_db", *BSS)
-"""Columns that the table of frames has too."""
+from msdemucs.metrics import Engine, metrics_named
 
 
 @dataclass(frozen=True)
@@ -25,10 +11,10 @@ class Convention:
     """How estimates are made and scored; scores under unlike conventions are not compared.
 
     Attributes:
-        metrics: which scores.
-        chunk: seconds of a chunk of "chunked".
-        window: seconds of a frame of "bsseval"; hops are as long.
-        engine: who computes "bsseval": ours, or museval itself.
+        metrics: which scores; short names of several are spelt out.
+        chunk: seconds of a frame of chunk SDR.
+        window: seconds of a frame of cSDR and BSSEval; hops are as long.
+        engine: computes BSSEval: ours, or museval itself.
         segment: seconds of a chunk that the model is given.
         overlap: share of it that the next one repeats.
         weighting: how chunks are joined.
@@ -36,7 +22,7 @@ class Convention:
         normalised: whether each track was brought to zero mean and unit deviation first.
     """
 
-    metrics: tuple[Metric, ...] = ("usdr",)
+    metrics: tuple[str, ...] = ("usdr_db",)
     chunk: float = 1.0
     window: float = 1.0
     engine: Engine = "msdemucs"
@@ -45,3 +31,12 @@ class Convention:
     weighting: Literal["triangle", "fade"] = "triangle"
     shifts: int = 1
     normalised: bool = False
+
+    def __post_init__(self) -> None:
+        """Spell out short names of metrics, each metric once.
+
+        Raises:
+            UsageError: an unknown metric.
+        """
+        names = [metric for name in self.metrics for metric in metrics_named(name)]
+        object.__setattr__(self, "metrics", tuple(dict.fromkeys(names)))

@@ -13,14 +13,18 @@ import pandas as pd
 
 from msdemucs.data.tracks import Track
 from msdemucs.errors import DataError, UsageError
-from msdemucs.evaluate.conventions import BSS, FRAMES, Convention
+from msdemucs.evaluate.conventions import Convention
 from msdemucs.evaluate.scoring import Separated, scored, separated
+from msdemucs.metrics import METRICS
 from msdemucs.model import Separator
 
 ABOUT, TRACKS, FRAME_TABLE = "about.json", "tracks", "frames"
 TABLES = tuple(f"{name}.{kind}" for name in (TRACKS, FRAME_TABLE) for kind in ("parquet", "csv"))
 SAVED = (*TABLES, "museval", ABOUT)
 """What an evaluation leaves in its folder."""
+
+MUSEVAL = {kind: f"{kind.lower()}_bsseval_db" for kind in ("SDR", "ISR", "SIR", "SAR")}
+"""The columns of what museval's JSON holds."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,7 @@ class Evaluation:
             keys = ["group", "track", "metric", "frame"]
             by_frame = pd.DataFrame()
             if len(self.frames):
-                columns = [name for name in FRAMES if name in self.frames]
-                by_frame = self.frames.groupby(keys, sort=False)[columns].mean()
+                by_frame = self.frames.groupby(keys, sort=False)[scores_in(self.frames)].mean()
             rows.append(_statistics("all", over, by_frame))
         return pd.DataFrame(rows).set_index("source")
 
@@ -99,7 +102,7 @@ class Evaluation:
 
     def museval_json(self) -> Iterator[tuple[Path, str]]:
         """Museval's own files: split/TRACK.json and its text."""
-        if not len(self.frames) or BSS[0] not in self.frames:
+        if not set(MUSEVAL.values()) <= set(self.frames):
             return
         from museval import TrackStore
 
@@ -109,10 +112,7 @@ class Evaluation:
         for (group, track), own in frames.groupby(["group", "track"], sort=False):
             store = TrackStore(str(track), win=window, hop=window)
             for source, rows in own.groupby("source", sort=False):
-                values = {
-                    key: rows[column].tolist()
-                    for key, column in zip(("SDR", "ISR", "SIR", "SAR"), BSS, strict=True)
-                }
+                values = {key: rows[column].tolist() for key, column in MUSEVAL.items()}
                 store.add_target(str(source), values)
             name = str(track) if names.count(track) == 1 else f"{group} - {track}"
             yield Path("test") / f"{name.replace('/', '_')}.json", store.json
@@ -238,7 +238,7 @@ def evaluate(
 
 def scores_in(table: pd.DataFrame) -> list[str]:
     """The columns that hold scores."""
-    return [str(name) for name in table if str(name).endswith("_db")]
+    return [str(name) for name in table if name in METRICS]
 
 
 def _statistics(source: str, tracks: pd.DataFrame, frames: pd.DataFrame) -> dict[str, object]:

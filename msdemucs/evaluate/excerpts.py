@@ -13,7 +13,7 @@ from torch import Tensor
 
 from msdemucs.errors import DataError, UsageError
 from msdemucs.evaluate.scoring import Separated
-from msdemucs.evaluate.sdr import usdr_db
+from msdemucs.metrics import METRICS, Stems
 
 N_FFT = 2048
 FLOOR_DB = -80.0
@@ -34,8 +34,8 @@ audio { width: 16rem; max-width: 100% }
 <p>{{ excerpt }}. Sound is 16-bit; the error is the estimate less the reference.</p>
 <p>mixture <audio controls src="{{ mixture }}"></audio></p>
 {% for source in sources %}
-<h2>{{ source.name }}{% if source.usdr is not none %}
-<small>{{ "%.2f"|format(source.usdr) }} dB uSDR in the excerpt</small>{% endif %}</h2>
+<h2>{{ source.name }}{% if not source.score.reason %}
+<small>{{ "%.2f"|format(source.score.value) }} dB uSDR in the excerpt</small>{% endif %}</h2>
 <table><tr>
 {% for name, sound in source.sounds %}
 <td>{{ name }}<br><audio controls src="{{ sound }}"></audio></td>
@@ -75,8 +75,12 @@ def write_excerpt(
     pages, paths = [], []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, reference, estimate in zip(
-            found.sources, found.references[..., part], found.estimates[..., part], strict=True
+        references, estimates = found.references[..., part], found.estimates[..., part]
+        scores = METRICS["usdr_db"].of(
+            Stems(found.sources, references.numpy(), estimates.numpy(), mixture.numpy())
+        )
+        for name, reference, estimate, score in zip(
+            found.sources, references, estimates, scores, strict=True
         ):
             panels = {
                 "mixture": mixture,
@@ -88,9 +92,8 @@ def write_excerpt(
             paths.append(folder / f"{named} - {name}.png")
             paths[-1].write_bytes(picture)
             sounds = [(key, sound(one, rate)) for key, one in list(panels.items())[1:]]
-            score = usdr_db(reference, estimate)
             shown = "data:image/png;base64," + base64.b64encode(picture).decode()
-            pages.append({"name": name, "sounds": sounds, "usdr": score, "picture": shown})
+            pages.append({"name": name, "sounds": sounds, "score": score, "picture": shown})
         page = Environment(autoescape=True).from_string(PAGE)
         stop = min(start + seconds, found.mixture.shape[-1] / rate)
         paths.append(folder / f"{named}.html")

@@ -1,23 +1,20 @@
 """One track separated and scored: a row a source, and a row a frame of each metric."""
 
-import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from msdemucs.data.tracks import Track
-from msdemucs.errors import MsdemucsError, UsageError
-from msdemucs.evaluate.bss_eval import BssEval, bsseval
-from msdemucs.evaluate.conventions import BSS, Convention
+from msdemucs.errors import MsdemucsError
+from msdemucs.evaluate.conventions import Convention
 from msdemucs.evaluate.overlap_add import Chunking
-from msdemucs.evaluate.sdr import chunk_sdrs_db, si_sdr_db, usdr_db
 from msdemucs.evaluate.separation import separate_mixture
 from msdemucs.measure.inference import device_of, wait_for
+from msdemucs.metrics import METRICS, Stems, TrackScore
 from msdemucs.model import Separator
 
 
@@ -82,69 +79,65 @@ def scored(
                 f"the estimate of “{source}” of “{track.name}” is not finite; the model's weights "
                 "diverged"
             )
-    bss = _bsseval(found, convention, say) if "bsseval" in convention.metrics else None
-    rows: list[dict[str, object]] = []
+    stems = stems_of(found, convention)
+    scores = {name: METRICS[name].of(stems) for name in convention.metrics}
+    where = [{"group": track.group, "track": track.name, "source": source} for source in sources]
+    for source, reason, labels in _unscored(sources, scores):
+        say(f"“{track.name}” has no {', '.join(labels)} of “{source}”: {reason}")
+    rows: list[dict[str, object]] = [
+        {
+            **keys,
+            **{name: by_source[index].value for name, by_source in scores.items()},
+            "seconds": found.seconds,
+        }
+        for index, keys in enumerate(where)
+    ]
     frames: list[dict[str, object]] = []
-    for index, source in enumerate(sources):
-        reference, estimate = found.references[index], found.estimates[index]
-        row: dict[str, object] = {"group": track.group, "track": track.name, "source": source}
-        if "usdr" in convention.metrics:
-            row["usdr_db"] = _number(usdr_db(reference, estimate))
-        if "sisdr" in convention.metrics:
-            row["si_sdr_db"] = _number(si_sdr_db(reference, estimate))
-        where = dict(row)
-        if "chunked" in convention.metrics:
-            size = max(1, round(convention.chunk * track.sample_rate))
-            chunks = chunk_sdrs_db(reference, estimate, chunk_samples=size)
-            values = {"chunk_sdr_db": [_number(value) for value in chunks]}
-            row |= _medians(values)
-            frames += _frame_rows(where, "chunked", convention.chunk, values)
-        if bss is not None:
-            values = {name: one[index].tolist() for name, one in zip(BSS, bss, strict=True)}
-            row |= _medians(values)
-            frames += _frame_rows(where, "bsseval", convention.window, values)
-        rows.append({**row, "seconds": found.seconds})
+    for index, keys in enumerate(where):
+        of_source = {name: by_source[index] for name, by_source in scores.items()}
+        frames += [{**keys, **row} for row in _frame_rows(of_source, convention)]
     return rows, frames
 
 
-def _frame_rows(
-    row: dict[str, object], metric: str, seconds: float, values: dict[str, list[float]]
-) -> Iterator[dict[str, object]]:
-    """A row a frame of a metric."""
-    where = {key: row[key] for key in ("group", "track", "source")}
-    for frame, scores in enumerate(zip(*values.values(), strict=True)):
-        begins = {"metric": metric, "frame": frame, "start": frame * seconds}
-        yield {**where, **begins, **dict(zip(values, scores, strict=True))}
-
-
-def _medians(values: dict[str, list[float]]) -> dict[str, float]:
-    return {name: _median(own) for name, own in values.items()}
-
-
-def _bsseval(found: Separated, convention: Convention, say: Callable[[str], None]) -> BssEval:
-    """The frames' scores; NaN for a track with a stem that is silent throughout, as in museval."""
-    window = max(1, round(convention.window * found.track.sample_rate))
-    references, estimates = (
-        one.transpose(1, 2).numpy() for one in (found.references, found.estimates)
+def stems_of(found: Separated, convention: Convention) -> Stems:
+    """A track with its estimates as metrics read it."""
+    return Stems(
+        found.sources,
+        found.references.numpy(),
+        found.estimates.numpy(),
+        found.mixture.numpy(),
+        sample_rate=found.track.sample_rate,
+        chunk=convention.chunk,
+        window=convention.window,
+        engine=convention.engine,
     )
-    try:
-        if convention.engine == "msdemucs":
-            return bsseval(references, estimates, window=window, hop=window)
-        from museval.metrics import bss_eval
-
-        with np.errstate(all="ignore"):
-            return BssEval(*bss_eval(references, estimates, window=window, hop=window)[:4])
-    except (UsageError, ValueError) as error:
-        say(f"“{found.track.name}” has no BSSEval scores: {error}")
-        nothing = np.full((len(references), 1), np.nan)
-        return BssEval(nothing, nothing, nothing, nothing)
 
 
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value
+def _unscored(
+    sources: Sequence[str], scores: Mapping[str, Sequence[TrackScore]]
+) -> list[tuple[str, str, list[str]]]:
+    """Sources without a score: whose, why, and the labels of the metrics."""
+    labels: dict[tuple[str, str], list[str]] = {}
+    for name, by_source in scores.items():
+        for source, score in zip(sources, by_source, strict=True):
+            if score.reason:
+                labels.setdefault((source, score.reason), []).append(METRICS[name].label)
+    return [(*key, names) for key, names in labels.items()]
 
 
-def _median(values: Sequence[float]) -> float:
-    """Museval's median over frames: without what is NaN or infinite."""
-    finite = [value for value in values if math.isfinite(value)]
-    return float(np.median(finite)) if finite else math.nan
+def _frame_rows(
+    scores: Mapping[str, TrackScore], convention: Convention
+) -> Iterator[dict[str, object]]:
+    """A row a frame of a source: the scores of all metrics that have the same frames."""
+    for kind, metric, seconds in (
+        ("chunk", "chunked", convention.chunk),
+        ("window", "bsseval", convention.window),
+    ):
+        values = {
+            name: score.frames.tolist()
+            for name, score in scores.items()
+            if METRICS[name].frames == kind and score.frames is not None
+        }
+        for frame, row in enumerate(zip(*values.values(), strict=True)):
+            begins = {"metric": metric, "frame": frame, "start": frame * seconds}
+            yield {**begins, **dict(zip(values, row, strict=True))}

@@ -1,20 +1,17 @@
 """How well does a model separate whole tracks? One row a track and source."""
 
-import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from msdemucs.data.tracks import Track
 from msdemucs.errors import DataError, MsdemucsError
 from msdemucs.evaluate.overlap_add import Chunking
-from msdemucs.evaluate.sdr import usdr_db
 from msdemucs.evaluate.separation import separate_mixture
 from msdemucs.measure.inference import wait_for
+from msdemucs.metrics import METRICS, Stems
 from msdemucs.model import Separator
 
 
@@ -96,37 +93,35 @@ def _score(model: Separator, track: Track, chunking: Chunking, *, normalised: bo
         MsdemucsError: an estimate that is not finite.
     """
     spec = model.spec
-    mixture = torch.from_numpy(track.read_mixture())
+    mixture = track.read_mixture()
     start = time.perf_counter()
-    estimates = separate_mixture(model, mixture, normalised=normalised, chunking=chunking)
+    estimates = separate_mixture(
+        model, torch.from_numpy(mixture), normalised=normalised, chunking=chunking
+    )
     wait_for(estimates.device)
     seconds = time.perf_counter() - start
     scores = []
     for source, estimate in zip(spec.sources, estimates, strict=True):
-        (reference,) = torch.from_numpy(track.read_sources([source]))
+        if not bool(estimate.isfinite().all()):
+            raise MsdemucsError(
+                f"the estimate of “{source}” of “{track.name}” is not finite; the model's weights "
+                "diverged"
+            )
+        stems = Stems((source,), track.read_sources([source]), estimate.numpy()[None], mixture)
         scores.append(
             Score(
                 group=track.group,
                 track=track.name,
                 source=source,
-                usdr_db=_finite_usdr_db(reference, estimate, f"“{source}” of “{track.name}”"),
-                input_usdr_db=usdr_db(reference, mixture),
+                usdr_db=_usdr_db(stems),
+                input_usdr_db=_usdr_db(stems.with_mixture()),
                 seconds=seconds,
             )
         )
     return scores
 
 
-def _finite_usdr_db(
-    reference: Float[Tensor, "A N"], estimate: Float[Tensor, "A N"], what: str
-) -> float | None:
-    """The score.
-
-    Raises:
-        MsdemucsError: an estimate that is not finite, whose mean over tracks would say nothing.
-    """
-    if not bool(estimate.isfinite().all()):
-        raise MsdemucsError(f"the estimate of {what} is not finite; the model's weights diverged")
-    score = usdr_db(reference, estimate)
-    assert score is None or math.isfinite(score)
-    return score
+def _usdr_db(stems: Stems) -> float | None:
+    """The uSDR of a lone source; None where its reference is silent."""
+    (score,) = METRICS["usdr_db"].of(stems)
+    return None if score.reason else score.value

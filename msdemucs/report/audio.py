@@ -145,7 +145,7 @@ def _excerpt(model: object, track: "Track") -> Excerpt:
 
     from msdemucs.evaluate.excerpts import draw
     from msdemucs.evaluate.overlap_add import separate_waveform
-    from msdemucs.evaluate.sdr import usdr_db
+    from msdemucs.metrics import METRICS, Stems
     from msdemucs.model import Separator
 
     assert isinstance(model, Separator)
@@ -158,15 +158,19 @@ def _excerpt(model: object, track: "Track") -> Excerpt:
     estimates = separate_waveform(model, mixture, segment_samples=spec.n_samples, batch_size=1)
     scale = LOUDEST / max(1.0, float(mixture.abs().max()), float(estimates.abs().max()))
     sources = []
-    for name, reference, estimate in zip(spec.sources, references, estimates, strict=True):
+    scores = METRICS["usdr_db"].of(
+        Stems(spec.sources, references.numpy(), estimates.numpy(), mixture.numpy())
+    )
+    for name, reference, estimate, score in zip(
+        spec.sources, references, estimates, scores, strict=True
+    ):
         parts = {"reference": reference, "estimate": estimate, "error": estimate - reference}
         title = f"{track.name}: {name}"
         picture = draw({"mixture": mixture, **parts}, sample_rate=rate, title=title)
-        score = usdr_db(reference, estimate)
         sources.append(
             SourceExcerpt(
                 name,
-                USDR.text(float("nan") if score is None else score),
+                USDR.text(score.value),
                 tuple((kind, sound_url(scale * wave, rate)) for kind, wave in parts.items()),
                 picture_url(picture),
             )

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from msdemucs.errors import PlanError, Problem, SpecError, UsageError
+from msdemucs.errors import PlanError, Problem, SpecError, UsageError, nearest
 from msdemucs.spec.merge import merge, override
 from msdemucs.spec.planner import plan
 from msdemucs.spec.schema import Spec
 from msdemucs.spec.source import Node, nodes_of, read_yaml_file
-from msdemucs.spec.validate import locate, nearest, validate
+from msdemucs.spec.validate import locate, validate
 
 ZOO = Path(__file__).parent.parent / "zoo"
 

@@ -1,6 +1,5 @@
 """Nodes → a validated model, or every fault of the document at its line, in the user's words."""
 
-import difflib
 import json
 import typing
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +9,7 @@ from typing import Annotated, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from msdemucs.errors import Problem, SpecError
+from msdemucs.errors import Problem, SpecError, nearest
 from msdemucs.spec.kinds import Kind, kinds_of
 from msdemucs.spec.source import Node, Place, nodes_of, read_yaml, read_yaml_file
 
@@ -66,14 +65,6 @@ def locate(root: Node, field: str) -> Place:
             break
         node = child
     return node.place
-
-
-def nearest(name: str, allowed: Sequence[str]) -> str:
-    """“Did you mean …?” for a misspelt name, else the names allowed."""
-    close = difflib.get_close_matches(name, allowed, n=1, cutoff=0.6)
-    if close:
-        return f"did you mean “{close[0]}”?"
-    return "allowed: " + ", ".join(allowed)
 
 
 def _causes(details: Sequence[ErrorDetails]) -> Iterator[ErrorDetails]:

@@ -5,11 +5,10 @@ A record holds strings, numbers, dicts and pandas frames only; no Optuna object 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 import pandas as pd
 
-Direction = Literal["maximize", "minimize"]
+from msdemucs.metrics import Direction as Direction
 
 STATES = ("complete", "failed", "running", "waiting", "stopped", "infeasible")
 """What a trial can be. Stopped: at a rung, its checkpoint kept. Infeasible: refused before

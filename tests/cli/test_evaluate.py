@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from msdemucs import build, save_weights
 from msdemucs.cli.app import app
 from msdemucs.errors import UsageError
+from msdemucs.metrics import METRICS
 from msdemucs.spec import load_spec
 from tests.data.conftest import write_noise
 from tests.specs import small
@@ -59,6 +60,20 @@ def test_json_says_under_which_convention() -> None:
     assert [row["source"] for row in found["summary"]][-1] == "all"
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("there")
+def test_metrics_are_asked_for_by_name_or_by_a_short_name_of_several() -> None:
+    names = ["csdr_db", "bsseval", "bleedless_db", "usdr"]
+    asked = [word for name in names for word in ("--metric", name)]
+    found = json.loads(call("one.safetensors", "--data", "tracks", "--json", *asked))
+    metrics = [name for name in METRICS if "bsseval" in name]
+    metrics = ["csdr_db", *metrics, "bleedless_db", "usdr_db"]
+    assert found["convention"]["metrics"] == metrics
+    for row in found["summary"]:
+        assert [name for name in metrics if row[f"{name}.median"] is None] == []
+        assert row["csdr_db.median"] == pytest.approx(row["sdr_bsseval_db.median"])
+
+
 @pytest.mark.usefixtures("there")
 @pytest.mark.parametrize(
     ("arguments", "message"),
@@ -74,6 +89,10 @@ def test_json_says_under_which_convention() -> None:
         ),
         (["one.safetensors", "--data", "tracks", "-o", "tracks"], "holds no evaluation"),
         (["--compare", "one", "two"], "holds no evaluation"),
+        (
+            ["one.safetensors", "--data", "tracks", "--metric", "si_sar", "-o", "new"],
+            "there is no metric “si_sar”; did you mean “si_sar_db”",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(arguments: list[str], message: str) -> None:

@@ -56,6 +56,11 @@ def test_effects_as_json_are_plain(folder: Path) -> None:
     assert found["noise"]["degrees"] == 4
 
 
+def test_an_unknown_metric_is_refused_before_a_study_is_opened() -> None:
+    with pytest.raises(UsageError, match="no metric “bseval”; did you mean “bsseval”"):
+        ask("rescore", "nothing", "--metric", "bseval")
+
+
 def test_effects_of_a_search_are_refused(folder: Path) -> None:
     ask("run", "toy.yaml")
     with pytest.raises(UsageError, match="is no ablation"):

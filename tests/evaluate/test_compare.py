@@ -79,6 +79,29 @@ def test_unlike_conventions_are_refused() -> None:
         compare(evaluation(SCORES), evaluation(SCORES, overlap=0.5))
 
 
+def test_a_lower_distance_is_better() -> None:
+    first, second = (
+        Evaluation(found.about, found.tracks.rename(columns={"usdr_db": "lsd_db"}))
+        for found in (evaluation(scores, metrics=["lsd_db"]) for scores in (SCORES, SCORES - 1))
+    )
+    row = compare(first, second).summary.iloc[0]
+    assert (row.metric, row.mean_difference_db, row.better) == ("lsd_db", pytest.approx(-1), 12)
+
+
+def test_short_names_of_older_evaluations_are_those_of_newer_ones() -> None:
+    first, second = evaluation(SCORES), evaluation(SCORES + 1, metrics=["usdr_db"])
+    assert compare(first, second).summary.better[0] == 12
+
+
+@pytest.mark.parametrize(("part", "metric"), [("chunk", "chunk_sdr_db"), ("window", "csdr_db")])
+def test_the_length_of_frames_matters_to_metrics_that_have_them(part: str, metric: str) -> None:
+    of_tracks = [evaluation(SCORES, **{part: seconds}) for seconds in (1.0, 5.0)]
+    assert compare(*of_tracks).summary.mean_difference_db[0] == 0
+    of_frames = [evaluation(SCORES, metrics=[metric], **{part: seconds}) for seconds in (1.0, 5.0)]
+    with pytest.raises(UsageError, match=f"unlike conventions: {part}: 1.0 and 5.0"):
+        compare(*of_frames)
+
+
 def test_unlike_tracks_are_refused() -> None:
     with pytest.raises(UsageError, match="2 pairs of track and source are in one evaluation alone"):
         compare(evaluation(SCORES), evaluation(SCORES[:-1]))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from msdemucs.metrics import METRICS
 from msdemucs.study.beside.noise import measure_noise
 from msdemucs.study.beside.promotion import Longer, Start, candidates, promote
 from msdemucs.study.beside.rescore import rescore
@@ -44,9 +45,9 @@ def test_noise_promotion_and_rescore_are_real(search: Search, in_tmp: Path) -> N
     assert floor.sigma.value > 0
 
     tracks = bench.tracks.test
-    found = rescore(study, trials, tracks, "usdr", device="cpu", listener=Silent())
+    found = rescore(study, trials, tracks, METRICS["usdr_db"], device="cpu", listener=Silent())
     assert found.usdr_db.iloc[0] == pytest.approx(short, abs=1e-3)
-    again = rescore(study, trials, tracks, "usdr", device="cpu", listener=Silent())
+    again = rescore(study, trials, tracks, METRICS["usdr_db"], device="cpu", listener=Silent())
     assert again.equals(found)
     kinds = [row.kind for row in rows_of(study)]
     assert kinds == ["promotion"] * 2 + ["noise"] * 2 + ["rescore"]

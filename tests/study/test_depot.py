@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from msdemucs.errors import CheckpointError, UsageError
+from msdemucs.metrics import METRICS
 from msdemucs.study.beside.rescore import rescore
 from msdemucs.study.running.beginning import begin_study
 from msdemucs.study.running.joining import recorded_folder
@@ -247,7 +248,9 @@ def test_an_interrupted_trial_goes_on_from_the_url_alone_bit_for_bit(
 
     study = open_study(open_storage("sqlite:///studies/tiny.db"), "tiny")
     ears = Ears()
-    found = rescore(study, record.trials, bench.tracks.test, "usdr", device="cpu", listener=ears)
+    found = rescore(
+        study, record.trials, bench.tracks.test, METRICS["usdr_db"], device="cpu", listener=ears
+    )
     assert found.usdr_db.iloc[0] == pytest.approx(trial.usdr_db, abs=1e-3)
     what = doomed("tiny")
     assert f"all under {url}" in str(what)

@@ -8,8 +8,9 @@ import optuna
 import pandas as pd
 
 from msdemucs.data import Track
-from msdemucs.evaluate.conventions import COLUMNS, Convention, Metric
+from msdemucs.evaluate.conventions import Convention
 from msdemucs.evaluate.evaluation import evaluate
+from msdemucs.metrics import Metric
 from msdemucs.model import load_weights
 from msdemucs.study.storage.depot import at_hand
 from msdemucs.study.storage.later import Later, add, rows_of
@@ -17,10 +18,6 @@ from msdemucs.study.trials.candidate import Listener
 
 RESCORE = "rescore"
 """The kind of the rows in the side table."""
-
-MEDIANS = ("bsseval", "chunked")
-"""Metrics of frames, of which tracks are joined by their median, as museval does; the others' are
-joined by their mean."""
 
 
 def rescore(
@@ -41,7 +38,8 @@ def rescore(
         study: whose trials.
         trials: rows of its record.
         tracks: to judge on.
-        metric: by what; a score is the mean over sources of the median or mean over tracks.
+        metric: by what; a score is the mean over sources of the metric's median or mean over
+            tracks.
         device: where.
         listener: is told what happens.
 
@@ -52,11 +50,10 @@ def rescore(
         DataError: weights that cannot be read, or no track that can.
         MsdemucsError: an estimate that is not finite.
     """
-    convention = COLUMNS[metric][0]
     known = {
         (row.trial, row.detail.get("weights")): row.value
         for row in rows_of(study)
-        if row.kind == RESCORE and row.convention == convention
+        if row.kind == RESCORE and row.convention == metric.name
     }
     rows = []
     for _, trial in trials.iterrows():
@@ -68,12 +65,12 @@ def rescore(
                 continue
             if path is not None:
                 count = "1 track" if len(tracks) == 1 else f"{len(tracks)} tracks"
-                listener.said(f"trial {number} ({trial['name']}): {metric} of {count}")
+                listener.said(f"trial {number} ({trial['name']}): {metric.label} of {count}")
                 row = _judged(trial, path, tracks, metric, device)
                 add(study, [row])
                 value = row.value
-        rows.append({"trial": number, "name": trial["name"], convention: value})
-    return pd.DataFrame(rows, columns=["trial", "name", convention])
+        rows.append({"trial": number, "name": trial["name"], metric.name: value})
+    return pd.DataFrame(rows, columns=["trial", "name", metric.name])
 
 
 def _judged(
@@ -86,15 +83,15 @@ def _judged(
         MsdemucsError: an estimate that is not finite.
     """
     model = load_weights(weights).to(device)
-    found = evaluate(model, tracks, Convention(metrics=(metric,)))
-    name = COLUMNS[metric][0]
-    how = "median" if metric in MEDIANS else "mean"
-    by_source = found.tracks.groupby("source", sort=False)[name].agg(how)
+    found = evaluate(model, tracks, Convention(metrics=(metric.name,)))
+    by_source = found.tracks.groupby("source", sort=False)[metric.name].agg(metric.tracks)
     detail = {
         "weights": trial.weights,
-        "tracks_joined_by": how,
+        "tracks_joined_by": metric.tracks,
         "by_source": {str(source): float(value) for source, value in by_source.items()},
         "convention": found.about["convention"],
         "n_tracks": int(found.tracks[["group", "track"]].drop_duplicates().shape[0]),
     }
-    return Later(int(trial.trial), RESCORE, name, float(by_source.mean()), int(trial.seed), detail)
+    return Later(
+        int(trial.trial), RESCORE, metric.name, float(by_source.mean()), int(trial.seed), detail
+    )

@@ -1,0 +1,25 @@
+"""How near estimates are to their references: metrics, and the qualities made of their scores.
+
+Importing this loads neither torch nor pandas.
+"""
+
+from msdemucs.metrics.quality import Quality
+from msdemucs.metrics.registry import (
+    METRICS,
+    Direction,
+    Metric,
+    TrackScore,
+    metrics_named,
+)
+from msdemucs.metrics.stems import Engine, Stems
+
+__all__ = [
+    "METRICS",
+    "Direction",
+    "Engine",
+    "Metric",
+    "Quality",
+    "Stems",
+    "TrackScore",
+    "metrics_named",
+]
