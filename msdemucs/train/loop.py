@@ -206,13 +206,14 @@ class Run:
         """The mean loss over all parts and devices; gradients are added up."""
         self.optimiser.zero_grad(set_to_none=True)
         mixture, references = self.own(batch.mixture), self.own(batch.references)
+        level = float(batch.mixture.square().mean())  # of the whole batch: parts must not matter
         total, parts = 0.0, self.at.accumulate
         size = len(mixture) // parts
         for part in range(parts):
             items = slice(part * size, (part + 1) * size)
             with self.fabric.no_backward_sync(self.model, enabled=part + 1 < parts):
                 estimates = self.model(mixture[items])
-                loss = self.loss(estimates, references[items]) / parts
+                loss = self.loss(estimates, references[items], level) / parts
                 self.fabric.backward(loss)
             total += float(loss.detach())
         if self.fabric.world_size > 1:
