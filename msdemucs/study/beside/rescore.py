@@ -11,6 +11,7 @@ from msdemucs.data import Track
 from msdemucs.evaluate.conventions import COLUMNS, Convention, Metric
 from msdemucs.evaluate.evaluation import evaluate
 from msdemucs.model import load_weights
+from msdemucs.model.weights import read_about
 from msdemucs.study.storage.depot import at_hand
 from msdemucs.study.storage.later import Later, add, rows_of
 from msdemucs.study.trials.candidate import Listener
@@ -86,7 +87,8 @@ def _judged(
         MsdemucsError: an estimate that is not finite.
     """
     model = load_weights(weights).to(device)
-    found = evaluate(model, tracks, Convention(metrics=(metric,)))
+    convention = Convention(metrics=(metric,), normalised=read_about(weights).normalised)
+    found = evaluate(model, tracks, convention)
     name = COLUMNS[metric][0]
     how = "median" if metric in MEDIANS else "mean"
     by_source = found.tracks.groupby("source", sort=False)[name].agg(how)
