@@ -26,6 +26,7 @@ from msdemucs.train.examples import hold_out, sampler
 from msdemucs.train.logs import CsvLog, Log, TensorBoardLog
 from msdemucs.train.loop import train
 from msdemucs.train.losses import check_weights
+from msdemucs.train.peers import together
 from msdemucs.train.recipe import Metric, Recipe
 from msdemucs.train.session import Session, StepReport, Training
 from msdemucs.train.validation import judge
@@ -119,6 +120,7 @@ def run(asked: Asked, folder: Path, means: Means | None = None) -> Finished:
             folder of tracks that is not there.
         DataError: no track that can be used.
         TrainingError: it cannot go on.
+        MsdemucsError: another process of several has ended.
         CheckpointError: what it saved cannot be used.
         KeyboardInterrupt: Ctrl-C or SIGTERM; the same call goes on.
     """
@@ -150,7 +152,7 @@ def _run(asked: Asked, folder: Path, means: Means, at_end: ExitStack) -> Finishe
     drawn = sampler_of(asked, tracks, about)
     if is_first_process():  # before there are others, which an error here would leave waiting
         begin(asked, folder, (*tracks, *held_out), at_end)
-    fabric.launch()
+    at_end.enter_context(together(fabric, means.say))
     if (folder / RESULT).is_file() and (folder / WEIGHTS).is_file():
         result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
         return Finished(folder / WEIGHTS, result, True, fabric.is_global_zero)

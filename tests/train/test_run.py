@@ -382,6 +382,80 @@ def said_by(process: "subprocess.Popen[str]") -> str:
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
+def test_a_killed_process_ends_the_run_with_one_line_and_the_same_command_goes_on(
+    spec: Spec, noise: Path, tmp_path: Path
+) -> None:
+    process = begun_by_two(spec, noise, tmp_path / "run")
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    os.kill(int(children[0]), signal.SIGKILL)
+    line = error_of(said_by(process))
+    assert process.returncode == 1
+    assert "process 2 of 2 was ended by SIGKILL; the same command goes on" in line
+    saved = Checkpoints(tmp_path / "run" / "checkpoints").steps()[-1]
+    again = begun_by_two(spec, noise, tmp_path / "run", beyond=last_step(tmp_path / "run"))
+    again.terminate()
+    assert f"going on after step {saved}" in said_by(again)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_where_the_first_process_is_killed_the_second_says_so(
+    spec: Spec, noise: Path, tmp_path: Path
+) -> None:
+    process = begun_by_two(spec, noise, tmp_path / "run")
+    process.kill()
+    line = error_of(said_by(process))
+    assert "the first process has ended; the same command goes on" in line
+
+
+def error_of(said: str) -> str:
+    """The only line that tells of an error."""
+    assert "Traceback" not in said
+    (line,) = (line for line in said.splitlines() if line.startswith("error:"))
+    return line
+
+
+STUCK = """\
+import os, signal, sys
+from pathlib import Path
+from msdemucs.spec import load_spec
+from msdemucs.train import Recipe, peers
+from msdemucs.train.run import Asked, Means, run
+
+peers.SECONDS_TO_NOTICE = 0.1
+
+
+def get_stuck(report):
+    own = os.getpid()
+    (child,) = Path(f"/proc/{own}/task/{own}/children").read_text().split()
+    os.kill(int(child), signal.SIGKILL)
+    signal.pause()
+
+
+recipe = Recipe(name="toy", steps=5, batch_size=4, segment=0.25)
+asked = Asked(load_spec(sys.argv[1]), recipe, (Path(sys.argv[2]),))
+means = Means(devices=2, on_step=get_stuck, say=lambda line: print(line, flush=True))
+run(asked, Path(sys.argv[3]), means)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_a_process_that_does_not_notice_that_the_other_is_gone_is_ended_with_the_line(
+    spec: Spec, noise: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "stuck.py").write_text(STUCK)
+    (tmp_path / "spec.yaml").write_text(yaml.safe_dump(dump_spec(spec)))
+    files = [str(tmp_path / "stuck.py"), str(tmp_path / "spec.yaml"), str(noise)]
+    asked = [sys.executable, *files, str(tmp_path / "run")]
+    done = subprocess.run(asked, env=gloo(), capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1].startswith("error: process 2 of 2 was ended by SIGKILL;")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
 def test_processes_that_share_batches_stop_together(
     spec: Spec, noise: Path, tmp_path: Path
 ) -> None:
