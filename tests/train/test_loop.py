@@ -135,6 +135,13 @@ def test_a_rate_of_zero_changes_nothing() -> None:
     assert torch.equal(states[0], states[1])
 
 
+def test_by_epoch_the_steps_of_one_have_one_rate() -> None:
+    reports: list[StepReport] = []
+    asked = recipe(steps=6, steps_per_epoch=2, schedule_by="epoch", warmup_epochs=1)
+    train(Small(), Halves(), asked, Session(on_step=reports.append))
+    assert [report.lr for report in reports] == pytest.approx([1e-2] * 4 + [0.5e-2] * 2)
+
+
 def test_gradients_are_clipped_to_the_norm_allowed_and_reported_as_they_were() -> None:
     norms: dict[float | None, tuple[float, float]] = {}
     for limit in (None, 1e-3):
