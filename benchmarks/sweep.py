@@ -22,7 +22,7 @@ import torch
 from scipy.signal import resample_poly
 
 from msdemucs.cost import cost
-from msdemucs.data import SegmentSampler, Track, find_tracks
+from msdemucs.data import Track, find_tracks
 from msdemucs.data.folders import quantise, write_track
 from msdemucs.data.synthetic import make_song
 from msdemucs.evaluate import evaluate_tracks
@@ -31,7 +31,7 @@ from msdemucs.spec import spec_hash
 from msdemucs.study.space.reading import load_search_space
 from msdemucs.study.space.space import Search
 from msdemucs.study.space.variations import Scalar
-from msdemucs.train import Recipe, Session, StepReport, augmentation, train
+from msdemucs.train import Recipe, Session, StepReport, sampler, train
 
 HERE = Path(__file__).parent
 RUNGS = (9, 27, 81, 243)
@@ -90,14 +90,7 @@ def curve(
     spec = search.spec(values)
     torch.manual_seed(seed)
     model = build(spec)
-    sampler = SegmentSampler(
-        tracks["train"],
-        sources=spec.sources,
-        segment_samples=round(RECIPE.segment * spec.sample_rate),
-        batch_size=RECIPE.batch_size,
-        seed=seed,
-        augmentation=augmentation(RECIPE),
-    )
+    batches = sampler(RECIPE, spec, tracks["train"], seed=seed, normalised=RECIPE.normalise)
     known = cost(spec)
     rows: list[list[object]] = []
     begun, judging = time.process_time(), 0.0
@@ -115,7 +108,7 @@ def curve(
         figures = (spec_hash(spec), known.macs_per_second, known.parameters, seed, report.step)
         rows.append([*figures, round(sum(found) / len(found), 4), round(seconds, 3)])
 
-    train(model, sampler, RECIPE, Session(on_step=on_step))
+    train(model, batches, RECIPE, Session(on_step=on_step))
     yield from rows
 
 

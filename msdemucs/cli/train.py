@@ -19,7 +19,7 @@ from msdemucs.spec import load_spec
 from msdemucs.units import format_seconds
 
 if TYPE_CHECKING:
-    from msdemucs.train import StepReport
+    from msdemucs.train import Recipe, StepReport
 
 SECONDS_BETWEEN_LINES = 10.0
 STEPS_TIMED = 3
@@ -85,7 +85,7 @@ def train(  # noqa: PLR0913 (one option a thing that a user may decide)
     asked = Asked(spec, asked_recipe, tuple(data), seed, weights)
     device = choose_device(device) if is_first_process() else device
     try:
-        with _progress(asked_recipe.n_steps) as shown:
+        with _progress(asked_recipe) as shown:
             done = run(
                 asked,
                 output,
@@ -110,12 +110,12 @@ def train(  # noqa: PLR0913 (one option a thing that a user may decide)
 
 
 class Shown:
-    """Bars on a terminal, dated lines in a log: step, loss, SDR, speed, time left."""
+    """Bars on a terminal, dated lines in a log: step, loss, validation, speed, time left."""
 
-    def __init__(self, bars: Progress, total: int) -> None:
-        self.bars, self.total = bars, total
+    def __init__(self, bars: Progress, total: int, *, is_loss: bool) -> None:
+        self.bars, self.total, self.is_loss = bars, total, is_loss
         self.task = bars.add_task("training", total=total, note="")
-        self.sdr = ""
+        self.validated = ""
         self.said_at = self.began = time.monotonic()
         self.first: int | None = None
 
@@ -123,14 +123,15 @@ class Shown:
         """A line."""
         self.bars.console.print(message, markup=False, highlight=False, soft_wrap=True)
 
-    def validation(self, step: int, usdr_db: float) -> None:
+    def validation(self, step: int, value: float) -> None:
         """A line, and a note that stays."""
-        self.sdr = f"  {usdr_db:.2f} dB at {step}"
-        self.said(f"step {step}: validation {usdr_db:.2f} dB uSDR")
+        measured = f"loss {value:.4f}" if self.is_loss else f"{value:.2f} dB"
+        self.validated = f"  {measured} at {step}"
+        self.said(f"step {step}: validation {measured}{'' if self.is_loss else ' uSDR'}")
 
     def step(self, report: "StepReport") -> None:
         """The bar, or a line now and then."""
-        note = f"loss {report.loss:.4f}{self.sdr}  {report.samples_per_second:,.0f} samples/s"
+        note = f"loss {report.loss:.4f}{self.validated}  {report.samples_per_second:,.0f} samples/s"
         self.bars.update(self.task, completed=report.step, note=note)
         if self.first is None:
             self.first = report.step - 1
@@ -150,7 +151,7 @@ class Shown:
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[Shown]:
+def _progress(recipe: "Recipe") -> Iterator[Shown]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
@@ -159,4 +160,5 @@ def _progress(total: int) -> Iterator[Shown]:
         TextColumn("{task.fields[note]}"),
     )
     with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bars:
-        yield Shown(bars, total)
+        is_loss = recipe.validation is not None and recipe.validation.metric == "loss"
+        yield Shown(bars, recipe.n_steps, is_loss=is_loss)

@@ -4,7 +4,7 @@ from msdemucs.data.augment import Augmentation
 from msdemucs.data.find import find_tracks
 from msdemucs.data.levels import statistics
 from msdemucs.data.sample import unpack_sample
-from msdemucs.data.segments import Batch, Prefetch, SegmentSampler, drop_short
+from msdemucs.data.segments import Batch, Grid, Prefetch, SegmentSampler, drop_short
 from msdemucs.data.synthetic import synthesise
 from msdemucs.data.tracks import STEMS, Track
 
@@ -12,6 +12,7 @@ __all__ = [
     "STEMS",
     "Augmentation",
     "Batch",
+    "Grid",
     "Prefetch",
     "SegmentSampler",
     "Track",

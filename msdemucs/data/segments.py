@@ -37,21 +37,38 @@ class Batch:
     tracks: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Grid:
+    """Where segments begin, if not anywhere.
+
+    Attributes:
+        stride: samples from one segment's start to the next; each track's last is filled with zeros
+            where the track ends before it.
+        steps: of an epoch, in which none comes again before all have come; None is the whole run.
+    """
+
+    stride: int
+    steps: int | None = None
+
+
 class SegmentSampler:
     """Draws batches; each is a function of seed and step alone, so a run can resume anywhere.
 
-    Files are read segment by segment. A track is drawn in proportion to where a segment can
-    start in it, so that every second of the collection is equally likely.
+    Files are read segment by segment. Without a grid a track is drawn in proportion to where a
+    segment can start in it, so that every second of the collection is equally likely.
 
     Args:
         tracks: at least one, all alike in rate and channels.
         sources: the references' names, in their order.
-        segment_samples: length of an example.
+        segment_samples: length of an example, as it is read.
         batch_size: examples a step.
         seed: together with the step it decides everything.
         augmentation: what is done to the stems; None leaves them.
         normalised: bring each track's mono mixture to zero mean and unit deviation first, stems
             alike, as Demucs's data does; a track is read as a whole when it is first drawn.
+        joint: augment the stems of a source together, and all stems where there is one source, so
+            that mixture and target change alike.
+        grid: where segments begin; None draws starts, again where nothing sounds.
 
     Raises:
         DataError: no track, or one that is shorter than a segment.
@@ -67,18 +84,23 @@ class SegmentSampler:
         seed: int,
         augmentation: Augmentation | None = None,
         normalised: bool = False,
+        joint: bool = False,
+        grid: Grid | None = None,
     ) -> None:
         if not tracks:
             raise DataError("there is no track to train on")
-        if segment_samples < 1:
+        augmentation = augmentation or Augmentation()
+        if segment_samples - augmentation.shift < 1:
             raise DataError("a segment to train on needs at least 1 sample; lengthen the recipe's")
         drop_short(tracks, n_samples=segment_samples)
         self.tracks, self.sources = tuple(tracks), tuple(sources)
         self.segment_samples, self.batch_size = segment_samples, batch_size
-        self.seed, self.augmentation = seed, augmentation or Augmentation()
+        self.seed, self.augmentation = seed, augmentation
         starts = np.array([track.n_samples - segment_samples + 1 for track in tracks])
         self._shares = starts / starts.sum()
         self._levels: dict[Track, tuple[float, float]] | None = {} if normalised else None
+        self.joint, self.grid = joint, grid
+        self._windows = _windows(tracks, segment_samples, grid.stride) if grid else []
 
     def batch(self, step: int) -> Batch:
         """The examples of one step.
@@ -87,14 +109,17 @@ class SegmentSampler:
             DataError: a file that cannot be read.
         """
         rng = np.random.default_rng([self.seed, step])
-        drawn = [self._draw(rng) for _ in range(self.batch_size)]
+        if self.grid is None:
+            drawn = [self._draw(rng) for _ in range(self.batch_size)]
+        else:
+            drawn = [self._read(track, start) for track, start in self._dealt(step, self.grid)]
         tracks = [track for track, _ in drawn]
         if len({track.stems for track in tracks}) == 1:
             batch = np.stack([own for _, own in drawn])
-            stems = list(self.augmentation.apply(batch, rng))
+            stems = list(self.augmentation.apply(batch, rng, self._groups(tracks[0])))
         else:  # stems of different names are not dealt to each other
             apart = replace(self.augmentation, remix=False)
-            stems = [apart.apply(own[None], rng)[0] for _, own in drawn]
+            stems = [apart.apply(own[None], rng, self._groups(track))[0] for track, own in drawn]
         references = [
             np.stack([own[rows].sum(0) for rows in self._rows(track)])
             for track, own in zip(tracks, stems, strict=True)
@@ -114,10 +139,34 @@ class SegmentSampler:
             stems = track.read_sources(track.stems, start=start, n_samples=self.segment_samples)
             if stems.any():
                 break
-        if self._levels is not None:
-            mean, deviation = self._level(track, self._levels)
-            stems = ((stems - mean) / deviation).astype(np.float32)
-        return track, stems
+        return track, self._in_units(track, stems)
+
+    def _dealt(self, step: int, grid: Grid) -> list[tuple[Track, int]]:
+        """The tracks and starts of a step: the next of the grid's, which each epoch shuffles."""
+        epoch, within = divmod(step - 1, grid.steps) if grid.steps else (0, step - 1)
+        found = []
+        for count in range(within * self.batch_size, (within + 1) * self.batch_size):
+            turn, index = divmod(count, len(self._windows))
+            rng = np.random.default_rng([self.seed, epoch, turn, 1])  # none of a step's
+            order = rng.permutation(len(self._windows))
+            found.append(self._windows[order[index]])
+        return found
+
+    def _read(self, track: Track, start: int) -> tuple[Track, Float32[np.ndarray, "S A N"]]:
+        """A track and a segment of all its stems, filled with zeros beyond its end."""
+        n_samples = min(self.segment_samples, track.n_samples - start)
+        stems = track.read_sources(track.stems, start=start, n_samples=n_samples)
+        missing = self.segment_samples - n_samples
+        return track, np.pad(self._in_units(track, stems), ((0, 0), (0, 0), (0, missing)))
+
+    def _in_units(
+        self, track: Track, stems: Float32[np.ndarray, "S A N"]
+    ) -> Float32[np.ndarray, "S A N"]:
+        """The stems as they are, or in units of their track's deviation."""
+        if self._levels is None:
+            return stems
+        mean, deviation = self._level(track, self._levels)
+        return ((stems - mean) / deviation).astype(np.float32)
 
     def _level(self, track: Track, known: dict[Track, tuple[float, float]]) -> tuple[float, float]:
         """Mean and deviation of a track's mono mixture."""
@@ -130,9 +179,29 @@ class SegmentSampler:
             known[track] = statistics(torch.from_numpy(block) for block in blocks)
         return known[track]
 
+    def _groups(self, track: Track) -> list[int] | None:
+        """Which of a track's stems are augmented together: those that the same sources hold."""
+        if not self.joint:
+            return None
+        if len(self.sources) == 1:
+            return [0] * len(track.stems)
+        rows = self._rows(track)
+        held = [tuple(index in own for own in rows) for index in range(len(track.stems))]
+        names = list(dict.fromkeys(held))
+        return [names.index(key) for key in held]
+
     def _rows(self, track: Track) -> list[list[int]]:
         """Which of a track's stems each source is the sum of."""
         return [[track.stems.index(stem) for stem in track.parts(s)] for s in self.sources]
+
+
+def _windows(tracks: Sequence[Track], length: int, stride: int) -> list[tuple[Track, int]]:
+    """Every track and start of a grid."""
+    return [
+        (track, start)
+        for track in tracks
+        for start in range(0, track.n_samples - length + stride, stride)
+    ]
 
 
 class Prefetch:

@@ -76,7 +76,7 @@ def excerpts_of(
     Raises:
         UsageError: no test track in the folder, or no weights.
     """
-    from msdemucs.model import load_weights
+    from msdemucs.model.weights import load_weights, read_about
 
     front = study_front(record)
     rows = [r for r in best_first(record) if r["state"] == "complete"]
@@ -94,9 +94,9 @@ def excerpts_of(
                 if file is None:
                     say(f"trial {trial} cannot be heard: {path} cannot be fetched")
                     continue
-                model = load_weights(file)
+                model, normalised = load_weights(file), read_about(file).normalised
             track = first_test_track(data, model.spec.sources, model.spec.sample_rate)
-            excerpts[trial] = _excerpt(model, track)
+            excerpts[trial] = _excerpt(model, track, normalised=normalised)
         except UsageError:
             raise
         except MsdemucsError as error:
@@ -139,12 +139,12 @@ def first_test_track(data: Path, sources: tuple[str, ...], sample_rate: int) -> 
     return tracks[0]
 
 
-def _excerpt(model: object, track: "Track") -> Excerpt:
+def _excerpt(model: object, track: "Track", *, normalised: bool) -> Excerpt:
     """A model's estimates of the middle of a track."""
     import torch
 
     from msdemucs.evaluate.excerpts import draw
-    from msdemucs.evaluate.overlap_add import separate_waveform
+    from msdemucs.evaluate.separation import separate_mixture
     from msdemucs.metrics import METRICS, Stems
     from msdemucs.model import Separator
 
@@ -155,7 +155,7 @@ def _excerpt(model: object, track: "Track") -> Excerpt:
     piece = slice(start, start + length)
     mixture = torch.from_numpy(track.read_mixture())[:, piece]
     references = torch.from_numpy(track.read_sources(spec.sources))[..., piece]
-    estimates = separate_waveform(model, mixture, segment_samples=spec.n_samples, batch_size=1)
+    estimates = separate_mixture(model, mixture, normalised=normalised)
     scale = LOUDEST / max(1.0, float(mixture.abs().max()), float(estimates.abs().max()))
     sources = []
     scores = METRICS["usdr_db"].of(

@@ -2,9 +2,10 @@
 
 from msdemucs.train.checkpoints import Checkpoints
 from msdemucs.train.devices import fabric_for
+from msdemucs.train.examples import sampler
 from msdemucs.train.loop import train
 from msdemucs.train.losses import Loss
-from msdemucs.train.recipe import Recipe, augmentation, load_recipe, recipe_names
+from msdemucs.train.recipe import Recipe, load_recipe, recipe_names
 from msdemucs.train.schedule import learning_rate
 from msdemucs.train.session import Sampler, Session, StepReport, Training
 
@@ -16,10 +17,10 @@ __all__ = [
     "Session",
     "StepReport",
     "Training",
-    "augmentation",
     "fabric_for",
     "learning_rate",
     "load_recipe",
     "recipe_names",
+    "sampler",
     "train",
 ]

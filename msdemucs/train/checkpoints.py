@@ -94,17 +94,25 @@ class Checkpoints:
         steps = self.steps()
         if not steps:
             return None
-        path = self.path(steps[-1])
+        remedy = "remove the folder to go on from " + (
+            f"step {steps[-2]}" if steps[1:] else "the beginning"
+        )
+        return steps[-1], self.read(steps[-1], model, remedy=remedy)
+
+    def read(self, step: int, model: nn.Module, *, remedy: str) -> State:
+        """Return the state of a step's checkpoint, its weights now the model's.
+
+        Raises:
+            CheckpointError: it cannot be read; which, and the remedy.
+        """
+        path = self.path(step)
         try:
             load_model(model, path / WEIGHTS)
             state: State = torch.load(path / STATE, weights_only=True, map_location="cpu")
         except Exception as error:  # noqa: BLE001 (a damaged file may raise anything)
             first = (str(error).splitlines() or ["damaged"])[0]
-            raise CheckpointError(
-                f"{path}: cannot be read: {first}; remove the folder to go on from "
-                + (f"step {steps[-2]}" if steps[1:] else "the beginning")
-            ) from None
-        return steps[-1], state
+            raise CheckpointError(f"{path}: cannot be read: {first}; {remedy}") from None
+        return state
 
     def _remove_old(self, *, best: object) -> None:
         for step in self.steps()[: -self.keep]:

@@ -8,11 +8,13 @@ from typing import Any, Protocol
 
 from msdemucs.errors import UsageError
 from msdemucs.files import write_text
+from msdemucs.train.recipe import Metric
 from msdemucs.train.session import StepReport
 
 STEPS, SCORES = "log.csv", "validation.csv"
 STEP_COLUMNS = ("step", "loss", "lr", "gradient_norm", "samples_per_second")
-SCORE_COLUMNS = ("step", "usdr_db")
+SCORE_COLUMN = {"usdr": "usdr_db", "loss": "loss"}
+"""The column of each metric of a validation."""
 
 
 class Log(Protocol):
@@ -21,7 +23,7 @@ class Log(Protocol):
     def step(self, report: StepReport) -> None:
         """After each step."""
 
-    def score(self, step: int, usdr_db: float) -> None:
+    def score(self, step: int, value: float) -> None:
         """After each validation."""
 
     def close(self) -> None:
@@ -34,11 +36,12 @@ class CsvLog:
     Args:
         folder: of the run.
         step: of the checkpoint that the run goes on from; later lines are dropped.
+        metric: of the validations.
     """
 
-    def __init__(self, folder: Path, step: int) -> None:
+    def __init__(self, folder: Path, step: int, metric: Metric = "usdr") -> None:
         cut(folder / STEPS, STEP_COLUMNS, step)
-        cut(folder / SCORES, SCORE_COLUMNS, step)
+        cut(folder / SCORES, ("step", SCORE_COLUMN[metric]), step)
         self._steps = (folder / STEPS).open("a", newline="")
         self._scores = (folder / SCORES).open("a", newline="")
 
@@ -48,9 +51,9 @@ class CsvLog:
         self._steps.write(line(row))
         self._steps.flush()
 
-    def score(self, step: int, usdr_db: float) -> None:
+    def score(self, step: int, value: float) -> None:
         """A line."""
-        self._scores.write(line([step, usdr_db]))
+        self._scores.write(line([step, value]))
         self._scores.flush()
 
     def close(self) -> None:
@@ -65,27 +68,29 @@ class TensorBoardLog:
     Args:
         folder: of the run.
         step: of the checkpoint that the run goes on from; later scalars are dropped.
+        metric: of the validations.
 
     Raises:
         UsageError: TensorBoard is not installed.
     """
 
-    def __init__(self, folder: Path, step: int) -> None:
+    def __init__(self, folder: Path, step: int, metric: Metric = "usdr") -> None:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
             message = "--logger tensorboard needs the package: pip install 'msdemucs[tensorboard]'"
             raise UsageError(message) from None
         self._writer: Any = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
+        self._scalar = f"validation/{SCORE_COLUMN[metric]}"
 
     def step(self, report: StepReport) -> None:
         """Loss, learning rate, norm and speed."""
         for column in STEP_COLUMNS[1:]:
             self._writer.add_scalar(column, getattr(report, column), report.step)
 
-    def score(self, step: int, usdr_db: float) -> None:
-        """The score."""
-        self._writer.add_scalar("validation/usdr_db", usdr_db, step)
+    def score(self, step: int, value: float) -> None:
+        """The value."""
+        self._writer.add_scalar(self._scalar, value, step)
 
     def close(self) -> None:
         """Write what is left."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from msdemucs.data import Batch
-from msdemucs.errors import TrainingError
+from msdemucs.errors import TrainingError, UsageError
 from msdemucs.model import Separator
 from msdemucs.train.checkpoints import State
 from msdemucs.train.devices import fabric_for
@@ -39,7 +39,7 @@ def train(
     another order from run to run; batches, schedules and dropout's draws are the same.
 
     With a moving average the model has its own weights in the end, and `Training.average` the
-    averages.
+    averages. With `keep: best` both are those of the best validation so far.
 
     Args:
         model: [B, A, N] → [B, S, A, N].
@@ -52,6 +52,7 @@ def train(
             fit in memory; the parameters are then those before the step.
         DataError: a batch that cannot be read.
         CheckpointError: one that cannot be read or written.
+        UsageError: `keep: best` without a validation, or without checkpoints.
         KeyboardInterrupt: Ctrl-C or SIGTERM, after a checkpoint was saved.
     """
     return Run(model, sampler, recipe, session or Session()).go()
@@ -64,7 +65,7 @@ class Progress:
     Attributes:
         step: the last that was made.
         accumulate: parts of a batch.
-        best: (step, dB) of the best validation.
+        best: (step, value) of the best validation.
         overflows: steps in a row whose scaled gradients were not finite.
         loss: of that step.
     """
@@ -83,6 +84,8 @@ class Run:
     def __init__(
         self, model: Separator, sampler: Sampler, recipe: Recipe, session: Session
     ) -> None:
+        if recipe.keep == "best" and not (session.validate and session.checkpoints):
+            raise UsageError("keep: best needs a validation, and checkpoints that hold the best")
         self.plain, self.sampler, self.recipe, self.session = model, sampler, recipe, session
         self.fabric = session.fabric or fabric_for(session.device, precision=recipe.precision)
         model.train().to(self.fabric.device)
@@ -124,9 +127,20 @@ class Run:
                 raise
         at = self.at
         seconds = time.perf_counter() - begin
+        self.take_best()
         return Training(
             tuple(at.curve), seconds, at.step, at.loss, at.best, at.accumulate, self.average
         )
+
+    def take_best(self) -> None:
+        """Give model and averages the weights of the best validation, if those are kept."""
+        best, checkpoints = self.at.best, self.session.checkpoints
+        if self.recipe.keep == "last" or best is None or checkpoints is None:
+            return
+        remedy = "it held the best weights; remove the checkpoints to train anew"
+        state = checkpoints.read(best[0], self.plain, remedy=remedy)
+        if self.average:
+            self.average.load_state_dict(state["average"])
 
     def stop_together(self, interrupts: Interrupts) -> None:
         """Nothing, while no process was asked to stop: all stop after the same step.
@@ -157,6 +171,7 @@ class Run:
             final_lr=self.recipe.final_lr,
             warmup_steps=self.recipe.n_warmup,
             schedule=self.recipe.schedule,
+            epoch_steps=self.recipe.steps_per_rate,
         )
         for group in self.optimiser.param_groups:
             group["lr"] = lr
@@ -206,13 +221,14 @@ class Run:
         """The mean loss over all parts and devices; gradients are added up."""
         self.optimiser.zero_grad(set_to_none=True)
         mixture, references = self.own(batch.mixture), self.own(batch.references)
+        level = float(batch.mixture.square().mean())  # of the whole batch: parts must not matter
         total, parts = 0.0, self.at.accumulate
         size = len(mixture) // parts
         for part in range(parts):
             items = slice(part * size, (part + 1) * size)
             with self.fabric.no_backward_sync(self.model, enabled=part + 1 < parts):
                 estimates = self.model(mixture[items])
-                loss = self.loss(estimates, references[items]) / parts
+                loss = self.loss(estimates, references[items], level) / parts
                 self.fabric.backward(loss)
             total += float(loss.detach())
         if self.fabric.world_size > 1:
@@ -281,7 +297,7 @@ class Run:
         return explain_memory(
             reason,
             self.plain.spec,
-            segment=self.recipe.segment,
+            segment=self.recipe.model_segment,
             share=share // self.at.accumulate,
             smaller=share // parts,
             parts=parts,
@@ -301,10 +317,10 @@ class Run:
         if math.isnan(found):
             self.session.say(f"step {step}: every held-out stem is silent; there is no score")
             return
-        if self.at.best is None or found > self.at.best[1]:
+        self.session.on_validation(step, found)  # before it is saved: a kill must lose no line
+        if self.at.best is None or asked.is_better(found, self.at.best[1]):
             self.at.best = (step, found)
             self.save()
-        self.session.on_validation(step, found)
 
     def judge(self, score: Callable[[nn.Module], float], average: MovingAverage) -> float:
         """The score of the averaged weights."""
@@ -334,7 +350,7 @@ class Run:
         if self.fabric.device.type == "cuda":
             state["random_cuda"] = torch.cuda.get_rng_state(self.fabric.device)
         if at.best:
-            state |= {"best": at.best[0], "best_db": at.best[1]}
+            state |= {"best": at.best[0], "best_value": at.best[1]}
         if self.average:
             state["average"] = self.average.state_dict()
         return state
@@ -352,6 +368,8 @@ class Run:
         self.fabric.strategy.precision.load_state_dict(state["precision"])
         if self.average:
             self.average.load_state_dict(state["average"])
-        best = (state["best"], state["best_db"]) if "best" in state else None
+        # best_db: of a run that was begun before validations had metrics
+        value = "best_value" if "best_value" in state else "best_db"
+        best = (state["best"], state[value]) if "best" in state else None
         self.at = Progress(step, state["accumulate"], best, state["overflows"], state["loss"])
         self.session.say(f"going on after step {step}")

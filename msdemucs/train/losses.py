@@ -22,6 +22,11 @@ BySource = Float[Tensor, "B S"]
 
 EPSILON = 1e-8
 
+FLOOR = 1 / 16
+"""−12 dB: most stems lie above it, and there silence pulls about as hard as sound."""
+
+Floor = Annotated[float, Field(ge=0, le=1)]
+
 
 class LossOptions(Kind):
     """What every loss has."""
@@ -43,21 +48,26 @@ class MSE(LossOptions):
 
 
 class SDR(LossOptions):
-    """Minus the uSDR in dB: −10 log10((Σ s² + ε) / (Σ (s − ŝ)² + ε)) over channels and samples.
+    """Minus the uSDR in dB: −10 log10((Σ s² + λ + ε) / (Σ (s − ŝ)² + λ + ε)).
 
-    Source: Mitsufuji et al. 2021 (arXiv:2108.13559). ε bounds what silence can do.
+    Sums are over channels and samples; λ is what Σ s² lacks of the floor, 0 for a stem that sounds.
+    Source: Mitsufuji et al. 2021 (arXiv:2108.13559); a threshold of the mixture's energy, so that
+    silent references can be trained on, is Wisdom et al. 2021's (arXiv:2011.00803).
     """
 
     kind: Literal["sdr"] = "sdr"
     epsilon: Annotated[float, Field(gt=0)] = 1e-3
     """Added to both energies."""
+    floor: Floor = FLOOR
+    """Energy, as a share of a mixture's, up to which a quieter reference is filled."""
 
 
 class MultiResolutionSTFT(LossOptions):
     """The mean over resolutions of spectral convergence and of the log magnitudes' difference.
 
-    ‖|S| − |Ŝ|‖ / (‖|S|‖ + ε) + mean |log(|S| + ε) − log(|Ŝ| + ε)|.
-    Source: Yamamoto et al. 2020, Parallel WaveGAN (arXiv:1910.11480), equations 3 to 6.
+    ‖|S| − |Ŝ|‖ / (max(‖|S|‖, ‖floor‖) + ε) + mean |log(|S| + ε) − log(|Ŝ| + ε)|.
+    Source: Yamamoto et al. 2020, Parallel WaveGAN (arXiv:1910.11480), equations 3 to 6, which know
+    no silent reference: hence the floor.
     """
 
     kind: Literal["mrstft"] = "mrstft"
@@ -65,6 +75,8 @@ class MultiResolutionSTFT(LossOptions):
     """Window lengths in samples; hops are a quarter of each."""
     epsilon: Annotated[float, Field(gt=0)] = 1e-3
     """Added to magnitudes before the logarithm, so that silence does not rule."""
+    floor: Floor = FLOOR
+    """Energy, as a share of a mixture's, by which a quieter reference's distance is divided."""
 
     @field_validator("n_ffts")
     @classmethod
@@ -77,8 +89,20 @@ class MultiResolutionSTFT(LossOptions):
 
 
 @singledispatch
-def by_source(options: object, estimates: Estimates, references: Estimates) -> BySource:  # noqa: ARG001
+def by_source(
+    options: object,
+    estimates: Estimates,  # noqa: ARG001
+    references: Estimates,  # noqa: ARG001
+    level: float,  # noqa: ARG001
+) -> BySource:
     """The loss of each source of each item.
+
+    Args:
+        options: of the kind.
+        estimates: of the model.
+        references: the true stems.
+        level: mean square of the batch's mixtures. A kind that divides by a reference's energy
+            measures silence by it, or one silent stem would outweigh all others.
 
     Raises:
         TypeError: a kind without a formula.
@@ -87,24 +111,28 @@ def by_source(options: object, estimates: Estimates, references: Estimates) -> B
 
 
 @by_source.register
-def _(options: L1, estimates: Estimates, references: Estimates) -> BySource:  # noqa: ARG001
+def _(options: L1, estimates: Estimates, references: Estimates, level: float) -> BySource:  # noqa: ARG001
     return (estimates - references).abs().mean((2, 3))
 
 
 @by_source.register
-def _(options: MSE, estimates: Estimates, references: Estimates) -> BySource:  # noqa: ARG001
+def _(options: MSE, estimates: Estimates, references: Estimates, level: float) -> BySource:  # noqa: ARG001
     return (estimates - references).square().mean((2, 3))
 
 
 @by_source.register
-def _(options: SDR, estimates: Estimates, references: Estimates) -> BySource:
-    signal = references.square().sum((2, 3)) + options.epsilon
-    error = (references - estimates).square().sum((2, 3)) + options.epsilon
-    return 10 * (error.log10() - signal.log10())
+def _(options: SDR, estimates: Estimates, references: Estimates, level: float) -> BySource:
+    A, N = references.shape[2:]
+    signal = references.square().sum((2, 3))
+    filling = (options.floor * level * A * N - signal).clamp(min=0) + options.epsilon
+    error = (references - estimates).square().sum((2, 3))
+    return 10 * ((error + filling).log10() - (signal + filling).log10())
 
 
 @by_source.register
-def _(options: MultiResolutionSTFT, estimates: Estimates, references: Estimates) -> BySource:
+def _(
+    options: MultiResolutionSTFT, estimates: Estimates, references: Estimates, level: float
+) -> BySource:
     B, S, N = *estimates.shape[:2], estimates.shape[-1]
     both = torch.stack([estimates, references]).float().view(-1, N)
     total = estimates.new_zeros(B, S)
@@ -115,10 +143,13 @@ def _(options: MultiResolutionSTFT, estimates: Estimates, references: Estimates)
         )
         # the root's gradient at 0 would be infinite
         power = torch.view_as_real(spectra).square().sum(-1)
-        found, wanted = (power + EPSILON).sqrt().view(2, B, S, -1)
-        distance = torch.linalg.vector_norm(wanted - found, dim=-1)
-        total = total + distance / (torch.linalg.vector_norm(wanted, dim=-1) + options.epsilon)
-        logs = (wanted + options.epsilon).log() - (found + options.epsilon).log()
+        estimated, true = (power + EPSILON).sqrt().view(2, B, S, -1)
+        distance = torch.linalg.vector_norm(true - estimated, dim=-1)
+        # noise of this level has the mean power level × Σ window² in every bin
+        least = (options.floor * level * window.square().sum() * true.shape[-1]).sqrt()
+        norm = torch.linalg.vector_norm(true, dim=-1).maximum(least)
+        total = total + distance / (norm + options.epsilon)
+        logs = (true + options.epsilon).log() - (estimated + options.epsilon).log()
         total = total + logs.abs().mean(-1)
     return total / len(options.n_ffts)
 
@@ -162,10 +193,12 @@ class Loss(nn.Module):
         shares = torch.tensor([(weights or {}).get(source, 1.0) for source in sources])
         self.register_buffer("weights", shares / shares.sum())
 
-    def forward(self, estimates: Estimates, references: Estimates) -> Float[Tensor, ""]:
-        """One number to minimise."""
+    def forward(
+        self, estimates: Estimates, references: Estimates, level: float
+    ) -> Float[Tensor, ""]:
+        """One number to minimise; arguments as in `by_source`."""
         parts = [
-            options.weight * by_source(options, estimates, references).mean(0)
+            options.weight * by_source(options, estimates, references, level).mean(0)
             for options in self.kinds
         ]
         return (torch.stack(parts).sum(0) * self.weights).sum()

@@ -2,11 +2,16 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
-from msdemucs.data import Augmentation
 from msdemucs.errors import UsageError
 from msdemucs.spec import Section, nearest
 from msdemucs.spec.kinds import OneOf
@@ -19,9 +24,13 @@ from msdemucs.train.schedule import Cosine, ScheduleOptions
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 
+OFFICIAL_SHARE = 0.14
+"""Of MUSDB18's 100 training tracks 14 are held out."""
+
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
+Metric = Literal["usdr", "loss"]
 
 
 def _kind(value: object) -> object:
@@ -35,6 +44,25 @@ def _kinds(value: object) -> object:
     return tuple(_kind(one) for one in values) if isinstance(values, list | tuple) else values
 
 
+class Grown(Section):
+    """A section that has gained fields since studies and runs recorded it.
+
+    Where such a field has its default it is not written, so that what was recorded before it came
+    compares equal, and equal trainings keep one key.
+    """
+
+    GAINED: ClassVar[tuple[str, ...]]
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, write: SerializerFunctionWrapHandler) -> dict[str, object]:
+        defaults = {name: type(self).model_fields[name].default for name in self.GAINED}
+        return {
+            name: value
+            for name, value in write(self).items()
+            if name not in defaults or getattr(self, name) != defaults[name]
+        }
+
+
 class Ema(Section):
     """An exponential moving average of the weights, which is what is judged and saved."""
 
@@ -45,14 +73,28 @@ class Ema(Section):
     """Whether early steps count more: the decay is at most (1 + step) / (10 + step)."""
 
 
-class Validation(Section):
+class Validation(Grown):
     """Scores on tracks that are not trained on, while training goes on."""
+
+    GAINED = ("metric",)
 
     every: Count
     """Optimiser steps from one validation to the next; the last step has one too."""
 
-    tracks: Count = 1
-    """How many of the training tracks are held out for it: the last by name."""
+    tracks: Count | None = 1
+    """How many of the training tracks are held out for it: the last by name; null holds out 14 in
+    100, as MUSDB18's training does, and at least one."""
+
+    metric: Metric = "usdr"
+    """The uSDR in dB, the higher the better; or the recipe's loss of whole tracks, the lower."""
+
+    def is_better(self, value: float, than: float) -> bool:
+        """Whether one value of the metric is better than another."""
+        return value > than if self.metric == "usdr" else value < than
+
+    def n_tracks(self, of: int) -> int:
+        """How many of so many tracks are held out."""
+        return max(1, round(OFFICIAL_SHARE * of)) if self.tracks is None else self.tracks
 
 
 class Gain(Section):
@@ -65,8 +107,10 @@ class Gain(Section):
     """The largest."""
 
 
-class Recipe(Section):
+class Recipe(Grown):
     """What a training run does, whatever the architecture; the seed belongs to the run."""
+
+    GAINED = ("shift", "grid", "normalise", "joint", "schedule_by", "keep")
 
     name: str
     """What records and reports call it."""
@@ -78,7 +122,7 @@ class Recipe(Section):
     """Epochs in all, of steps_per_epoch each."""
 
     steps_per_epoch: Count | None = None
-    """Optimiser steps of an epoch: segments are drawn at random, so that it is a convention."""
+    """Optimiser steps of an epoch, a convention where segments are drawn without a grid."""
 
     batch_size: Count
     """Examples an optimiser step, over all devices and parts."""
@@ -87,7 +131,18 @@ class Recipe(Section):
     """Parts in which a batch goes through the model, to save memory; gradients add up."""
 
     segment: Positive
-    """Seconds of an example."""
+    """Seconds of an example, as it is read."""
+
+    shift: Positive | None = None
+    """Of which so many do not reach the model: each stem is cut at random at both ends."""
+
+    grid: Positive | None = None
+    """Seconds from one example's start to the next, each once before any comes again in an epoch;
+    nothing lets examples begin anywhere, again where nothing sounds."""
+
+    normalise: bool = False
+    """Whether each track is brought to zero mean and unit deviation of its mono mixture, stems
+    alike. The loss is in those units, and the weights say so to who separates with them."""
 
     loss: Annotated[
         tuple[Annotated[LossOptions, OneOf(LossOptions)], ...],
@@ -117,6 +172,9 @@ class Recipe(Section):
     schedule: Annotated[ScheduleOptions, OneOf(ScheduleOptions), BeforeValidator(_kind)] = Cosine()
     """How the learning rate goes from its highest to its last."""
 
+    schedule_by: Literal["step", "epoch"] = "step"
+    """What has one learning rate: every step another, or a staircase of epochs."""
+
     clip_norm: Positive | None = None
     """Gradients of a larger norm are scaled down to it; nothing leaves them as they are."""
 
@@ -141,8 +199,15 @@ class Recipe(Section):
     remix: bool = False
     """Whether the stems of a batch are dealt anew, so that mixtures are of several tracks."""
 
+    joint: bool = False
+    """Whether shift, flip, gain and remix take the stems of a source together, and with one source
+    all stems: mixture and target alike."""
+
     validation: Validation | None = None
     """Scores while training goes on; nothing trains on all tracks."""
+
+    keep: Literal["best", "last"] = "last"
+    """Which weights are judged and saved: those of the best validation, or of the last step."""
 
     checkpoint_every: Count | None = None
     """Optimiser steps from one checkpoint to the next; nothing: one every ten minutes or so."""
@@ -153,9 +218,19 @@ class Recipe(Section):
         return self.steps or (self.epochs or 0) * (self.steps_per_epoch or 0)
 
     @property
+    def model_segment(self) -> float:
+        """Seconds of an example that reach the model."""
+        return self.segment - (self.shift or 0)
+
+    @property
     def n_warmup(self) -> int:
         """Steps of the warm-up."""
         return self.warmup_steps or (self.warmup_epochs or 0) * (self.steps_per_epoch or 0)
+
+    @property
+    def steps_per_rate(self) -> int | None:
+        """Optimiser steps of one learning rate; None where each has its own."""
+        return self.steps_per_epoch if self.schedule_by == "epoch" else None
 
     @model_validator(mode="after")
     def _agree(self) -> "Recipe":
@@ -176,6 +251,12 @@ class Recipe(Section):
             raise ValueError(
                 f"gain: low must not exceed high; found {self.gain.low} and {self.gain.high}"
             )
+        if self.model_segment <= 0:
+            raise ValueError(
+                f"shift must be shorter than segment; found {self.shift} of {self.segment}"
+            )
+        if self.keep == "best" and self.validation is None:
+            raise ValueError("keep: best needs a validation, as in validation: {every: 400}")
         return self
 
 
@@ -190,15 +271,15 @@ def _check_length(recipe: Recipe) -> None:
         raise ValueError(f"steps or epochs is required, and one of them alone; found {found}")
     if recipe.warmup_steps is not None and recipe.warmup_epochs is not None:
         raise ValueError("warmup_steps or warmup_epochs, not both")
-    in_epochs = recipe.epochs is not None or bool(recipe.warmup_epochs)
+    is_staircase = recipe.schedule_by == "epoch"
+    in_epochs = recipe.epochs is not None or bool(recipe.warmup_epochs) or is_staircase
     if in_epochs and recipe.steps_per_epoch is None:
         raise ValueError("epochs need steps_per_epoch")
-
-
-def augmentation(recipe: Recipe) -> Augmentation:
-    """What a recipe does to the stems of a batch."""
-    gain = (recipe.gain.low, recipe.gain.high) if recipe.gain else None
-    return Augmentation(recipe.flip, gain, recipe.remix)
+    if is_staircase and recipe.n_warmup % (recipe.steps_per_epoch or 1):
+        raise ValueError(
+            f"schedule_by: epoch needs a warm-up of whole epochs; found {recipe.n_warmup} steps of "
+            f"{recipe.steps_per_epoch} each"
+        )
 
 
 def recipe_names() -> list[str]:

@@ -11,11 +11,10 @@ from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError
-from torch import distributed, nn
+from torch import distributed
 
 from msdemucs.data import Prefetch, SegmentSampler, Track, drop_short, find_tracks
 from msdemucs.errors import CheckpointError, DataError, UsageError
-from msdemucs.evaluate import evaluate_tracks
 from msdemucs.files import cause_of, sole_user, write_text
 from msdemucs.measure import machine
 from msdemucs.model import Separator, build, load_weights, save_weights
@@ -23,11 +22,14 @@ from msdemucs.model.weights import About, read_about
 from msdemucs.spec import Spec, diff_specs, dump_spec, spec_hash
 from msdemucs.train.checkpoints import Checkpoints
 from msdemucs.train.devices import fabric_for, is_first_process
+from msdemucs.train.examples import hold_out, sampler
 from msdemucs.train.logs import CsvLog, Log, TensorBoardLog
 from msdemucs.train.loop import train
 from msdemucs.train.losses import check_weights
-from msdemucs.train.recipe import Recipe, augmentation
+from msdemucs.train.peers import together
+from msdemucs.train.recipe import Metric, Recipe
 from msdemucs.train.session import Session, StepReport, Training
+from msdemucs.train.validation import judge
 
 ASKED, RESULT, WEIGHTS = "run.json", "result.json", "weights.safetensors"
 
@@ -68,7 +70,7 @@ class Means:
         auto_batch: whether a batch that does not fit goes through in more parts.
         logger: CSV files always; tensorboard writes its own beside them.
         on_step: is told of each step.
-        on_validation: is told of each score: its step and dB.
+        on_validation: is told of each validation: its step and value.
         say: is told what else a user should know.
     """
 
@@ -118,6 +120,7 @@ def run(asked: Asked, folder: Path, means: Means | None = None) -> Finished:
             folder of tracks that is not there.
         DataError: no track that can be used.
         TrainingError: it cannot go on.
+        MsdemucsError: another process of several has ended.
         CheckpointError: what it saved cannot be used.
         KeyboardInterrupt: Ctrl-C or SIGTERM; the same call goes on.
     """
@@ -149,30 +152,36 @@ def _run(asked: Asked, folder: Path, means: Means, at_end: ExitStack) -> Finishe
     drawn = sampler_of(asked, tracks, about)
     if is_first_process():  # before there are others, which an error here would leave waiting
         begin(asked, folder, (*tracks, *held_out), at_end)
-    fabric.launch()
+    at_end.enter_context(together(fabric, means.say))
     if (folder / RESULT).is_file() and (folder / WEIGHTS).is_file():
         result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
         return Finished(folder / WEIGHTS, result, True, fabric.is_global_zero)
     checkpoints = Checkpoints(folder / "checkpoints")
     saved = checkpoints.steps()
     means = means if fabric.is_global_zero else replace(means, **SILENT)
-    logs = open_logs(folder, saved[-1] if saved else 0, means) if fabric.is_global_zero else []
+    metric = asked.recipe.validation.metric if asked.recipe.validation else "usdr"
+    step = saved[-1] if saved else 0
+    logs = open_logs(folder, step, means, metric) if fabric.is_global_zero else []
     session = Session(
         device=means.device,
         fabric=fabric,
         checkpoints=checkpoints,
-        validate=partial(score, tracks=held_out, normalised=about.normalised) if held_out else None,
+        validate=(
+            partial(judge, tracks=held_out, recipe=asked.recipe, normalised=about.normalised)
+            if held_out
+            else None
+        ),
         auto_batch=means.auto_batch,
         normalised=about.normalised,
         on_step=partial(_tell, [*(log.step for log in logs), means.on_step]),
         on_validation=partial(_tell, [*(log.score for log in logs), means.on_validation]),
         say=means.say,
     )
-    sampler = Prefetch(drawn, last=asked.recipe.n_steps)
+    batches = Prefetch(drawn, last=asked.recipe.n_steps)
     try:
-        done = train(model, sampler, asked.recipe, session)
+        done = train(model, batches, asked.recipe, session)
     finally:
-        sampler.close()
+        batches.close()
         for log in logs:
             log.close()
         if distributed.is_initialized():  # its threads must not outlive the interpreter
@@ -187,7 +196,7 @@ def _tell(listeners: Sequence[Callable[..., None]], *what: object) -> None:
         listener(*what)
 
 
-def gather(asked: Asked, say: Callable[[str], None]) -> tuple[list[Track], list[Track]]:
+def gather(asked: Asked, say: Callable[[str], None]) -> tuple[tuple[Track, ...], tuple[Track, ...]]:
     """The tracks to train on, and those held out for validation.
 
     Raises:
@@ -213,37 +222,24 @@ def gather(asked: Asked, say: Callable[[str], None]) -> tuple[list[Track], list[
     ]
     shortest = round(recipe.segment * spec.sample_rate)
     tracks = drop_short(found, n_samples=shortest, on_error=left_out)
-    held = recipe.validation.tracks if recipe.validation else 0
-    if len(tracks) <= held:
-        where = ", ".join(map(str, asked.data))
-        held_out = f", {held} of which would be held out for validation" if held else ""
-        raise DataError(f"{len(tracks)} training tracks can be used under {where}{held_out}")
-    return tracks[: len(tracks) - held], tracks[len(tracks) - held :]
+    return hold_out(tracks, recipe.validation, where=", ".join(map(str, asked.data)))
 
 
 def sampler_of(asked: Asked, tracks: Sequence[Track], about: About) -> SegmentSampler:
     """Where the run's batches come from."""
-    spec, recipe = asked.spec, asked.recipe
-    return SegmentSampler(
-        tracks,
-        sources=spec.sources,
-        segment_samples=round(recipe.segment * spec.sample_rate),
-        batch_size=recipe.batch_size,
-        seed=asked.seed,
-        augmentation=augmentation(recipe),
-        normalised=about.normalised,
-    )
+    return sampler(asked.recipe, asked.spec, tracks, seed=asked.seed, normalised=about.normalised)
 
 
 def first_model(asked: Asked) -> tuple[Separator, About]:
-    """The model before its first step, and what the weights that it begins with say.
+    """The model before its first step, and what its weights say of themselves.
 
     Raises:
         DataError: a file that holds no weights of ours.
         UsageError: no such file, or weights of another architecture.
     """
+    normalise = asked.recipe.normalise
     if asked.weights is None:
-        return build(asked.spec), About(asked.spec)
+        return build(asked.spec), About(asked.spec, normalised=normalise)
     if not asked.weights.is_file():
         raise UsageError(f"{asked.weights}: there is no such file of weights")
     about = read_about(asked.weights)
@@ -253,6 +249,7 @@ def first_model(asked: Asked) -> tuple[Separator, About]:
             f"{asked.weights}: holds weights of another spec, {about.spec.name}, which differs in "
             f"{changes}"
         )
+    about = replace(about, normalised=about.normalised or normalise)
     return load_weights(asked.weights), about
 
 
@@ -316,20 +313,12 @@ def differences(before: object, after: object, field: str = "") -> list[str]:
     return [] if before == after else [f"{field}: {json.dumps(before)} → {json.dumps(after)}"]
 
 
-def open_logs(folder: Path, step: int, means: Means) -> list[Log]:
+def open_logs(folder: Path, step: int, means: Means, metric: Metric) -> list[Log]:
     """The logs that were asked for, going on after a step."""
-    logs: list[Log] = [CsvLog(folder, step)]
+    logs: list[Log] = [CsvLog(folder, step, metric)]
     if means.logger == "tensorboard":
-        logs.append(TensorBoardLog(folder, step))
+        logs.append(TensorBoardLog(folder, step, metric))
     return logs
-
-
-def score(model: nn.Module, tracks: Sequence[Track], *, normalised: bool) -> float:
-    """The mean uSDR of the held-out tracks over sources and tracks, in dB."""
-    assert isinstance(model, Separator)
-    rows = evaluate_tracks(model, tracks, normalised=normalised)
-    found = [row.usdr_db for row in rows if row.usdr_db is not None]
-    return sum(found) / len(found) if found else float("nan")
 
 
 def finish(model: Separator, done: Training, folder: Path, about: About) -> Finished:

@@ -86,7 +86,7 @@ class Anneal(ScheduleOptions):
         return float((1 - done / of) ** self.power)
 
 
-def learning_rate(
+def learning_rate(  # noqa: PLR0913 (one argument a field of the recipe)
     step: int,
     *,
     steps: int,
@@ -94,10 +94,13 @@ def learning_rate(
     final_lr: float,
     warmup_steps: int = 0,
     schedule: ScheduleOptions | None = None,
+    epoch_steps: int | None = None,
 ) -> float:
-    """A linear rise to `lr`, then the schedule's way down to `final_lr`.
+    """Return the rate of a step: a linear rise to `lr`, then the schedule's way to `final_lr`.
 
-    `lr` is reached at step `warmup_steps`, the schedule's end at the last step.
+    By step, `lr` is reached at step `warmup_steps`, and the schedule's end at the last step. By
+    epoch, an epoch has one rate: the warm-up's at its end, the schedule's at its beginning, so that
+    `lr` comes twice after a warm-up and `final_lr`, towards which the last epoch leads, never.
 
     Args:
         step: counted from 1.
@@ -106,7 +109,15 @@ def learning_rate(
         final_lr: the rate of the last step.
         warmup_steps: fewer than `steps`.
         schedule: the way down; None is half a cosine.
+        epoch_steps: of an epoch, a divisor of `warmup_steps`; None goes by step.
     """
+    if epoch_steps:
+        epoch, warmup = (step - 1) // epoch_steps, warmup_steps // epoch_steps
+        if epoch < warmup:
+            return lr * (epoch + 1) / warmup
+        epochs = math.ceil(steps / epoch_steps)
+        share = (schedule or Cosine()).share(epoch - warmup, epochs - warmup)
+        return final_lr + (lr - final_lr) * share
     if step <= warmup_steps:
         return lr * step / warmup_steps
     # Without a warm-up the first step has the highest rate, as the last of a warm-up would.

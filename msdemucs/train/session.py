@@ -51,7 +51,7 @@ class Training:
         seconds: wall time of this call.
         step: the last that was made.
         loss: of that step.
-        best: (step, dB) of the best validation, if there was one.
+        best: (step, value) of the best validation, if there was one.
         accumulate: parts in which batches went through the model at the end.
         average: the moving average of the weights, where the recipe wants one.
     """
@@ -77,12 +77,12 @@ class Session:
         device: where the model is trained.
         fabric: for several devices, launched already; None makes one for the device.
         checkpoints: where the run saves and goes on from; None does neither.
-        validate: scores the model, in dB; called as the recipe's validation says.
+        validate: measures the model by the recipe's metric; called as its validation says.
         until: the step after which to stop for now; None for the recipe's last.
         auto_batch: whether a batch that does not fit goes through in more parts.
         normalised: whether the sampler's tracks are normalised, which checkpoints then say.
         on_step: is told of each step.
-        on_validation: is told of each score: its step and dB.
+        on_validation: is told of each validation: its step and value.
         say: is told what else a user should know, a line at a time.
     """
 

@@ -43,6 +43,25 @@ def test_remix_deals_each_stem_to_every_example_once() -> None:
     assert orders[0] != orders[1]  # stems come from several tracks
 
 
+def test_a_shift_cuts_each_stem_somewhere_else() -> None:
+    cut = Augmentation(shift=10).apply(STEREO, rng())
+    assert cut.shape == (4, 3, 2, 40)
+    starts = [
+        next(n for n in range(11) if np.array_equal(STEREO[item, stem, :, n : n + 40], found))
+        for item, stems in enumerate(cut)
+        for stem, found in enumerate(stems)
+    ]
+    assert len(set(starts)) > 3
+
+
+def test_stems_of_one_group_are_changed_alike_and_others_apart() -> None:
+    twins = np.repeat(STEREO[:, :1], 3, axis=1)
+    every = Augmentation(shift=10, flip=True, gain=(0.5, 2.0), remix=True)
+    found = every.apply(twins, rng(), [0, 1, 0])
+    np.testing.assert_array_equal(found[:, 0], found[:, 2])
+    assert all(not np.array_equal(found[item, 0], found[item, 1]) for item in range(4))
+
+
 @pytest.fixture
 def sampler(root: Path) -> SegmentSampler:
     return SegmentSampler(

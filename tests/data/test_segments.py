@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from msdemucs.data import Augmentation, SegmentSampler, Track, drop_short, find_tracks
+from msdemucs.data import Augmentation, Grid, SegmentSampler, Track, drop_short, find_tracks
 from msdemucs.data.tracks import STEMS
 from msdemucs.errors import DataError
 from tests.data.conftest import N_SAMPLES, write_noise
@@ -89,6 +89,141 @@ def test_flips_only_turn_signs_and_swap_channels(tracks: list[Track]) -> None:
             }
             seen |= {key for key, option in options.items() if torch.equal(option, turned)}
     assert len(seen) == 4
+
+
+Pair = tuple[torch.Tensor, torch.Tensor]
+
+
+def turned(pair: Pair) -> dict[tuple[bool, bool], Pair]:
+    """A mixture and a reference with channels reversed or not, and negated or not."""
+    return {
+        (reverse, negate): tuple(  # type: ignore[misc]
+            (one.flip(0) if reverse else one) * (-1 if negate else 1) for one in pair
+        )
+        for reverse in (False, True)
+        for negate in (False, True)
+    }
+
+
+def joined(tracks: Sequence[Track], sources: Sequence[str], **change: object) -> list[Pair]:
+    """Mixture and first reference of some batches' first items, augmented jointly or not at all."""
+    sampler = SegmentSampler(
+        tracks,
+        sources=sources,
+        segment_samples=SEGMENT,
+        batch_size=1,
+        seed=0,
+        augmentation=Augmentation(**change),  # type: ignore[arg-type]
+        joint=True,
+    )
+    batches = [sampler.batch(step) for step in range(1, 17)]
+    return [(batch.mixture[0], batch.references[0, 0]) for batch in batches]
+
+
+def test_one_source_flips_together_with_its_mixture(tracks: list[Track]) -> None:
+    plain = joined(tracks, ["accompaniment"])
+    flipped = joined(tracks, ["accompaniment"], flip=True)
+    seen = [
+        key
+        for before, after in zip(plain, flipped, strict=True)
+        for key, pair in turned(before).items()
+        if torch.allclose(pair[0], after[0]) and torch.allclose(pair[1], after[1])
+    ]
+    assert len(seen) == 16
+    assert len(set(seen)) == 4
+
+
+def test_several_sources_flip_apart_even_if_jointly(tracks: list[Track]) -> None:
+    pairs = zip(joined(tracks, STEMS), joined(tracks, STEMS, flip=True), strict=True)
+    whole = [
+        any(torch.allclose(pair[0], after[0]) for pair in turned(before).values())
+        for before, after in pairs
+    ]
+    assert not all(whole)
+
+
+def test_the_stems_of_a_source_change_together(tracks: list[Track]) -> None:
+    """Of two sources, one of which is a sum of three stems."""
+    sampler = SegmentSampler(
+        tracks,
+        sources=["vocals", "accompaniment"],
+        segment_samples=SEGMENT,
+        batch_size=1,
+        seed=0,
+        joint=True,
+    )
+    assert sampler._groups(tracks[0]) == [0, 0, 0, 1]
+
+
+class Placed(Counting):
+    """A recording whose samples say where they are, and which remembers where it was read."""
+
+    def __init__(self, n_samples: int) -> None:
+        super().__init__()
+        self.n_samples = n_samples
+        self.starts: list[int] = []
+
+    def read(self, names: Sequence[str], *, start: int, n_samples: int) -> np.ndarray:
+        self.starts.append(start)
+        place = np.arange(start, start + n_samples, dtype=np.float32) + 1
+        return np.broadcast_to(place, (len(names), 2, n_samples)).copy()
+
+
+def on_a_grid(recordings: Sequence[Placed], stride: int, steps: int | None) -> SegmentSampler:
+    tracks = [Track(f"A - {i}", "x", "train", own) for i, own in enumerate(recordings)]
+    return SegmentSampler(
+        tracks,
+        sources=STEMS,
+        segment_samples=SEGMENT,
+        batch_size=2,
+        seed=0,
+        grid=Grid(stride, steps),
+    )
+
+
+def test_a_grid_gives_each_window_once_before_any_comes_again() -> None:
+    recordings = [Placed(4 * SEGMENT), Placed(2 * SEGMENT)]
+    sampler = on_a_grid(recordings, SEGMENT, None)
+    orders = []
+    for first in (1, 4):  # six windows, two a step
+        for own in recordings:
+            own.starts.clear()
+        batches = [sampler.batch(step) for step in range(first, first + 3)]
+        starts = [sorted(own.starts) for own in recordings]
+        assert starts == [[0, 500, 1000, 1500], [0, 500]]
+        orders.append([float(item[0, 0]) for batch in batches for item in batch.mixture])
+    assert orders[0] != orders[1]
+
+
+def test_each_epoch_shuffles_the_grid_anew() -> None:
+    recording = Placed(400 * SEGMENT)
+    sampler = on_a_grid([recording], SEGMENT, 3)
+    for step in range(1, 7):
+        sampler.batch(step)
+    epochs = [recording.starts[:6], recording.starts[6:]]
+    assert all(len(set(starts)) == 6 for starts in epochs)
+    assert set(epochs[0]) != set(epochs[1])  # of 400 windows 6 an epoch
+
+
+def test_a_batch_of_a_grid_depends_on_seed_and_step_alone() -> None:
+    early, late = (on_a_grid([Placed(40 * SEGMENT)], SEGMENT, 3) for _ in range(2))
+    for step in range(1, 5):
+        early.batch(step)
+    assert torch.equal(early.batch(5).mixture, late.batch(5).mixture)
+
+
+def test_the_last_window_of_a_grid_is_filled_with_zeros() -> None:
+    recording = Placed(SEGMENT + 100)
+    batch = on_a_grid([recording], 400, None).batch(1)
+    assert sorted(recording.starts) == [0, 400]
+    (last,) = (item for item in batch.mixture if item[0, 0] > 1e3)
+    assert bool((last[:, :200] > 0).all())
+    assert not last[:, 200:].any()
+
+
+def test_a_shift_that_leaves_no_sample_is_refused(tracks: list[Track]) -> None:
+    with pytest.raises(DataError, match="at least 1 sample"):
+        joined(tracks, STEMS, shift=SEGMENT)
 
 
 def test_only_the_segment_is_read() -> None:

@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from msdemucs import build, load_spec
 from msdemucs.errors import UsageError
-from msdemucs.model import save_weights
+from msdemucs.evaluate import separate_mixture
+from msdemucs.model import Separator, load_weights, save_weights
 from msdemucs.report.audio import MOST_TRIALS, excerpts_of, weights_of
 from msdemucs.report.details import Details
 from msdemucs.report.frames import rows_of
@@ -66,6 +68,27 @@ def test_the_best_trial_with_weights_is_heard(
     assert html.count("<audio") == 1 + 3 * len(SOURCES)
     assert "A - &lt;B&gt;" in html
     assert "media-src data:" in render(record)
+
+
+@pytest.mark.slow
+def test_what_is_heard_was_normalised_where_the_weights_need_it(
+    record: StudyRecord,
+    music: Path,
+    weights: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    save_weights(load_weights(weights), weights, normalised=True)
+    seen: list[bool] = []
+
+    def separated(model: Separator, mixture: torch.Tensor, *, normalised: bool) -> torch.Tensor:
+        seen.append(normalised)
+        return separate_mixture(model, mixture, normalised=normalised)
+
+    monkeypatch.setattr("msdemucs.evaluate.separation.separate_mixture", separated)
+    heard = amend(record, 4, weights=str(weights))
+    excerpts_of(heard, music, studies=tmp_path, say=pytest.fail)
+    assert seen == [True]
 
 
 @pytest.mark.slow

@@ -1,14 +1,18 @@
 """Real trainings inside trials: from rung to rung, resumed, with several seeds."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
+import pandas as pd
 import pytest
 import torch
 
 from msdemucs.data import synthesise
-from msdemucs.errors import SpecError
-from msdemucs.model import load_weights
+from msdemucs.errors import DataError, SpecError
+from msdemucs.model import build, load_weights, save_weights
+from msdemucs.model.weights import read_about
+from msdemucs.study.beside.rescore import _judged
 from msdemucs.study.running.runner import run_study
 from msdemucs.study.space.reading import load_search_space
 from msdemucs.study.space.space import Search
@@ -161,6 +165,89 @@ def test_a_study_with_rungs_records_what_each_trial_took(search: Search) -> None
     assert set(record.rungs.step) == {2, 6}
     done = trials[trials.state == "complete"]
     assert all(Path(path).is_file() for path in done.weights)
+
+
+NOTES = """\
+shift: 0.25
+grid: 0.5
+normalise: true
+joint: true
+flip: true
+steps_per_epoch: 2
+schedule_by: epoch
+validation: {every: 2, metric: loss}
+keep: best
+"""
+"""What the field notes' recipe adds."""
+
+
+@pytest.fixture
+def notes(in_tmp: Path) -> Search:
+    synthesise(in_tmp / "band", n_tracks=3, seconds=1)
+    (in_tmp / "tiny.yaml").write_text(RECIPE + NOTES)
+    (in_tmp / "space.yaml").write_text(SPACE)
+    return load_search_space(in_tmp / "space.yaml")
+
+
+@pytest.mark.slow
+def test_a_trial_keeps_the_best_weights_of_its_own_held_out_tracks(
+    notes: Search, study: optuna.Study
+) -> None:
+    """Stopped at a rung and interrupted or not; the weights say that tracks were normalised."""
+    rungs = bench(notes, "fidelity: {rungs: [3]}\n")
+    with pytest.raises(StoppedError):
+        rungs.evaluate(
+            candidate(notes, "parts"), TrialLog(study.ask(), Silent(), lambda _: "enough")
+        )
+    logs = []
+    for folder in ("whole", "parts"):
+        logs.append(TrialLog(study.ask(), Silent()))
+        rungs.evaluate(candidate(notes, folder), logs[-1])
+    paths = [Path(name) / "weights.safetensors" for name in ("whole", "parts")]
+    assert is_equal(*(weights(str(path)) for path in paths))
+    assert logs[0].figures["usdr_db"] == logs[1].figures["usdr_db"]
+    assert all(read_about(path).normalised for path in paths)
+    texts = [(path.parent / "validation.csv").read_text() for path in paths]
+    assert texts[0] == texts[1]
+    assert [line.split(",")[0] for line in texts[0].split()] == ["step", "2", "4", "6"]
+    trial = pd.Series({"trial": 0, "seed": 0, "weights": str(paths[0])})
+    row = _judged(trial, paths[0], rungs.tracks.test, "usdr", "cpu")
+    assert row.value == pytest.approx(logs[0].figures["usdr_db"], abs=1e-4)
+    assert row.detail["convention"]["normalised"] is True
+    (training,) = rungs.trainings(candidate(notes, "again"))
+    drawn = {name for step in range(1, 7) for name in training.sampler.batch(step).tracks}
+    assert not drawn & {track.name for track in training.held_out}
+
+
+def test_weights_to_begin_with_that_saw_normalised_tracks_go_on_seeing_them(
+    search: Search, in_tmp: Path
+) -> None:
+    save_weights(build(search.base), in_tmp / "first.safetensors", normalised=True)
+    begun = replace(candidate(search, "x"), start=in_tmp / "first.safetensors")
+    (training,) = bench(search, "").trainings(begun)
+    assert training.normalised
+    assert float(training.sampler.batch(1).mixture.mean(1).std()) == pytest.approx(1, abs=0.3)
+    assert read_about(training.finish()).normalised
+
+
+def test_a_study_without_a_track_to_hold_out_says_so_before_it_trains(search: Search) -> None:
+    Path("tiny.yaml").write_text(RECIPE + NOTES)
+    with pytest.raises(DataError, match=r"1 training tracks can be used .*, 1 of which would be"):
+        bench(search, "")
+
+
+def test_a_validation_that_chooses_nothing_takes_no_track_from_a_trial(search: Search) -> None:
+    Path("tiny.yaml").write_text(RECIPE + "validation: {every: 2}\n")
+    (training,) = bench(search, "").trainings(candidate(search, "x"))
+    assert not training.held_out
+
+
+def test_a_wrong_value_of_a_field_that_recipes_do_not_write_is_told_as_one(search: Search) -> None:
+    search.path.write_text(SPACE.replace("vary:\n", "vary:\n  recipe.normalise: {choice: [3]}\n"))
+    with pytest.raises(SpecError) as caught:
+        load_search_space(search.path)
+    assert "no such field" not in caught.value.first.message
+    assert "true or false" in caught.value.first.message
 
 
 def test_rungs_beyond_the_recipe_are_told_at_their_line(search: Search) -> None:

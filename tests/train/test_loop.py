@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from msdemucs.data import Batch
-from msdemucs.errors import CheckpointError, TrainingError
+from msdemucs.errors import CheckpointError, TrainingError, UsageError
 from msdemucs.model import Separator
 from msdemucs.spec import load_spec
 from msdemucs.train import Checkpoints, Recipe, Session, StepReport, Training, train
@@ -135,6 +135,13 @@ def test_a_rate_of_zero_changes_nothing() -> None:
     assert torch.equal(states[0], states[1])
 
 
+def test_by_epoch_the_steps_of_one_have_one_rate() -> None:
+    reports: list[StepReport] = []
+    asked = recipe(steps=6, steps_per_epoch=2, schedule_by="epoch", warmup_epochs=1)
+    train(Small(), Halves(), asked, Session(on_step=reports.append))
+    assert [report.lr for report in reports] == pytest.approx([1e-2] * 4 + [0.5e-2] * 2)
+
+
 def test_gradients_are_clipped_to_the_norm_allowed_and_reported_as_they_were() -> None:
     norms: dict[float | None, tuple[float, float]] = {}
     for limit in (None, 1e-3):
@@ -240,6 +247,54 @@ def test_parts_of_a_batch_add_up_to_its_gradient() -> None:
     torch.testing.assert_close(parts.conv.weight.grad, model.conv.weight.grad)
 
 
+class Paused(Halves):
+    """As Halves, but one stem of the first item is silent if it is to be."""
+
+    def __init__(self, *, is_silent: bool) -> None:
+        super().__init__()
+        self.is_silent = is_silent
+
+    def batch(self, step: int) -> Batch:
+        """The same for the same step."""
+        batch = super().batch(step)
+        references = batch.references.clone()
+        if self.is_silent:
+            references[0, 0] = 0
+        return Batch(references.sum(1), references, batch.tracks)
+
+
+KINDS = ("l1", "mse", "sdr", {"kind": "mrstft", "n_ffts": [16, 32]})
+
+
+def by_loss(*kinds: object, **fields: object) -> Recipe:
+    return Recipe(name="x", steps=1, batch_size=2, segment=0.01, loss=list(kinds), **fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_parts_of_a_batch_add_up_to_its_gradient_where_a_stem_is_silent(kind: object) -> None:
+    gradients = []
+    for parts in (1, 2):
+        torch.manual_seed(0)
+        model = Small()
+        model.dropout.p = 0.0
+        train(model, Paused(is_silent=True), by_loss(kind, accumulate=parts))
+        gradients.append(model.conv.weight.grad)
+    torch.testing.assert_close(gradients[0], gradients[1])
+
+
+def test_a_step_that_meets_a_silent_stem_is_a_step_like_others() -> None:
+    """By the losses that docs/recipes.md shows: it once was 4500 times as large."""
+    norms = []
+    for is_silent in (True, False):
+        torch.manual_seed(0)
+        reports: list[StepReport] = []
+        asked = by_loss("l1", {"kind": "mrstft", "weight": 0.1, "n_ffts": [16, 32]})
+        sampler = Paused(is_silent=is_silent)
+        train(Small(), sampler, asked, Session(on_step=reports.append))
+        norms.append(reports[0].gradient_norm)
+    assert 1 / 3 < norms[0] / norms[1] < 3
+
+
 class Hungry(Small):
     """Has memory for one example at a time."""
 
@@ -337,6 +392,99 @@ def test_held_out_stems_that_are_all_silent_are_said_to_give_no_score() -> None:
 
 
 VALIDATION = Recipe(name="x", steps=1, batch_size=1, segment=1, validation={"every": 2}).validation  # type: ignore[arg-type]
+
+
+LOSS = Recipe(
+    name="x",
+    steps=1,
+    batch_size=1,
+    segment=1,
+    validation={"every": 2, "metric": "loss"},  # type: ignore[arg-type]
+).validation
+
+
+class Scores:
+    """Gives the values of a list, and remembers the weights that had them."""
+
+    def __init__(self, *values: float) -> None:
+        self.values = list(values)
+        self.seen: list[dict[str, Tensor]] = []
+
+    def __call__(self, model: nn.Module) -> float:
+        """The next."""
+        self.seen.append(copy.deepcopy(model.state_dict()))
+        return self.values.pop(0)
+
+
+@pytest.mark.parametrize("ema", [None, EMA])
+@pytest.mark.parametrize(
+    ("validation", "values", "best"), [(VALIDATION, (1, 3, 2), 1), (LOSS, (2, 3, 1.5), 2)]
+)
+def test_the_weights_of_the_best_validation_are_kept(
+    tmp_path: Path, ema: object, validation: object, values: tuple[float, ...], best: int
+) -> None:
+    scores = Scores(*values)
+    model = Small()
+    asked = recipe(steps=6, validation=validation, keep="best", ema=ema)
+    session = Session(checkpoints=Checkpoints(tmp_path, keep=1), validate=scores)
+    done = train(model, Halves(), asked, session)
+    assert done.best == (2 * best + 2, values[best])
+    if done.average:
+        done.average.apply()
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, scores.seen[best][name])
+        assert (best == 2) == torch.equal(value, scores.seen[2][name])
+
+
+def test_the_best_weights_survive_that_the_run_is_stopped_anywhere(tmp_path: Path) -> None:
+    """Also a stop before the first validation, and right after the best."""
+    values = {2: 1.0, 4: 3.0, 6: 2.0, 8: 2.5}
+    models = []
+    for name, stops in {"whole": (None,), "parts": (1, 4, 5, None)}.items():
+        folder = Checkpoints(tmp_path / name, keep=1)
+        for until in stops:
+            torch.manual_seed(1 if until == stops[0] else 99)
+            model = Small()
+            scores = Scores(
+                *[v for step, v in values.items() if step > (folder.steps() or [0])[-1]]
+            )
+            asked = recipe(steps=8, validation=VALIDATION, keep="best", ema=EMA)
+            session = Session(checkpoints=folder, validate=scores, until=until)
+            done = train(model, Halves(), asked, session)
+        assert done.best == (4, 3.0)
+        assert done.average is not None
+        done.average.apply()
+        models.append(model)
+    assert equal(*models)
+
+
+def test_without_a_score_the_last_weights_are_kept(tmp_path: Path) -> None:
+    asked = recipe(steps=2, validation=VALIDATION, keep="best")
+    model = Small()
+    scores = Scores(math.nan)
+    train(model, Halves(), asked, Session(checkpoints=Checkpoints(tmp_path), validate=scores))
+    assert torch.equal(model.conv.weight, scores.seen[0]["conv.weight"])
+
+
+def test_the_best_cannot_be_kept_without_a_place_to_keep_it(tmp_path: Path) -> None:
+    asked = recipe(validation=VALIDATION, keep="best")
+    for session in (Session(validate=Scores()), Session(checkpoints=Checkpoints(tmp_path))):
+        with pytest.raises(UsageError, match="keep: best needs a validation, and checkpoints"):
+            train(Small(), Halves(), asked, session)
+
+
+def test_a_validation_is_logged_before_it_is_saved_so_that_a_kill_loses_no_line(
+    tmp_path: Path,
+) -> None:
+    folder = Checkpoints(tmp_path)
+    saved: list[list[int]] = []
+    session = Session(
+        checkpoints=folder,
+        validate=lambda _: 1.0,
+        on_validation=lambda *_: saved.append(folder.steps()),
+    )
+    train(Small(), Halves(), recipe(steps=2, validation=VALIDATION), session)
+    assert saved == [[]]
 
 
 def test_ctrl_c_saves_a_checkpoint_and_is_passed_on(tmp_path: Path) -> None:

@@ -20,13 +20,28 @@ from msdemucs.errors import CheckpointError, DataError, UsageError
 from msdemucs.model import build, load_weights, save_weights
 from msdemucs.model.weights import read_about
 from msdemucs.spec import Spec, dump_spec, spec_hash
+from msdemucs.train.checkpoints import Checkpoints
 from msdemucs.train.logs import read
+from msdemucs.train.recipe import Validation
 from msdemucs.train.run import Asked, Means, run, sampler_of
+from msdemucs.train.schedule import Constant
 from msdemucs.train.session import StepReport
 from tests.study.postgres import free_port
 from tests.test_files import files_of_at_most
 
 N_KILLS = 10
+
+BY_LOSS = Validation(every=5, metric="loss")
+
+NOTES: dict[str, object] = {
+    "shift": 0.1,
+    "grid": 0.25,
+    "normalise": True,
+    "joint": True,
+    "keep": "best",
+    "validation": BY_LOSS,
+}
+"""What the field notes' recipe adds."""
 
 
 def change(asked: Asked, **fields: object) -> Asked:
@@ -63,11 +78,13 @@ def test_a_finished_run_is_left_alone(asked: Asked, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("fields", [{"steps": 80, "validation": None}, {"steps": 30, **NOTES}])
 def test_a_run_killed_at_ten_random_moments_ends_bit_for_bit_as_one_that_was_not(
-    asked: Asked, tmp_path: Path
+    asked: Asked, tmp_path: Path, fields: dict[str, object]
 ) -> None:
     # a checkpoint every step, so that many of the kills fall into writing one
-    asked = change(asked, steps=80, checkpoint_every=1, validation=None)
+    asked = change(asked, checkpoint_every=1, **fields)
     began = time.process_time()
     whole = run(asked, tmp_path / "whole")
     seconds = time.process_time() - began
@@ -83,6 +100,9 @@ def test_a_run_killed_at_ten_random_moments_ends_bit_for_bit_as_one_that_was_not
     logs = [read(place / "log.csv") for place in (tmp_path / "whole", folder)]
     # all but the speed of a step
     assert [row[:-1] for row in logs[0]] == [row[:-1] for row in logs[1]]
+    scores = [read(place / "validation.csv") for place in (tmp_path / "whole", folder)]
+    assert scores[0] == scores[1]
+    assert last.result["best_validation"] == whole.result["best_validation"]
 
 
 def kill_after(seconds: float, asked: Asked, folder: Path) -> None:
@@ -173,6 +193,28 @@ def test_weights_that_saw_normalised_tracks_go_on_seeing_them(asked: Asked, tmp_
     assert (done.origin, done.normalised) == ("theirs", True)
     saved = read_about(max((tmp_path / "run" / "checkpoints").iterdir()) / "weights.safetensors")
     assert saved.normalised
+
+
+def test_a_recipe_that_normalises_says_so_in_the_weights(asked: Asked, tmp_path: Path) -> None:
+    done = run(change(asked, normalise=True, steps=2), tmp_path / "run")
+    assert read_about(done.weights).normalised
+    saved = max((tmp_path / "run" / "checkpoints").iterdir()) / "weights.safetensors"
+    assert read_about(saved).normalised
+
+
+def test_the_weights_are_those_of_the_least_validation_loss(asked: Asked, tmp_path: Path) -> None:
+    """A rate that is far too high at the end makes sure that it is not the last."""
+    wild = change(asked, lr=0.3, final_lr=0.3, ema=None, **{**NOTES, "schedule": Constant()})
+    done = run(wild, tmp_path / "run")
+    header, *rows = (tmp_path / "run" / "validation.csv").read_text().splitlines()
+    assert header == "step,loss"
+    losses = {int(step): float(loss) for step, loss in (row.split(",") for row in rows)}
+    assert list(losses) == [5, 10, 12]
+    best = min(losses, key=lambda step: losses[step])
+    assert list(done.result["best_validation"]) == [best, losses[best]]  # type: ignore[call-overload]
+    kept = load_file(tmp_path / "run" / "checkpoints" / f"step-{best:08d}" / "weights.safetensors")
+    ended = load_file(done.weights)
+    assert all(torch.equal(ended[name], kept[name]) for name in kept)
 
 
 def test_the_weights_of_a_checkpoint_are_weights_like_any_others(
@@ -288,13 +330,18 @@ def command(spec: Spec, noise: Path, folder: Path, *more: str) -> list[str]:
     return [str(Path(sys.executable).with_name("msdemucs")), "train", *files, *options]
 
 
+def gloo() -> dict[str, str]:
+    """An environment for processes that talk over the loopback."""
+    own = {"GLOO_SOCKET_IFNAME": "lo", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    return {**os.environ, **own}
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(180)  # three starts of Python and torch
 def test_two_processes_learn_what_one_does_with_the_whole_batch(
     spec: Spec, noise: Path, tmp_path: Path
 ) -> None:
-    env = {**os.environ, "GLOO_SOCKET_IFNAME": "lo", "MASTER_ADDR": "127.0.0.1"}
-    env["MASTER_PORT"] = str(free_port())
+    env = gloo()
     curves = []
     for devices in ("1", "2"):
         asked = command(spec, noise, tmp_path / devices, "--devices", devices)
@@ -305,28 +352,118 @@ def test_two_processes_learn_what_one_does_with_the_whole_batch(
     assert len(curves[0]) == 5
 
 
+def begun_by_two(
+    spec: Spec, noise: Path, folder: Path, *, beyond: int = 2
+) -> "subprocess.Popen[str]":
+    """Two processes at work on a long run, which have come beyond a step."""
+    asked = command(spec, noise, folder, "--devices", "2")
+    long = {"name": "toy", "steps": 100_000, "batch_size": 4, "segment": 0.25}
+    (folder.parent / "recipe.yaml").write_text(yaml.safe_dump({**long, "checkpoint_every": 2}))
+    process = subprocess.Popen(asked, env=gloo(), stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and last_step(folder) <= beyond:
+        time.sleep(0.1)
+    return process
+
+
+def last_step(folder: Path) -> int:
+    """The last step in a run's log; 0 for none."""
+    log = folder / "log.csv"
+    return int((read(log) or [["0"]])[-1][0]) if log.is_file() else 0
+
+
+def said_by(process: "subprocess.Popen[str]") -> str:
+    """What it says until it ends."""
+    try:
+        return process.communicate(timeout=60)[1]
+    finally:
+        process.kill()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_a_killed_process_ends_the_run_with_one_line_and_the_same_command_goes_on(
+    spec: Spec, noise: Path, tmp_path: Path
+) -> None:
+    process = begun_by_two(spec, noise, tmp_path / "run")
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    os.kill(int(children[0]), signal.SIGKILL)
+    line = error_of(said_by(process))
+    assert process.returncode == 1
+    assert "process 2 of 2 was ended by SIGKILL; the same command goes on" in line
+    saved = Checkpoints(tmp_path / "run" / "checkpoints").steps()[-1]
+    again = begun_by_two(spec, noise, tmp_path / "run", beyond=last_step(tmp_path / "run"))
+    again.terminate()
+    assert f"going on after step {saved}" in said_by(again)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_where_the_first_process_is_killed_the_second_says_so(
+    spec: Spec, noise: Path, tmp_path: Path
+) -> None:
+    process = begun_by_two(spec, noise, tmp_path / "run")
+    process.kill()
+    line = error_of(said_by(process))
+    assert "the first process has ended; the same command goes on" in line
+
+
+def error_of(said: str) -> str:
+    """The only line that tells of an error."""
+    assert "Traceback" not in said
+    (line,) = (line for line in said.splitlines() if line.startswith("error:"))
+    return line
+
+
+STUCK = """\
+import os, signal, sys
+from pathlib import Path
+from msdemucs.spec import load_spec
+from msdemucs.train import Recipe, peers
+from msdemucs.train.run import Asked, Means, run
+
+peers.SECONDS_TO_NOTICE = 0.1
+
+
+def get_stuck(report):
+    own = os.getpid()
+    (child,) = Path(f"/proc/{own}/task/{own}/children").read_text().split()
+    os.kill(int(child), signal.SIGKILL)
+    signal.pause()
+
+
+recipe = Recipe(name="toy", steps=5, batch_size=4, segment=0.25)
+asked = Asked(load_spec(sys.argv[1]), recipe, (Path(sys.argv[2]),))
+means = Means(devices=2, on_step=get_stuck, say=lambda line: print(line, flush=True))
+run(asked, Path(sys.argv[3]), means)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_a_process_that_does_not_notice_that_the_other_is_gone_is_ended_with_the_line(
+    spec: Spec, noise: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "stuck.py").write_text(STUCK)
+    (tmp_path / "spec.yaml").write_text(yaml.safe_dump(dump_spec(spec)))
+    files = [str(tmp_path / "stuck.py"), str(tmp_path / "spec.yaml"), str(noise)]
+    asked = [sys.executable, *files, str(tmp_path / "run")]
+    done = subprocess.run(asked, env=gloo(), capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1].startswith("error: process 2 of 2 was ended by SIGKILL;")
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_processes_that_share_batches_stop_together(
     spec: Spec, noise: Path, tmp_path: Path
 ) -> None:
     """SIGTERM to the first alone, as schedulers send it; the same command goes on."""
-    env = {**os.environ, "GLOO_SOCKET_IFNAME": "lo", "MASTER_ADDR": "127.0.0.1"}
-    env["MASTER_PORT"] = str(free_port())
-    asked = command(spec, noise, tmp_path / "run", "--devices", "2")
-    long = {"name": "toy", "steps": 100_000, "batch_size": 4, "segment": 0.25}
-    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(long))
-    process = subprocess.Popen(asked, env=env, stderr=subprocess.PIPE, text=True)
-    log = tmp_path / "run" / "log.csv"
-    deadline = time.monotonic() + 120
-    try:
-        while time.monotonic() < deadline and not (log.is_file() and len(read(log)) > 2):
-            time.sleep(0.1)
-        process.terminate()
-        _, said = process.communicate(timeout=60)
-    finally:
-        process.kill()
+    process = begun_by_two(spec, noise, tmp_path / "run")
+    process.terminate()
+    said = said_by(process)
     assert process.returncode == 128 + signal.SIGTERM
     assert "stopped; the same command goes on" in said
-    (saved,) = (tmp_path / "run" / "checkpoints").glob("step-*")
-    assert int(saved.name.removeprefix("step-")) >= len(read(log)) - 1
+    saved = Checkpoints(tmp_path / "run" / "checkpoints").steps()[-1]
+    assert saved >= last_step(tmp_path / "run") - 1

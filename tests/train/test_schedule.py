@@ -27,9 +27,18 @@ def rates(steps: int, **run: float) -> list[float]:
     return [learning_rate(step, steps=steps, **run) for step in range(1, steps + 1)]  # type: ignore[arg-type]
 
 
-def test_the_field_notes_rates() -> None:
-    run = {"lr": 1e-3, "final_lr": 1e-5, "warmup_steps": 800}
+def test_the_field_notes_rates_are_a_staircase_of_epochs() -> None:
+    """Known are 5e-4, 1e-3, 1e-3, 9.6e-4 … 3.8e-5, to two digits: highest twice, and never zero."""
+    run = {"lr": 1e-3, "final_lr": 0.0, "warmup_steps": 800, "epoch_steps": 400}
     found = rates(4000, **run)
+    stairs = [found[400 * epoch : 400 * epoch + 400] for epoch in range(10)]
+    assert all(len(set(stair)) == 1 for stair in stairs)
+    first = [stair[0] for stair in stairs]
+    assert [*first[:4], first[9]] == pytest.approx([5e-4, 1e-3, 1e-3, 9.6e-4, 3.8e-5], rel=0.01)
+
+
+def test_by_step_the_rate_rises_falls_and_ends() -> None:
+    found = rates(4000, lr=1e-3, final_lr=1e-5, warmup_steps=800)
     assert found[0] == pytest.approx(1e-3 / 800)
     assert found[399] == pytest.approx(5e-4)
     assert found[799] == 1e-3
@@ -67,8 +76,16 @@ def test_every_kind_stays_between_its_rates(
     schedule: ScheduleOptions, run: dict[str, float]
 ) -> None:
     found = rates(**run, schedule=schedule)  # type: ignore[arg-type]
-    after = found[int(run["warmup_steps"]) :]
+    by_epoch = rates(**run, schedule=schedule, epoch_steps=1)  # type: ignore[arg-type]
+    after = [*found[int(run["warmup_steps"]) :], *by_epoch[int(run["warmup_steps"]) :]]
     assert all(run["final_lr"] * (1 - 1e-9) <= rate <= run["lr"] * (1 + 1e-9) for rate in after)
+
+
+def test_an_epoch_that_is_cut_short_has_the_rate_of_a_whole_one() -> None:
+    found = rates(5, lr=1.0, final_lr=0.0, epoch_steps=2)
+    assert found[:2] == [1.0, 1.0]
+    assert found[2:4] == pytest.approx([0.75, 0.75])  # a third of half a cosine
+    assert found[4] == pytest.approx(0.25)
 
 
 def test_restarts_begin_at_the_highest_rate_and_grow() -> None:

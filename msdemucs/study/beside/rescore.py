@@ -12,6 +12,7 @@ from msdemucs.evaluate.conventions import Convention
 from msdemucs.evaluate.evaluation import evaluate
 from msdemucs.metrics import Metric
 from msdemucs.model import load_weights
+from msdemucs.model.weights import read_about
 from msdemucs.study.storage.depot import at_hand
 from msdemucs.study.storage.later import Later, add, rows_of
 from msdemucs.study.trials.candidate import Listener
@@ -83,7 +84,8 @@ def _judged(
         MsdemucsError: an estimate that is not finite.
     """
     model = load_weights(weights).to(device)
-    found = evaluate(model, tracks, Convention(metrics=(metric.name,)))
+    convention = Convention(metrics=(metric.name,), normalised=read_about(weights).normalised)
+    found = evaluate(model, tracks, convention)
     by_source = found.tracks.groupby("source", sort=False)[metric.name].agg(metric.tracks)
     detail = {
         "weights": trial.weights,

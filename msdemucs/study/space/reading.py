@@ -174,8 +174,11 @@ def _has_field(search: Search, field: str) -> bool:
 
 
 def _recipe(search: Search) -> list[str]:
-    """The dotted fields of the study's recipe."""
-    return list(_fields(search.recipe({}).model_dump(mode="json")))
+    """The dotted fields of the study's recipe, those that it does not write included."""
+    recipe = search.recipe({})
+    return list(
+        dict.fromkeys((*_fields(recipe.model_dump(mode="json")), *type(recipe).model_fields))
+    )
 
 
 def _fields(data: object, path: str = "") -> Iterator[str]:

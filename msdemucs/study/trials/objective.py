@@ -19,6 +19,7 @@ from msdemucs.study.space.space import Search
 from msdemucs.study.trials.candidate import Candidate, Row, StoppedError, TrialLog
 from msdemucs.study.trials.seeds import (
     SeedTraining,
+    hold_out_best,
     read_rung_scores,
     read_rungs,
     write_rung_scores,
@@ -48,6 +49,7 @@ def prepare(search: Search, *, say: Say) -> "Bench":
     varied = space.vary["recipe.segment"].corners() if "recipe.segment" in space.vary else ()
     longest = max([recipe.segment, *(one for one in varied if isinstance(one, int | float))])
     tracks = gather(space.data, search.base, segment=longest, say=say)
+    hold_out_best(tracks.train, recipe)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return Bench(recipe, tracks, device, rungs, space.seeds_a_trial)
 
@@ -222,7 +224,11 @@ class Bench:
             log.advanced(done)
 
         scores = evaluate_tracks(
-            run.model, self.tracks.test, on_track=on_track, on_error=log.left_out
+            run.model,
+            self.tracks.test,
+            normalised=run.normalised,
+            on_track=on_track,
+            on_error=log.left_out,
         )
         if not scores:
             raise DataError(f"none of the {len(self.tracks.test)} test tracks can be read")

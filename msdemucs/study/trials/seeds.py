@@ -8,15 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import nn
 
-from msdemucs.data import SegmentSampler, Track
+from msdemucs.data import Track
 from msdemucs.files import write_text
 from msdemucs.model import Separator, build, load_weights, save_weights
+from msdemucs.model.weights import read_about
 from msdemucs.spec import Spec
 from msdemucs.study.trials.candidate import Row, TrialLog
-from msdemucs.train import Recipe, Session, StepReport, augmentation, train
+from msdemucs.train import Recipe, Session, StepReport, sampler, train
 from msdemucs.train.checkpoints import Checkpoints
+from msdemucs.train.examples import hold_out
 from msdemucs.train.logs import STEPS, CsvLog
+from msdemucs.train.validation import judge
 
 WEIGHTS = "weights.safetensors"
 """The file in a training's folder."""
@@ -59,7 +63,8 @@ class SeedTraining:
         on_saved: is called after each checkpoint.
 
     Raises:
-        DataError: the file cannot be read, or is of another spec.
+        DataError: the file cannot be read, or is of another spec; no track would be left where the
+            recipe keeps the best of its validations.
     """
 
     def __init__(  # noqa: PLR0913 (a training is of all these)
@@ -77,15 +82,10 @@ class SeedTraining:
         self.recipe, self.seed, self.folder, self.device = recipe, seed, folder, device
         torch.manual_seed(seed)
         self.model: Separator = (load_weights(start) if start else build(spec)).to(device)
+        self.normalised = recipe.normalise or (start is not None and read_about(start).normalised)
+        trained, self.held_out = hold_out_best(tracks, recipe)
         self.checkpoints = Checkpoints(folder / CHECKPOINTS, keep=1, on_saved=on_saved)
-        self.sampler = SegmentSampler(
-            tracks,
-            sources=spec.sources,
-            segment_samples=round(recipe.segment * spec.sample_rate),
-            batch_size=recipe.batch_size,
-            seed=seed,
-            augmentation=augmentation(recipe),
-        )
+        self.sampler = sampler(recipe, spec, trained, seed=seed, normalised=self.normalised)
 
     @property
     def step(self) -> int:
@@ -116,7 +116,8 @@ class SeedTraining:
         if not before:
             torch.manual_seed(self.seed)
         self.folder.mkdir(parents=True, exist_ok=True)
-        lines = CsvLog(self.folder, before)
+        validation = self.recipe.validation
+        lines = CsvLog(self.folder, before, validation.metric if validation else "usdr")
 
         def on_step(report: StepReport) -> None:
             lines.step(report)
@@ -124,7 +125,13 @@ class SeedTraining:
                 log.loss(report.step, report.loss)
 
         session = Session(
-            device=self.device, checkpoints=self.checkpoints, until=until, on_step=on_step
+            device=self.device,
+            checkpoints=self.checkpoints,
+            validate=self.validate if self.held_out else None,
+            until=until,
+            normalised=self.normalised,
+            on_step=on_step,
+            on_validation=lines.score,
         )
         try:
             done = train(self.model, self.sampler, self.recipe, session)
@@ -134,15 +141,33 @@ class SeedTraining:
             done.average.apply()
         return Progressed(len(done.curve), done.seconds)
 
+    def validate(self, model: nn.Module) -> float:
+        """What the recipe's validation measures on the tracks held out."""
+        return judge(model, self.held_out, self.recipe, normalised=self.normalised)
+
     def finish(self) -> Path:
         """Write the weights; their path."""
         path = self.folder / WEIGHTS
-        save_weights(self.model, path)
+        save_weights(self.model, path, normalised=self.normalised)
         return path
 
     def forget(self) -> None:
         """Remove the checkpoints, when all is recorded."""
         shutil.rmtree(self.folder / CHECKPOINTS, ignore_errors=True)
+
+
+def hold_out_best(
+    tracks: Sequence[Track], recipe: Recipe
+) -> tuple[tuple[Track, ...], tuple[Track, ...]]:
+    """Return a trial's tracks to train on and those by which its best weights are chosen.
+
+    With `keep: last` a validation would choose nothing, and is left out of trials.
+
+    Raises:
+        DataError: none would be left to train on.
+    """
+    chooses = recipe.validation if recipe.keep == "best" else None
+    return hold_out(tracks, chooses, where="the study's data")
 
 
 def read_rungs(folder: Path) -> dict[int, dict[int, float]]:
