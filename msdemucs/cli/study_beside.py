@@ -186,7 +186,8 @@ def _joined(name: str, storage: str | None, *, wanted: int) -> Iterator[Joined]:
     from msdemucs.study.running.joining import rejoin
     from msdemucs.study.storage.depot import is_url
     from msdemucs.study.storage.load import locate_study, only_study
-    from msdemucs.study.storage.studies import STUDIES, open_storage, open_study
+    from msdemucs.study.storage.studies import open_storage, open_study
+    from msdemucs.study.storage.urls import STUDIES
     from msdemucs.train.interrupts import Interrupts
 
     found, url = locate_study(name, storage)
@@ -207,7 +208,7 @@ def _begun(path: Path, small: bool, storage: str | None) -> tuple[str, str]:
     """(name, URL) of a search space's study, which is begun where it is not yet."""
     from msdemucs.study.running.beginning import begin_study, explained
     from msdemucs.study.space.reading import load_search_space
-    from msdemucs.study.storage.studies import STUDIES, storage_url
+    from msdemucs.study.storage.urls import STUDIES, storage_url
 
     search = load_search_space(path, small=small)
     name, url = search.space.name, storage_url(search.space.name, storage)

@@ -190,12 +190,8 @@ def crew(
     from msdemucs.study.running.runner import Finished
     from msdemucs.study.running.turns import counts
     from msdemucs.study.storage.depot import is_url
-    from msdemucs.study.storage.studies import (
-        STUDIES,
-        open_storage,
-        open_study,
-        without_password,
-    )
+    from msdemucs.study.storage.studies import open_storage, open_study
+    from msdemucs.study.storage.urls import STUDIES, without_password
     from msdemucs.train.interrupts import Interrupts
 
     with Interrupts(), explained(url), closing(open_storage(url)) as opened:

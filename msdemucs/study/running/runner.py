@@ -30,11 +30,7 @@ from msdemucs.study.storage.leases import (
     enqueue_again,
     fail,
 )
-from msdemucs.study.storage.studies import (
-    STUDIES,
-    storage_url,
-    without_password,
-)
+from msdemucs.study.storage.urls import STUDIES, storage_url, without_password
 from msdemucs.study.trials.candidate import (
     Candidate,
     Evaluate,

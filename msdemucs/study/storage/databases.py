@@ -69,6 +69,11 @@ class Database(RDBStorage):
         super().__init__(url, engine_kwargs=kwargs)
         weakref.finalize(self, self.engine.dispose)  # drivers complain of connections left open
 
+    @staticmethod
+    def _fill_storage_url_template(template: str) -> str:
+        """The URL as it is: Optuna's own would format it, and paths and passwords have braces."""
+        return template
+
     @contextmanager
     def turn(self, study: str) -> Iterator[None]:
         """A block that only one of all processes that work on a study is in at any time."""

@@ -23,13 +23,12 @@ from msdemucs.study.records import (
 from msdemucs.study.storage.databases import AnyStorage
 from msdemucs.study.storage.later import PREFIX, frame_of
 from msdemucs.study.storage.states import is_stopped
-from msdemucs.study.storage.studies import (
+from msdemucs.study.storage.studies import open_storage, open_study, study_names
+from msdemucs.study.storage.urls import (
     JOURNAL_ENDINGS,
     STUDIES,
-    open_storage,
-    open_study,
+    file_url,
     storage_url,
-    study_names,
     without_password,
 )
 
@@ -91,7 +90,7 @@ def load_studies(
         StudyError: it cannot be opened.
     """
     files = sorted(STUDIES.glob("*.db"))
-    for url in [storage] if storage else [f"sqlite:///{path}" for path in files]:
+    for url in [storage] if storage else map(file_url, files):
         try:
             opened = open_storage(url)
         except StudyError as error:

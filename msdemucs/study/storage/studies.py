@@ -1,14 +1,11 @@
 """Where studies are kept: SQLite files under studies/, or any database that Optuna can open."""
 
 import json
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 
 import optuna
-import sqlalchemy
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from msdemucs.errors import StudyError, UsageError
 from msdemucs.spec import dump_spec, nearest
@@ -20,66 +17,7 @@ from msdemucs.study.storage.extending import extend, only_adds
 from msdemucs.study.storage.foreign import refuse_other_files
 from msdemucs.study.storage.journal import Journal
 from msdemucs.study.storage.queue import enqueue_arms
-
-STUDIES = Path("studies")
-"""Where databases and trial folders land, relative to where the command is run."""
-
-KINDS = ("sqlite", "journal", "postgresql")
-"""What a storage's URL begins with."""
-
-JOURNAL_ENDINGS = (".journal", ".log")
-
-
-def storage_url(name: str, storage: str | None, directory: Path = STUDIES) -> str:
-    """The storage of a study: the one given, else the SQLite file <directory>/<name>.db.
-
-    A path that ends in .journal or .log is a journal file, one that ends in .db an SQLite file.
-    """
-    if storage is None:
-        return f"sqlite:///{directory / name}.db"
-    if "://" not in storage and storage.endswith(JOURNAL_ENDINGS):
-        return f"journal:///{storage}"
-    if "://" not in storage and storage.endswith(".db"):
-        return f"sqlite:///{storage}"
-    return storage
-
-
-def database_path(url: str) -> Path | None:
-    """The file of an SQLite or journal URL; None for a server's."""
-    match = re.fullmatch(r"(?:sqlite(?:\+\w+)?|journal):///(.+?)(?:\?.*)?", url)
-    return Path(match[1]) if match else None
-
-
-def without_password(url: str) -> str:
-    """The URL as it may be shown and recorded."""
-    return re.sub(r"(://[^:/@]+):[^@/]*@", r"\1:…@", url)
-
-
-def check_url(url: str) -> None:
-    """Nothing where a URL names a kind of storage that can be opened from here.
-
-    Raises:
-        UsageError: no URL, a storage that keeps nothing, a driver that is not installed.
-    """
-    shown = without_password(url)
-    if re.fullmatch(r"sqlite(?:\+\w+)?:(//)?(/:memory:)?|journal:/*", url):
-        raise UsageError(f"{url} keeps nothing: name a file, sqlite:///studies/a.db")
-    kind = re.split(r"[:+]", url)[0]
-    if "://" not in url or kind not in KINDS:
-        examples = "sqlite:///studies/a.db, journal:///studies/a.journal"
-        raise UsageError(
-            f"“{shown}” is not the URL of a database; "
-            f"for example {examples} or postgresql+psycopg://user@host/name"
-        )
-    if kind == "journal":
-        return
-    try:
-        sqlalchemy.create_engine(url)
-    except (ArgumentError, NoSuchModuleError) as error:
-        raise UsageError(f"“{shown}” is not the URL of a database: {error}") from None
-    except ImportError as error:
-        reason = f"{error}; pip install 'msdemucs[postgres]', and begin with postgresql+psycopg://"
-        raise UsageError(f"cannot open {shown}: {reason}") from None
+from msdemucs.study.storage.urls import check_url, database_path, without_password
 
 
 def open_storage(url: str, *, create: bool = False) -> AnyStorage:
