@@ -2,6 +2,9 @@
 
 from optuna.trial import FrozenTrial, TrialState
 
+BEGUN = "asked"
+"""The attribute of every study that msdemucs began: what it was asked."""
+
 STOPPED_AT = "stopped_at"
 """The attribute that has the step of the rung at which a trial was stopped."""
 

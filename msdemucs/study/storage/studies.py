@@ -17,6 +17,7 @@ from msdemucs.study.storage.extending import extend, only_adds
 from msdemucs.study.storage.foreign import refuse_other_files
 from msdemucs.study.storage.journal import Journal
 from msdemucs.study.storage.queue import enqueue_arms
+from msdemucs.study.storage.states import BEGUN
 from msdemucs.study.storage.urls import check_url, database_path, without_password
 
 
@@ -95,7 +96,7 @@ def create_or_continue(
         return _create(search, storage, attrs)
     study = optuna.load_study(study_name=space.name, storage=storage)
     begun = [trial for trial in study.get_trials(deepcopy=False) if trial.state.name != "WAITING"]
-    if "asked" not in study.user_attrs and not begun:  # its creation was cut short
+    if BEGUN not in study.user_attrs and not begun:  # its creation was cut short
         optuna.delete_study(study_name=space.name, storage=storage)
         return _create(search, storage, attrs)
     asked = json.loads(json.dumps({**_asked(search), **_compared(attrs)}))
@@ -118,7 +119,7 @@ def _extend(
         if name not in known:
             study.enqueue_trial(dict(expressed(search, name)), user_attrs={"baseline": name})
     study.set_user_attr("search_space", search.text)
-    study.set_user_attr("asked", asked)
+    study.set_user_attr(BEGUN, asked)
 
 
 def _create(search: Search, storage: AnyStorage, attrs: Mapping[str, object]) -> optuna.Study:
@@ -144,7 +145,7 @@ def _create(search: Search, storage: AnyStorage, attrs: Mapping[str, object]) ->
     for name in search.baselines:
         study.enqueue_trial(dict(expressed(search, name)), user_attrs={"baseline": name})
     enqueue_arms(study, search)
-    study.set_user_attr("asked", {**_asked(search), **_compared(attrs)})
+    study.set_user_attr(BEGUN, {**_asked(search), **_compared(attrs)})
     return study
 
 
@@ -168,7 +169,7 @@ def _refuse_differences(study: optuna.Study, asked: Mapping[str, object], *, ext
     Raises:
         UsageError: it asked something else, or is no study of msdemucs.
     """
-    name, before = study.study_name, study.user_attrs.get("asked")
+    name, before = study.study_name, study.user_attrs.get(BEGUN)
     if before is None:
         raise UsageError(f"study “{name}” was not begun by msdemucs; use another --name")
     beyond = only_adds(before, asked)
@@ -218,7 +219,7 @@ def refuse_other_data(study: optuna.Study, attrs: Mapping[str, object]) -> None:
     Raises:
         UsageError: it has others.
     """
-    before = study.user_attrs.get("asked", {})
+    before = study.user_attrs.get(BEGUN, {})
     here = json.loads(json.dumps(_compared(attrs)))
     known = {key: before[key] for key in here if key in before}
     if changes := _changes(known, {key: here[key] for key in known}, ""):
