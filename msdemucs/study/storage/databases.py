@@ -19,10 +19,14 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlch
 
 from msdemucs.study.storage import rows as plain
 from msdemucs.study.storage.journal import Journal
-from msdemucs.study.storage.locks import Waiting, locked
-
-LOCK_TIMEOUT_S = 300
-"""How long a writer waits for SQLite's lock before it gives up."""
+from msdemucs.study.storage.locks import (
+    LOCK_TIMEOUT_S,
+    Waiting,
+    locked,
+    tell_when_locked,
+    told_when_locked,
+)
+from msdemucs.study.storage.urls import database_path
 
 PATIENCE_S = 300.0
 """How long a database may be away before a study gives up."""
@@ -66,7 +70,11 @@ class Database(RDBStorage):
         kwargs: dict[str, Any] = {"connect_args": {"timeout": LOCK_TIMEOUT_S}}
         if not self.is_sqlite:  # a connection a worker, more only for moments
             kwargs = {"pool_size": 1, "max_overflow": 5, "pool_pre_ping": True}
-        super().__init__(url, engine_kwargs=kwargs)
+        path = database_path(url)
+        with told_when_locked(path, self.waiting) if path else nullcontext():
+            super().__init__(url, engine_kwargs=kwargs)
+        if path:
+            tell_when_locked(self.engine, path, self.waiting)
         weakref.finalize(self, self.engine.dispose)  # drivers complain of connections left open
 
     @staticmethod
@@ -79,7 +87,7 @@ class Database(RDBStorage):
         """A block that only one of all processes that work on a study is in at any time."""
         path = self.engine.url.database
         if self.is_sqlite and path is not None:
-            with locked(Path(f"{path}.lock")):
+            with locked(Path(f"{path}.lock"), self.waiting.say):
                 yield
             return
         connection = self.patiently(lambda: self._take_turn(study))

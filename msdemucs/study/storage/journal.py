@@ -35,7 +35,7 @@ class Journal(JournalStorage):
     @contextmanager
     def turn(self, study: str) -> Iterator[None]:  # noqa: ARG002 (one lock a file)
         """A block that only one of all processes that work on a study is in at any time."""
-        with locked(self.path.with_name(self.path.name + ".turn")):
+        with locked(self.path.with_name(self.path.name + ".turn"), self.waiting.say):
             yield
 
 
