@@ -18,11 +18,14 @@ from msdemucs.cli.study_effects import print_effects
 from msdemucs.cli.study_later import later_counts, later_table
 from msdemucs.cli.work import (
     STORAGE_VARIABLE,
+    Data,
     Folder,
     GpuFraction,
     Hands,
     Ray,
+    Seed,
     Storage,
+    StudyName,
     TrialCpus,
     TrialGpus,
     Workers,
@@ -65,15 +68,10 @@ def run(  # noqa: PLR0913 (one option a thing that a user may decide)
     trials: Annotated[
         int | None, typer.Option(min=1, help="Trials to complete in all, earlier ones included.")
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Call the study something else.")] = None,
+    name: StudyName = None,
     storage: Storage = None,
-    data: Annotated[
-        list[Path] | None,
-        typer.Option(help="Folder of tracks with train/ and test/; may be given several times."),
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="Seed of proposals and trainings.")
-    ] = None,
+    data: Data = None,
+    seed: Seed = None,
     workers: Workers = 1,
     gpu_fraction: GpuFraction = 1.0,
     ray: Ray = None,

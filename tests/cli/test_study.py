@@ -17,6 +17,7 @@ from msdemucs.cli.progress import Bars, Lines, progress
 from msdemucs.errors import DataError, SpecError, UsageError
 from msdemucs.study.running.runner import run_study
 from msdemucs.study.space.reading import load_search_space
+from msdemucs.study.space.space import Search
 from msdemucs.study.storage.later import Later, add
 from msdemucs.study.storage.load import load_study
 from msdemucs.study.storage.studies import open_storage, open_study
@@ -28,10 +29,11 @@ from tests.study.conftest import SPACE, toy
 class ToyBench:
     """Stands where the real bench stands, and trains nothing."""
 
-    def __init__(self, *_: object, say: object) -> None: ...
+    def __init__(self, search: Search, *, say: object) -> None:
+        self.tracks = [Path(root).name for root in search.space.data.train]
 
     def describe(self) -> dict[str, object]:
-        return {"recipe": {"steps": 2}}
+        return {"recipe": {"steps": 2}, "data": {"hash": " ".join(self.tracks)}}
 
     def alone(self) -> "ToyBench":
         return self
