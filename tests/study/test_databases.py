@@ -89,7 +89,7 @@ def test_a_database_that_stays_away_ends_the_study_with_a_message(
         postgres.start()
     assert run_study(asking(search, trials=3), toy, storage=url).complete == 3
     trials = load_study("toy", storage=url).trials
-    assert list(trials.failure.dropna()) == ["killed"]
+    assert list(trials.failure.dropna()) == ["killed; goes on as trial 2"]
 
 
 def test_an_answer_that_was_lost_is_no_second_end(in_tmp: Path) -> None:
@@ -165,7 +165,7 @@ def test_a_full_disk_ends_the_study_and_the_trial_goes_on_later(search: Search) 
     with pytest.raises(StudyError, match=r"no space is left .* same command continues"):
         run_study(search, evaluate)
     trials = load_study("toy").trials
-    assert list(trials.state) == ["complete", "failed", "waiting"]
+    assert list(trials.state) == ["complete", "continued", "waiting"]
     finished = run_study(search, toy)
     assert finished.complete == 5
     folder = Path("studies/toy/trials/1")

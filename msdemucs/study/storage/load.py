@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
 import optuna
@@ -25,7 +25,8 @@ from msdemucs.study.records import (
 )
 from msdemucs.study.storage.databases import AnyStorage, reason_of
 from msdemucs.study.storage.later import PREFIX, frame_of
-from msdemucs.study.storage.states import BEGUN, STOPPED_AT, is_stopped
+from msdemucs.study.storage.leases import REPEATS
+from msdemucs.study.storage.states import BEGUN, STOPPED_AT, has_failed, is_stopped
 from msdemucs.study.storage.studies import open_storage, open_study, study_names
 from msdemucs.study.storage.urls import (
     JOURNAL_ENDINGS,
@@ -37,7 +38,6 @@ from msdemucs.study.storage.urls import (
 
 STATE_NAMES = {
     TrialState.COMPLETE: "complete",
-    TrialState.FAIL: "failed",
     TrialState.RUNNING: "running",
     TrialState.WAITING: "waiting",
     TrialState.PRUNED: "infeasible",
@@ -209,20 +209,25 @@ def _trials(stored: list[FrozenTrial], objectives: list[str]) -> pd.DataFrame:
     } | {name: None for name in objectives if name not in TRIAL_COLUMNS}
     columns = [*TRIAL_COLUMNS, *sorted(groups)]
     rows = [_trial(trial, columns) for trial in stored]
+    again = {trial.user_attrs.get(REPEATS): trial.number for trial in stored}
+    for row in rows:
+        after = again.get(row["trial"])
+        if row["state"] == "failed" and after is not None:
+            row |= {"state": "continued", "failure": f"{row['failure']}; goes on as trial {after}"}
     frame = pd.DataFrame(rows, columns=columns, dtype=object)  # None stays None in texts
     for name in ("trial", *NUMBERS, *groups):
         frame[name] = pd.to_numeric(frame[name])
     return frame
 
 
-def _trial(trial: FrozenTrial, columns: list[str]) -> Mapping[str, object]:
+def _trial(trial: FrozenTrial, columns: list[str]) -> dict[str, object]:
     """One row; what was not measured is None."""
     attrs = trial.user_attrs
     baseline = attrs.get("baseline")
     row = {column: attrs.get(column) for column in columns}
     return row | {
         "trial": trial.number,
-        "state": "stopped" if is_stopped(trial) else STATE_NAMES[trial.state],
+        "state": _state(trial),
         "name": baseline or attrs.get("arm_name") or f"trial {trial.number}",
         "params": {**trial.system_attrs.get("fixed_params", {}), **trial.params},
         "differences": attrs.get("differences", {}),
@@ -231,6 +236,12 @@ def _trial(trial: FrozenTrial, columns: list[str]) -> Mapping[str, object]:
         "is_control": bool(attrs.get("is_control")),
         **{name: attrs.get(name) or {} for name in ("arm", "violations", "recipe")},
     }
+
+
+def _state(trial: FrozenTrial) -> str:
+    if has_failed(trial):
+        return "failed"
+    return "stopped" if is_stopped(trial) else STATE_NAMES[trial.state]
 
 
 def _rows(stored: list[FrozenTrial], attr: str, columns: tuple[str, ...]) -> pd.DataFrame:
