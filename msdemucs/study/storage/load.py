@@ -4,6 +4,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 import optuna
 import pandas as pd
@@ -142,6 +143,12 @@ def locate_study(study: str, storage: str | None) -> tuple[str | None, str]:
     if "://" in study or study.endswith((".db", *JOURNAL_ENDINGS)):
         return None, storage_url(study, study)
     path = STUDIES / f"{study}.db"
+    if not path.is_file() and Path(study).is_file():
+        endings = ", ".join((".db", *JOURNAL_ENDINGS))
+        raise UsageError(
+            f"{study} is a file, but no study's database ({endings}): "
+            "give the name of the study, which stands in a search space under name"
+        )
     if not path.is_file():
         known = sorted(found.stem for found in STUDIES.glob("*.db"))
         hint = nearest(study, known) if known else "none was run here"
