@@ -125,6 +125,10 @@ class TrainingError(MsdemucsError):
         super().__init__(f"step {step}: {message}")
 
 
+class DivergedError(TrainingError):
+    """A training whose loss or gradient is NaN, infinite or too large; the same one will again."""
+
+
 class CheckpointError(MsdemucsError):
     """What a run has saved cannot be used."""
 

@@ -97,17 +97,6 @@ def flush(path: Path) -> None:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Waits for the kernel's lock on a file, which is made; a killed process lets go of it."""
-    number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    try:
-        fcntl.flock(number, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(number)
-
-
-@contextmanager
 def sole_user(folder: Path, what: str) -> Iterator[None]:
     """Keeps a folder, which is made, to this process; a killed process lets go of it.
 

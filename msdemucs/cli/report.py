@@ -170,7 +170,7 @@ def _write(record: "StudyRecord", places: Places, kind: Format, live: float) -> 
 def _heard(record: "StudyRecord", data: Path) -> "Mapping[int, Excerpt]":
     """What the best trials sound like."""
     from msdemucs.report.audio import excerpts_of
-    from msdemucs.study.storage.studies import STUDIES
+    from msdemucs.study.storage.urls import STUDIES
 
     def say(message: str) -> None:
         errors.print(message, markup=False, highlight=False, soft_wrap=True)

@@ -18,11 +18,14 @@ from msdemucs.cli.study_effects import print_effects
 from msdemucs.cli.study_later import later_counts, later_table
 from msdemucs.cli.work import (
     STORAGE_VARIABLE,
+    Data,
     Folder,
     GpuFraction,
     Hands,
     Ray,
+    Seed,
     Storage,
+    StudyName,
     TrialCpus,
     TrialGpus,
     Workers,
@@ -65,15 +68,10 @@ def run(  # noqa: PLR0913 (one option a thing that a user may decide)
     trials: Annotated[
         int | None, typer.Option(min=1, help="Trials to complete in all, earlier ones included.")
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Call the study something else.")] = None,
+    name: StudyName = None,
     storage: Storage = None,
-    data: Annotated[
-        list[Path] | None,
-        typer.Option(help="Folder of tracks with train/ and test/; may be given several times."),
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="Seed of proposals and trainings.")
-    ] = None,
+    data: Data = None,
+    seed: Seed = None,
     workers: Workers = 1,
     gpu_fraction: GpuFraction = 1.0,
     ray: Ray = None,
@@ -87,7 +85,7 @@ def run(  # noqa: PLR0913 (one option a thing that a user may decide)
     """Run a study, or continue it where it stopped."""
     from msdemucs.cli.progress import progress
     from msdemucs.study.space.reading import load_search_space
-    from msdemucs.study.storage.studies import check_url, storage_url, without_password
+    from msdemucs.study.storage.urls import check_url, storage_url, without_password
 
     search = load_search_space(space, small=small).asking(
         trials=trials, name=name, data=data, seed=seed
@@ -96,16 +94,16 @@ def run(  # noqa: PLR0913 (one option a thing that a user may decide)
         "trials": trials,
         "name": name,
         "seed": seed,
-        "folder": folder,
+        "folder": folder and without_password(folder),
     }
     if storage is not None:
         if storage != os.environ.get(STORAGE_VARIABLE):  # else the same command finds it there
-            options["storage"] = storage
+            options["storage"] = without_password(storage)
         storage = storage_url(search.space.name, storage)
         check_url(storage)
     hands = Hands(workers, gpu_fraction, ray, trial_cpus, trial_gpus)
     options |= hands.words()
-    again = without_password(_command(space, small, options, data or []))
+    again = _command(space, small, options, data or [])
     wanted = search.space.trials
     try:
         with progress(errors, study=search.space.name, wanted=wanted) as listener:
@@ -132,7 +130,7 @@ def _train(search: "Search", asked: _Asked, hands: Hands, listener: "Listener") 
     from msdemucs.study.running.beginning import begin_study, explained
     from msdemucs.study.running.joining import absolute
     from msdemucs.study.running.runner import run_study
-    from msdemucs.study.storage.studies import STUDIES, storage_url
+    from msdemucs.study.storage.urls import STUDIES, storage_url
 
     # torch is imported late, so that a search space at fault is told at once
     from msdemucs.study.trials.objective import prepare

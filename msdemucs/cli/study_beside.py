@@ -1,7 +1,7 @@
 """`msdemucs study`: trainings beside a study's trials: its noise floor, and its best for longer."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,7 +13,8 @@ from rich.table import Table
 
 from msdemucs.cli.console import errors, out, print_table
 from msdemucs.cli.study import app
-from msdemucs.cli.work import Storage
+from msdemucs.cli.work import Data, DataHere, Folder, Seed, Storage, StudyName
+from msdemucs.errors import UsageError
 from msdemucs.units import format_count, format_db
 
 if TYPE_CHECKING:
@@ -39,20 +40,32 @@ class Start(StrEnum):
 
 
 @app.command()
-def noise(
+def noise(  # noqa: PLR0913 (one option a thing that a user may decide)
     study: Annotated[
         str, typer.Argument(metavar="SPACE|STUDY", help="A search space's file, or a study.")
     ],
     seeds: Annotated[int, typer.Option(min=2, help="Trainings of the base.")] = 5,
     small: Annotated[bool, typer.Option("--small", help="A file's small setting.")] = False,
+    name: StudyName = None,
+    data: Data = None,
+    seed: Seed = None,
+    folder: Folder = None,
     storage: Storage = None,
 ) -> None:
-    """Train the base with several seeds: the spread that every difference is read against."""
+    """Train the base with several seeds: the spread that every difference is read against.
+
+    With a search space's file its study is begun, as `study run` with the same options begins it.
+    """
     from msdemucs.study.beside.noise import measure_noise
 
     if Path(study).suffix in (".yaml", ".yml"):
-        study, storage = _begun(Path(study), small, storage)
-    with _joined(study, storage, wanted=seeds) as joined:
+        from msdemucs.study.space.reading import load_search_space
+
+        search = load_search_space(Path(study), small=small).asking(name=name, data=data, seed=seed)
+        study, storage = _begun(search, folder, storage)
+    else:
+        _refuse_settings(study, [small or None, name, seed, folder])
+    with _joined(study, storage, wanted=seeds, data=data) as joined:
         from msdemucs.study.trials.objective import prepare
 
         bench = prepare(joined.search, say=joined.listener.said).alone()
@@ -78,6 +91,7 @@ def promote(
     start: Annotated[
         Start, typer.Option(help="scratch: anew; weights: on from what the trial learned.")
     ] = Start.scratch,
+    data: DataHere = None,
     storage: Storage = None,
 ) -> None:
     """Train the best trials for longer and print both scores side by side."""
@@ -89,7 +103,7 @@ def promote(
     from msdemucs.train import load_recipe
 
     longer = Longer(load_recipe(recipe), start.value, recipe)
-    with _joined(study, storage, wanted=top or 1) as joined:
+    with _joined(study, storage, wanted=top or 1, data=data) as joined:
         trials = candidates(read_record(joined.study), top=top)
         space, told = joined.search.space, joined.listener
         segment = longer.recipe.segment
@@ -119,6 +133,7 @@ def rescore(
         ),
     ] = "bsseval",
     top: Top = None,
+    data: DataHere = None,
     storage: Storage = None,
 ) -> None:
     """Judge the best trials again, from their weights, by another metric."""
@@ -129,7 +144,7 @@ def rescore(
     from msdemucs.study.trials.tracks import gather
 
     chosen = METRICS[metrics_named(metric)[0]]
-    with _joined(study, storage, wanted=top or 1) as joined:
+    with _joined(study, storage, wanted=top or 1, data=data) as joined:
         trials = candidates(read_record(joined.study), top=top)
         space, told = joined.search.space, joined.listener
         tracks = gather(space.data, joined.search.base, segment=0, say=told.said).test
@@ -176,14 +191,21 @@ class Joined:
 
 
 @contextmanager
-def _joined(name: str, storage: str | None, *, wanted: int) -> Iterator[Joined]:
-    """An open study with progress on the console; Ctrl-C and SIGTERM save, and exit with 130."""
+def _joined(
+    name: str, storage: str | None, *, wanted: int, data: list[Path] | None
+) -> Iterator[Joined]:
+    """An open study with progress on the console; Ctrl-C and SIGTERM save, and exit with 130.
+
+    Raises:
+        UsageError: other data than the study's.
+    """
     from msdemucs.cli.progress import progress
     from msdemucs.study.running.beginning import explained
     from msdemucs.study.running.joining import rejoin
     from msdemucs.study.storage.depot import is_url
     from msdemucs.study.storage.load import locate_study, only_study
-    from msdemucs.study.storage.studies import STUDIES, open_storage, open_study
+    from msdemucs.study.storage.studies import open_storage, open_study, refuse_other_data
+    from msdemucs.study.storage.urls import STUDIES
     from msdemucs.train.interrupts import Interrupts
 
     found, url = locate_study(name, storage)
@@ -194,25 +216,43 @@ def _joined(name: str, storage: str | None, *, wanted: int) -> Iterator[Joined]:
             shown = progress(errors, study=study.study_name, wanted=wanted)
             with shown as listener, Interrupts():
                 directory = STUDIES if is_url(folder) else Path(folder).parent.parent
+                if data:
+                    from msdemucs.study.trials.objective import prepare
+
+                    search = search.asking(data=data)
+                    refuse_other_data(study, prepare(search, say=listener.said).describe())
                 yield Joined(study, search, directory, listener)
     except KeyboardInterrupt:
         errors.print("interrupted; the same command goes on", markup=False)
         sys.exit(130)
 
 
-def _begun(path: Path, small: bool, storage: str | None) -> tuple[str, str]:
+def _refuse_settings(study: str, settings: Sequence[object]) -> None:
+    """Raise UsageError for settings of a study that was begun with its own.
+
+    Raises:
+        UsageError: one of them is not None.
+    """
+    if any(setting is not None for setting in settings):
+        raise UsageError(
+            f"--small, --name, --seed and --folder begin the study of a file, and {study} is a "
+            "study that has its own: leave them out"
+        )
+
+
+def _begun(search: "Search", folder: str | None, storage: str | None) -> tuple[str, str]:
     """(name, URL) of a search space's study, which is begun where it is not yet."""
     from msdemucs.study.running.beginning import begin_study, explained
-    from msdemucs.study.space.reading import load_search_space
-    from msdemucs.study.storage.studies import STUDIES, storage_url
+    from msdemucs.study.running.joining import absolute
+    from msdemucs.study.storage.urls import STUDIES, storage_url
 
-    search = load_search_space(path, small=small)
     name, url = search.space.name, storage_url(search.space.name, storage)
     from msdemucs.study.trials.objective import prepare  # loads torch: after the file's own faults
 
     attrs = prepare(search, say=errors.print).describe()
+    place, is_usual = absolute(folder or STUDIES / name / "trials"), folder is None
     with explained(url):
-        begin_study(search, url, STUDIES / name / "trials", attrs)[1].close()
+        begin_study(search, url, place, attrs, is_usual=is_usual)[1].close()
     return name, url
 
 

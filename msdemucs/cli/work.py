@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,9 @@ from msdemucs.errors import MsdemucsError, UsageError
 
 if TYPE_CHECKING:
     from msdemucs.study.running.runner import Finished
+    from msdemucs.study.space.space import Search
     from msdemucs.study.trials.candidate import Listener
+    from msdemucs.study.trials.objective import Bench
 
 STORAGE_VARIABLE = "MSDEMUCS_STORAGE"
 """Of the environment: the storage where --storage is not given. Its password shows in no `ps`."""
@@ -27,6 +30,16 @@ Storage = Annotated[
         "an SQLite file under studies/ when not given.",
     ),
 ]
+Data = Annotated[
+    list[Path] | None,
+    typer.Option(help="Folder of tracks with train/ and test/; may be given several times."),
+]
+DataHere = Annotated[
+    list[Path] | None,
+    typer.Option(help="Where the study's tracks lie here, if not where it was begun."),
+]
+StudyName = Annotated[str | None, typer.Option("--name", help="Call the study something else.")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Seed of proposals and trainings.")]
 Workers = Annotated[
     int, typer.Option(min=1, help="Processes on this machine that share its cores and its GPUs.")
 ]
@@ -90,8 +103,16 @@ class Hands:
         """Whether there are others than this process."""
         return self.workers > 1 or self.ray is not None
 
-    def run(self, name: str, url: str, folder: str | None, listener: "Listener") -> "Finished":
-        """Run a study that exists.
+    def run(
+        self,
+        name: str,
+        url: str,
+        folder: str | None,
+        listener: "Listener",
+        *,
+        data: Sequence[Path] = (),
+    ) -> "Finished":
+        """Run a study that exists, on this machine with its tracks from elsewhere if so asked.
 
         Raises:
             UsageError: there are no such GPUs, no such cluster.
@@ -100,7 +121,8 @@ class Hands:
         """
         if self.ray is None:
             shares = environments(self.workers, self.gpu_fraction)
-            return crew(name, url, folder, shares, listener)
+            words = [word for path in data for word in ("--data", str(path))]
+            return crew(name, url, folder, shares, listener, words)
         from msdemucs.study.running.cluster import Cluster, run_on_cluster
 
         cluster = Cluster(self.ray, cpus=self.cpus, gpus=self.gpus)
@@ -118,12 +140,13 @@ class Hands:
         }
 
 
-def work(
+def work(  # noqa: PLR0913 (one option a thing that a user may decide)
     study: Annotated[str, typer.Argument(help="The name of a study that was begun elsewhere.")],
     storage: Storage = None,
     folder: Folder = None,
     workers: Workers = 1,
     gpu_fraction: GpuFraction = 1.0,
+    data: DataHere = None,
     child: Annotated[bool, typer.Option("--child", hidden=True)] = False,
 ) -> None:
     """Join a study that exists, from any host, until it has its trials."""
@@ -135,16 +158,17 @@ def work(
         with closing(open_storage(url)) as opened:
             name = only_study(opened, study)
     if child:
-        sys.exit(_as_child(name, url, folder))
+        sys.exit(_as_child(name, url, folder, data))
     from msdemucs.cli.progress import progress
 
     try:
         with progress(errors, study=name, wanted=0) as listener:
             hands = Hands(workers, gpu_fraction)
             if hands.are_many:
-                finished = hands.run(name, url, folder, listener)
+                finished = hands.run(name, url, folder, listener, data=data or ())
             else:
-                finished = _alone(name, url, folder, gpu_fraction, listener)
+                _limit_gpu(gpu_fraction)
+                finished = _alone(name, url, folder, data, listener)
     except KeyboardInterrupt:
         errors.print("interrupted; the same command goes on", markup=False)
         sys.exit(130)
@@ -176,8 +200,9 @@ def crew(
     folder: str | None,
     shares: list[dict[str, str]],
     listener: "Listener",
+    words: Sequence[str] = (),
 ) -> "Finished":
-    """Run a study that exists with several processes.
+    """Run a study that exists with several processes; words are further options of each.
 
     Raises:
         StudyError: a worker cannot go on.
@@ -190,20 +215,16 @@ def crew(
     from msdemucs.study.running.runner import Finished
     from msdemucs.study.running.turns import counts
     from msdemucs.study.storage.depot import is_url
-    from msdemucs.study.storage.studies import (
-        STUDIES,
-        open_storage,
-        open_study,
-        without_password,
-    )
+    from msdemucs.study.storage.studies import open_storage, open_study
+    from msdemucs.study.storage.urls import STUDIES, without_password
     from msdemucs.train.interrupts import Interrupts
 
     with Interrupts(), explained(url), closing(open_storage(url)) as opened:
         study = open_study(opened, name)
         place = str(folder or rejoin(study)[1])
         logs = (STUDIES / name if is_url(place) else Path(place).parent) / "workers"
-        words = ["study", "work", name, "--child", "--folder", place]
-        command = [sys.executable, "-m", "msdemucs", *words]
+        options = ["--child", "--folder", place, *words]
+        command = [sys.executable, "-m", "msdemucs", "study", "work", name, *options]
         given = [{**share, STORAGE_VARIABLE: url} for share in shares]
         many = [beside(listener) for _ in shares]
         with Crew(command, given, many, logs) as started:
@@ -214,16 +235,18 @@ def crew(
 
 
 def _alone(
-    name: str, url: str, folder: str | None, gpu_fraction: float, listener: "Listener"
+    name: str, url: str, folder: str | None, data: list[Path] | None, listener: "Listener"
 ) -> "Finished":
     from msdemucs.study.running.workers import work_on
     from msdemucs.study.trials.objective import prepare
 
-    _limit_gpu(gpu_fraction)
-    return work_on(name, url, prepare, listener=listener, folder=folder)
+    def prepare_here(search: "Search", *, say: Callable[[str], None]) -> "Bench":
+        return prepare(search.asking(data=data), say=say)
+
+    return work_on(name, url, prepare_here, listener=listener, folder=folder)
 
 
-def _as_child(name: str, url: str, folder: str | None) -> int:
+def _as_child(name: str, url: str, folder: str | None, data: list[Path] | None) -> int:
     """A worker of a crew: tells events on its output, and leaves with the process that began it."""
     from msdemucs.study.running.events import FAILED, FINISHED, Teller, leave_with_parent
 
@@ -232,8 +255,8 @@ def _as_child(name: str, url: str, folder: str | None) -> int:
     teller = Teller(events)
     leave_with_parent()
     try:
-        fraction = float(os.environ.get("MSDEMUCS_GPU_FRACTION", "1"))
-        finished = _alone(name, url, folder, fraction, teller)
+        _limit_gpu(float(os.environ.get("MSDEMUCS_GPU_FRACTION", "1")))
+        finished = _alone(name, url, folder, data, teller)
     except KeyboardInterrupt:
         return 130
     except MsdemucsError as error:

@@ -4,6 +4,7 @@ PyYAML reads YAML 1.1: `no` as false, `010` as 8, `1e-3` as text, and keeps the 
 keys. Here scalars follow the YAML 1.2 core schema; duplicate keys, aliases and tags are refused.
 """
 
+import io
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ from pathlib import Path
 import yaml
 
 from msdemucs.errors import Problem, SpecError
+from msdemucs.spec.documents import kind_of
 
 Scalar = str | int | float | bool | None
 
@@ -190,9 +192,9 @@ def read_yaml(text: str, path: str) -> Node:
     except yaml.YAMLError as error:
         raise SpecError([Place(path).problem(f"is not YAML: {error}")]) from None
     if not isinstance(root, yaml.MappingNode):
-        message = "must hold fields (name: value), found " + (
-            "nothing" if root is None else "a value"
-        )
+        kinds = {yaml.SequenceNode: "a list", yaml.ScalarNode: "a single value"}
+        found = kinds.get(type(root), "nothing")
+        message = f"must hold fields (name: value), found {found}"
         raise SpecError([Place(path, 1, 1).problem(message)])
     node = reader.read(root)
     if reader.problems:
@@ -216,7 +218,10 @@ def read_text(path: Path) -> str:
         SpecError: it is not there, cannot be read, or is not UTF-8.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        data = path.read_bytes()
+        if kind := kind_of(data[:16]):
+            raise SpecError([Place(str(path)).problem(f"is no YAML, but {kind}")])
+        return io.TextIOWrapper(io.BytesIO(data), encoding="utf-8").read()  # any line ends
     except FileNotFoundError:
         problem = Place(str(path)).problem("there is no such file")
     except UnicodeDecodeError as error:

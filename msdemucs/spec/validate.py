@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from msdemucs.errors import Problem, SpecError, nearest
+from msdemucs.spec.documents import other_document
 from msdemucs.spec.kinds import Kind, kinds_of
 from msdemucs.spec.source import Node, Place, nodes_of, read_yaml, read_yaml_file
 
@@ -43,8 +44,21 @@ def validate(node: Node, model: type[Model]) -> Model:
     try:
         return model.model_validate_json(json.dumps(node.plain()))
     except ValidationError as error:
+        refuse_other_documents(node, model)
         details = _causes(error.errors(include_url=False))
         raise SpecError([_problem(detail, node, model) for detail in details]) from None
+
+
+def refuse_other_documents(root: Node, model: type[BaseModel]) -> None:
+    """Raise SpecError for a document of another kind, in place of a fault for every field.
+
+    Raises:
+        SpecError: by its fields it is a spec, a recipe or a search space, and not the model's.
+    """
+    fields = root.value if isinstance(root.value, dict) else {}
+    if other := other_document(fields, model.__name__):
+        message, command = other
+        raise SpecError([root.place.problem(message, hint=command)])
 
 
 def validate_data(data: Mapping[str, object], model: type[Model], *, origin: str = "data") -> Model:

@@ -10,9 +10,9 @@ import pandas as pd
 
 from msdemucs.metrics import Direction as Direction
 
-STATES = ("complete", "failed", "running", "waiting", "stopped", "infeasible")
+STATES = ("complete", "failed", "running", "waiting", "stopped", "infeasible", "continued")
 """What a trial can be. Stopped: at a rung, its checkpoint kept. Infeasible: refused before
-training, by its plan or by a constraint."""
+training, by its plan or by a constraint. Continued: cut short, and another trial goes on."""
 
 STUDY_COLUMN = "study"
 """The column that a combined record's trials have beside TRIAL_COLUMNS: whose they are."""

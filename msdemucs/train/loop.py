@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from msdemucs.data import Batch
-from msdemucs.errors import TrainingError, UsageError
+from msdemucs.errors import DivergedError, TrainingError, UsageError
 from msdemucs.model import Separator
 from msdemucs.train.checkpoints import State
 from msdemucs.train.devices import fabric_for
@@ -256,7 +256,7 @@ class Run:
         """Nothing, while training can go on.
 
         Raises:
-            TrainingError: a value is NaN, infinite or too large.
+            DivergedError: a value is NaN, infinite or too large.
         """
         if not math.isfinite(loss):
             raise self.failure("loss", loss, batch, step)
@@ -268,7 +268,7 @@ class Run:
         if not math.isfinite(norm) or norm > (self.recipe.stop_norm or math.inf):
             raise self.failure("norm of the gradients", norm, batch, step)
 
-    def failure(self, what: str, value: float, batch: Batch, step: int) -> TrainingError:
+    def failure(self, what: str, value: float, batch: Batch, step: int) -> DivergedError:
         """Why the run stops."""
         reason = explain_value(
             what,
@@ -277,7 +277,7 @@ class Run:
             tracks=batch.tracks,
             checkpoints=self.session.checkpoints,
         )
-        return TrainingError(reason, step=step)
+        return DivergedError(reason, step=step)
 
     @property
     def can_part(self) -> bool:

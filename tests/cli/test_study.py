@@ -17,6 +17,7 @@ from msdemucs.cli.progress import Bars, Lines, progress
 from msdemucs.errors import DataError, SpecError, UsageError
 from msdemucs.study.running.runner import run_study
 from msdemucs.study.space.reading import load_search_space
+from msdemucs.study.space.space import Search
 from msdemucs.study.storage.later import Later, add
 from msdemucs.study.storage.load import load_study
 from msdemucs.study.storage.studies import open_storage, open_study
@@ -28,10 +29,11 @@ from tests.study.conftest import SPACE, toy
 class ToyBench:
     """Stands where the real bench stands, and trains nothing."""
 
-    def __init__(self, *_: object, say: object) -> None: ...
+    def __init__(self, search: Search, *, say: object) -> None:
+        self.tracks = [Path(root).name for root in search.space.data.train]
 
     def describe(self) -> dict[str, object]:
-        return {"recipe": {"steps": 2}}
+        return {"recipe": {"steps": 2}, "data": {"hash": " ".join(self.tracks)}}
 
     def alone(self) -> "ToyBench":
         return self
@@ -306,3 +308,30 @@ def test_the_command_that_continues_is_quoted_for_a_shell() -> None:
 def test_schema_prints_the_json_schema_of_search_spaces() -> None:
     schema = json.loads(CliRunner().invoke(commands.app, ["schema"]).stdout)
     assert {"vary", "constraints", "at_cost", "small"} <= set(schema["properties"])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--storage", "nosuch://me:hu/sh@host/db"],
+        ["--storage", "postgresql+psycopg://me:hush/db"],
+        ["--storage", "postgresql+pg8000://host/db?user=me&password=hush"],
+        ["--folder", "sftp://me:hu/sh@host/a"],
+        ["--folder", "memory://a?token=hush"],
+    ],
+)
+def test_a_refusal_does_not_print_the_secret_of_a_url(words: list[str], folder: Path) -> None:
+    done = CliRunner().invoke(commands.app, ["run", "toy.yaml", *words])
+    assert isinstance(done.exception, UsageError)
+    said = f"{done.output} {done.exception}"
+    assert "…" in said
+    assert "hu" not in said.replace("htdemucs", "")
+
+
+def test_the_command_that_continues_has_no_secret(folder: Path) -> None:
+    (folder / "interrupt").touch()
+    words = ["run", "toy.yaml", "--storage", "sqlite:///a.db?password=hush"]
+    with pytest.warns(match="not accepted by the pysqlite driver"):
+        done = CliRunner().invoke(commands.app, words)
+    assert "--storage 'sqlite:///a.db?password=…'" in done.stderr
+    assert "hush" not in done.output

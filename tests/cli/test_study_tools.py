@@ -20,7 +20,7 @@ from tests.study.test_arms import ABLATION
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A current directory with a toy search space and a toy ablation."""
     monkeypatch.chdir(tmp_path)
-    bench = SimpleNamespace(prepare=ToyBench)
+    bench = SimpleNamespace(prepare=ToyBench, Bench=ToyBench)
     monkeypatch.setitem(sys.modules, "msdemucs.study.trials.objective", bench)  # needs no torch
     (tmp_path / "toy.yaml").write_text(SPACE)
     (tmp_path / "parts.yaml").write_text(ABLATION)
@@ -124,6 +124,39 @@ def test_noise_of_a_search_space_begins_its_study_and_of_a_study_goes_on(folder:
     again = ask("noise", "parts", "--seeds", "3")
     assert again.stdout.count("(known)") == 2
     assert "study parts: 8 complete trials" in ask("run", "parts.yaml").stdout
+
+
+def test_noise_of_a_file_begins_the_study_that_run_continues_with_the_same_options(
+    folder: Path,
+) -> None:
+    given = ["parts.yaml", "--data", "/data/mine", "--name", "other", "--seed", "7"]
+    done = ask("noise", *given, "--folder", "kept/trials", "--seeds", "2")
+    assert [line.split(":")[0] for line in done.stdout.splitlines()[:2]] == ["seed 7", "seed 8"]
+    assert (folder / "kept" / "study.json").is_file()
+    assert "study other: 8 complete trials" in ask("run", *given, "--folder", "kept/trials").stdout
+    with pytest.raises(UsageError, match=r"data\.hash: \"mine\" → \"studio\""):
+        ask("noise", "parts.yaml", "--name", "other", "--seed", "7", "--data", "/data/studio")
+
+
+@pytest.mark.parametrize(
+    "words", [["noise"], ["promote", "--recipe", "demo"], ["rescore"], ["work"]], ids=str
+)
+def test_tracks_that_lie_elsewhere_are_the_studys_or_refused(
+    words: list[str], folder: Path
+) -> None:
+    ask("run", "parts.yaml", "--data", "/data/mine")
+    command, *options = words
+    with pytest.raises(UsageError, match=r"has other data than this host.*\n.*mine.*studio"):
+        ask(command, "parts", *options, "--data", "/data/studio")
+    if command in ("noise", "work"):
+        assert ask(command, "parts", *options, "--data", "/elsewhere/mine").exit_code == 0
+
+
+@pytest.mark.parametrize("option", [["--small"], ["--name", "x"], ["--seed", "0"]])
+def test_noise_of_a_study_refuses_what_only_a_file_takes(option: list[str], folder: Path) -> None:
+    ask("run", "parts.yaml")
+    with pytest.raises(UsageError, match="begin the study of a file, and parts is a study"):
+        ask("noise", "parts", *option)
 
 
 def test_promote_says_both_scores_and_from_where(

@@ -15,18 +15,21 @@ NOTEBOOK = Path(__file__).parents[2] / "studies" / "analysis.ipynb"
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Jupyter's own parts
-def test_the_notebook_runs_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_notebook_runs_to_its_end_by_its_own_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "toy.yaml").write_text(SPACE)
     run_study(load_search_space(tmp_path / "toy.yaml"), toy)
-    monkeypatch.setenv("MSDEMUCS_STUDY", str(tmp_path / "studies" / "toy.db"))
+    monkeypatch.setenv("MSDEMUCS_STUDY", "studies/toy.db")
     monkeypatch.setenv("MSDEMUCS_FIGURES", str(tmp_path / "figures"))
     monkeypatch.setenv("PYTHONPATH", str(NOTEBOOK.parents[1]))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     monkeypatch.setenv("MPLBACKEND", "agg")
 
     notebook = nbformat.read(NOTEBOOK, as_version=4)  # type: ignore[no-untyped-call]
-    client = NotebookClient(notebook, timeout=90, resources={"metadata": {"path": str(tmp_path)}})
+    beside = {"metadata": {"path": str(tmp_path / "studies")}}  # where Jupyter begins a kernel
+    client = NotebookClient(notebook, timeout=90, resources=beside)
     client.execute()
 
     printed = "".join(

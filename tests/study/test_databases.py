@@ -13,14 +13,14 @@ import pytest
 from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 
-from msdemucs.errors import CheckpointError, StudyError, UsageError
+from msdemucs.errors import CheckpointError, StudyError
 from msdemucs.study.running.runner import run_study
 from msdemucs.study.space.space import Search
 from msdemucs.study.storage import databases
 from msdemucs.study.storage.databases import Database
 from msdemucs.study.storage.journal import Journal, JournalFile
 from msdemucs.study.storage.load import load_study
-from msdemucs.study.storage.studies import check_url, open_storage, storage_url, study_names
+from msdemucs.study.storage.studies import open_storage, study_names
 from msdemucs.study.trials.candidate import Candidate, TrialLog
 from msdemucs.study.trials.failures import is_disk_full
 from tests.study.conftest import asking, toy
@@ -89,7 +89,7 @@ def test_a_database_that_stays_away_ends_the_study_with_a_message(
         postgres.start()
     assert run_study(asking(search, trials=3), toy, storage=url).complete == 3
     trials = load_study("toy", storage=url).trials
-    assert list(trials.failure.dropna()) == ["killed"]
+    assert list(trials.failure.dropna()) == ["killed; goes on as trial 2"]
 
 
 def test_an_answer_that_was_lost_is_no_second_end(in_tmp: Path) -> None:
@@ -165,7 +165,7 @@ def test_a_full_disk_ends_the_study_and_the_trial_goes_on_later(search: Search) 
     with pytest.raises(StudyError, match=r"no space is left .* same command continues"):
         run_study(search, evaluate)
     trials = load_study("toy").trials
-    assert list(trials.state) == ["complete", "failed", "waiting"]
+    assert list(trials.state) == ["complete", "continued", "waiting"]
     finished = run_study(search, toy)
     assert finished.complete == 5
     folder = Path("studies/toy/trials/1")
@@ -211,29 +211,3 @@ def test_a_full_disk_is_told_from_other_failures(
     error: Exception, is_full: bool, in_tmp: Path
 ) -> None:
     assert is_disk_full(error, in_tmp) == is_full
-
-
-@pytest.mark.parametrize(
-    ("storage", "url"),
-    [
-        (None, "sqlite:///studies/toy.db"),
-        ("all.journal", "journal:///all.journal"),
-        ("/shared/all.log", "journal:////shared/all.log"),
-        ("a/b.db", "sqlite:///a/b.db"),
-        ("postgresql+psycopg://me@host/db", "postgresql+psycopg://me@host/db"),
-    ],
-)
-def test_a_storage_is_named_by_a_url_or_a_path(storage: str | None, url: str) -> None:
-    assert storage_url("toy", storage) == url
-    check_url(url)
-
-
-@pytest.mark.parametrize("url", ["mysql://me@host/db", "journal://", "redis://host"])
-def test_other_storages_are_refused_by_name(url: str) -> None:
-    with pytest.raises(UsageError, match=r"postgresql\+psycopg|keeps nothing"):
-        open_storage(url)
-
-
-def test_a_driver_that_is_not_installed_is_named_with_its_extra() -> None:
-    with pytest.raises(UsageError, match=r"pip install 'msdemucs\[postgres\]'"):
-        check_url("postgresql+pg8000://me@host/db")

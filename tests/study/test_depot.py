@@ -154,7 +154,7 @@ def test_another_studys_trial_of_the_same_number_is_not_gone_on_with(
     [
         ("s3://bucket/toy", r"s3:// needs a package that is not here: Install s3fs"),
         ("cloud://bucket/toy", r"Protocol not known: cloud; known are, .* s3:// \(package s3fs\)"),
-        ("sftp://me:secret@host/toy", r"sftp://me:…@host/toy has a password in it"),
+        ("sftp://me:secret@host/toy", r"sftp://me:…@host/toy has a secret in it"),
     ],
 )
 def test_a_url_that_cannot_be_opened_says_what_to_do(

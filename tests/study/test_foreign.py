@@ -1,16 +1,22 @@
 """Files that hold no studies stay as they are, whatever reads them."""
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import optuna
 import pytest
 from typer.testing import CliRunner
 
 from msdemucs.cli.app import app
 from msdemucs.errors import StudyError
-from msdemucs.study.storage.load import load_study
+from msdemucs.study.running.runner import run_study
+from msdemucs.study.space.samplers import known_experiments
+from msdemucs.study.space.space import Search
+from msdemucs.study.storage.load import load_study, read_record
 from msdemucs.study.storage.studies import open_storage
+from tests.study.conftest import asking, toy
 
 READING = (
     ["report", "studies/a.db"],
@@ -65,3 +71,94 @@ def test_an_empty_file_becomes_a_database_when_a_study_begins(in_tmp: Path) -> N
         pass
     with closing(open_storage("sqlite:///a.db")) as opened:
         assert opened.get_all_studies() == []
+
+
+HOSTILE = {
+    "scores": 3.5,
+    "curve": {"a": 1},
+    "rungs": "high",
+    "parameters": {"a": 1},
+    "spec": "x",
+    "usdr_db": "high",
+    "usdr_db/a": [1],
+    "state": 4,
+    "left_out": "no",
+    "arm": [1],
+    "recipe": 7,
+    "violations": 7,
+    "duplicate_of": 1,
+    "resumes": "x",
+    "stopped_at": "x",
+    "owner": 3,
+}
+"""Attributes of another program that have the names of ours."""
+
+
+@pytest.fixture
+def others(in_tmp: Path) -> str:
+    """Another program's study of three trials beside one of msdemucs in one database."""
+    url = "sqlite:///studies/others.db"
+    with closing(open_storage(url, create=True)) as storage:
+        study = optuna.create_study(study_name="theirs", storage=storage)
+        for value in (3.0, 1.0, 2.0):
+            distributions = {"x": optuna.distributions.FloatDistribution(0, 9)}
+            trial = optuna.create_trial(
+                value=value, params={"x": value}, distributions=distributions, user_attrs=HOSTILE
+            )
+            study.add_trial(trial)
+        study.set_user_attr("recipe", 7)
+        study.set_user_attr("noise", "much")
+    return url
+
+
+def test_another_programs_study_is_shown_with_its_values(others: str) -> None:
+    record = load_study("theirs", storage=others)
+    assert list(record.trials["objective 0"]) == [3.0, 1.0, 2.0]
+    assert [params["x"] for params in record.trials.params] == [3.0, 1.0, 2.0]
+    assert dict(record.directions) == {"objective 0": "minimize"}
+    assert record.trials.usdr_db.isna().all()
+    assert record.attrs == {}
+    shown = CliRunner().invoke(app, ["study", "show", "theirs", "--storage", others])
+    assert "objective 0" in shown.stdout
+    best = CliRunner().invoke(app, ["study", "best", "theirs", "--storage", others, "--json"])
+    assert json.loads(best.stdout)["trials"][0]["trial"] == 1  # the least is the best
+
+
+@pytest.mark.parametrize("names", [["state"], ["seconds"], None])
+def test_a_foreign_objective_never_takes_the_place_of_another_column(
+    names: list[str] | None, others: str
+) -> None:
+    study = optuna.load_study(study_name="theirs", storage=open_storage(others))
+    if names:
+        with known_experiments():
+            study.set_metric_names(names)
+    record = read_record(study)
+    assert list(record.trials[next(iter(record.directions))]) == [3.0, 1.0, 2.0]
+    assert set(record.trials.state) == {"complete"}
+
+
+def test_a_report_of_another_programs_study_has_its_values(others: str) -> None:
+    done = CliRunner().invoke(app, ["report", "theirs", "--storage", others])
+    assert done.exit_code == 0, done.exception
+    assert "objective 0" in Path("reports/theirs.html").read_text()
+
+
+def test_a_study_that_cannot_be_read_is_named_and_hides_no_other(
+    search: Search, others: str
+) -> None:
+    run_study(asking(search, trials=1), toy, storage=others)
+    run_study(asking(search, trials=1, name="second"), toy, storage=others)
+    with closing(sqlite3.connect("studies/others.db")) as opened, opened:
+        opened.execute(
+            "UPDATE trial_user_attributes SET value_json = '[3' WHERE key = 'scores' AND trial_id "
+            "IN (SELECT trial_id FROM trials JOIN studies USING (study_id) "
+            "WHERE study_name = 'toy')"
+        )
+    (Path("studies") / "folder.db").mkdir()
+    done = CliRunner().invoke(app, ["study", "list"])
+    assert done.exit_code == 0, done.exception
+    assert [line.split()[0] for line in done.stdout.splitlines()[1:]] == ["theirs", "second"]
+    assert "left out: study “toy” in sqlite:///studies/others.db cannot be read" in done.stderr
+    assert "folder.db" in done.stderr
+    with pytest.raises(StudyError, match=r"others\.db cannot be read: JSONDecodeError"):
+        load_study("toy", storage=others)

@@ -9,6 +9,7 @@ import pytest
 from msdemucs.study.records import LATER_COLUMNS
 from msdemucs.study.storage.later import Later, add, frame_of, remove, rows_of
 from msdemucs.study.storage.load import read_record
+from msdemucs.study.storage.states import BEGUN
 from msdemucs.study.storage.studies import open_storage
 from tests.study.postgres import Postgres
 
@@ -23,6 +24,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def made(url: str, name: str = "one", started: str = "2026-11-21T08:00:00+00:00") -> optuna.Study:
     study = optuna.create_study(study_name=name, storage=open_storage(url, create=True))
     study.set_user_attr("started", started)
+    study.set_user_attr(BEGUN, {})
     return study
 
 

@@ -1,22 +1,25 @@
 """Cost before training: constraints, one cost for all, recipes of trials, each training once."""
 
+import errno
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
 import pytest
 
 from msdemucs.cost import cost
-from msdemucs.errors import SpecError
-from msdemucs.spec import parse_spec
+from msdemucs.errors import DataError, DivergedError, SpecError, TrainingError
+from msdemucs.spec import parse_spec, spec_hash
 from msdemucs.study.running.runner import run_study
 from msdemucs.study.space.reading import load_search_space
-from msdemucs.study.space.space import Search
+from msdemucs.study.space.space import Sampler, Search
 from msdemucs.study.storage.load import load_study
 from msdemucs.study.trials.candidate import Candidate, TrialLog
 from msdemucs.study.trials.results import find, result_key
 from tests.study.conftest import SPACE, asking, toy
+from tests.study.test_arms import ABLATION
 
 Rewrite = Callable[[str, str], Search]
 URL = "sqlite:///studies/all.db"
@@ -262,6 +265,66 @@ def test_a_failed_training_is_no_result(search: Search) -> None:
     evaluate = Counting()
     run_study(asking(search, trials=2), evaluate, storage=URL)
     assert [candidate.name for candidate in evaluate.trained] == ["htdemucs", "htdemucs_nn"]
+
+
+@pytest.mark.parametrize("kind", ["tpe", "nsga2", "random", "surrogate"])
+def test_what_diverged_is_not_trained_again_and_the_sampler_is_told(
+    kind: str, search: Search
+) -> None:
+    """Two resolutions diverge; each of these specs is trained once, whoever proposes it."""
+    space = search.space.model_copy(update={"sampler": Sampler(kind=kind, seed=3)})
+    trained: list[str] = []
+
+    def diverges(candidate: Candidate, log: TrialLog) -> None:
+        trained.append(spec_hash(candidate.spec))
+        if len(candidate.spec.spectral.resolutions) == 2:
+            raise DivergedError("the loss is NaN", step=2)
+        toy(candidate, log)
+
+    finished = run_study(replace(search, space=space), diverges)
+    trials = load_study("toy").trials
+    failed = trials[trials.state == "failed"]
+    assert finished.complete == 5
+    assert len(trained) == len({*trained})
+    assert len(failed) > 0
+    for trial in failed.trial:
+        assert constraints_of("toy")[trial]["training"] == 1
+    copies = failed.dropna(subset="duplicate_of")
+    assert all("diverged as trial toy/" in failure for failure in copies.failure)
+
+
+def test_a_failure_of_the_machine_is_tried_again(search: Search) -> None:
+    failures: list[Exception] = [
+        MemoryError("too large"),
+        TrainingError("out of memory (…); 4 × 8 s need about 2 GiB", step=1),
+        DataError("cannot be read: Connection reset by peer"),
+        OSError(errno.EIO, "Input/output error"),
+    ]
+
+    def fails(candidate: Candidate, log: TrialLog) -> None:
+        if failures:
+            raise failures.pop()
+        toy(candidate, log)
+
+    run_study(asking(search, trials=2, name="first"), fails, storage=URL)
+    evaluate = Counting()
+    run_study(asking(search, trials=2), evaluate, storage=URL)
+    assert [candidate.name for candidate in evaluate.trained] == ["htdemucs", "htdemucs_nn"]
+
+
+def test_an_arm_that_diverged_is_not_enqueued_again(in_tmp: Path) -> None:
+    (in_tmp / "parts.yaml").write_text(ABLATION)
+    search, trained = load_search_space(in_tmp / "parts.yaml"), []
+
+    def diverges(candidate: Candidate, log: TrialLog) -> None:
+        trained.append(candidate.name)
+        if candidate.seed == 0 and len(trained) == 2:
+            raise DivergedError("the loss is NaN", step=2)
+        toy(candidate, log)
+
+    for _ in range(3):
+        run_study(search, diverges)
+    assert len(trained) == len(search.arms) * 2
 
 
 def test_a_result_is_found_in_storages_of_every_kind() -> None:

@@ -78,7 +78,7 @@ def test_a_study_that_has_not_begun_reads_as_waiting_baselines(search: Search) -
     with pytest.raises(KeyboardInterrupt):
         run_study(search, interrupted)
     record = load_study("toy")
-    assert list(record.trials.state) == ["failed", "waiting", "waiting"]
+    assert list(record.trials.state) == ["continued", "waiting", "waiting"]
     assert list(record.trials.name) == ["htdemucs", "htdemucs_nn", "htdemucs"]
     assert record.scores.empty
     assert list(record.scores.columns) == list(SCORE_COLUMNS)

@@ -17,12 +17,12 @@ import psutil
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from msdemucs.files import locked
 from msdemucs.study.running import turns
 from msdemucs.study.running.joining import rejoin
 from msdemucs.study.running.runner import run_study
 from msdemucs.study.running.workers import work_on
 from msdemucs.study.space.space import Search
+from msdemucs.study.storage.locks import locked
 from msdemucs.study.storage.studies import open_storage
 from msdemucs.study.trials.candidate import Candidate, Silent, TrialLog
 from tests.study.conftest import asking, begin, toy

@@ -13,7 +13,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from msdemucs.errors import StudyError, TrainingError
+from msdemucs.errors import DivergedError, StudyError
 from msdemucs.spec import parse_spec, spec_hash
 from msdemucs.study.running import turns
 from msdemucs.study.running.runner import run_study
@@ -118,13 +118,14 @@ def test_ctrl_c_leaves_a_study_that_the_same_call_continues(search: Search) -> N
     with pytest.raises(KeyboardInterrupt):
         run_study(search, interrupt_at(1))
     left = load_study("toy").trials
-    assert list(left.state) == ["complete", "failed", "waiting"]
-    assert left.failure[1] == "interrupted"
+    assert list(left.state) == ["complete", "continued", "waiting"]
+    assert left.failure[1] == "interrupted; goes on as trial 2"
     assert len(load_study("toy").curves.query("trial == 1")) == 1
 
     finished = run_study(search, toy)
     trials = load_study("toy").trials
     assert finished.complete == 5
+    assert not (trials.state == "failed").any()  # nothing did
     assert trials.name[2] == "htdemucs_nn"
     assert trials.spec_hash[2] == trials.spec_hash[1]
     assert trials.seed[2] == trials.seed[1] == 0
@@ -179,7 +180,7 @@ except KeyboardInterrupt:
 """
     done = subprocess.run([sys.executable, "-c", script], cwd=space_file.parent, check=False)
     assert done.returncode == 130
-    assert load_study("toy").trials.failure[0] == "interrupted"
+    assert load_study("toy").trials.failure[0] == "interrupted; goes on as trial 2"
 
 
 def test_an_interruption_before_a_trial_has_begun_gives_it_back(
@@ -197,8 +198,8 @@ def test_an_interruption_before_a_trial_has_begun_gives_it_back(
         with pytest.raises(KeyboardInterrupt):
             run_study(search, toy)
     left = load_study("toy").trials
-    assert list(left.state) == ["failed", "waiting", "waiting"]
-    assert left.failure[0] == "interrupted"
+    assert list(left.state) == ["continued", "waiting", "waiting"]
+    assert left.failure[0] == "interrupted; goes on as trial 2"
     assert run_study(search, toy).complete == 5
     assert load_study("toy").trials.name[2] == left.name[0]
 
@@ -227,7 +228,7 @@ run_study(load_search_space(Path("toy.yaml")), evaluate)
     finished = run_study(search, toy, listener=ears)
     trials = load_study("toy").trials
     assert finished.complete == 5
-    assert trials.failure[1] == "killed"
+    assert trials.failure[1] == "killed; goes on as trial 2"
     assert trials.name[2] == "htdemucs_nn"
     assert trials.seed[2] == trials.seed[1]
     assert ears.lines == ["trial 1 was killed; its configuration is enqueued again"]
@@ -271,14 +272,14 @@ def test_a_configuration_that_is_killed_three_times_is_not_tried_again(search: S
 def test_a_nan_loss_is_recorded_with_its_reason_and_the_study_goes_on(search: Search) -> None:
     def evaluate(candidate: Candidate, log: TrialLog) -> None:
         if candidate.trial == 1:
-            raise TrainingError("the loss is not a number", step=7)
+            raise DivergedError("the loss is not a number", step=7)
         toy(candidate, log)
 
     finished = run_study(search, evaluate)
     trials = load_study("toy").trials
     assert finished.complete == 5
     assert trials.state[1] == "failed"
-    assert trials.failure[1] == "TrainingError: step 7: the loss is not a number"
+    assert trials.failure[1] == "DivergedError: step 7: the loss is not a number"
     assert trials.macs[1] > 0  # known before training
     assert math.isnan(trials.usdr_db[1])
 
@@ -320,7 +321,7 @@ def test_the_same_bug_three_times_in_a_row_stops_the_study(search: Search) -> No
 
 def test_a_study_in_which_no_trial_succeeds_ends(search: Search) -> None:
     def evaluate(candidate: Candidate, log: TrialLog) -> None:
-        raise TrainingError("the loss is not a number", step=1)
+        raise DivergedError("the loss is not a number", step=1)
 
     with pytest.raises(StudyError, match="10 trials in a row failed"):
         run_study(search, evaluate)

@@ -17,6 +17,7 @@ from msdemucs.study.running.runner import run_study
 from msdemucs.study.space.reading import load_search_space
 from msdemucs.study.space.space import Search
 from msdemucs.study.storage.load import load_study, read_record
+from msdemucs.study.storage.states import BEGUN
 from msdemucs.study.trials.candidate import Candidate, Silent, StoppedError, TrialLog
 from msdemucs.study.trials.objective import Bench, prepare
 
@@ -44,7 +45,9 @@ def search(in_tmp: Path) -> Search:
 
 @pytest.fixture
 def study() -> optuna.Study:
-    return optuna.create_study(directions=["maximize", "minimize"])
+    found = optuna.create_study(directions=["maximize", "minimize"])
+    found.set_user_attr(BEGUN, {})
+    return found
 
 
 def bench(search: Search, more: str) -> Bench:

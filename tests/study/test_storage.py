@@ -12,7 +12,7 @@ from msdemucs.study.running.runner import run_study
 from msdemucs.study.space.space import Search
 from msdemucs.study.storage.databases import Database
 from msdemucs.study.storage.load import load_study
-from msdemucs.study.storage.studies import create_or_continue, open_storage, without_password
+from msdemucs.study.storage.studies import create_or_continue, open_storage
 from tests.study.conftest import asking, toy
 
 Rewrite = Callable[[str, str], Search]
@@ -93,11 +93,6 @@ def test_a_file_that_is_no_database_is_told(search: Search) -> None:
     Path("studies/toy.db").write_text("hello " * 1000)
     with pytest.raises(StudyError, match="not a database"):
         run_study(search, toy)
-
-
-def test_passwords_are_not_shown() -> None:
-    assert without_password("postgresql://me:secret@host/db") == "postgresql://me:…@host/db"
-    assert without_password("sqlite:///studies/a.db") == "sqlite:///studies/a.db"
 
 
 def test_a_changed_default_is_shown_with_both_values(search: Search) -> None:

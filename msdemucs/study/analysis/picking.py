@@ -44,9 +44,16 @@ def holding(record: StudyRecord) -> pd.DataFrame:
 
 
 def quality_of(record: StudyRecord) -> str:
-    """The column by which trials are better: the first objective that is maximised."""
+    """The column by which trials are better: the first objective that is maximised, if one is."""
     names = [name for name, direction in record.directions.items() if direction == "maximize"]
-    return names[0] if names else "usdr_db"
+    return names[0] if names else next(iter(record.directions))
+
+
+def best_first(trials: pd.DataFrame, record: StudyRecord) -> pd.DataFrame:
+    """Trials by `quality_of`, the best first; as they were where it does not tell them apart."""
+    name = quality_of(record)
+    is_less_better = record.directions[name] == "minimize"
+    return trials.sort_values(name, ascending=is_less_better, kind="stable")
 
 
 def best_trials(
@@ -72,7 +79,7 @@ def best_trials(
                 f"the smallest of the study is {least:g}"
             )
         within = within[within[name] <= largest]
-    return within.sort_values(quality_of(record), ascending=False, kind="stable").head(top)
+    return best_first(within, record).head(top)
 
 
 def front(record: StudyRecord) -> pd.DataFrame:
@@ -86,4 +93,4 @@ def front(record: StudyRecord) -> pd.DataFrame:
     as_good = (values[:, None] >= values[None]).all(-1)  # [of, over]
     better = (values[:, None] > values[None]).any(-1)
     is_dominated = np.asarray((as_good & better).any(0))
-    return trials[~is_dominated].sort_values(quality_of(record), ascending=False, kind="stable")
+    return best_first(trials[~is_dominated], record)

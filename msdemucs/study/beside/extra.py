@@ -8,7 +8,7 @@ from typing import Any
 import optuna
 
 from msdemucs.cost import cost
-from msdemucs.study.storage.studies import STUDIES
+from msdemucs.study.storage.urls import STUDIES
 from msdemucs.study.trials.candidate import Candidate, Evaluate, Listener, Row, TrialLog
 
 

@@ -13,7 +13,7 @@ from msdemucs.study.analysis.statistics import Interval, sigma
 from msdemucs.study.beside.extra import folder_of, train_beside
 from msdemucs.study.space.space import Search
 from msdemucs.study.storage.later import OF_THE_BASE, Later, add, rows_of
-from msdemucs.study.storage.studies import STUDIES
+from msdemucs.study.storage.urls import STUDIES
 from msdemucs.study.trials.candidate import Candidate, Evaluate, Listener
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from msdemucs.study.beside.extra import folder_of, train_beside
 from msdemucs.study.records import StudyRecord
 from msdemucs.study.storage.depot import at_hand, is_url
 from msdemucs.study.storage.later import Later, add, rows_of
-from msdemucs.study.storage.studies import STUDIES
+from msdemucs.study.storage.urls import STUDIES
 from msdemucs.study.trials.candidate import Candidate, Evaluate, Listener
 from msdemucs.train import Recipe
 

@@ -17,12 +17,8 @@ from msdemucs.study.space.space import Search
 from msdemucs.study.storage.databases import AnyStorage, reason_of
 from msdemucs.study.storage.depot import Depot, is_url
 from msdemucs.study.storage.folders import claim_folder, refuse_taken
-from msdemucs.study.storage.studies import (
-    create_or_continue,
-    database_path,
-    open_storage,
-    without_password,
-)
+from msdemucs.study.storage.studies import create_or_continue, open_storage
+from msdemucs.study.storage.urls import database_path, without_password
 from msdemucs.study.trials.candidate import Listener
 from msdemucs.study.trials.failures import is_disk_full
 from msdemucs.study.trials.judging import take_up

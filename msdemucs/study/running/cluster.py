@@ -29,7 +29,8 @@ from msdemucs.study.running.runner import Finished
 from msdemucs.study.running.workers import Part, Prepare, work_on
 from msdemucs.study.storage.databases import AnyStorage
 from msdemucs.study.storage.leases import give_up
-from msdemucs.study.storage.studies import database_path, open_storage, open_study, without_password
+from msdemucs.study.storage.studies import open_storage, open_study
+from msdemucs.study.storage.urls import database_path, without_password
 from msdemucs.study.trials.candidate import Listener
 from msdemucs.train.interrupts import Interrupts
 

@@ -15,7 +15,7 @@ from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
-from msdemucs.errors import Problem, SpecError, StudyError
+from msdemucs.errors import DivergedError, Problem, SpecError, StudyError
 from msdemucs.study.running.beginning import attend, begin_study, explained, turns_of
 from msdemucs.study.running.joining import enrol, recorded_folder
 from msdemucs.study.running.turns import Turns
@@ -30,11 +30,8 @@ from msdemucs.study.storage.leases import (
     enqueue_again,
     fail,
 )
-from msdemucs.study.storage.studies import (
-    STUDIES,
-    storage_url,
-    without_password,
-)
+from msdemucs.study.storage.states import DIVERGED_AT
+from msdemucs.study.storage.urls import STUDIES, storage_url, without_password
 from msdemucs.study.trials.candidate import (
     Candidate,
     Evaluate,
@@ -85,6 +82,7 @@ class Outcome:
     values: tuple[float, ...] = ()
     failure: str = ""
     is_stopped: bool = False
+    has_diverged: bool = False
 
 
 def run_study(  # noqa: PLR0913 (one a thing that a caller may decide)
@@ -246,7 +244,7 @@ class Runner:
             if is_disk_full(error, self.place.folder):
                 outcome, stop = Outcome(failure=INTERRUPTED), OSError(errno.ENOSPC, str(error))
             else:
-                outcome = self.failed(trial, error)
+                outcome = self.failed(trial, error, log)
         try:
             with interrupts.held():
                 if outcome.failure:
@@ -296,9 +294,19 @@ class Runner:
         self.listener.ended(trial.number, "infeasible", str(reason))
         self.patience.refused()
 
-    def failed(self, trial: optuna.Trial, error: Exception) -> Outcome:
-        """A failure; the traceback of an unexpected one goes to the trial's folder."""
-        self.patience.failed(error)
+    def failed(self, trial: optuna.Trial, error: Exception, log: TrialLog) -> Outcome:
+        """A failure; the traceback of an unexpected one goes to the trial's folder.
+
+        One that is the spec's own is a result: the sampler is told as of a refused spec.
+        """
+        if "duplicate_of" in trial.user_attrs:
+            self.patience.refused()
+        else:
+            self.patience.failed(error)
+        if isinstance(error, DivergedError):
+            log.note(DIVERGED_AT, error.step)
+            log.tell("training", 1)
+            return Outcome(failure=why(error), has_diverged=True)
         if is_bug(error):
             folder = self.folder_of(trial)
             folder.mkdir(parents=True, exist_ok=True)
@@ -318,7 +326,8 @@ class Runner:
             log.ended(trial.number, "failed", outcome.failure)
         elif outcome.failure:
             trial.set_user_attr("failure", outcome.failure)
-            self.study.tell(trial, state=TrialState.FAIL)
+            state = TrialState.PRUNED if outcome.has_diverged else TrialState.FAIL
+            self.study.tell(trial, state=state)
             log.ended(trial.number, "failed", outcome.failure)
         else:
             self.study.tell(trial, outcome.values)

@@ -9,12 +9,8 @@ from msdemucs.study.running.beginning import attend, explained, turns_of
 from msdemucs.study.running.joining import WANTED, enrol, rejoin, usable
 from msdemucs.study.running.runner import Finished, Runner
 from msdemucs.study.space.space import Search
-from msdemucs.study.storage.studies import (
-    open_storage,
-    open_study,
-    refuse_other_data,
-    without_password,
-)
+from msdemucs.study.storage.studies import open_storage, open_study, refuse_other_data
+from msdemucs.study.storage.urls import without_password
 from msdemucs.study.trials.candidate import Candidate, Listener, Silent, TrialLog
 from msdemucs.study.trials.places import place_of
 from msdemucs.study.trials.tracks import Say

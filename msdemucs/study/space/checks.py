@@ -1,5 +1,6 @@
 """What only a whole search space shows to be wrong: names, conditions, the sampler."""
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -32,6 +33,22 @@ def mode_problems(node: Node, space: SearchSpace) -> Iterator[Problem]:
         if written and written.value not in ({}, [], None):
             message = f"has no meaning in a study of mode {space.mode}"
             yield fault_at(node, (name,), message)
+
+
+def form_problems(node: Node) -> Iterator[Problem]:
+    """Varied fields with values alone, which do not say how they vary; before validation."""
+    vary = node.child("vary")
+    for name, written in vary.value.items() if vary and isinstance(vary.value, dict) else ():
+        if isinstance(written.value, dict):
+            continue
+        value = written.plain()
+        shown = json.dumps(value if isinstance(value, list) else [value], ensure_ascii=False)
+        yield written.place.problem(
+            f"must say how it varies; found {json.dumps(value, ensure_ascii=False)}",
+            field=f"vary.{name}",
+            hint=f"{{choice: {shown}}} tries each of these values, {{int: [low, high]}} and "
+            "{float: [low, high]} are ranges; what does not vary stands under set",
+        )
 
 
 def name_problems(node: Node, space: SearchSpace) -> Iterator[Problem]:

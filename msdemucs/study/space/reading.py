@@ -8,11 +8,12 @@ from pathlib import Path
 from msdemucs.errors import Problem, SpecError
 from msdemucs.spec import dump_spec, get_field, nearest
 from msdemucs.spec.source import Node, read_text, read_yaml
-from msdemucs.spec.validate import validate
+from msdemucs.spec.validate import refuse_other_documents, validate
 from msdemucs.study.space.arms import with_arms
 from msdemucs.study.space.bases import at_cost, base_of, baselines_of
 from msdemucs.study.space.checks import (
     condition_problems,
+    form_problems,
     length_problems,
     mode_problems,
     name_problems,
@@ -47,11 +48,23 @@ def parse_search_space(text: str, path: Path, *, small: bool = False) -> Search:
         SpecError: as `load_search_space`.
     """
     root = read_yaml(text, str(path))
+    refuse_other_documents(root, SearchSpace)
     if not small and root.child("small"):
-        validate(setting_of(root, small=True), SearchSpace)  # its faults are told now, too
+        _validated(setting_of(root, small=True))  # its faults are told now, too
     node = setting_of(root, small=small)
-    space = validate(node, SearchSpace)
+    space = _validated(node)
     return _check(node, space, text=text, path=path, setting="small" if small else "full")
+
+
+def _validated(node: Node) -> SearchSpace:
+    """One setting of a document as a search space.
+
+    Raises:
+        SpecError: a field that is wrong.
+    """
+    if problems := [*form_problems(node)]:
+        raise SpecError(problems)
+    return validate(node, SearchSpace)
 
 
 def problem_at(search: Search, field: str, message: str) -> Problem:

@@ -17,13 +17,16 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
-from msdemucs.files import locked
 from msdemucs.study.storage import rows as plain
 from msdemucs.study.storage.journal import Journal
-from msdemucs.study.storage.locks import Waiting
-
-LOCK_TIMEOUT_S = 300
-"""How long a writer waits for SQLite's lock before it gives up."""
+from msdemucs.study.storage.locks import (
+    LOCK_TIMEOUT_S,
+    Waiting,
+    locked,
+    tell_when_locked,
+    told_when_locked,
+)
+from msdemucs.study.storage.urls import database_path
 
 PATIENCE_S = 300.0
 """How long a database may be away before a study gives up."""
@@ -67,15 +70,24 @@ class Database(RDBStorage):
         kwargs: dict[str, Any] = {"connect_args": {"timeout": LOCK_TIMEOUT_S}}
         if not self.is_sqlite:  # a connection a worker, more only for moments
             kwargs = {"pool_size": 1, "max_overflow": 5, "pool_pre_ping": True}
-        super().__init__(url, engine_kwargs=kwargs)
+        path = database_path(url)
+        with told_when_locked(path, self.waiting) if path else nullcontext():
+            super().__init__(url, engine_kwargs=kwargs)
+        if path:
+            tell_when_locked(self.engine, path, self.waiting)
         weakref.finalize(self, self.engine.dispose)  # drivers complain of connections left open
+
+    @staticmethod
+    def _fill_storage_url_template(template: str) -> str:
+        """The URL as it is: Optuna's own would format it, and paths and passwords have braces."""
+        return template
 
     @contextmanager
     def turn(self, study: str) -> Iterator[None]:
         """A block that only one of all processes that work on a study is in at any time."""
         path = self.engine.url.database
         if self.is_sqlite and path is not None:
-            with locked(Path(f"{path}.lock")):
+            with locked(Path(f"{path}.lock"), self.waiting.say):
                 yield
             return
         connection = self.patiently(lambda: self._take_turn(study))

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from msdemucs.errors import CheckpointError, UsageError
+from msdemucs.study.storage.urls import without_password
 
 ATTEMPTS = 4
 PAUSE_S = 1.0
@@ -227,10 +228,10 @@ def _file_system(url: str) -> tuple[Any, str]:
     """
     fsspec: Any = importlib.import_module("fsspec")
     protocol = url.partition("://")[0]
-    shown = re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:…@", url)
+    shown = without_password(url)
     if shown != url:
         raise UsageError(
-            f"{shown} has a password in it, which the study would record: give it in fsspec's "
+            f"{shown} has a secret in it, which the study would record: give it in fsspec's "
             "own configuration (~/.config/fsspec/conf.json) or in the environment"
         )
     try:

@@ -10,7 +10,8 @@ import optuna
 from msdemucs.errors import UsageError
 from msdemucs.files import write_text
 from msdemucs.study.storage.databases import AnyStorage
-from msdemucs.study.storage.studies import database_path, study_names, without_password
+from msdemucs.study.storage.studies import study_names
+from msdemucs.study.storage.urls import database_path, without_password
 
 OWNER = "study.json"
 """The file in a study's folder that says whose it is."""

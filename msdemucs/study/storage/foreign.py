@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from msdemucs.errors import StudyError
-from msdemucs.study.storage.databases import LOCK_TIMEOUT_S
+from msdemucs.study.storage.locks import LOCK_TIMEOUT_S, Waiting, told_when_locked
 
 TABLES = frozenset({"studies", "trials", "version_info"})
 """What every SQLite file of Optuna's has; Optuna would write them into any other."""
@@ -26,7 +26,8 @@ def refuse_other_files(path: Path, *, shown: str) -> None:
         if not path.stat().st_size:
             raise StudyError(f"{path} is empty: no study database")
         uri = f"file:{quote(str(path.absolute()))}?mode=ro"
-        with closing(sqlite3.connect(uri, uri=True, timeout=LOCK_TIMEOUT_S)) as opened:
+        connection = sqlite3.connect(uri, uri=True, timeout=LOCK_TIMEOUT_S)
+        with closing(connection) as opened, told_when_locked(path, Waiting()):
             found = opened.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
     except (sqlite3.Error, OSError) as error:
         raise StudyError(f"cannot open {shown}: {error}") from error

@@ -10,8 +10,7 @@ from typing import Any
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from msdemucs.files import locked
-from msdemucs.study.storage.locks import Waiting
+from msdemucs.study.storage.locks import Waiting, locked
 
 
 class Journal(JournalStorage):
@@ -36,7 +35,7 @@ class Journal(JournalStorage):
     @contextmanager
     def turn(self, study: str) -> Iterator[None]:  # noqa: ARG002 (one lock a file)
         """A block that only one of all processes that work on a study is in at any time."""
-        with locked(self.path.with_name(self.path.name + ".turn")):
+        with locked(self.path.with_name(self.path.name + ".turn"), self.waiting.say):
             yield
 
 

@@ -1,14 +1,18 @@
 """A study's database → StudyRecord: plain frames that reports and notebooks read."""
 
+import copy
 import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
 
 import optuna
 import pandas as pd
+from optuna.exceptions import StorageInternalError
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
-from msdemucs.errors import StudyError, UsageError
+from msdemucs.errors import MsdemucsError, StudyError, UsageError
 from msdemucs.spec import nearest
 from msdemucs.study.records import (
     CURVE_COLUMNS,
@@ -20,22 +24,21 @@ from msdemucs.study.records import (
     Direction,
     StudyRecord,
 )
-from msdemucs.study.storage.databases import AnyStorage
+from msdemucs.study.storage.databases import AnyStorage, reason_of
 from msdemucs.study.storage.later import PREFIX, frame_of
-from msdemucs.study.storage.states import is_stopped
-from msdemucs.study.storage.studies import (
+from msdemucs.study.storage.leases import REPEATS
+from msdemucs.study.storage.states import BEGUN, STOPPED_AT, has_failed, is_stopped
+from msdemucs.study.storage.studies import open_storage, open_study, study_names
+from msdemucs.study.storage.urls import (
     JOURNAL_ENDINGS,
     STUDIES,
-    open_storage,
-    open_study,
+    file_url,
     storage_url,
-    study_names,
     without_password,
 )
 
 STATE_NAMES = {
     TrialState.COMPLETE: "complete",
-    TrialState.FAIL: "failed",
     TrialState.RUNNING: "running",
     TrialState.WAITING: "waiting",
     TrialState.PRUNED: "infeasible",
@@ -44,7 +47,7 @@ STATE_NAMES = {
 NUMBERS = TRIAL_COLUMNS[TRIAL_COLUMNS.index("usdr_db") : TRIAL_COLUMNS.index("seed") + 1]
 """The columns of figures; where one was not measured it is NaN."""
 
-INTERNAL_ATTRS = ("asked", "title", "joining", "wanted", "processes")
+INTERNAL_ATTRS = (BEGUN, "title", "joining", "wanted", "processes")
 """What is no attribute of the record: whether a study is asked the same, and how to join it."""
 
 
@@ -57,10 +60,10 @@ def load_study(study: str, *, storage: str | None = None) -> StudyRecord:
 
     Raises:
         UsageError: there is no such study or database.
-        StudyError: the database cannot be opened.
+        StudyError: the database cannot be opened, or what the study holds cannot be read.
     """
     name, url = locate_study(study, storage)
-    with closing(open_storage(url)) as opened:
+    with closing(open_storage(url)) as opened, _explained(url):
         return read_record(open_study(opened, name or only_study(opened, study)))
 
 
@@ -78,29 +81,55 @@ def only_study(opened: AnyStorage, shown: str) -> str:
 
 
 def load_studies(
-    storage: str | None = None, *, on_error: Callable[[StudyError], None] | None = None
+    storage: str | None = None, *, on_error: Callable[[MsdemucsError], None]
 ) -> Iterator[tuple[StudyRecord, str]]:
     """Every study of a database, or of all databases under studies/, with its URL.
 
     Args:
         storage: URL of the database; all under studies/ when not given.
-        on_error: is told of a file under studies/ that cannot be opened, which is then left out.
+        on_error: is told of a file under studies/ that cannot be opened, and of a study that
+            cannot be read; it is then left out.
 
     Raises:
-        UsageError: there is no such database.
-        StudyError: it cannot be opened.
+        MsdemucsError: `storage` is no database, or cannot be opened.
     """
     files = sorted(STUDIES.glob("*.db"))
-    for url in [storage] if storage else [f"sqlite:///{path}" for path in files]:
+    for url in [storage] if storage else map(file_url, files):
         try:
             opened = open_storage(url)
-        except StudyError as error:
-            if storage or on_error is None:
+        except MsdemucsError as error:
+            if storage:
                 raise
             on_error(error)
             continue
-        for name in study_names(opened):
-            yield read_record(open_study(opened, name)), without_password(url)
+        with closing(opened):
+            for name in study_names(opened):
+                try:
+                    with _explained(url, name):
+                        record = read_record(open_study(opened, name))
+                except MsdemucsError as error:
+                    on_error(error)
+                else:
+                    yield record, without_password(url)
+
+
+@contextmanager
+def _explained(url: str, name: str = "") -> Iterator[None]:
+    """A block in which a study that is damaged, or another version's, is told in one line.
+
+    Raises:
+        StudyError: it cannot be read.
+    """
+    try:
+        yield
+    except (StorageInternalError, SQLAlchemyError) as error:
+        reason = reason_of(error)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        reason = f"{type(error).__name__}: {error}"
+    else:
+        return
+    shown = f"study “{name}” in {without_password(url)}" if name else without_password(url)
+    raise StudyError(f"{shown} cannot be read: {reason}")
 
 
 def locate_study(study: str, storage: str | None) -> tuple[str | None, str]:
@@ -114,6 +143,12 @@ def locate_study(study: str, storage: str | None) -> tuple[str | None, str]:
     if "://" in study or study.endswith((".db", *JOURNAL_ENDINGS)):
         return None, storage_url(study, study)
     path = STUDIES / f"{study}.db"
+    if not path.is_file() and Path(study).is_file():
+        endings = ", ".join((".db", *JOURNAL_ENDINGS))
+        raise UsageError(
+            f"{study} is a file, but no study's database ({endings}): "
+            "give the name of the study, which stands in a search space under name"
+        )
     if not path.is_file():
         known = sorted(found.stem for found in STUDIES.glob("*.db"))
         hint = nearest(study, known) if known else "none was run here"
@@ -122,19 +157,27 @@ def locate_study(study: str, storage: str | None) -> tuple[str | None, str]:
 
 
 def read_record(study: optuna.Study) -> StudyRecord:
-    """The record of an open study."""
-    stored = study.get_trials(deepcopy=False)
+    """The record of an open study.
+
+    One that msdemucs did not begin has its objectives' values; its attributes, whatever their
+    names, mean something else, and are not in the record.
+    """
+    stored, objectives = study.get_trials(deepcopy=False), _objectives(study)
+    is_ours = BEGUN in study.user_attrs
+    if not is_ours:
+        stored = [_values_alone(trial, objectives) for trial in stored]
+    about = study.user_attrs if is_ours else {}
     directions: dict[str, Direction] = {
         name: "maximize" if direction == optuna.study.StudyDirection.MAXIMIZE else "minimize"
-        for name, direction in zip(_objectives(study), study.directions, strict=True)
+        for name, direction in zip(objectives, study.directions, strict=True)
     }
-    attrs = {key: value for key, value in study.user_attrs.items() if not _is_internal(key)}
+    attrs = {key: value for key, value in about.items() if not _is_internal(key)}
     return StudyRecord(
         name=study.study_name,
-        title=str(study.user_attrs.get("title", study.study_name)),
+        title=str(about.get("title", study.study_name)),
         directions=directions,
         attrs=attrs,
-        trials=_trials(stored),
+        trials=_trials(stored, objectives),
         scores=_rows(stored, "scores", SCORE_COLUMNS),
         curves=_rows(stored, "curve", CURVE_COLUMNS),
         rungs=_rows(stored, "rungs", RUNG_COLUMNS),
@@ -148,33 +191,50 @@ def _is_internal(attr: str) -> bool:
 
 
 def _objectives(study: optuna.Study) -> list[str]:
-    """The objectives' names; numbered where the study was not made by msdemucs."""
-    return study.metric_names or [f"objective {i}" for i in range(len(study.directions))]
+    """The objectives' names; numbered where they have none that a column could have."""
+    names = study.metric_names or []
+    if not names or len({*names}) < len(names) or {*names} & {*TRIAL_COLUMNS} - {*NUMBERS}:
+        return [f"objective {i}" for i in range(len(study.directions))]
+    return names
 
 
-def _trials(stored: list[FrozenTrial]) -> pd.DataFrame:
+def _values_alone(trial: FrozenTrial, objectives: list[str]) -> FrozenTrial:
+    """Another program's trial as one of msdemucs: its values are recorded under their names."""
+    bare = copy.copy(trial)
+    bare.user_attrs = dict(zip(objectives, trial.values or (), strict=False))
+    if bare.state == TrialState.PRUNED:  # by a pruner, while it ran
+        bare.user_attrs[STOPPED_AT] = bare.last_step
+    return bare
+
+
+def _trials(stored: list[FrozenTrial], objectives: list[str]) -> pd.DataFrame:
     groups = {
         name: None
         for trial in stored
         for name in trial.user_attrs
         if name.startswith(GROUP_COLUMN_PREFIX)
-    }
+    } | {name: None for name in objectives if name not in TRIAL_COLUMNS}
     columns = [*TRIAL_COLUMNS, *sorted(groups)]
     rows = [_trial(trial, columns) for trial in stored]
+    again = {trial.user_attrs.get(REPEATS): trial.number for trial in stored}
+    for row in rows:
+        after = again.get(row["trial"])
+        if row["state"] == "failed" and after is not None:
+            row |= {"state": "continued", "failure": f"{row['failure']}; goes on as trial {after}"}
     frame = pd.DataFrame(rows, columns=columns, dtype=object)  # None stays None in texts
     for name in ("trial", *NUMBERS, *groups):
         frame[name] = pd.to_numeric(frame[name])
     return frame
 
 
-def _trial(trial: FrozenTrial, columns: list[str]) -> Mapping[str, object]:
+def _trial(trial: FrozenTrial, columns: list[str]) -> dict[str, object]:
     """One row; what was not measured is None."""
     attrs = trial.user_attrs
     baseline = attrs.get("baseline")
     row = {column: attrs.get(column) for column in columns}
     return row | {
         "trial": trial.number,
-        "state": "stopped" if is_stopped(trial) else STATE_NAMES[trial.state],
+        "state": _state(trial),
         "name": baseline or attrs.get("arm_name") or f"trial {trial.number}",
         "params": {**trial.system_attrs.get("fixed_params", {}), **trial.params},
         "differences": attrs.get("differences", {}),
@@ -183,6 +243,12 @@ def _trial(trial: FrozenTrial, columns: list[str]) -> Mapping[str, object]:
         "is_control": bool(attrs.get("is_control")),
         **{name: attrs.get(name) or {} for name in ("arm", "violations", "recipe")},
     }
+
+
+def _state(trial: FrozenTrial) -> str:
+    if has_failed(trial):
+        return "failed"
+    return "stopped" if is_stopped(trial) else STATE_NAMES[trial.state]
 
 
 def _rows(stored: list[FrozenTrial], attr: str, columns: tuple[str, ...]) -> pd.DataFrame:

@@ -14,14 +14,8 @@ from msdemucs.study.storage.folders import is_owned
 from msdemucs.study.storage.later import remove, rows_of
 from msdemucs.study.storage.leases import Watch, whereabouts
 from msdemucs.study.storage.load import locate_study
-from msdemucs.study.storage.studies import (
-    STUDIES,
-    database_path,
-    open_storage,
-    open_study,
-    study_names,
-    without_password,
-)
+from msdemucs.study.storage.studies import open_storage, open_study, study_names
+from msdemucs.study.storage.urls import STUDIES, database_path, without_password
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,11 @@
 """Where studies are kept: SQLite files under studies/, or any database that Optuna can open."""
 
 import json
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 
 import optuna
-import sqlalchemy
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from msdemucs.errors import StudyError, UsageError
 from msdemucs.spec import dump_spec, nearest
@@ -20,66 +17,8 @@ from msdemucs.study.storage.extending import extend, only_adds
 from msdemucs.study.storage.foreign import refuse_other_files
 from msdemucs.study.storage.journal import Journal
 from msdemucs.study.storage.queue import enqueue_arms
-
-STUDIES = Path("studies")
-"""Where databases and trial folders land, relative to where the command is run."""
-
-KINDS = ("sqlite", "journal", "postgresql")
-"""What a storage's URL begins with."""
-
-JOURNAL_ENDINGS = (".journal", ".log")
-
-
-def storage_url(name: str, storage: str | None, directory: Path = STUDIES) -> str:
-    """The storage of a study: the one given, else the SQLite file <directory>/<name>.db.
-
-    A path that ends in .journal or .log is a journal file, one that ends in .db an SQLite file.
-    """
-    if storage is None:
-        return f"sqlite:///{directory / name}.db"
-    if "://" not in storage and storage.endswith(JOURNAL_ENDINGS):
-        return f"journal:///{storage}"
-    if "://" not in storage and storage.endswith(".db"):
-        return f"sqlite:///{storage}"
-    return storage
-
-
-def database_path(url: str) -> Path | None:
-    """The file of an SQLite or journal URL; None for a server's."""
-    match = re.fullmatch(r"(?:sqlite(?:\+\w+)?|journal):///(.+?)(?:\?.*)?", url)
-    return Path(match[1]) if match else None
-
-
-def without_password(url: str) -> str:
-    """The URL as it may be shown and recorded."""
-    return re.sub(r"(://[^:/@]+):[^@/]*@", r"\1:…@", url)
-
-
-def check_url(url: str) -> None:
-    """Nothing where a URL names a kind of storage that can be opened from here.
-
-    Raises:
-        UsageError: no URL, a storage that keeps nothing, a driver that is not installed.
-    """
-    shown = without_password(url)
-    if re.fullmatch(r"sqlite(?:\+\w+)?:(//)?(/:memory:)?|journal:/*", url):
-        raise UsageError(f"{url} keeps nothing: name a file, sqlite:///studies/a.db")
-    kind = re.split(r"[:+]", url)[0]
-    if "://" not in url or kind not in KINDS:
-        examples = "sqlite:///studies/a.db, journal:///studies/a.journal"
-        raise UsageError(
-            f"“{shown}” is not the URL of a database; "
-            f"for example {examples} or postgresql+psycopg://user@host/name"
-        )
-    if kind == "journal":
-        return
-    try:
-        sqlalchemy.create_engine(url)
-    except (ArgumentError, NoSuchModuleError) as error:
-        raise UsageError(f"“{shown}” is not the URL of a database: {error}") from None
-    except ImportError as error:
-        reason = f"{error}; pip install 'msdemucs[postgres]', and begin with postgresql+psycopg://"
-        raise UsageError(f"cannot open {shown}: {reason}") from None
+from msdemucs.study.storage.states import BEGUN
+from msdemucs.study.storage.urls import check_url, database_path, without_password
 
 
 def open_storage(url: str, *, create: bool = False) -> AnyStorage:
@@ -157,7 +96,7 @@ def create_or_continue(
         return _create(search, storage, attrs)
     study = optuna.load_study(study_name=space.name, storage=storage)
     begun = [trial for trial in study.get_trials(deepcopy=False) if trial.state.name != "WAITING"]
-    if "asked" not in study.user_attrs and not begun:  # its creation was cut short
+    if BEGUN not in study.user_attrs and not begun:  # its creation was cut short
         optuna.delete_study(study_name=space.name, storage=storage)
         return _create(search, storage, attrs)
     asked = json.loads(json.dumps({**_asked(search), **_compared(attrs)}))
@@ -180,7 +119,7 @@ def _extend(
         if name not in known:
             study.enqueue_trial(dict(expressed(search, name)), user_attrs={"baseline": name})
     study.set_user_attr("search_space", search.text)
-    study.set_user_attr("asked", asked)
+    study.set_user_attr(BEGUN, asked)
 
 
 def _create(search: Search, storage: AnyStorage, attrs: Mapping[str, object]) -> optuna.Study:
@@ -206,7 +145,7 @@ def _create(search: Search, storage: AnyStorage, attrs: Mapping[str, object]) ->
     for name in search.baselines:
         study.enqueue_trial(dict(expressed(search, name)), user_attrs={"baseline": name})
     enqueue_arms(study, search)
-    study.set_user_attr("asked", {**_asked(search), **_compared(attrs)})
+    study.set_user_attr(BEGUN, {**_asked(search), **_compared(attrs)})
     return study
 
 
@@ -230,7 +169,7 @@ def _refuse_differences(study: optuna.Study, asked: Mapping[str, object], *, ext
     Raises:
         UsageError: it asked something else, or is no study of msdemucs.
     """
-    name, before = study.study_name, study.user_attrs.get("asked")
+    name, before = study.study_name, study.user_attrs.get(BEGUN)
     if before is None:
         raise UsageError(f"study “{name}” was not begun by msdemucs; use another --name")
     beyond = only_adds(before, asked)
@@ -280,7 +219,7 @@ def refuse_other_data(study: optuna.Study, attrs: Mapping[str, object]) -> None:
     Raises:
         UsageError: it has others.
     """
-    before = study.user_attrs.get("asked", {})
+    before = study.user_attrs.get(BEGUN, {})
     here = json.loads(json.dumps(_compared(attrs)))
     known = {key: before[key] for key in here if key in before}
     if changes := _changes(known, {key: here[key] for key in known}, ""):

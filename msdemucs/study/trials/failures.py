@@ -89,7 +89,8 @@ class Patience:
         """
         if self._refusals >= MOST_REFUSALS_IN_A_ROW:
             raise StudyError(
-                f"{self._refusals} combinations in a row make no valid spec: narrow vary"
+                f"{self._refusals} combinations in a row make no valid spec, or one that diverged "
+                "before: narrow vary"
             )
         if len(self._bugs) >= MOST_BUGS_IN_A_ROW:
             raise StudyError(

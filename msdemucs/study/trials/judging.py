@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from msdemucs.study.space.fidelity import Fidelity
 from msdemucs.study.space.halving import Halving, Standing
 from msdemucs.study.space.limits import COMPUTED, MEASURED
-from msdemucs.study.storage.states import STOPPED_AT, is_stopped
+from msdemucs.study.storage.states import STOPPED_AT, has_failed, is_stopped
 from msdemucs.study.trials.candidate import RUNG
 
 COSTS = (*COMPUTED, *MEASURED)
@@ -90,7 +90,7 @@ def taken_up(trials: Sequence[FrozenTrial]) -> set[int]:
     return {
         int(trial.user_attrs[RESUMES])
         for trial in trials
-        if RESUMES in trial.user_attrs and trial.state != TrialState.FAIL
+        if RESUMES in trial.user_attrs and not has_failed(trial)
     }
 
 

@@ -17,13 +17,14 @@ from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import JsonValue
 
+from msdemucs.errors import DivergedError
 from msdemucs.spec import spec_hash
 from msdemucs.study.records import GROUP_COLUMN_PREFIX
 from msdemucs.study.space.limits import MEASURED, OBJECTIVES
 from msdemucs.study.space.space import Search
 from msdemucs.study.storage.databases import turn, whole
 from msdemucs.study.storage.leases import Watch
-from msdemucs.study.storage.states import STOPPED_AT, is_stopped
+from msdemucs.study.storage.states import DIVERGED_AT, STOPPED_AT, has_diverged, is_stopped
 from msdemucs.study.trials.candidate import RUNG, Candidate, Evaluate, StoppedError, TrialLog
 from msdemucs.study.trials.judging import taken_up
 
@@ -110,9 +111,10 @@ class Like:
     """The trials that train the same as a new one, in all studies of a storage.
 
     Of those that begin at the same moment one trains; the others wait for it, and take its result.
-    Where it fails, is killed or interrupted, one of them trains. A trial that is stopped at a rung
-    ends those of its study that wait for it. Another one could be drawn instead, but not in place
-    of a baseline or an arm, and small search spaces would run out of others.
+    Where it is killed or interrupted, or fails by something else than its spec, one of them trains.
+    A trial that is stopped at a rung ends those of its study that wait for it. Another one could be
+    drawn instead, but not in place of a baseline or an arm, and small search spaces would run out
+    of others.
 
     Args:
         search: of the new trial's study.
@@ -131,7 +133,11 @@ class Like:
         with turn(log.storage, f"training {self.key}"):
             # in this order: one that ends between the two looks is seen by the second
             running = self._usable(log, TrialState.RUNNING)
-            self._result = self._usable(log, TrialState.COMPLETE) or self._stopped(log)
+            self._result = (
+                self._usable(log, TrialState.COMPLETE)
+                or self._stopped(log)
+                or self._usable(log, TrialState.PRUNED)
+            )
             if self._result is not None:
                 return False
             if running is None:
@@ -152,10 +158,16 @@ class Like:
 
         Raises:
             StoppedError: it is that of a trial that was stopped at a rung.
+            DivergedError: it is that of a trial that diverged.
         """
         if self._result is None:
             return False
         name, trial = self._result
+        if has_diverged(trial):
+            original = trial.user_attrs.get("duplicate_of") or _name(name, trial)
+            log.note("duplicate_of", original)
+            reason = f"the same training diverged as trial {original}, and is not done again"
+            raise DivergedError(reason, step=int(trial.user_attrs[DIVERGED_AT]))
         with log.together():
             log.note(RESULT_KEY, self.key)
             _take(trial, log)
@@ -172,6 +184,7 @@ class Like:
             is_gone = state == TrialState.RUNNING and (
                 trial._trial_id == log.trial_id or self.watch.dead(trial)
             )
+            is_gone |= state == TrialState.PRUNED and not has_diverged(trial)
             if not is_gone and _is_usable(self.search, self.study, name):
                 return name, trial
         return None
