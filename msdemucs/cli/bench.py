@@ -1,6 +1,5 @@
 """`msdemucs bench`: how fast a spec is on this machine."""
 
-import json
 import time
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from msdemucs.cli.chunks import Device, on_device
-from msdemucs.cli.console import errors, out
+from msdemucs.cli.console import errors, out, print_json
 from msdemucs.cli.spec import AsJson, Set, Source, Sources, overrides
 from msdemucs.spec import load_spec
 from msdemucs.units import format_bytes, format_seconds
@@ -45,13 +44,15 @@ def bench(  # noqa: PLR0913 (one option a thing that a user may decide)
     """Time a spec with random weights: a segment, and a track of 180 s in overlapping chunks."""
     spec = load_spec(source, overrides=overrides(set_, sources))
     from msdemucs.measure import Timing, machine
+    from msdemucs.measure.inference import memory_explained
     from msdemucs.model import build
 
     timing = Timing(warmup, repeats, threads, batch, precision.value)
-    model = on_device(build(spec), device)
-    found = _measure(model, timing, device)
+    with memory_explained("a smaller --batch, or --set segment=…, needs less"):
+        model = on_device(build(spec), device)
+        found = _measure(model, timing, device)
     if as_json:
-        out.print_json(json.dumps({"name": spec.name, **found, "machine": machine()}))
+        print_json({"name": spec.name, **found, "machine": machine()})
         return
     for line in _lines(found, spec.segment):
         out.print(line, soft_wrap=True)

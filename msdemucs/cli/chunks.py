@@ -1,5 +1,6 @@
 """Options of every command that separates whole tracks, and the model on a device."""
 
+import math
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,8 +19,20 @@ class WeightingChoice(Enum):
     FADE = "fade"
 
 
+def finite(value: float | None) -> float | None:
+    """Return a length that was given at the command line.
+
+    Raises:
+        UsageError: infinitely many seconds.
+    """
+    if value is not None and not math.isfinite(value):
+        raise UsageError(f"lengths are seconds; found {value}, which is none")
+    return value
+
+
 Segment = Annotated[
-    float | None, typer.Option(min=0.01, help="Seconds of a chunk; the spec's otherwise.")
+    float | None,
+    typer.Option(min=0.01, callback=finite, help="Seconds of a chunk; the spec's otherwise."),
 ]
 Overlap = Annotated[
     float, typer.Option(min=0, max=0.95, help="Share of a chunk that the next one repeats.")
