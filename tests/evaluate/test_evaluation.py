@@ -196,6 +196,21 @@ def test_an_evaluation_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> 
         assert not begun(tmp_path, {**ABOUT, key: "other"}).scored()
 
 
+def test_scores_are_told_before_anything_is_made_of_the_estimates() -> None:
+    told: list[Evaluation] = []
+
+    def draw(_: object) -> None:
+        raise OSError("no pictures")
+
+    with pytest.raises(OSError, match="no pictures"):
+        evaluate(
+            Scale(1.0, 1.0),
+            two_tracks(),  # type: ignore[arg-type]
+            listener=Listener(on_scored=told.append, on_separated=draw),
+        )
+    assert [so_far.scored() for so_far in told] == [{("toy", "A - 1")}]
+
+
 def test_a_folder_that_a_killed_save_left_is_used_again(tmp_path: Path) -> None:
     scored().save(tmp_path)
     (tmp_path / "about.json").unlink()
