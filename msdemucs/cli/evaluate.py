@@ -173,6 +173,7 @@ def _evaluate(job: Job, faults: list[str]) -> "Evaluation":
     """The scores of all tracks, progress shown; faults grow by what went wrong beside them.
 
     Raises:
+        KeyboardInterrupt: Ctrl-C; what was scored is saved.
         UsageError: a track to plot that is not there.
     """
     from msdemucs.evaluate.evaluation import begun, evaluate
@@ -192,11 +193,16 @@ def _evaluate(job: Job, faults: list[str]) -> "Evaluation":
     if before.scored():
         _say(f"{job.output} holds scores of {count(len(before.scored()), 'track')}: they are kept")
     model = on_device(load_weights(path), job.device)
-    with _progress(len(tracks)) as advance:
+    with _progress(len(tracks) - len(before.scored())) as advance:
         listener = _listener(job, advance, faults)
-        return evaluate(
-            model, tracks, convention, batch_size=job.batch, listener=listener, before=before
-        )
+        try:
+            return evaluate(
+                model, tracks, convention, batch_size=job.batch, listener=listener, before=before
+            )
+        except KeyboardInterrupt:
+            if job.output is not None:
+                _say(f"stopped; the same command goes on ({job.output})")
+            raise
 
 
 def _tracks(job: Job, spec: "Spec", left_out: Callable[[DataError], None]) -> list["Track"]:
