@@ -18,7 +18,7 @@ from msdemucs.cli import (
     train,
     weights,
 )
-from msdemucs.cli.console import errors
+from msdemucs.cli.console import allow_any_text, errors
 from msdemucs.errors import InputError, MsdemucsError
 
 app = typer.Typer(
@@ -46,6 +46,7 @@ def main() -> None:
     # OpenMP's threads wait by spinning: beside another busy process, a training step of 0.5 s then
     # takes 20 s; with a short spin 1.4 s. It is read when torch is imported, later.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    allow_any_text()
     try:
         app()
     except InputError as error:

@@ -1,6 +1,5 @@
 """`msdemucs bench`: how fast a spec is on this machine."""
 
-import json
 import math
 import time
 from dataclasses import replace
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from msdemucs.cli.chunks import Device, choose_device
-from msdemucs.cli.console import errors, out
+from msdemucs.cli.console import errors, out, print_json
 from msdemucs.cli.spec import AsJson, Set, Source, Sources, overrides
 from msdemucs.spec import load_spec
 from msdemucs.units import format_bytes, format_seconds
@@ -47,14 +46,16 @@ def bench(  # noqa: PLR0913 (one option a thing that a user may decide)
     """Time a spec with random weights: a segment, and a track of 180 s in overlapping chunks."""
     spec = load_spec(source, overrides=overrides(set_, sources))
     from msdemucs.measure import Timing, device_name, machine
+    from msdemucs.measure.inference import memory_explained
     from msdemucs.model import build
 
     timing = Timing(warmup, repeats, threads, batch, precision.value)
     device = choose_device(device)
-    model = build(spec).to(device)
-    found = _measure(model, timing, device)
+    with memory_explained("a smaller --batch, or --set segment=…, needs less"):
+        model = build(spec).to(device)
+        found = _measure(model, timing, device)
     if as_json:
-        out.print_json(json.dumps({"name": spec.name, **found, "machine": machine()}))
+        print_json({"name": spec.name, **found, "machine": machine()})
         return
     for line in _lines(found, spec.segment):
         out.print(line, soft_wrap=True)

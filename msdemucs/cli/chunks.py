@@ -1,11 +1,13 @@
 """Options of every command that separates whole tracks, and which device that is."""
 
+import math
 from enum import Enum
 from typing import Annotated
 
 import typer
 
 from msdemucs.cli.console import errors
+from msdemucs.errors import UsageError
 
 
 class WeightingChoice(Enum):
@@ -15,8 +17,20 @@ class WeightingChoice(Enum):
     FADE = "fade"
 
 
+def finite(value: float | None) -> float | None:
+    """Return a length that was given at the command line.
+
+    Raises:
+        UsageError: infinitely many seconds.
+    """
+    if value is not None and not math.isfinite(value):
+        raise UsageError(f"lengths are seconds; found {value}, which is none")
+    return value
+
+
 Segment = Annotated[
-    float | None, typer.Option(min=0.01, help="Seconds of a chunk; the spec's otherwise.")
+    float | None,
+    typer.Option(min=0.01, callback=finite, help="Seconds of a chunk; the spec's otherwise."),
 ]
 Overlap = Annotated[
     float, typer.Option(min=0, max=0.95, help="Share of a chunk that the next one repeats.")

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,9 +22,11 @@ from msdemucs.cli.chunks import (
     Weighting,
     WeightingChoice,
     choose_device,
+    finite,
 )
-from msdemucs.cli.console import errors, out, print_table
-from msdemucs.errors import UsageError
+from msdemucs.cli.console import errors, out, print_json, print_table
+from msdemucs.errors import DataError, MsdemucsError, UsageError
+from msdemucs.units import count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from msdemucs.data import Track
     from msdemucs.evaluate.conventions import Convention
     from msdemucs.evaluate.evaluation import Evaluation, Listener
+    from msdemucs.spec import Spec
 
 
 class EngineChoice(Enum):
@@ -62,7 +65,7 @@ def evaluate(  # noqa: PLR0913 (one option a thing that a user may decide)
         EngineChoice, typer.Option(help="Of bsseval; museval is the slow original.")
     ] = EngineChoice.MSDEMUCS,
     chunk: Annotated[
-        float, typer.Option(min=0.01, help="Seconds of a chunk of chunk_sdr_db.")
+        float, typer.Option(min=0.01, callback=finite, help="Seconds of a chunk of chunk_sdr_db.")
     ] = 1.0,
     segment: Segment = None,
     overlap: Overlap = 0.25,
@@ -110,12 +113,15 @@ def evaluate(  # noqa: PLR0913 (one option a thing that a user may decide)
     if output is not None:
         check_folder(output)
     assert weights is not None
-    found = _evaluate(
-        Job(weights, data or [], split, device, batch, convention, output, plots or [], first, last)
+    job = Job(
+        weights, data or [], split, device, batch, convention, output, plots or [], first, last
     )
+    faults: list[str] = []
+    found = _evaluate(job, faults)
     if output is not None:
         found.save(output)
     _show(found, as_json=as_json)
+    _sum_up(found, faults)
 
 
 def raise_usage(message: str) -> None:
@@ -159,24 +165,53 @@ class Job:
     last: float
 
 
-def _evaluate(job: Job) -> "Evaluation":
-    """The scores of all tracks, progress shown.
+def _evaluate(job: Job, faults: list[str]) -> "Evaluation":
+    """The scores of all tracks, progress shown; faults grow by what went wrong beside them.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C; what was scored is saved.
+        UsageError: a track to plot that is not there.
+    """
+    from msdemucs.evaluate.evaluation import begun, evaluate
+    from msdemucs.model.pretrained import find_weights
+    from msdemucs.model.weights import load_weights, read_about
+
+    path = find_weights(job.weights)
+    own = read_about(path)
+    left_out: list[DataError] = []
+    tracks = _tracks(job, own.spec, left_out.append)
+    convention = replace(job.convention, normalised=own.normalised)
+    if not convention.segment:
+        convention = replace(convention, segment=own.spec.segment)
+    about = _about(job, path, own.spec, convention)
+    about["left_out"] = [{"track": e.track, "reason": str(e)} for e in left_out]
+    before = begun(job.output, about).without(job.plots)  # what is to be drawn is separated again
+    if before.scored():
+        _say(f"{job.output} holds scores of {count(len(before.scored()), 'track')}: they are kept")
+    model = load_weights(path).to(choose_device(job.device))
+    with _progress(len(tracks) - len(before.scored())) as advance:
+        listener = _listener(job, advance, faults)
+        try:
+            return evaluate(
+                model, tracks, convention, batch_size=job.batch, listener=listener, before=before
+            )
+        except KeyboardInterrupt:
+            if job.output is not None:
+                _say(f"stopped; the same command goes on ({job.output})")
+            raise
+
+
+def _tracks(job: Job, spec: "Spec", left_out: Callable[[DataError], None]) -> list["Track"]:
+    """The tracks of all folders.
 
     Raises:
         UsageError: a track to plot that is not there.
     """
     from msdemucs.data import find_tracks
-    from msdemucs.evaluate.evaluation import Evaluation, evaluate
-    from msdemucs.model.pretrained import find_weights
-    from msdemucs.model.weights import load_weights, read_about
-    from msdemucs.spec import spec_hash
 
-    path = find_weights(job.weights)
-    about = read_about(path)
-    spec = about.spec
-
-    def left_out(error: Exception) -> None:
-        errors.print(f"left out: {error}", markup=False, highlight=False, soft_wrap=True)
+    def on_error(error: DataError) -> None:
+        _say(f"left out: {error}")
+        left_out(error)
 
     tracks = [
         track
@@ -187,41 +222,84 @@ def _evaluate(job: Job) -> "Evaluation":
             sources=spec.sources,
             sample_rate=spec.sample_rate,
             audio_channels=spec.audio_channels,
-            on_error=left_out,
+            on_error=on_error,
         )
     ]
     unknown = [name for name in job.plots if name not in {track.name for track in tracks}]
     if unknown:
         known = ", ".join(f"“{track.name}”" for track in tracks[:10])
         raise UsageError(f"--plots: there is no track “{unknown[0]}”; there is {known}")
-    convention = replace(job.convention, normalised=about.normalised)
-    if not convention.segment:
-        convention = replace(convention, segment=spec.segment)
-    model = load_weights(path).to(choose_device(job.device))
-    with _progress(len(tracks)) as advance:
-        listener = _listener(job, left_out, advance)
-        found = evaluate(model, tracks, convention, batch_size=job.batch, listener=listener)
-    more = {"weights": str(path), "spec": spec.name, "spec_hash": spec_hash(spec)}
-    return Evaluation({**found.about, **more}, found.tracks, found.frames)
+    return tracks
 
 
-def _listener(
-    job: Job, left_out: Callable[[Exception], None], advance: Callable[["Track"], None]
-) -> "Listener":
-    from msdemucs.evaluate.evaluation import Listener
+def _about(job: Job, path: Path, spec: "Spec", convention: "Convention") -> dict[str, Any]:
+    """What is evaluated, and how: two evaluations that say it alike give the same scores."""
+    import hashlib
+
+    import msdemucs
+    from msdemucs.spec import spec_hash
+
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    return {
+        "version": msdemucs.__version__,
+        "weights": str(path),
+        "weights_digest": digest,
+        "spec": spec.name,
+        "spec_hash": spec_hash(spec),
+        "sources": spec.sources,
+        "convention": asdict(convention),
+        "data": [str(folder.resolve()) for folder in job.data],
+        "split": job.split,
+    }
+
+
+def _listener(job: Job, advance: Callable[["Track"], None], faults: list[str]) -> "Listener":
+    from msdemucs.evaluate.evaluation import EXCERPTS, Evaluation, Listener
     from msdemucs.evaluate.excerpts import write_excerpt
     from msdemucs.evaluate.scoring import Separated
 
+    def on_scored(so_far: Evaluation) -> None:
+        if job.output is not None:
+            so_far.save(job.output)
+
     def on_separated(found: Separated) -> None:
-        if found.track.name in job.plots and job.output is not None:
-            folder, seconds = job.output / "excerpts", job.last - job.first
-            for path in write_excerpt(found, folder, start=job.first, seconds=seconds):
-                errors.print(str(path), markup=False, highlight=False, soft_wrap=True)
+        if found.track.name not in job.plots or job.output is None:
+            return
+        folder, seconds = job.output / EXCERPTS, job.last - job.first
+        try:
+            paths = write_excerpt(found, folder, start=job.first, seconds=seconds)
+        except MsdemucsError as error:
+            _say(f"error: {error}")
+            faults.append(f"“{found.track.name}” has no pictures")
+        else:
+            for path in paths:
+                _say(str(path))
 
-    def say(message: str) -> None:
-        errors.print(message, markup=False, highlight=False, soft_wrap=True)
+    return Listener(
+        on_track=lambda track, _: advance(track),
+        on_error=lambda error: _say(f"left out: {error}"),
+        on_scored=on_scored,
+        on_separated=on_separated,
+        say=_say,
+    )
 
-    return Listener(lambda track, _: advance(track), left_out, on_separated, say)
+
+def _say(message: str) -> None:
+    errors.print(message, markup=False, highlight=False, soft_wrap=True)
+
+
+def _sum_up(found: "Evaluation", faults: list[str]) -> None:
+    """Say at the end what is not in the scores.
+
+    Raises:
+        DataError: tracks were left out, or pictures could not be made.
+    """
+    left_out = len(found.about["left_out"])
+    if left_out:
+        faults.append(f"{count(left_out, 'track')} could not be evaluated")
+    if faults:
+        raise DataError("; ".join(faults))
 
 
 def _show(found: "Evaluation", *, as_json: bool) -> None:
@@ -229,13 +307,13 @@ def _show(found: "Evaluation", *, as_json: bool) -> None:
     summary = found.summary()
     if as_json:
         rows = json.loads(summary.reset_index().to_json(orient="records"))
-        out.print_json(json.dumps({**found.about, "summary": rows}))
+        print_json({**found.about, "summary": rows})
         return
-    print_table(_table(summary.T.reset_index(), "score (dB)"))
-    count = len(found.tracks.drop_duplicates(["group", "track"]))
+    print_table(_table(summary.astype(object).T.reset_index(), "score (dB)"))
     out.print(
-        f"{count} tracks; mean, median and std are over tracks (of frames' medians where a score "
-        "has frames), frames_… over all frames of all tracks",
+        f"{count(len(found.scored()), 'track')}; mean, median and std are over the count of tracks "
+        "that have a score (of frames' medians where a score has frames), frames_… over all frames "
+        "of all tracks",
         soft_wrap=True,
     )
 
@@ -250,7 +328,7 @@ def _compare(first: Path, second: Path, *, as_json: bool) -> None:
             name: json.loads(table.to_json(orient="records"))
             for name, table in (("summary", found.summary), ("tracks", found.differences))
         }
-        out.print_json(json.dumps(rows))
+        print_json(rows)
         return
     out.print(f"{second} less {first}", markup=False, soft_wrap=True)
     print_table(_table(found.summary, ""))
@@ -296,7 +374,6 @@ def _progress(total: int) -> Iterator[Callable[["Track"], None]]:
             done += 1
             bars.update(task, completed=done, description=track.name)
             if not errors.is_terminal:
-                line = f"{done}/{total}  {track.name}"
-                errors.print(line, markup=False, highlight=False, soft_wrap=True)
+                _say(f"{done}/{total}  {track.name}")
 
         yield advance

@@ -21,7 +21,7 @@ from msdemucs.cli.chunks import (
     choose_device,
 )
 from msdemucs.cli.console import errors, out
-from msdemucs.errors import DataError
+from msdemucs.errors import DataError, MsdemucsError
 from msdemucs.units import format_seconds
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def separate(  # noqa: PLR0913 (one option a thing that a user may decide)
     """
     from msdemucs.evaluate.files import Output, outputs
     from msdemucs.evaluate.overlap_add import Chunking
-    from msdemucs.evaluate.separation import Separation, check_stems
+    from msdemucs.evaluate.separation import Separation, check_stems, chunk_samples
     from msdemucs.model.pretrained import find_weights
     from msdemucs.model.weights import load_weights, read_about
 
@@ -104,9 +104,8 @@ def separate(  # noqa: PLR0913 (one option a thing that a user may decide)
     wanted = tuple(name.strip() for name in stems.split(",")) if stems else spec.sources
     check_stems(wanted, spec.sources)
     places = outputs(audio, Output(output, wanted, format_.value, as_.value), overwrite=overwrite)
-    n_samples = spec.n_samples if segment is None else round(segment * spec.sample_rate)
     chunking = Chunking(
-        n_samples,
+        chunk_samples(spec, segment),
         overlap,
         batch,
         weighting.value,
@@ -126,7 +125,7 @@ def _sum_up(faults: list[bool]) -> None:
         DataError: files were at fault; each was named.
     """
     if any(faults):
-        raise DataError(f"{sum(faults)} of {len(faults)} files could not be separated")
+        raise DataError(f"{sum(faults)} of {len(faults)} files could not be separated as a whole")
 
 
 def _separate(model: "Separator", file: Path, place: "Output", how: "Separation") -> bool:
@@ -137,11 +136,11 @@ def _separate(model: "Separator", file: Path, place: "Output", how: "Separation"
     try:
         with _progress(place.folder.name) as on_chunks:
             written = separate_file(model, file, place, how, on_chunks=on_chunks)
-    except DataError as error:
+    except MsdemucsError as error:
         errors.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
         return True
     _tell(file, place, written, time.monotonic() - began)
-    return False
+    return bool(written.shortfall)
 
 
 def _tell(file: Path, place: "Output", written: "Written", seconds: float) -> None:
@@ -155,11 +154,8 @@ def _tell(file: Path, place: "Output", written: "Written", seconds: float) -> No
     say(f"{place.folder.name}: {format_seconds(seconds)}, {speed}")
     if written.clipped:
         say(f"{place.folder}: {written.clipped} samples were clipped; --as float keeps them")
-    if written.missing:
-        say(
-            f"warning: {file} ends {written.missing:.2f} s before its header says; the rest was "
-            "taken as silence"
-        )
+    if written.shortfall:
+        say(f"warning: {file} {written.shortfall}")
 
 
 @contextmanager

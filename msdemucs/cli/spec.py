@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from msdemucs.cli.console import out, print_table
+from msdemucs.cli.console import out, print_json, print_table
 from msdemucs.cli.spec_tables import levels, sight, totals, views
 from msdemucs.cost import (
     Cost,
@@ -72,7 +72,7 @@ def build(
     resolved, costs = plan(spec), cost(spec)
     check_size(resolved, _limits(max_parameters, max_memory))
     if as_json:
-        out.print_json(json.dumps(_summary(spec, costs)))
+        print_json(_summary(spec, costs))
         return
     print_table(levels(resolved, costs))
     for line in totals(spec, costs):
@@ -126,7 +126,7 @@ def diff(base: Source, other: Source, as_json: AsJson = False) -> None:
     """Print the fields in which two specs differ."""
     differences = diff_specs(load_spec(base), load_spec(other))
     if as_json:
-        out.print_json(json.dumps({field: list(pair) for field, pair in differences.items()}))
+        print_json({field: list(pair) for field, pair in differences.items()})
         return
     if not differences:
         out.print("the specs are the same")

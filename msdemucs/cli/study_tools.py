@@ -1,6 +1,5 @@
 """`msdemucs study`: what can be asked of a study that was run."""
 
-import json
 import re
 import sys
 from enum import StrEnum
@@ -9,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from msdemucs.cli.console import errors, out, print_table
+from msdemucs.cli.console import errors, out, print_json, print_table
 from msdemucs.cli.study import trial_table
 from msdemucs.cli.study_beside import Name, app
 from msdemucs.cli.study_effects import effects_json, print_effects
@@ -174,8 +173,3 @@ def read_count(text: str) -> float:
     if match is None:
         raise UsageError(f"“{text}” is no count: 8G, 500M, 1.5e9")
     return float(match[1]) * {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}[match[2]]
-
-
-def print_json(data: object) -> None:
-    """Plain data as JSON on stdout; NaN must be null already."""
-    out.print_json(json.dumps(data, allow_nan=False))

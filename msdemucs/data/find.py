@@ -6,6 +6,7 @@ from pathlib import Path
 from msdemucs.data import folders, musdb
 from msdemucs.data.tracks import MIXTURE, SPLITS, STEMS, Recording, Track
 from msdemucs.errors import DataError, UsageError
+from msdemucs.outside import legible
 
 OnError = Callable[[DataError], None]
 
@@ -58,7 +59,7 @@ def find_tracks(
             on_error(error)
         else:
             name = musdb.track_name(place)
-            tracks.append(Track(name, root.resolve().name, split, recording))
+            tracks.append(Track(name, legible(root.resolve().name), split, recording))
     return tracks
 
 

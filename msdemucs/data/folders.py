@@ -1,5 +1,6 @@
 """Tracks in MUSDB18-HQ's layout: a folder a track, a WAV file a stem; read and written here."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from jaxtyping import Float32, Float64, Int16, Int64
 
 from msdemucs.data.tracks import ACCOMPANIMENT, MIXTURE, STEMS
 from msdemucs.errors import DataError
+from msdemucs.outside import stand_in
 
 SUFFIX = ".wav"
 
@@ -46,7 +48,7 @@ class StemFolder:
     def _read(self, name: str, start: int, n_samples: int) -> Float32[np.ndarray, "A N"]:
         path = self.path / (name + SUFFIX)
         try:
-            with soundfile.SoundFile(path) as file:
+            with soundfile.SoundFile(os.fsencode(path)) as file:  # names need not be UTF-8
                 file.seek(start)
                 frames = file.read(n_samples, dtype="float32", always_2d=True)
         except (OSError, soundfile.SoundFileError) as error:
@@ -103,7 +105,7 @@ def _needed(sources: Sequence[str]) -> Sequence[str]:
 def _header(path: Path) -> "soundfile._SoundFileInfo":
     track = path.parent.name
     try:
-        header = soundfile.info(path)
+        header = soundfile.info(os.fsencode(path))
     except (OSError, soundfile.SoundFileError) as error:
         raise _unreadable(path, track, error) from error
     if not header.frames:
@@ -136,10 +138,9 @@ def _compare(
 
 
 def _unreadable(path: Path, track: str, error: Exception) -> DataError:
-    reason = str(error).removeprefix(f"Error opening {str(path)!r}: ").rstrip(".")
-    return DataError(
-        f"cannot be read ({reason}); copy it again, or remove the track", path=path, track=track
-    )
+    reason = getattr(error, "error_string", str(error)).rstrip(".")
+    message = f"cannot be read ({reason}); copy it again, or remove the track"
+    return DataError(stand_in(path) or message, path=path, track=track)
 
 
 def write_track(
@@ -160,7 +161,8 @@ def write_track(
     try:
         folder.mkdir(parents=True)
         for name, samples in {MIXTURE: mixture, **stems}.items():
-            soundfile.write(folder / (name + SUFFIX), samples, sample_rate, subtype="PCM_16")
+            path = os.fsencode(folder / (name + SUFFIX))
+            soundfile.write(path, samples, sample_rate, subtype="PCM_16")
     except (OSError, soundfile.SoundFileError) as error:
         raise DataError(f"cannot be written ({error})", path=folder) from error
 

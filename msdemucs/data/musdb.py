@@ -11,6 +11,7 @@ from jaxtyping import Float32
 
 from msdemucs.data.tracks import ACCOMPANIMENT, MIXTURE, STEMS
 from msdemucs.errors import DataError
+from msdemucs.outside import legible
 
 SUFFIX = ".stem.mp4"
 
@@ -83,8 +84,8 @@ class StemFile:
 
 
 def track_name(path: Path) -> str:
-    """The file's name without `.stem.mp4`."""
-    return path.name.removesuffix(SUFFIX)
+    """The file's name without `.stem.mp4`, as text that any table holds."""
+    return legible(path.name.removesuffix(SUFFIX))
 
 
 def open_stem_file(path: Path, *, sources: Sequence[str]) -> StemFile:

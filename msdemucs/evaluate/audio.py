@@ -1,6 +1,7 @@
 """An audio file as a model takes it: at its rate and channels, block by block."""
 
 import math
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from msdemucs.errors import DataError
+from msdemucs.evaluate.audiofile import UNKNOWN_FRAMES, AudioFile, conversion, explain
 from msdemucs.evaluate.resampling import MOST_PHASES, BlockResampler
 
 BLOCK = 2**18
@@ -22,15 +24,19 @@ def check_audio(path: Path, *, sample_rate: int, audio_channels: int) -> None:
     """Nothing, for a file whose header can be read.
 
     Raises:
-        DataError: it is not there, is no audio, is empty, or has channels or a rate that do not
-            fit.
+        DataError: it is not there, is no audio, is empty, does not say how long it is, or has
+            channels or a rate that do not fit.
     """
-    try:
-        header = soundfile.info(path)
-    except (OSError, soundfile.SoundFileError) as error:
-        raise DataError(_reason(path, error), path=path) from None
-    if not header.frames:
-        raise DataError("is empty", path=path)
+    with AudioFile(path) as header:
+        frames, lost = header.frames, "" if header.frames else header.shortfall(0)
+    if not frames:
+        raise DataError(lost or "is empty", path=path)
+    if frames >= UNKNOWN_FRAMES:
+        message = (
+            "does not say how long it is, as where it was written to a pipe; write it anew: "
+            + conversion(path, f".whole{path.suffix}")
+        )
+        raise DataError(message, path=path)
     if header.channels != audio_channels and max(header.channels, audio_channels) > 2:
         raise DataError(
             f"has {header.channels} channels, the model takes {audio_channels}; only mono and "
@@ -56,10 +62,6 @@ class AudioSource:
         deviation: every sample is divided by it.
         kept: samples before the last start that may be asked for again.
 
-    Attributes:
-        missing: samples, at the file's rate, that its header promises and that are not there; known
-            once all is read.
-
     Raises:
         DataError: it cannot be read.
     """
@@ -76,15 +78,12 @@ class AudioSource:
     ) -> None:
         self.path, self.audio_channels, self.kept = path, audio_channels, kept
         self.mean, self.deviation = mean, deviation
-        try:
-            self.file = soundfile.SoundFile(path)
-        except (OSError, soundfile.SoundFileError) as error:
-            raise DataError(_reason(path, error), path=path) from None
+        self.file = AudioFile(path)
         self.rate, self.subtype = int(self.file.samplerate), str(self.file.subtype)
         self.resampler = BlockResampler(self.rate, sample_rate)
         ratio = self.resampler
         self.n_samples = math.ceil(self.file.frames * ratio.new / ratio.old)
-        self.missing, self._read = 0, 0
+        self._read = 0
         self._held, self._first = torch.zeros(audio_channels, 0), 0
 
     def __enter__(self) -> Self:
@@ -94,6 +93,11 @@ class AudioSource:
         self, kind: type | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.file.close()
+
+    @property
+    def shortfall(self) -> str:
+        """What is to be told, once all is read, of a file that is not as its header says; or ""."""
+        return self.file.shortfall(self._read)
 
     def read(self, start: int, stop: int) -> Float[Tensor, "A N"]:
         """A stretch; what lies more than `kept` samples before its start is forgotten."""
@@ -118,10 +122,9 @@ class AudioSource:
         try:
             samples = self.file.read(BLOCK, dtype="float32", always_2d=True)
         except (OSError, soundfile.SoundFileError) as error:
-            raise DataError(_reason(self.path, error), path=self.path) from None
+            raise DataError(explain(self.path, error), path=self.path) from None
         self._read += len(samples)
         if not len(samples):
-            self.missing = self.file.frames - self._read
             rest = self.resampler.finish()
             return torch.zeros(self.audio_channels, BLOCK) if rest is None else self._scaled(rest)
         waveform = torch.from_numpy(samples.T.copy())
@@ -138,14 +141,15 @@ class AudioSource:
 def read_mixture(path: Path, *, sample_rate: int, audio_channels: int) -> Float[Tensor, "A N"]:
     """The whole file at the model's rate and channels, full scale ±1.
 
+    Warns, by Python's `warnings`, of a file that is not what its header says.
+
     Raises:
         DataError: it cannot be read, has values that are not finite, or a rate that cannot be
             resampled.
     """
     check_audio(path, sample_rate=sample_rate, audio_channels=audio_channels)
     with AudioSource(path, sample_rate=sample_rate, audio_channels=audio_channels) as source:
-        return torch.cat(list(source.blocks()), dim=-1)
-
-
-def _reason(path: Path, error: Exception) -> str:
-    return f"cannot be read as audio: {error}" if path.exists() else "there is no such file"
+        waveform = torch.cat(list(source.blocks()), dim=-1)
+        if source.shortfall:
+            warnings.warn(f"{path} {source.shortfall}", stacklevel=3)
+        return waveform

@@ -14,6 +14,7 @@ from torch import Tensor
 from msdemucs.errors import DataError, UsageError
 from msdemucs.evaluate.scoring import Separated
 from msdemucs.metrics import METRICS, Stems
+from msdemucs.outside import within
 
 N_FFT = 2048
 FLOOR_DB = -80.0
@@ -71,7 +72,7 @@ def write_excerpt(
             f"which has {length:.1f} s"
         )
     mixture = found.mixture[:, part]
-    named = found.track.name.replace("/", "_")
+    named = found.track.name
     pages, paths = [], []
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -89,14 +90,14 @@ def write_excerpt(
                 "error": estimate - reference,
             }
             picture = draw(panels, sample_rate=rate, title=f"{found.track.name}: {name}")
-            paths.append(folder / f"{named} - {name}.png")
+            paths.append(within(folder, f"{named} - {name}", ".png"))
             paths[-1].write_bytes(picture)
             sounds = [(key, sound(one, rate)) for key, one in list(panels.items())[1:]]
             shown = "data:image/png;base64," + base64.b64encode(picture).decode()
             pages.append({"name": name, "sounds": sounds, "score": score, "picture": shown})
         page = Environment(autoescape=True).from_string(PAGE)
         stop = min(start + seconds, found.mixture.shape[-1] / rate)
-        paths.append(folder / f"{named}.html")
+        paths.append(within(folder, named, ".html"))
         text = page.render(
             title=found.track.name,
             excerpt=f"From {start:g} s to {stop:g} s",

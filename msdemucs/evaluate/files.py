@@ -1,8 +1,10 @@
 """From audio files to one file a stem, block by block: memory does not grow with the track."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +17,7 @@ from msdemucs.evaluate.audio import AudioSource, check_audio
 from msdemucs.evaluate.overlap_add import separate_blocks
 from msdemucs.evaluate.resampling import BlockResampler
 from msdemucs.evaluate.separation import (
+    LESS_MEMORY,
     OnChunks,
     Separation,
     check_stems,
@@ -22,8 +25,9 @@ from msdemucs.evaluate.separation import (
     stems_of,
 )
 from msdemucs.measure import autocast
-from msdemucs.measure.inference import device_of
+from msdemucs.measure.inference import device_of, memory_explained
 from msdemucs.model import Separator
+from msdemucs.outside import within
 
 Format = Literal["wav", "flac"]
 
@@ -57,7 +61,7 @@ class Output:
 
     def paths(self) -> list[Path]:
         """The file of every stem."""
-        return [self.folder / f"{stem}.{self.format}" for stem in self.stems]
+        return [within(self.folder, stem, f".{self.format}") for stem in self.stems]
 
     def subtype(self, subtype: str) -> str:
         """How samples are written, for a file that was read with a subtype."""
@@ -91,7 +95,7 @@ def outputs(audio: Sequence[Path], wanted: Output, *, overwrite: bool) -> list[O
         f"{path.resolve().parent.name} - {path.stem}" if names.count(path.stem) > 1 else path.stem
         for path in audio
     ]
-    folders = [wanted.folder / name for name in names]
+    folders = [within(wanted.folder, name) for name in names]
     for index, one in enumerate(folders):
         if one in folders[:index]:
             first = audio[folders.index(one)]
@@ -111,13 +115,12 @@ class Written:
     Attributes:
         seconds: the file's length.
         clipped: samples that lay beyond full scale, where integers clip them.
-        missing: seconds that the file's header promises and that are not there; they were
-            separated as silence.
+        shortfall: what is to be told of a file that is not what its header says; "" of others.
     """
 
     seconds: float
     clipped: int
-    missing: float
+    shortfall: str
 
 
 def separate_file(
@@ -141,7 +144,8 @@ def separate_file(
         on_chunks: is told after each batch how many chunks are done, and of how many.
 
     Raises:
-        DataError: the file cannot be read, an estimate is not finite, a file cannot be written.
+        DataError: the file cannot be read, an estimate is not finite, a file cannot be written,
+            memory does not suffice.
         UsageError: a stem that the model does not give.
     """
     spec = model.spec
@@ -153,6 +157,7 @@ def separate_file(
         with AudioSource(path, **rates) as source:
             mean, deviation = statistics(source.blocks())
     with (
+        memory_explained(LESS_MEMORY, partial(DataError, path=path)),
         AudioSource(
             path, **rates, mean=mean, deviation=deviation, kept=how.chunking.segment_samples
         ) as source,
@@ -170,7 +175,7 @@ def separate_file(
             done += block.shape[-1]
             clipped += write(stems_of(estimates, heard, output.stems, spec.sources), done)
         seconds = source.file.frames / source.rate
-        return Written(seconds, clipped, source.missing / source.rate)
+        return Written(seconds, clipped, source.shortfall)
 
 
 @contextmanager
@@ -183,7 +188,7 @@ def _writing(output: Output, source: AudioSource) -> Iterator[Callable[[Tensor, 
     subtype = output.subtype(source.subtype)
     limits = subtype.startswith("PCM")
     paths = output.paths()
-    partial = [path.with_suffix(".partial") for path in paths]
+    unfinished = [path.with_name(f"{path.name}.partial") for path in paths]
     back = BlockResampler(source.resampler.new, source.resampler.old)
     frames = source.file.frames
     container = output.container(frames * source.audio_channels, subtype)
@@ -194,7 +199,7 @@ def _writing(output: Output, source: AudioSource) -> Iterator[Callable[[Tensor, 
             files = [
                 stack.enter_context(
                     soundfile.SoundFile(
-                        one,
+                        os.fsencode(one),
                         "w",
                         source.rate,
                         source.audio_channels,
@@ -202,7 +207,7 @@ def _writing(output: Output, source: AudioSource) -> Iterator[Callable[[Tensor, 
                         format=container,
                     )
                 )
-                for one in partial
+                for one in unfinished
             ]
 
             def put(stems: Tensor) -> int:
@@ -221,11 +226,11 @@ def _writing(output: Output, source: AudioSource) -> Iterator[Callable[[Tensor, 
                 return clipped
 
             yield write
-        for one, path in zip(partial, paths, strict=True):
+        for one, path in zip(unfinished, paths, strict=True):
             one.replace(path)
     except (OSError, soundfile.SoundFileError) as error:
         raise DataError(f"cannot be written: {error}", path=output.folder) from None
     finally:
-        for one in partial:
+        for one in unfinished:
             with suppress(OSError):  # the folder may be no folder
                 one.unlink()

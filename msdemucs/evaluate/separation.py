@@ -1,5 +1,6 @@
 """A whole mixture separated: normalised as its weights need it, given as stems by name."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +14,15 @@ from msdemucs.errors import UsageError
 from msdemucs.evaluate.audio import read_mixture
 from msdemucs.evaluate.overlap_add import Chunking, InMemory, Weighting, separate_blocks
 from msdemucs.measure import Precision, autocast
-from msdemucs.measure.inference import device_of
+from msdemucs.measure.inference import device_of, memory_explained
 from msdemucs.model import Separator
 from msdemucs.model.pretrained import find_weights
 from msdemucs.model.weights import load_weights, read_about
+from msdemucs.spec import Spec
 
 ACCOMPANIMENT = "accompaniment"
+
+LESS_MEMORY = "a shorter segment or a smaller batch of chunks needs less"
 
 OnChunks = Callable[[int, int], None]
 
@@ -27,13 +31,28 @@ def check_stems(stems: Sequence[str], sources: Sequence[str]) -> None:
     """Nothing, for stems that a model can give.
 
     Raises:
-        UsageError: one that it cannot.
+        UsageError: one that it cannot, or one that is named twice.
     """
     can_accompany = ACCOMPANIMENT in sources or "vocals" in sources  # else nobody knows it
     known = [*sources, *([ACCOMPANIMENT] if can_accompany and ACCOMPANIMENT not in sources else [])]
     for stem in stems:
         if stem not in known:
             raise UsageError(f"the model gives no “{stem}”; it gives {', '.join(known)}")
+        if stems.count(stem) > 1:
+            raise UsageError(f"“{stem}” is named twice among the stems")
+
+
+def chunk_samples(spec: Spec, seconds: float | None) -> int:
+    """Return the samples of a chunk, of the spec's segment for None.
+
+    Raises:
+        UsageError: a length that is not finite.
+    """
+    if seconds is None:
+        return spec.n_samples
+    if not math.isfinite(seconds):
+        raise UsageError(f"a segment is a length in seconds; found {seconds}")
+    return round(seconds * spec.sample_rate)
 
 
 def needs_mixture(stems: Sequence[str], sources: Sequence[str]) -> bool:
@@ -130,7 +149,8 @@ def separate(  # noqa: PLR0913 (one argument a thing that a user may decide)
     """Stems by name, of audio of any length, at the model's rate.
 
     For files in and files out, in bounded memory, see `msdemucs separate` and
-    `msdemucs.evaluate.separate_file`.
+    `msdemucs.evaluate.separate_file`. Python's `warnings` tell of a file that is not what its
+    header says.
 
     Args:
         model: a built model, or weights: a safetensors file or a name in the folder of weights.
@@ -151,6 +171,7 @@ def separate(  # noqa: PLR0913 (one argument a thing that a user may decide)
 
     Raises:
         DataError: the file cannot be read.
+        MsdemucsError: memory does not suffice.
         SpecError: the weights' spec is at fault.
         UsageError: an argument outside its range, a stem that the model does not give, no such
             weights.
@@ -163,7 +184,7 @@ def separate(  # noqa: PLR0913 (one argument a thing that a user may decide)
     wanted = tuple(stems) if stems is not None else spec.sources
     check_stems(wanted, spec.sources)
     chunking = Chunking(
-        spec.n_samples if segment is None else round(segment * spec.sample_rate),
+        chunk_samples(spec, segment),
         overlap,
         batch_size,
         weighting,
@@ -178,7 +199,7 @@ def separate(  # noqa: PLR0913 (one argument a thing that a user may decide)
         mixture = read_mixture(
             Path(audio), sample_rate=spec.sample_rate, audio_channels=spec.audio_channels
         )
-    with autocast(device_of(model), precision):
+    with memory_explained(LESS_MEMORY), autocast(device_of(model), precision):
         estimates = separate_mixture(
             model, mixture, normalised=bool(normalised), chunking=chunking, on_chunks=on_chunks
         )

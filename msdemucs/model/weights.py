@@ -8,10 +8,11 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_model, save_model
 
-from msdemucs.errors import DataError
+from msdemucs.errors import DataError, SpecError
 from msdemucs.files import whole
 from msdemucs.model.build import build
 from msdemucs.model.separator import Separator
+from msdemucs.outside import stand_in
 from msdemucs.spec import Spec, dump_spec, parse_spec
 
 FORMAT = "msdemucs-1"
@@ -74,24 +75,36 @@ def read_about(path: Path) -> About:
     """What a file of weights says of itself, without reading them.
 
     Raises:
-        DataError: not a safetensors file, or not one of ours.
+        DataError: not a safetensors file, not one of ours, or without a spec that can be used.
     """
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
     except (OSError, SafetensorError) as error:
-        raise DataError(f"cannot be read as weights: {error}", path=path) from None
+        reason = stand_in(path) or (
+            f"cannot be read as weights: {error}; if it is a checkpoint of PyTorch's, “msdemucs "
+            "weights import” reads it"
+        )
+        raise DataError(reason, path=path) from None
     if metadata.get("format") != FORMAT:
         message = (
             "holds weights, but no msdemucs spec, which msdemucs saves in the metadata; official "
             "weights are turned into ours by “msdemucs weights import”"
         )
         raise DataError(message, path=path)
-    return About(
-        parse_spec(json.loads(metadata["spec"])),
-        json.loads(metadata.get("origin", '""')),
-        json.loads(metadata.get("normalised", "false")),
-    )
+    try:
+        return About(
+            parse_spec(json.loads(metadata["spec"])),
+            str(json.loads(metadata.get("origin", '""'))),
+            bool(json.loads(metadata.get("normalised", "false"))),
+        )
+    except SpecError as error:
+        problem = error.first
+        reason = f"{problem.field}: {problem.message}" if problem.field else problem.message
+    except (KeyError, ValueError) as error:
+        reason = f"{'no field' if isinstance(error, KeyError) else 'no JSON:'} {error}"
+    message = f"holds a spec that cannot be used ({reason}); get the file again"
+    raise DataError(message, path=path)
 
 
 def load_weights(path: Path) -> Separator:

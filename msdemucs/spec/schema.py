@@ -1,16 +1,24 @@
 """The spec: everything that a variant changes is a field here, with its one default."""
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from msdemucs.outside import legible
 from msdemucs.spec.attention import Attention
 from msdemucs.spec.base import Section
 from msdemucs.spec.fusion import Fusion
 from msdemucs.spec.schedules import ChannelSchedule, Growth, Schedule
 
 MOST_RESOLUTIONS = 7
+
+MOST_LETTERS = 50
+"""Of a source's name."""
+
+NAME = re.compile(rf"(?![.\s-])[^/\\,:*?\"<>|\n\t]{{1,{MOST_LETTERS}}}(?<![.\s])")
+"""Of a source, which files are called by on any system, and lists at a command line."""
 
 Framing = Literal["half", "grid"]
 Activation = Literal["gelu", "relu"]
@@ -246,7 +254,16 @@ class Spec(Section):
 
     @field_validator("sources")
     @classmethod
-    def _distinct(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    def _names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for source in value:
+            if not NAME.fullmatch(source) or legible(source) != source:
+                message = (
+                    "“{name}” is no name, by which files are called: it may not begin with . or -, "
+                    'nor end in ., nor hold control characters or any of / \\ , : * ? " < > |, '
+                    "nor be longer than {most} letters"
+                )
+                context = {"name": legible(source)[:MOST_LETTERS], "most": MOST_LETTERS}
+                raise PydanticCustomError("sources", message, context)
         twice = sorted({source for source in value if value.count(source) > 1})
         if twice:
             raise PydanticCustomError("sources", "“{name}” is listed twice", {"name": twice[0]})

@@ -3,8 +3,6 @@
 import math
 from collections.abc import Sequence
 
-import torch
-
 from msdemucs.cost import training_bytes
 from msdemucs.spec import Spec, plan
 from msdemucs.train.checkpoints import Checkpoints
@@ -64,10 +62,3 @@ def explain_memory(
         f"{message}, {smaller} need {less}: write accumulate: {parts} in the recipe, "
         "or let --auto-batch find out"
     )
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether Python's, the CPU's or the GPU's allocator had no more."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    return "can't allocate memory" in str(error) or "not enough memory" in str(error)

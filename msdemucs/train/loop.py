@@ -11,11 +11,12 @@ from torch import Tensor, nn
 
 from msdemucs.data import Batch
 from msdemucs.errors import DivergedError, TrainingError, UsageError
+from msdemucs.measure.inference import is_out_of_memory
 from msdemucs.model import Separator
 from msdemucs.train.checkpoints import State
 from msdemucs.train.devices import fabric_for
 from msdemucs.train.ema import MovingAverage
-from msdemucs.train.faults import explain_memory, explain_value, is_out_of_memory
+from msdemucs.train.faults import explain_memory, explain_value
 from msdemucs.train.interrupts import Interrupts
 from msdemucs.train.losses import Loss
 from msdemucs.train.optimisers import build_optimiser

@@ -1,6 +1,8 @@
 """`msdemucs evaluate`: scores of weights, comparisons, and the tutorial's pipeline."""
 
 import json
+import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,8 @@ from typer.testing import CliRunner
 
 from msdemucs import build, save_weights
 from msdemucs.cli.app import app
-from msdemucs.errors import UsageError
+from msdemucs.errors import DataError, UsageError
+from msdemucs.evaluate.evaluation import load_evaluation
 from msdemucs.metrics import METRICS
 from msdemucs.spec import load_spec
 from tests.data.conftest import write_noise
@@ -42,7 +45,8 @@ def test_scores_are_shown_saved_and_compared(there: Path) -> None:
     for name in ("one", "two"):
         said = call(f"{name}.safetensors", "--data", "tracks", "-o", name, "--metric", "sisdr")
         assert "si_sdr_db.mean" in said
-        assert "2 tracks; mean, median and std are over tracks" in said
+        assert "2 tracks; mean, median and std are over the count of tracks" in said
+        assert re.search(r"si_sdr_db.count +2 ", said)
     assert (there / "one" / "tracks.parquet").is_file()
     said = call("--compare", "one", "two")
     assert said.startswith("two less one\n")
@@ -93,11 +97,48 @@ def test_metrics_are_asked_for_by_name_or_by_a_short_name_of_several() -> None:
             ["one.safetensors", "--data", "tracks", "--metric", "si_sar", "-o", "new"],
             "there is no metric “si_sar”; did you mean “si_sar_db”",
         ),
+        (["one.safetensors", "--data", "tracks", "--segment", "inf"], "found inf, which is none"),
+        (["one.safetensors", "--data", "tracks", "--chunk", "inf"], "found inf, which is none"),
+        (["one.safetensors", "--data", "tracks", "--data", "tracks"], "is given twice"),
     ],
 )
 def test_what_is_wrong_is_named(arguments: list[str], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         call(*arguments)
+
+
+@pytest.mark.usefixtures("there")
+def test_a_track_left_out_stands_in_about_json_and_in_the_exit_code() -> None:
+    lfs = "version https://git-lfs.github.com/spec/v1"
+    Path("tracks/test/Bob - Two/bass.wav").write_text(lfs)
+    evaluated = ["one.safetensors", "--data", "tracks", "-o", "out"]
+    with pytest.raises(DataError, match=r"^1 track could not be evaluated$"):
+        call(*evaluated)
+    (left_out,) = json.loads(Path("out/about.json").read_text())["left_out"]
+    assert left_out["track"] == "Bob - Two"
+    assert "is a pointer of git-lfs" in left_out["reason"]
+    shutil.copy("tracks/test/Bob - Two/drums.wav", "tracks/test/Bob - Two/bass.wav")
+    called = CliRunner().invoke(app, ["evaluate", *evaluated])
+    assert called.exit_code == 0
+    assert "out holds scores of 1 track: they are kept" in called.stderr
+    assert json.loads(Path("out/about.json").read_text())["left_out"] == []
+    assert len(load_evaluation(Path("out")).scored()) == 2
+
+
+@pytest.mark.usefixtures("there")
+def test_other_weights_or_conventions_are_not_taken_for_the_same_evaluation() -> None:
+    for other in (["one.safetensors"], ["two.safetensors"], ["two.safetensors", "--shifts", "2"]):
+        called = CliRunner().invoke(app, ["evaluate", *other, "--data", "tracks", "-o", "out"])
+        assert called.exit_code == 0
+        assert "are kept" not in called.stderr
+
+
+@pytest.mark.usefixtures("there")
+def test_scores_stay_whatever_becomes_of_pictures() -> None:
+    beyond = ["--plots", "Ann - One", "--excerpt", "90-99", "-o", "out"]
+    with pytest.raises(DataError, match="“Ann - One” has no pictures"):
+        call("one.safetensors", "--data", "tracks", *beyond)
+    assert len(load_evaluation(Path("out")).scored()) == 2
 
 
 @pytest.mark.slow

@@ -111,6 +111,29 @@ def test_stems_formats_and_the_way_of_joining_are_chosen(
         run("separate", "abc123", song, "-o", tmp_path, "--stems", "guitar")
 
 
+def test_stems_named_twice_and_endless_segments_are_refused_at_the_start(
+    official: Path, song: Path, tmp_path: Path
+) -> None:
+    run("weights", "import", official)
+    with pytest.raises(UsageError, match="“vocals” is named twice among the stems"):
+        run("separate", "abc123", song, "-o", tmp_path, "--stems", "vocals,vocals")
+    with pytest.raises(UsageError, match="lengths are seconds; found inf, which is none"):
+        run("separate", "abc123", song, "-o", tmp_path, "--segment", "inf")
+
+
+def test_files_that_are_not_what_they_say_end_no_batch_and_exit_with_1(
+    official: Path, song: Path, tmp_path: Path
+) -> None:
+    run("weights", "import", official)
+    cases = Path(__file__).parents[1] / "evaluate" / "cases"
+    files = [cases / name for name in ("unknown-length.flac", "truncated.wav")]
+    arguments = ["separate", "abc123", *files, song, "-o", tmp_path / "out"]
+    done = runner.invoke(app, [str(argument) for argument in arguments])
+    assert str(done.exception) == "2 of 3 files could not be separated as a whole"
+    assert "truncated.wav ends 0.50 s before its header says" in done.stderr
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"song", "truncated"}
+
+
 def test_wrong_arguments_are_usage_errors(official: Path, song: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"must end in .safetensors"):
         run("weights", "import", official, "-o", tmp_path / "a.pt")

@@ -1,5 +1,6 @@
 """Which tracks are found, and what is said about those that cannot be used."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -133,3 +134,11 @@ def test_a_file_that_goes_bad_after_it_was_found_is_named_when_read(root: Path) 
     path.unlink()
     with pytest.raises(DataError, match=r"vocals\.wav: cannot be read"):
         track.read_sources(["vocals"])
+
+
+def test_a_track_whose_name_is_not_utf_8_is_read_and_named_in_text(tmp_path: Path) -> None:
+    folder = write_noise(tmp_path / "set" / "test" / "Ann - One")
+    folder.rename(folder.with_name(os.fsdecode(b"caf\xe9")))
+    (track,) = find_tracks(tmp_path / "set", split="test")
+    assert track.name == r"caf\udce9"
+    assert track.read_mixture().shape == (2, track.n_samples)

@@ -1,5 +1,8 @@
 """Audio files as models take them."""
 
+import os
+import re
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +92,101 @@ def test_a_file_that_ends_before_its_header_says_is_silent_from_there(tmp_path: 
     with AudioSource(path, sample_rate=RATE, audio_channels=2) as source:
         found = torch.cat(list(source.blocks()), dim=-1)
     assert found.shape[-1] == 10 * RATE
-    assert 4 * RATE < source.missing < 6 * RATE
-    assert not found[:, -source.missing :].any()
+    (seconds,) = re.findall(r"ends (\S+) s before its header says", source.shortfall)
+    missing = round(float(seconds) * RATE)
+    assert 4 * RATE < missing < 6 * RATE
+    assert not found[:, -missing + 40 :].any()
     assert found[:, :RATE].any()
+
+
+CASES = Path(__file__).parent / "cases"
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("vbr-without-xing.mp3", r"holds about 1\.[4-7] s more than was read: .* ffmpeg -i"),
+        ("joined.mp3", r"holds about [12]\.\d s more than was read: it is several files in one"),
+        ("chained.ogg", r"holds about [12]\.\d s more than was read: it is several files in one"),
+        ("truncated.wav", r"ends 0\.50 s before its header says; copy it again"),
+    ],
+)
+def test_a_file_that_is_not_what_its_header_says_is_told(name: str, told: str) -> None:
+    """The true lengths are 2, 4, 4 and 1 s."""
+    with pytest.warns(UserWarning, match=f"{name} {told}"):
+        read_mixture(CASES / name, sample_rate=44100, audio_channels=2)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("truncated.flac", "flac decoder lost sync; copy it again"),
+        ("truncated.ogg", "is cut off: the last page of its stream is not there"),
+        ("unknown-length.flac", "does not say how long it is, .* ffmpeg -i unknown-length.flac"),
+    ],
+)
+def test_a_file_whose_end_nobody_knows_is_refused(name: str, reason: str) -> None:
+    with pytest.raises(DataError, match=reason):
+        read_mixture(CASES / name, sample_rate=44100, audio_channels=2)
+
+
+def ape_tag(size: int) -> bytes:
+    """A picture behind the sound of an MP3 file."""
+    header = b"APETAGEX" + struct.pack("<IIII", 2000, size + 47, 1, 0xA0000000) + bytes(8)
+    return header + struct.pack("<II", size, 0) + b"Cover\0" + bytes(size)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "more"),
+    [
+        *[(suffix, b"") for suffix in (".wav", ".aiff", ".flac", ".ogg", ".mp3", ".w64", ".caf")],
+        (".mp3", b"TAG" + bytes(125)),
+        (".mp3", ape_tag(20_000)),
+        (".wav", b"id3 " + struct.pack("<I", 20_000) + bytes(20_000)),
+    ],
+)
+def test_a_whole_file_is_not_told_whatever_follows_its_sound(
+    suffix: str, more: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / f"song{suffix}"
+    soundfile.write(path, sine(3 * RATE), RATE)
+    path.write_bytes(path.read_bytes() + more)
+    read(path)  # warnings are errors
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".aiff", ".w64", ".rf64", ".au", ".ogg"])
+def test_what_was_cut_off_is_told_in_every_format(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"song{suffix}"
+    soundfile.write(path, 0.3 * np.random.default_rng(0).standard_normal((5 * RATE, 2)), RATE)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 7 // 10])
+    with pytest.warns(UserWarning, match=r"ends 1\.50 s before its header says|is cut off"):
+        read(path)
+
+
+def test_a_wav_file_from_a_pipe_promises_no_length(audio: Path) -> None:
+    content = bytearray(audio.read_bytes())
+    place = content.index(b"data") + 4
+    content[place : place + 4] = content[4:8] = b"\xff" * 4
+    audio.write_bytes(content)
+    assert read(audio).shape == (2, RATE)  # warnings are errors
+
+
+def test_a_name_that_is_not_utf_8_is_read(audio: Path) -> None:
+    path = audio.rename(audio.with_name(os.fsdecode(b"caf\xe9.wav")))
+    assert read(path).shape == (2, RATE)
+
+
+def test_the_remedy_is_named(tmp_path: Path) -> None:
+    (tmp_path / "my song.m4a").write_bytes(bytes(4) + b"ftypM4A " + bytes(99))
+    (tmp_path / "link.wav").symlink_to("gone.wav")
+    (tmp_path / "lfs.wav").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7")
+    (tmp_path / "page.mp3").write_text("\n<!DOCTYPE html><html>")
+    for name, said in (
+        ("my song.m4a", "convert it: ffmpeg -i 'my song.m4a' 'my song.wav'"),
+        ("link.wav", "is a link to gone.wav, which is not there"),
+        ("lfs.wav", "is a pointer of git-lfs, not the file: fetch it by “git lfs pull”"),
+        ("page.mp3", "is a web page, not the file"),
+        ("", "cannot be read: Is a directory"),
+    ):
+        with pytest.raises(DataError, match=said):
+            read(tmp_path / name)

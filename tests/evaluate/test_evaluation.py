@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from pathlib import Path
 
 import museval
@@ -13,13 +14,16 @@ import torch
 from msdemucs.errors import DataError, MsdemucsError, UsageError
 from msdemucs.evaluate.conventions import Convention
 from msdemucs.evaluate.evaluation import (
+    SAME,
     Evaluation,
     Listener,
+    begun,
     check_folder,
     evaluate,
     load_evaluation,
 )
 from msdemucs.metrics import METRICS, Stems
+from msdemucs.outside import legible
 from tests.toys import SAMPLE_RATE, Broken, Scale, noise, track
 
 BSS = tuple(f"{kind}_bsseval_db" for kind in ("sdr", "isr", "sir", "sar"))
@@ -150,10 +154,111 @@ def test_a_place_that_cannot_be_written_is_told_before_anything_is_separated(
         check_folder(tmp_path / "file" / "x")
 
 
-def test_a_track_that_is_given_twice_is_refused() -> None:
-    one = two_tracks()[0]
+def test_a_track_that_is_given_twice_is_refused_before_any_is_separated() -> None:
+    one, model = two_tracks()[0], Scale(1.0, 1.0)
     with pytest.raises(UsageError, match="“A - 1” of toy is given twice"):
-        evaluate(Scale(1.0, 1.0), [one, one])  # type: ignore[list-item]
+        evaluate(model, [one, one])  # type: ignore[list-item]
+    assert model.calls == []
+
+
+ABOUT = {
+    "version": "1",
+    "weights_digest": "a",
+    "spec_hash": "b",
+    "data": [],
+    "split": "test",
+    "sources": ["source0", "source1"],
+    "convention": Convention(**ALL.__dict__).__dict__,
+}
+
+
+def test_an_evaluation_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
+    def save_and_stop(so_far: Evaluation) -> None:
+        so_far.save(tmp_path)
+        raise KeyboardInterrupt
+
+    first = Scale(0.9, 0.4)
+    before = begun(tmp_path, ABOUT)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(
+            first,
+            two_tracks(),  # type: ignore[arg-type]
+            ALL,
+            listener=Listener(on_scored=save_and_stop),
+            before=before,
+        )
+    assert load_evaluation(tmp_path).about["finished"] is False
+    second = Scale(0.9, 0.4)
+    before = begun(tmp_path, ABOUT)
+    assert before.scored() == {("toy", "A - 1")}
+    found = evaluate(second, two_tracks(), ALL, before=before)  # type: ignore[arg-type]
+    assert len(second.calls) == len(first.calls)
+    assert found.about["finished"] is True
+    whole = scored()
+    for got, wanted in ((found.tracks, whole.tracks), (found.frames, whole.frames)):
+        pd.testing.assert_frame_equal(
+            got.drop(columns="seconds", errors="ignore"),
+            wanted.drop(columns="seconds", errors="ignore"),
+        )
+    for key in SAME:
+        assert not begun(tmp_path, {**ABOUT, key: "other"}).scored()
+
+
+def test_scores_are_told_before_anything_is_made_of_the_estimates() -> None:
+    told: list[Evaluation] = []
+
+    def draw(_: object) -> None:
+        raise OSError("no pictures")
+
+    with pytest.raises(OSError, match="no pictures"):
+        evaluate(
+            Scale(1.0, 1.0),
+            two_tracks(),  # type: ignore[arg-type]
+            listener=Listener(on_scored=told.append, on_separated=draw),
+        )
+    assert [so_far.scored() for so_far in told] == [{("toy", "A - 1")}]
+
+
+def test_a_folder_that_a_killed_save_left_is_used_again(tmp_path: Path) -> None:
+    scored().save(tmp_path)
+    (tmp_path / "about.json").unlink()
+    (tmp_path / ".partial").mkdir()
+    check_folder(tmp_path)
+    assert not begun(tmp_path, ABOUT).scored()
+
+
+def test_names_too_long_for_a_file_or_not_utf_8_lose_no_scores(tmp_path: Path) -> None:
+    names = ["日" * 84, legible(os.fsdecode(b"caf\xe9")), "e\x1b[31msc", "../../up"]
+    tracks = [track({"source0": noise()}, name=name) for name in names]
+    found = evaluate(Scale(0.5), tracks, Convention(("usdr", "bsseval"), window=0.02))
+    found.save(tmp_path / "a")
+    assert load_evaluation(tmp_path / "a").tracks.track.tolist() == names
+    assert pd.read_csv(tmp_path / "a" / "tracks.csv").track.tolist() == names
+    assert len(list((tmp_path / "a" / "museval" / "test").iterdir())) == len(names)
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_every_mean_says_over_how_many_tracks_it_is() -> None:
+    silent = track({"source0": noise(), "source1": 0 * noise()}, name="A - Silent")
+    heard = track({"source0": noise(), "source1": noise(seed=1)}, name="A - Heard")
+    summary = evaluate(Scale(0.5, 0.5), [silent, heard]).summary()
+    assert summary.tracks.tolist() == [2, 2, 2]
+    assert summary["usdr_db.count"].tolist() == [2, 1, 2]
+
+
+def test_a_track_that_memory_does_not_hold_is_left_out() -> None:
+    class Huge(Scale):
+        def forward(self, mixture: torch.Tensor) -> torch.Tensor:
+            return torch.empty(1 << 60) if self.calls else super().forward(mixture)
+
+    found = evaluate(
+        Huge(1.0, segment=1.0),
+        [track({"source0": noise()}, name=name) for name in ("A - 1", "A - 2")],
+        listener=Listener(on_error=lambda _: None),
+    )
+    (left_out,) = found.about["left_out"]
+    assert left_out["track"] == "A - 2"
+    assert "out of memory" in left_out["reason"]
 
 
 def test_musevals_own_tools_read_the_scores(tmp_path: Path) -> None:

@@ -260,7 +260,14 @@ def test_what_a_file_wants_to_run_is_not_run(call: Callable[..., object], tmp_pa
         import_weights(path)
     except DataError as error:
         assert "cannot be read as a PyTorch checkpoint" in str(error)  # noqa: PT017
+        assert "weights_only" not in str(error)  # noqa: PT017
     assert not trap.exists()
+
+
+def test_a_pointer_that_stands_for_a_checkpoint_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.th").write_text("version https://git-lfs.github.com/spec/v1")
+    with pytest.raises(DataError, match=r"a\.th: is a pointer of git-lfs"):
+        import_weights(tmp_path / "a.th")
 
 
 def test_a_missing_tensor_one_too_many_and_a_wrong_shape_are_named(tmp_path: Path) -> None:

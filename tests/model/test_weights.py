@@ -77,6 +77,35 @@ def test_a_file_that_is_not_weights_is_named(tmp_path: Path) -> None:
         load_weights(path)
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("version https://git-lfs.github.com/spec/v1\n", "is a pointer of git-lfs, not the file"),
+        ("<!DOCTYPE html><html></html>", "is a web page, not the file: download it again"),
+        ("PK" + "x" * 90, "if it is a checkpoint of PyTorch's, “msdemucs weights import” reads it"),
+        ({}, "holds a spec that cannot be used .no field 'spec'.; get the file again"),
+        ({"spec": "{"}, "cannot be used .no JSON: Expecting property name"),
+        ({"spec": "[1]"}, "cannot be used .must be a mapping"),
+        ({"spec": '{"name": "x"}', "normalised": "3x"}, "cannot be used .no JSON: Extra data"),
+        (
+            {"spec": '{"name": "x", "sources": ["/x/ABS", "../../UP"]}'},
+            "cannot be used .sources: “/x/ABS” is no name",
+        ),
+    ],
+)
+def test_what_stands_in_for_weights_or_has_no_usable_spec_is_named(
+    content: str | dict[str, str], reason: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "model.safetensors"
+    if isinstance(content, str):
+        path.write_text(content)
+    else:
+        save_file({"a": torch.zeros(1)}, path, metadata={"format": "msdemucs-1", **content})
+    with pytest.raises(DataError, match=reason) as error:
+        load_weights(path)
+    assert error.value.path == path
+
+
 def test_weights_that_do_not_fit_their_spec_are_refused_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     save_weights(build(small("htdemucs")), path)

@@ -147,6 +147,12 @@ def test_an_unknown_zoo_name_gets_the_nearest_one() -> None:
             "",
         ),
         ("sources: [drums, drums]", 3, "sources", "“drums” is listed twice", ""),
+        ("sources: [/x/ABS]", 3, "sources", "“/x/ABS” is no name, by which files are called", ""),
+        ("sources: [..]", 3, "sources", "“..” is no name", ""),
+        ('sources: ["a, b"]', 3, "sources", "“a, b” is no name", ""),
+        ('sources: ["a\\tb"]', 3, "sources", "“a\tb” is no name", ""),
+        ('sources: ["\\e[31m"]', 3, "sources", "“\\x1b[31m” is no name", ""),
+        ('sources: [""]', 3, "sources", "“” is no name", ""),
     ],
 )
 def test_a_wrong_field_is_explained_at_its_line(

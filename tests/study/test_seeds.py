@@ -10,6 +10,7 @@ import torch
 
 from msdemucs.data import synthesise
 from msdemucs.errors import DataError, SpecError
+from msdemucs.metrics import METRICS
 from msdemucs.model import build, load_weights, save_weights
 from msdemucs.model.weights import read_about
 from msdemucs.study.beside.rescore import _judged
@@ -214,7 +215,7 @@ def test_a_trial_keeps_the_best_weights_of_its_own_held_out_tracks(
     assert texts[0] == texts[1]
     assert [line.split(",")[0] for line in texts[0].split()] == ["step", "2", "4", "6"]
     trial = pd.Series({"trial": 0, "seed": 0, "weights": str(paths[0])})
-    row = _judged(trial, paths[0], rungs.tracks.test, "usdr", "cpu")
+    row = _judged(trial, paths[0], rungs.tracks.test, METRICS["usdr_db"], "cpu")
     assert row.value == pytest.approx(logs[0].figures["usdr_db"], abs=1e-4)
     assert row.detail["convention"]["normalised"] is True
     (training,) = rungs.trainings(candidate(notes, "again"))

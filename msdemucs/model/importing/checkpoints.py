@@ -16,6 +16,7 @@ from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
 from msdemucs.errors import DataError
 from msdemucs.model.weights import FORMAT
+from msdemucs.outside import stand_in
 
 State = dict[str, Tensor]
 
@@ -46,6 +47,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """
     if not path.is_file():
         raise DataError("there is no such file", path=path)
+    if said := stand_in(path):
+        raise DataError(said, path=path)
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     return _from_package(_unpickled(path), path)
@@ -76,6 +79,14 @@ def _unpickled(path: Path) -> object:
     try:
         with _inert(get_unsafe_globals_in_checkpoint(str(path))):
             return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if "weights_only" not in str(error):
+            raise DataError(f"cannot be read as a PyTorch checkpoint: {error}", path=path) from None
+        message = (
+            "cannot be read as a PyTorch checkpoint: it asks for code to be run, which may be any "
+            "and never is; get the weights as safetensors, or a checkpoint that holds tensors alone"
+        )
+        raise DataError(message, path=path) from None
     except _UNREADABLE as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise DataError(f"cannot be read as a PyTorch checkpoint: {reason}", path=path) from None
@@ -83,7 +94,7 @@ def _unpickled(path: Path) -> object:
 
 _UNREADABLE = (
     *(OSError, RuntimeError, ValueError, TypeError, AttributeError, LookupError, EOFError),
-    *(AssertionError, pickle.UnpicklingError),
+    AssertionError,
 )
 """What torch raises on files that are damaged, of another kind, or ask for more than data."""
 
