@@ -167,7 +167,7 @@ def _evaluate(job: Job) -> "Evaluation":
     Raises:
         UsageError: a track to plot that is not there.
     """
-    from msdemucs.data import find_tracks
+    from msdemucs.data import find_all
     from msdemucs.evaluate.evaluation import Evaluation, evaluate
     from msdemucs.model.pretrained import find_weights
     from msdemucs.model.weights import load_weights, read_about
@@ -178,20 +178,10 @@ def _evaluate(job: Job) -> "Evaluation":
     spec = about.spec
 
     def left_out(error: Exception) -> None:
-        errors.print(f"left out: {error}", markup=False, highlight=False, soft_wrap=True)
+        _say(f"left out: {error}")
 
-    tracks = [
-        track
-        for folder in job.data
-        for track in find_tracks(
-            folder,
-            split=job.split,
-            sources=spec.sources,
-            sample_rate=spec.sample_rate,
-            audio_channels=spec.audio_channels,
-            on_error=left_out,
-        )
-    ]
+    roots = {job.split: tuple(job.data)}
+    tracks = find_all(roots, spec, say=_say, on_error=left_out)[job.split]
     unknown = [name for name in job.plots if name not in {track.name for track in tracks}]
     if unknown:
         known = ", ".join(f"“{track.name}”" for track in tracks[:10])
@@ -220,10 +210,11 @@ def _listener(
             for path in write_excerpt(found, folder, start=job.first, seconds=seconds):
                 errors.print(str(path), markup=False, highlight=False, soft_wrap=True)
 
-    def say(message: str) -> None:
-        errors.print(message, markup=False, highlight=False, soft_wrap=True)
+    return Listener(lambda track, _: advance(track), left_out, on_separated, _say)
 
-    return Listener(lambda track, _: advance(track), left_out, on_separated, say)
+
+def _say(message: str) -> None:
+    errors.print(message, markup=False, highlight=False, soft_wrap=True)
 
 
 def _show(found: "Evaluation", *, as_json: bool) -> None:

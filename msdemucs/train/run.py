@@ -11,7 +11,8 @@ from typing import Any, Literal
 import torch
 from torch import distributed, nn
 
-from msdemucs.data import Prefetch, SegmentSampler, Track, drop_short, find_tracks
+from msdemucs.data import Prefetch, SegmentSampler, Track, drop_short, find_all
+from msdemucs.data.doctor import warn_of_far_sums
 from msdemucs.errors import CheckpointError, DataError, UsageError
 from msdemucs.evaluate import evaluate_tracks
 from msdemucs.measure import machine
@@ -183,20 +184,10 @@ def gather(asked: Asked, say: Callable[[str], None]) -> tuple[list[Track], list[
         say(f"left out: {error}")
 
     spec, recipe = asked.spec, asked.recipe
-    found = [
-        track
-        for folder in asked.data
-        for track in find_tracks(
-            folder,
-            split="train",
-            sources=spec.sources,
-            sample_rate=spec.sample_rate,
-            audio_channels=spec.audio_channels,
-            on_error=left_out,
-        )
-    ]
+    found = find_all({"train": asked.data}, spec, say=say, on_error=left_out)["train"]
     shortest = round(recipe.segment * spec.sample_rate)
     tracks = drop_short(found, n_samples=shortest, on_error=left_out)
+    warn_of_far_sums(tracks, say)
     held = recipe.validation.tracks if recipe.validation else 0
     if len(tracks) <= held:
         where = ", ".join(map(str, asked.data))

@@ -54,6 +54,34 @@ def test_the_hash_changes_with_the_sound_of_tracks_that_are_alike_otherwise(in_t
     assert len(hashes) == 2
 
 
+def test_the_hash_does_not_change_with_what_lies_beside_the_stems(band: Path) -> None:
+    before = gathered("band")[0].describe()
+    for track in (band / "train").iterdir():
+        (track / ".DS_Store").write_bytes(b"finder")
+        (track / "lyrics.txt").write_text("la")
+    assert gathered("band")[0].describe() == before
+
+
+def test_the_tracks_of_two_data_sets_of_one_name_are_told_apart(in_tmp: Path) -> None:
+    for folder in ("a", "b"):
+        synthesise(in_tmp / folder / "band", n_tracks=2, seconds=0.5)
+    found, _ = gathered("a/band", "b/band")
+    keys = [(track.group, track.name) for track in (*found.train, *found.test)]
+    assert len({*keys}) == len(keys) == 4
+    assert found.describe()["test"] == ["a/band: 1 track, 500.0 ms", "b/band: 1 track, 500.0 ms"]
+
+
+def test_audio_beside_the_stems_and_stems_of_something_else_are_told(band: Path) -> None:
+    folder = min((band / "train").iterdir())
+    (folder / "instrumental.wav").write_bytes((folder / "bass.wav").read_bytes())
+    _, (line,) = gathered("band")
+    assert line.startswith("not used: instrumental.wav (in 1 track)")
+    (folder / "vocals.wav").write_bytes((folder / "bass.wav").read_bytes())
+    _, said = gathered("band")
+    assert said[1].startswith("warning: ")
+    assert f"{folder.name}: the sum of drums, bass, other, vocals is not the mixture" in said[1]
+
+
 def test_a_damaged_track_is_named_and_left_out(band: Path) -> None:
     damaged = next((band / "train").iterdir()) / "bass.wav"
     damaged.write_bytes(b"no sound")
