@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
 from msdemucs.data.augment import Augmentation
@@ -17,6 +17,9 @@ from msdemucs.errors import DataError
 
 BLOCK = 2**20
 """Samples read at once where a whole track is measured."""
+
+MOST_NAMED = 3
+"""Damaged tracks in one message."""
 
 TRIES = 8
 """How often a segment in which nothing sounds is drawn again."""
@@ -30,18 +33,22 @@ class Batch:
         mixture: the sum of all stems.
         references: the sources asked for.
         tracks: the name of the track of each item.
+        left_out: the tracks that were found damaged while it was drawn, and how.
     """
 
     mixture: Float[Tensor, "B A N"]
     references: Float[Tensor, "B S A N"]
     tracks: tuple[str, ...]
+    left_out: tuple[tuple[Track, DataError], ...] = ()
 
 
 class SegmentSampler:
     """Draws batches; each is a function of seed and step alone, so a run can resume anywhere.
 
     Files are read segment by segment. A track is drawn in proportion to where a segment can
-    start in it, so that every second of the collection is equally likely.
+    start in it, so that every second of the collection is equally likely. One in which damage is
+    found is left out: another is drawn in its place, and from the next step on it is as if it had
+    never been there. `left_out` says since which step, and a run that resumes must tell it.
 
     Args:
         tracks: at least one, all alike in rate and channels.
@@ -76,18 +83,26 @@ class SegmentSampler:
         self.tracks, self.sources = tuple(tracks), tuple(sources)
         self.segment_samples, self.batch_size = segment_samples, batch_size
         self.seed, self.augmentation = seed, augmentation or Augmentation()
-        starts = np.array([track.n_samples - segment_samples + 1 for track in tracks])
-        self._shares = starts / starts.sum()
+        self._starts = np.array([track.n_samples - segment_samples + 1 for track in tracks])
+        self.left_out: dict[Track, int] = {}
+        """The step at which a track was found damaged; later ones do not draw it."""
         self._levels: dict[Track, tuple[float, float]] | None = {} if normalised else None
 
     def batch(self, step: int) -> Batch:
         """The examples of one step.
 
         Raises:
-            DataError: a file that cannot be read.
+            DataError: there is no track left that can be read.
         """
         rng = np.random.default_rng([self.seed, step])
-        drawn = [self._draw(rng) for _ in range(self.batch_size)]
+        starts = self._starts.copy()
+        for track, since in self.left_out.items():
+            if since < step:
+                starts[self.tracks.index(track)] = 0
+        damaged: dict[Track, DataError] = {}
+        drawn = [self._draw(rng, starts, damaged) for _ in range(self.batch_size)]
+        for track in damaged:
+            self.left_out[track] = min(step, self.left_out.get(track, step))
         tracks = [track for track, _ in drawn]
         if len({track.stems for track in tracks}) == 1:
             batch = np.stack([own for _, own in drawn])
@@ -104,20 +119,49 @@ class SegmentSampler:
             torch.from_numpy(mixtures),
             torch.from_numpy(np.stack(references)),
             tuple(track.name for track in tracks),
+            tuple(damaged.items()),
         )
 
-    def _draw(self, rng: np.random.Generator) -> tuple[Track, Float32[np.ndarray, "S A N"]]:
-        """A track and a segment of all its stems; silence only if it keeps coming."""
-        for _ in range(TRIES):
-            track = self.tracks[rng.choice(len(self.tracks), p=self._shares)]
-            start = int(rng.integers(track.n_samples - self.segment_samples + 1))
-            stems = track.read_sources(track.stems, start=start, n_samples=self.segment_samples)
-            if stems.any():
-                break
-        if self._levels is not None:
-            mean, deviation = self._level(track, self._levels)
-            stems = ((stems - mean) / deviation).astype(np.float32)
-        return track, stems
+    def _draw(
+        self,
+        rng: np.random.Generator,
+        starts: Int64[np.ndarray, " tracks"],
+        damaged: dict[Track, DataError],
+    ) -> tuple[Track, Float32[np.ndarray, "S A N"]]:
+        """A track and a segment of all its stems; silence only if it keeps coming.
+
+        Args:
+            rng: decides.
+            starts: at how many samples a segment may start; 0 for a track that is left out.
+            damaged: gets the tracks that turn out to be, whose starts become 0.
+
+        Raises:
+            DataError: no track is left.
+        """
+        tries = 0
+        while starts.any():
+            index = int(rng.choice(len(starts), p=starts / starts.sum()))
+            track, start = self.tracks[index], int(rng.integers(starts[index]))
+            try:
+                stems = track.read_sources(track.stems, start=start, n_samples=self.segment_samples)
+                tries += 1
+                if stems.any() or tries == TRIES:
+                    return track, self._normalised(track, stems)
+            except DataError as error:
+                damaged[track], starts[index] = error, 0
+        reasons = "; ".join(map(str, [*damaged.values()][:MOST_NAMED]))
+        raise DataError(
+            f"none of the {len(starts)} tracks to train on is left: "
+            f"{reasons or 'damage was found in all of them'}"
+        )
+
+    def _normalised(
+        self, track: Track, stems: Float32[np.ndarray, "S A N"]
+    ) -> Float32[np.ndarray, "S A N"]:
+        if self._levels is None:
+            return stems
+        mean, deviation = self._level(track, self._levels)
+        return ((stems - mean) / deviation).astype(np.float32)
 
     def _level(self, track: Track, known: dict[Track, tuple[float, float]]) -> tuple[float, float]:
         """Mean and deviation of a track's mono mixture."""

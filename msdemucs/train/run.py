@@ -26,6 +26,14 @@ from msdemucs.train.loop import train
 from msdemucs.train.losses import check_weights
 from msdemucs.train.recipe import Recipe, augmentation
 from msdemucs.train.session import Session, StepReport, Training
+from msdemucs.train.tracks import (
+    LeftOut,
+    Tracks,
+    as_begun,
+    keep_unusable,
+    names_of,
+    read_left_out,
+)
 
 ASKED, RESULT, WEIGHTS = "run.json", "result.json", "weights.safetensors"
 
@@ -120,7 +128,7 @@ def run(asked: Asked, folder: Path, means: Means | None = None) -> Finished:
         KeyboardInterrupt: Ctrl-C or SIGTERM; the same call goes on.
     """
     means = means or Means()
-    tracks, held_out = gather(asked, means.say)
+    found = gather(asked, folder, means.say)
     fabric = fabric_for(means.device, devices=means.devices, precision=asked.recipe.precision)
     if asked.recipe.batch_size % (means.devices * asked.recipe.accumulate):
         raise UsageError(
@@ -131,26 +139,42 @@ def run(asked: Asked, folder: Path, means: Means | None = None) -> Finished:
     torch.manual_seed(asked.seed)
     check_weights(asked.recipe.source_weights or {}, asked.spec.sources)
     model, about = first_model(asked)
-    drawn = sampler_of(asked, tracks, about)
+    drawn = sampler_of(asked, found.train, about)
+    checkpoints = Checkpoints(folder / "checkpoints")
+    step = (checkpoints.steps() or [0])[-1]
     if fabric.is_global_zero:
-        begin(asked, folder, (*tracks, *held_out))
+        begin(asked, folder, found)
+        keep_unusable(folder, found.unusable, step)
     fabric.barrier()
     if (folder / RESULT).is_file() and (folder / WEIGHTS).is_file():
         result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
         return Finished(folder / WEIGHTS, result, True, fabric.is_global_zero)
-    checkpoints = Checkpoints(folder / "checkpoints")
-    saved = checkpoints.steps()
     means = means if fabric.is_global_zero else replace(means, **SILENT)
-    logs = open_logs(folder, saved[-1] if saved else 0, means) if fabric.is_global_zero else []
+    names = {track: found.names[track] for track in found.train}
+    left_out = LeftOut(
+        folder, names, lambda why: means.say(f"left out: {why}"), is_main=fabric.is_global_zero
+    )
+    drawn.left_out = left_out.go_on()
+    logs = open_logs(folder, step, means) if fabric.is_global_zero else []
     session = Session(
         device=means.device,
         fabric=fabric,
         checkpoints=checkpoints,
-        validate=partial(score, tracks=held_out, normalised=about.normalised) if held_out else None,
+        validate=(
+            partial(
+                score,
+                tracks=found.held_out,
+                normalised=about.normalised,
+                on_error=left_out.unscored,
+            )
+            if found.held_out
+            else None
+        ),
         auto_batch=means.auto_batch,
         normalised=about.normalised,
         on_step=partial(_tell, [*(log.step for log in logs), means.on_step]),
         on_validation=partial(_tell, [*(log.score for log in logs), means.on_validation]),
+        on_left_out=left_out.add,
         say=means.say,
     )
     sampler = Prefetch(drawn, last=asked.recipe.n_steps)
@@ -172,28 +196,34 @@ def _tell(listeners: Sequence[Callable[..., None]], *what: object) -> None:
         listener(*what)
 
 
-def gather(asked: Asked, say: Callable[[str], None]) -> tuple[list[Track], list[Track]]:
-    """The tracks to train on, and those held out for validation.
+def gather(asked: Asked, folder: Path, say: Callable[[str], None]) -> Tracks:
+    """The tracks of a run: those that are there, or those that it began with.
 
     Raises:
-        UsageError: a folder that is not there.
+        UsageError: a folder that is not there; tracks gone, new or changed since the run began.
         DataError: too few tracks.
     """
+    unusable: list[DataError] = []
 
     def left_out(error: DataError) -> None:
+        unusable.append(error)
         say(f"left out: {error}")
 
     spec, recipe = asked.spec, asked.recipe
-    found = find_all({"train": asked.data}, spec, say=say, on_error=left_out)["train"]
+    there = find_all({"train": asked.data}, spec, say=say, on_error=left_out)["train"]
     shortest = round(recipe.segment * spec.sample_rate)
-    tracks = drop_short(found, n_samples=shortest, on_error=left_out)
-    warn_of_far_sums(tracks, say)
+    there = drop_short(there, n_samples=shortest, on_error=left_out)
+    warn_of_far_sums(there, say)
+    names = names_of(there, is_one_set=len(asked.data) == 1)
+    if (folder / ASKED).is_file():
+        return as_begun(folder, _begun(folder)["tracks"], Tracks(there, [], names, unusable))
     held = recipe.validation.tracks if recipe.validation else 0
-    if len(tracks) <= held:
+    if len(there) <= held:
         where = ", ".join(map(str, asked.data))
         held_out = f", {held} of which would be held out for validation" if held else ""
-        raise DataError(f"{len(tracks)} training tracks can be used under {where}{held_out}")
-    return tracks[: len(tracks) - held], tracks[len(tracks) - held :]
+        raise DataError(f"{len(there)} training tracks can be used under {where}{held_out}")
+    first = len(there) - held
+    return Tracks(there[:first], there[first:], names, unusable)
 
 
 def sampler_of(asked: Asked, tracks: Sequence[Track], about: About) -> SegmentSampler:
@@ -231,15 +261,12 @@ def first_model(asked: Asked) -> tuple[Separator, About]:
     return load_weights(asked.weights), about
 
 
-def describe(asked: Asked, tracks: Sequence[Track]) -> dict[str, object]:
-    """What a run is known by: two that agree here learn the same."""
-    recipe = asked.recipe.model_dump(mode="json", exclude=set(HARMLESS))
-    rows = [[track.name, track.sample_rate, track.n_samples] for track in tracks]
+def describe(asked: Asked) -> dict[str, object]:
+    """What a run is known by, beside its tracks: two that agree here learn the same."""
     return {
         "spec": dump_spec(asked.spec),
-        "recipe": recipe,
+        "recipe": asked.recipe.model_dump(mode="json", exclude=set(HARMLESS)),
         "seed": asked.seed,
-        "tracks": hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16],
         "weights": _digest(asked.weights) if asked.weights else None,
     }
 
@@ -249,17 +276,16 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
-def begin(asked: Asked, folder: Path, tracks: Sequence[Track]) -> None:
+def begin(asked: Asked, folder: Path, tracks: Tracks) -> None:
     """Make the folder, or see that it holds this very run.
 
     Raises:
         UsageError: it holds another one, or other files.
     """
-    wanted = describe(asked, tracks)
+    wanted = describe(asked)
     path = folder / ASKED
     if path.is_file():
-        before = json.loads(path.read_text(encoding="utf-8"))["asked"]
-        changes = differences(before, wanted)
+        changes = differences(_begun(folder)["asked"], wanted)
         if changes:
             raise UsageError(
                 f"{folder} holds a run that was asked otherwise; take another folder, or ask the "
@@ -270,8 +296,14 @@ def begin(asked: Asked, folder: Path, tracks: Sequence[Track]) -> None:
         raise UsageError(f"{folder} is there already and holds no run")
     folder.mkdir(parents=True, exist_ok=True)
     data = [str(root) for root in asked.data]
-    about = {"asked": wanted, "data": data, "machine": machine()}
+    about = {"asked": wanted, "data": data, "tracks": tracks.describe(), "machine": machine()}
     write_text(path, json.dumps(about, indent=1))
+
+
+def _begun(folder: Path) -> dict[str, Any]:
+    """What a run's folder says of its beginning."""
+    about: dict[str, Any] = json.loads((folder / ASKED).read_text(encoding="utf-8"))
+    return about
 
 
 def _is_free(folder: Path) -> bool:
@@ -301,10 +333,20 @@ def open_logs(folder: Path, step: int, means: Means) -> list[Log]:
     return logs
 
 
-def score(model: nn.Module, tracks: Sequence[Track], *, normalised: bool) -> float:
-    """The mean uSDR of the held-out tracks over sources and tracks, in dB."""
+def score(
+    model: nn.Module,
+    tracks: Sequence[Track],
+    *,
+    normalised: bool,
+    on_error: Callable[[DataError], None] | None = None,
+) -> float:
+    """The mean uSDR of the held-out tracks over sources and tracks, in dB; NaN where there is none.
+
+    Raises:
+        DataError: a track that cannot be read, without on_error.
+    """
     assert isinstance(model, Separator)
-    rows = evaluate_tracks(model, tracks, normalised=normalised)
+    rows = evaluate_tracks(model, tracks, normalised=normalised, on_error=on_error)
     found = [row.usdr_db for row in rows if row.usdr_db is not None]
     return sum(found) / len(found) if found else float("nan")
 
@@ -325,6 +367,7 @@ def finish(model: Separator, done: Training, folder: Path, about: About) -> Fini
             "loss": done.loss,
             "best_validation": done.best,
             "accumulate": done.accumulate,
+            "left_out": sorted(read_left_out(folder)),
             "seconds_of_last_call": done.seconds,
         }
         write_text(folder / RESULT, json.dumps(result, indent=1))

@@ -1,6 +1,7 @@
 """Reads that fail as networks fail are tried again; what the system said is told."""
 
 import errno
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +18,7 @@ Open = Callable[..., soundfile.SoundFile]
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that would have been waited."""
     waited: list[float] = []
-    monkeypatch.setattr(reading.time, "sleep", waited.append)
+    monkeypatch.setattr(time, "sleep", waited.append)
     return waited
 
 

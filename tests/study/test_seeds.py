@@ -1,9 +1,12 @@
 """Real trainings inside trials: from rung to rung, resumed, with several seeds."""
 
+import shutil
 from pathlib import Path
 
+import numpy as np
 import optuna
 import pytest
+import soundfile
 import torch
 
 from msdemucs.data import synthesise
@@ -161,6 +164,45 @@ def test_a_study_with_rungs_records_what_each_trial_took(search: Search) -> None
     assert set(record.rungs.step) == {2, 6}
     done = trials[trials.state == "complete"]
     assert all(Path(path).is_file() for path in done.weights)
+
+
+@pytest.mark.slow
+def test_a_damaged_training_track_is_left_out_and_the_trial_resumes_bit_for_bit(
+    search: Search, study: optuna.Study
+) -> None:
+    synthesise(search.path.with_name("more") / "band", n_tracks=4, seconds=1)
+    shutil.copytree(search.path.with_name("more") / "band", "band", dirs_exist_ok=True)
+    damaged = min(Path("band/train").iterdir())
+    audio, rate = soundfile.read(damaged / "bass.wav")
+    audio[rate // 2, 0] = np.nan
+    soundfile.write(damaged / "bass.wav", audio, rate, subtype="FLOAT")
+    recipe = search.path.with_name("tiny.yaml")
+    recipe.write_text(RECIPE.replace("batch_size: 1", "batch_size: 4"))
+    plain = bench(search, "")
+    whole = study.ask()
+    plain.evaluate(candidate(search, "whole"), TrialLog(whole, Silent()))
+    (reason,) = whole.user_attrs["trained_without"]
+    assert "“bass” has samples that are not finite, the first at 0.50 s; mend" in reason
+    assert damaged.name in reason
+    assert "left_out" not in whole.user_attrs  # that is of test tracks
+
+    rungs = bench(search, "fidelity: {rungs: [2, 4]}\n")
+    again = study.ask()
+    said = Saying()
+    rungs.evaluate(candidate(search, "parts"), TrialLog(again, said))
+    assert again.user_attrs["trained_without"] == [reason]
+    assert said.lines == [f"left out: {reason}"]
+    assert is_equal(weights("parts/weights.safetensors"), weights("whole/weights.safetensors"))
+
+
+class Saying(Silent):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def said(self, message: str) -> None:
+        self.lines.append(message)
 
 
 def test_rungs_beyond_the_recipe_are_told_at_their_line(search: Search) -> None:

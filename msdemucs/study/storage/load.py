@@ -179,7 +179,7 @@ def _trial(trial: FrozenTrial, columns: list[str]) -> Mapping[str, object]:
         "params": {**trial.system_attrs.get("fixed_params", {}), **trial.params},
         "differences": attrs.get("differences", {}),
         "versions": attrs.get("versions", {}),
-        "left_out": attrs.get("left_out", []),
+        **{name: attrs.get(name, []) for name in ("left_out", "trained_without")},
         "is_control": bool(attrs.get("is_control")),
         **{name: attrs.get(name) or {} for name in ("arm", "violations", "recipe")},
     }

@@ -160,7 +160,7 @@ class Bench:
         for goal in (*(step for step in self.rungs if step < last), last):
             log.phase(f"training to step {goal}" if self.rungs else "training", goal)
             for run in runs:
-                done = run.go(goal, log if run is first else None)
+                done = run.go(goal, log, shows=run is first)
                 steps, seconds = steps + done.steps, seconds + done.seconds
                 log.record({"steps": steps, "train_seconds": seconds})
             if goal == last:

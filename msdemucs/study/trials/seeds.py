@@ -16,6 +16,7 @@ from msdemucs.study.trials.candidate import Row, TrialLog
 from msdemucs.train import Recipe, Session, StepReport, augmentation, train
 from msdemucs.train.checkpoints import Checkpoints, write_text
 from msdemucs.train.logs import STEPS, CsvLog
+from msdemucs.train.tracks import LeftOut, names_of
 
 WEIGHTS = "weights.safetensors"
 """The file in a training's folder."""
@@ -100,12 +101,13 @@ class SeedTraining:
             rows = [(int(row["step"]), float(row["loss"])) for row in csv.DictReader(file)]
         return [row for row in rows if row[0] <= step]
 
-    def go(self, until: int, log: TrialLog | None) -> Progressed:
+    def go(self, until: int, log: TrialLog | None, *, shows: bool = True) -> Progressed:
         """Train to a step, and leave the model with the weights that are judged.
 
         Args:
             until: the step.
-            log: is told of each step; None for none.
+            log: is told of each step, and of tracks that are damaged; None for none.
+            shows: whether it is told of steps.
 
         Raises:
             TrainingError: it cannot go on.
@@ -119,11 +121,18 @@ class SeedTraining:
 
         def on_step(report: StepReport) -> None:
             lines.step(report)
-            if log:
+            if log and shows:
                 log.loss(report.step, report.loss)
 
+        names = names_of(self.sampler.tracks, is_one_set=False)
+        left_out = LeftOut(self.folder, names, log.trained_without if log else lambda _: None)
+        self.sampler.left_out = left_out.go_on()
         session = Session(
-            device=self.device, checkpoints=self.checkpoints, until=until, on_step=on_step
+            device=self.device,
+            checkpoints=self.checkpoints,
+            until=until,
+            on_step=on_step,
+            on_left_out=left_out.add,
         )
         try:
             done = train(self.model, self.sampler, self.recipe, session)
