@@ -44,7 +44,7 @@ STATE_NAMES = {
 NUMBERS = TRIAL_COLUMNS[TRIAL_COLUMNS.index("usdr_db") : TRIAL_COLUMNS.index("seed") + 1]
 """The columns of figures; where one was not measured it is NaN."""
 
-INTERNAL_ATTRS = ("asked", "title", "joining", "wanted", "processes")
+INTERNAL_ATTRS = ("asked", "title", "joining", "wanted", "processes", "tracks")
 """What is no attribute of the record: whether a study is asked the same, and how to join it."""
 
 

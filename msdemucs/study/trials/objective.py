@@ -78,7 +78,7 @@ class Bench:
         """What a study records about itself."""
         return {
             "recipe": self.recipe.model_dump(mode="json"),
-            "data": self.tracks.describe(),
+            **self.tracks.describe(),
             "machine": machine(),
             **({"tracks_left_out": list(self.tracks.left_out)} if self.tracks.left_out else {}),
         }
