@@ -21,6 +21,9 @@ BLOCK_S = 10
 FAR_DB = 20.0
 """A mixture less than this over its difference from the sum of stems is of something else."""
 
+TOLERANCE = 0.05
+"""Of the weight 1 of a part of a sum."""
+
 PROBES = (0.25, 0.5, 0.75)
 """Where in a track a second is compared, before training."""
 
@@ -120,13 +123,42 @@ def warn_of_far_sums(tracks: Sequence[Track], say: Callable[[str], None]) -> Non
         )
 
 
+def missing_parts(recording: StemFolder) -> set[str]:
+    """The unused files that the mixture holds beside the stems, as least squares find them.
+
+    Three seconds are compared. A part of a sum has the weight 1 in it; what repeats the stems, or
+    is of another take, has not, and nothing is missing where the stems add up already.
+    """
+    n_known = len(recording.stems)
+    whole = recording.taking({*recording.unused})
+    track = Track(recording.path.name, "", "", whole)
+    try:
+        parts = [_stretch(track, *probe) for probe in _probes(track)]
+    except DataError:  # whoever reads the track next will say so
+        return set()
+    mixture = np.concatenate([mixture.ravel() for mixture, _ in parts]).astype(np.float64)
+    stems = np.concatenate([stems.reshape(len(stems), -1) for _, stems in parts], axis=1)
+    missing = mixture - stems[:n_known].sum(0, dtype=np.float64)
+    weights, *_ = np.linalg.lstsq(stems[n_known:].T.astype(np.float64), missing)
+    is_part = np.abs(weights - 1) < TOLERANCE
+    left = missing - stems[n_known:][is_part].sum(0, dtype=np.float64)
+    before, after = (_sum_db(np.array([mixture @ mixture, one @ one])) for one in (missing, left))
+    if not before < FAR_DB <= after:
+        return set()
+    return {name for name, is_in in zip(whole.stems[n_known:], is_part, strict=True) if is_in}
+
+
 def _probe(track: Track) -> float:
     """The level of the mixture over its difference from the sum, in three seconds of a track.
 
     Raises:
         DataError: a file that cannot be read.
     """
-    n_samples = min(track.sample_rate, track.n_samples)
-    starts = [round(place * (track.n_samples - n_samples)) for place in PROBES]
-    energies = [_energies(*_stretch(track, start, n_samples)) for start in starts]
+    energies = [_energies(*_stretch(track, *probe)) for probe in _probes(track)]
     return _sum_db(np.sum(energies, axis=0))
+
+
+def _probes(track: Track) -> list[tuple[int, int]]:
+    """First sample and length of the stretches that are compared."""
+    n_samples = min(track.sample_rate, track.n_samples)
+    return [(round(place * (track.n_samples - n_samples)), n_samples) for place in PROBES]

@@ -1,12 +1,14 @@
 """Which tracks lie under folders? Both layouts of MUSDB are known, by what is there."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from dataclasses import replace
 from pathlib import Path
 
 from msdemucs.data import folders, musdb
+from msdemucs.data.doctor import missing_parts
 from msdemucs.data.reading import is_dangling, listed
-from msdemucs.data.tracks import MIXTURE, SPLITS, STEMS, Recording, Track
+from msdemucs.data.tracks import ACCOMPANIMENT, MIXTURE, SPLITS, STEMS, Recording, Track
 from msdemucs.errors import DataError, UsageError
 from msdemucs.spec import Spec
 
@@ -62,29 +64,36 @@ def find_all(
         ]
         for split, folders_of_split in roots.items()
     }
-    _name_unused([track for of_split in tracks.values() for track in of_split], task, say)
+    _name_others([track for of_split in tracks.values() for track in of_split], task, say)
     return tracks
 
 
-def _name_unused(tracks: Sequence[Track], task: Spec, say: Say) -> None:
-    """Say which audio lies beside the stems of how many tracks."""
-    unused = Counter(
-        name
-        for track in tracks
-        if isinstance(track.recording, folders.StemFolder)
-        for name in track.recording.unused
-    )
+def _name_others(tracks: Sequence[Track], task: Spec, say: Say) -> None:
+    """Say which audio lies beside a track's known stems, and what becomes of it."""
+    known = dict.fromkeys((*STEMS, *task.sources))
+    recordings = [
+        track.recording for track in tracks if isinstance(track.recording, folders.StemFolder)
+    ]
+    taken = Counter(name for one in recordings for name in one.stems if name not in known)
+    taken.pop(ACCOMPANIMENT, None)
+    unused = Counter(name for one in recordings for name in one.unused)
+    if taken:
+        say(f"no source, but part of the mixture: {_counted(taken)}")
     if unused:
-        files = ", ".join(
-            f"{name}{folders.SUFFIX} (in {n} track{'' if n == 1 else 's'})"
-            for name, n in unused.most_common(MOST_NAMED)
-        )
-        more = f" and {len(unused) - MOST_NAMED} more" if len(unused) > MOST_NAMED else ""
-        known = ", ".join(dict.fromkeys((*STEMS, *task.sources)))
         say(
-            f"not used: {files}{more}; a track is the sum of {known}, as far as they are there. "
-            "Name what else belongs to it in the spec's sources"
+            f"not used: {_counted(unused)}; a track is the sum of {', '.join(known)}, as far as "
+            "they are there, and of what else its mixture holds"
         )
+
+
+def _counted(files: Counter[str]) -> str:
+    """Files, and in how many tracks each lies."""
+    named = [
+        f"{name}{folders.SUFFIX} (in {n} track{'' if n == 1 else 's'})"
+        for name, n in files.most_common(MOST_NAMED)
+    ]
+    more = f" and {len(files) - MOST_NAMED} more" if len(files) > MOST_NAMED else ""
+    return ", ".join(named) + more
 
 
 def _groups(roots: Mapping[str, Sequence[Path]]) -> dict[Path, str]:
@@ -159,7 +168,24 @@ def find_tracks(  # noqa: PLR0913 (all but two have defaults)
             on_error(error)
         else:
             tracks[name] = Track(name, group or root.resolve().name, split, recording)
-    return [*tracks.values()]
+    return _completed([*tracks.values()])
+
+
+def _completed(tracks: Sequence[Track]) -> list[Track]:
+    """The tracks with those further stems that the mixture of any of them is found to hold."""
+    parts = {
+        part
+        for track in tracks
+        if isinstance(track.recording, folders.StemFolder) and track.recording.unused
+        for part in missing_parts(track.recording)
+    }
+    return [_taking(track, parts) for track in tracks] if parts else [*tracks]
+
+
+def _taking(track: Track, parts: Set[str]) -> Track:
+    if not isinstance(track.recording, folders.StemFolder):
+        return track
+    return replace(track, recording=track.recording.taking(parts))
 
 
 def _places(folder: Path) -> Iterator[Path]:

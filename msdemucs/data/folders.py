@@ -1,7 +1,7 @@
 """Tracks in MUSDB18-HQ's layout: a folder a track, a WAV file a stem; read and written here."""
 
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +42,21 @@ class StemFolder:
     def files(self) -> list[Path]:
         """Those of the mixture and the stems, by name."""
         return sorted(self.path / (name + SUFFIX) for name in (MIXTURE, *self.stems))
+
+    def taking(self, names: Set[str]) -> "StemFolder":
+        """The track with some unused files as further stems, those that are unlike it left out."""
+        taken = tuple(name for name in self.unused if name in names and self._fits(name))
+        unused = tuple(name for name in self.unused if name not in taken)
+        return replace(self, stems=(*self.stems, *taken), unused=unused)
+
+    def _fits(self, name: str) -> bool:
+        """Whether a file beside the stems has their length, rate and channels."""
+        try:
+            header = _header(self.path / (name + SUFFIX))
+        except DataError:
+            return False
+        own = (self.n_samples, self.sample_rate, self.audio_channels)
+        return (header.frames, header.samplerate, header.channels) == own
 
     def read(
         self, names: Sequence[str], *, start: int, n_samples: int

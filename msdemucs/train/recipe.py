@@ -203,7 +203,7 @@ def augmentation(recipe: Recipe) -> Augmentation:
 
 def recipe_names() -> list[str]:
     """The names of the shipped recipes, sorted."""
-    return sorted(path.stem for path in RECIPES.glob("*.yaml"))
+    return sorted(path.stem for path in RECIPES.glob("[!.]*.yaml"))
 
 
 def find_recipe(source: str | Path) -> Path:

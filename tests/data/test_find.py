@@ -136,11 +136,55 @@ def test_audio_beside_the_stems_is_no_part_of_the_track_and_is_named(root: Path,
     folder = root / "train" / "Ann - One"
     shutil.copy(folder / "bass.wav", folder / f"{name}.wav")
     said: list[str] = []
-    (track, _) = find_all({"train": [root]}, TASK, say=said.append, on_error=refuse)["train"]
+    track, _ = find_all({"train": [root]}, TASK, say=said.append, on_error=refuse)["train"]
     assert track.stems == STEMS
     assert np.array_equal(track.read_sources(["accompaniment"]), before)
     (line,) = said
     assert line.startswith(f"not used: {name}.wav (in 1 track)")
+
+
+@pytest.mark.parametrize(
+    ("stems", "sources"),
+    [
+        ((*STEMS, "guitar", "piano"), ("vocals",)),
+        ((*STEMS, "guitar", "piano"), STEMS),
+        (("vocals", "instrumental"), ("vocals",)),
+        (("speech", "music", "effects"), ("speech", "music")),
+    ],
+)
+def test_what_the_mixture_is_found_to_hold_is_part_of_the_track(
+    tmp_path: Path, stems: tuple[str, ...], sources: tuple[str, ...]
+) -> None:
+    """Also in a track in which it is silent where it is looked for."""
+    folder = write_noise(tmp_path / "train" / "Ann - One", stems=(*stems, "take 2"))
+    subtract(folder, "take 2")
+    soundfile.write(folder / "sketch.wav", np.ones((9, 2)), 8000)
+    quiet = write_noise(tmp_path / "train" / "Bob - Two", stems=stems)
+    mute(quiet, stems[-1])
+    said: list[str] = []
+    asked = TASK.model_copy(update={"sources": sources})
+    roots = {"train": [tmp_path]}
+    first, second = find_all(roots, asked, say=said.append, on_error=refuse)["train"]
+    assert {*first.stems} == {*second.stems} == {*stems}
+    total = first.read_sources(first.stems).sum(0)
+    assert np.abs(total - first.read_mixture()).max() < 1e-4
+    assert said[0].startswith("no source, but part of the mixture: ")
+    assert f"{stems[-1]}.wav (in 2 tracks)" in said[0]
+    assert said[1].startswith("not used: sketch.wav (in 1 track), take 2.wav (in 1 track)")
+
+
+def subtract(folder: Path, name: str) -> None:
+    """Make the mixture one without a stem."""
+    mixture, rate = soundfile.read(folder / "mixture.wav")
+    stem, _ = soundfile.read(folder / f"{name}.wav")
+    soundfile.write(folder / "mixture.wav", mixture - stem, rate, subtype="FLOAT")
+
+
+def mute(folder: Path, name: str) -> None:
+    """Make a stem silent, and the mixture one without it."""
+    subtract(folder, name)
+    silence, rate = soundfile.read(folder / f"{name}.wav")
+    soundfile.write(folder / f"{name}.wav", 0 * silence, rate)
 
 
 def test_a_track_of_fewer_sources_is_still_the_sum_of_all_its_stems(root: Path) -> None:

@@ -90,7 +90,7 @@ def load_studies(
         UsageError: there is no such database.
         StudyError: it cannot be opened.
     """
-    files = sorted(STUDIES.glob("*.db"))
+    files = sorted(STUDIES.glob("[!.]*.db"))
     for url in [storage] if storage else [f"sqlite:///{path}" for path in files]:
         try:
             opened = open_storage(url)
@@ -115,7 +115,7 @@ def locate_study(study: str, storage: str | None) -> tuple[str | None, str]:
         return None, storage_url(study, study)
     path = STUDIES / f"{study}.db"
     if not path.is_file():
-        known = sorted(found.stem for found in STUDIES.glob("*.db"))
+        known = sorted(found.stem for found in STUDIES.glob("[!.]*.db"))
         hint = nearest(study, known) if known else "none was run here"
         raise UsageError(f"there is no study {path}; {hint}")
     return study, storage_url(study, None)
