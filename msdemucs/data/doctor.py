@@ -113,7 +113,7 @@ def warn_of_far_sums(tracks: Sequence[Track], say: Callable[[str], None]) -> Non
     for track in tracks:
         if isinstance(track.recording, StemFolder):
             with suppress(DataError):
-                far.append(far_sum(track, _probe(track)))
+                far.append(far_sum(track, probed_sum_db(track)))
     faults = [fault for fault in far if fault]
     if faults:
         others = len(faults) - 1
@@ -148,7 +148,7 @@ def missing_parts(recording: StemFolder) -> set[str]:
     return {name for name, is_in in zip(whole.stems[n_known:], is_part, strict=True) if is_in}
 
 
-def _probe(track: Track) -> float:
+def probed_sum_db(track: Track) -> float:
     """The level of the mixture over its difference from the sum, in three seconds of a track.
 
     Raises:

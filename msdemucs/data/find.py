@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from msdemucs.data import folders, musdb
-from msdemucs.data.doctor import missing_parts
+from msdemucs.data.doctor import missing_parts, probed_sum_db
 from msdemucs.data.reading import is_dangling, listed
 from msdemucs.data.tracks import ACCOMPANIMENT, MIXTURE, SPLITS, STEMS, Recording, Track
 from msdemucs.errors import DataError, UsageError
@@ -183,9 +184,14 @@ def _completed(tracks: Sequence[Track]) -> list[Track]:
 
 
 def _taking(track: Track, parts: Set[str]) -> Track:
+    """A track with further stems, unless they take its sum away from its mixture."""
     if not isinstance(track.recording, folders.StemFolder):
         return track
-    return replace(track, recording=track.recording.taking(parts))
+    whole = replace(track, recording=track.recording.taking(parts))
+    with suppress(DataError):  # whoever reads the track next will say so
+        if probed_sum_db(whole) < probed_sum_db(track):
+            return track
+    return whole
 
 
 def _places(folder: Path) -> Iterator[Path]:

@@ -142,11 +142,13 @@ def run(asked: Asked, folder: Path, means: Means | None = None) -> Finished:
     drawn = sampler_of(asked, found.train, about)
     checkpoints = Checkpoints(folder / "checkpoints")
     step = (checkpoints.steps() or [0])[-1]
+    is_done = (folder / RESULT).is_file() and (folder / WEIGHTS).is_file()
     if fabric.is_global_zero:
         begin(asked, folder, found)
-        keep_unusable(folder, found.unusable, step)
+        if not is_done:
+            keep_unusable(folder, found.unusable, step)
     fabric.barrier()
-    if (folder / RESULT).is_file() and (folder / WEIGHTS).is_file():
+    if is_done:
         result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
         return Finished(folder / WEIGHTS, result, True, fabric.is_global_zero)
     means = means if fabric.is_global_zero else replace(means, **SILENT)

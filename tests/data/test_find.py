@@ -173,6 +173,16 @@ def test_what_the_mixture_is_found_to_hold_is_part_of_the_track(
     assert said[1].startswith("not used: sketch.wav (in 1 track), take 2.wav (in 1 track)")
 
 
+def test_what_one_mixture_holds_is_no_part_of_another_that_it_takes_away_from(
+    tmp_path: Path,
+) -> None:
+    write_noise(tmp_path / "train" / "Ann - One", stems=(*STEMS, "guitar"))
+    folder = write_noise(tmp_path / "train" / "Bob - Two")
+    shutil.copy(folder / "bass.wav", folder / "guitar.wav")
+    first, second = find_tracks(tmp_path, split="train")
+    assert (first.stems, second.stems) == ((*STEMS, "guitar"), STEMS)
+
+
 def subtract(folder: Path, name: str) -> None:
     """Make the mixture one without a stem."""
     mixture, rate = soundfile.read(folder / "mixture.wav")

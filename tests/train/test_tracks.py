@@ -211,6 +211,16 @@ def test_the_tracks_of_a_run_may_be_moved(spoilt: Asked, tmp_path: Path) -> None
     assert run(replace(spoilt, data=(moved,)), tmp_path / "run").was_done
 
 
+def test_a_finished_run_is_left_alone_whatever_becomes_of_its_tracks(
+    spoilt: Asked, tmp_path: Path
+) -> None:
+    run(spoilt, tmp_path / "run")
+    before = (tmp_path / "run" / "left-out.json").read_bytes()
+    (spoilt.data[0] / "train" / "Ann - One" / "bass.wav").write_bytes(b"gone")
+    assert run(spoilt, tmp_path / "run").was_done
+    assert (tmp_path / "run" / "left-out.json").read_bytes() == before
+
+
 def test_two_data_sets_of_one_name_are_trained_on_together(asked: Asked, tmp_path: Path) -> None:
     roots = tuple(tmp_path / place / "set" for place in ("a", "b"))
     for root in roots:
