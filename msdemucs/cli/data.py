@@ -9,6 +9,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from msdemucs.cli.console import errors, out, print_table
+from msdemucs.cli.spec import Set, Sources, overrides
+from msdemucs.spec import load_spec
 from msdemucs.units import format_db, format_seconds
 
 if TYPE_CHECKING:
@@ -52,33 +54,58 @@ def sample(root: NewRoot) -> None:
 
 
 @app.command()
-def check(root: Root) -> None:
-    """List the tracks of a folder and what is wrong with them; reads all of it once."""
-    from msdemucs.data.doctor import examine
-    from msdemucs.data.find import find_tracks
+def check(
+    root: Root,
+    source: Annotated[
+        str,
+        typer.Argument(metavar="[SPEC]", help="What will be trained: a zoo name or a YAML file."),
+    ] = "htdemucs",
+    set_: Set = None,
+    sources: Sources = None,
+) -> None:
+    """List a folder's tracks and what is wrong with them for a spec; reads all of it once."""
+    from msdemucs.data.doctor import examine, far_sum
+    from msdemucs.data.find import find_all
     from msdemucs.data.tracks import SPLITS
     from msdemucs.errors import DataError
 
+    spec = load_spec(source, overrides=overrides(set_, sources))
     faults: list[DataError] = []
+    roots = dict.fromkeys(SPLITS, (root,))
+    found = find_all(roots, spec, say=_note, on_error=faults.append)
+    table = _table()
+    tracks = [track for split in SPLITS for track in found[split]]
+    n_tracks = len(tracks) + len(faults)
+    for track in tracks:
+        try:
+            finding = examine(track)
+        except DataError as error:
+            faults.append(error)
+            continue
+        table.add_row(*_row(track, finding))
+        if far := far_sum(track, finding.sum_db):
+            faults.append(far)
+    print_table(table)
+    for fault in faults:
+        _note(f"error: {fault}")
+    state = f"{len(faults)} of them not sound" if faults else "sound"
+    out.print(f"{n_tracks} track{'' if n_tracks == 1 else 's'}, {state}")
+    if faults:
+        sys.exit(1)
+
+
+def _note(message: str) -> None:
+    errors.print(message, markup=False, soft_wrap=True)
+
+
+def _table() -> Table:
     table = Table(box=None, header_style="bold")
     for heading in ("split", "track"):
         table.add_column(heading, overflow="fold")
     for heading in ("length", "peak", "clipped", "mixture over (mixture − sum)"):
         table.add_column(heading, justify="right")
     table.add_column("silent stems")
-    for split in SPLITS:
-        for track in find_tracks(root, split=split, on_error=faults.append):
-            try:
-                table.add_row(*_row(track, examine(track)))
-            except DataError as error:
-                faults.append(error)
-    print_table(table)
-    for fault in faults:
-        errors.print(f"error: {fault}", markup=False, soft_wrap=True)
-    if faults:
-        plural = "" if len(faults) == 1 else "s"
-        errors.print(f"{len(faults)} track{plural} cannot be used")
-        sys.exit(1)
+    return table
 
 
 def _row(track: "Track", finding: "Finding") -> list[str]:

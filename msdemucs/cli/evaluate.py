@@ -207,24 +207,14 @@ def _tracks(job: Job, spec: "Spec", left_out: Callable[[DataError], None]) -> li
     Raises:
         UsageError: a track to plot that is not there.
     """
-    from msdemucs.data import find_tracks
+    from msdemucs.data import find_all
 
     def on_error(error: DataError) -> None:
         _say(f"left out: {error}")
         left_out(error)
 
-    tracks = [
-        track
-        for folder in job.data
-        for track in find_tracks(
-            folder,
-            split=job.split,
-            sources=spec.sources,
-            sample_rate=spec.sample_rate,
-            audio_channels=spec.audio_channels,
-            on_error=on_error,
-        )
-    ]
+    roots = {job.split: tuple(job.data)}
+    tracks = find_all(roots, spec, say=_say, on_error=on_error)[job.split]
     unknown = [name for name in job.plots if name not in {track.name for track in tracks}]
     if unknown:
         known = ", ".join(f"“{track.name}”" for track in tracks[:10])

@@ -201,6 +201,8 @@ def _remarks(record: "StudyRecord") -> Iterator[str]:
             yield f"trial {trial.trial} {trial.state}: {trial.failure}"
         for reason in trial.left_out:
             yield f"trial {trial.trial} without a test track: {reason}"
+        for reason in trial.trained_without:
+            yield f"trial {trial.trial} trained without a track: {reason}"
 
 
 @app.command()

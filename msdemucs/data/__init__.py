@@ -1,7 +1,7 @@
 """Tracks and training examples: read from folders, or made where there are none."""
 
 from msdemucs.data.augment import Augmentation
-from msdemucs.data.find import find_tracks
+from msdemucs.data.find import find_all, find_tracks
 from msdemucs.data.levels import statistics
 from msdemucs.data.sample import unpack_sample
 from msdemucs.data.segments import Batch, Grid, Prefetch, SegmentSampler, drop_short
@@ -17,6 +17,7 @@ __all__ = [
     "SegmentSampler",
     "Track",
     "drop_short",
+    "find_all",
     "find_tracks",
     "statistics",
     "synthesise",

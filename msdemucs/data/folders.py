@@ -1,14 +1,15 @@
 """Tracks in MUSDB18-HQ's layout: a folder a track, a WAV file a stem; read and written here."""
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import soundfile
 from jaxtyping import Float32, Float64, Int16, Int64
 
+from msdemucs.data.reading import is_dangling, listed, patiently
 from msdemucs.data.tracks import ACCOMPANIMENT, MIXTURE, STEMS
 from msdemucs.errors import DataError
 from msdemucs.outside import stand_in
@@ -27,6 +28,9 @@ class StemFolder:
     """A folder with `mixture.wav` and a file for each stem, all alike.
 
     Made by open_folder, which checks every header.
+
+    Attributes:
+        unused: other WAV files in the folder, by name; they are no part of the track.
     """
 
     path: Path
@@ -34,6 +38,27 @@ class StemFolder:
     sample_rate: int
     n_samples: int
     audio_channels: int
+    unused: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> list[Path]:
+        """Those of the mixture and the stems, by name."""
+        return sorted(self.path / (name + SUFFIX) for name in (MIXTURE, *self.stems))
+
+    def taking(self, names: Set[str]) -> "StemFolder":
+        """The track with some unused files as further stems, those that are unlike it left out."""
+        taken = tuple(name for name in self.unused if name in names and self._fits(name))
+        unused = tuple(name for name in self.unused if name not in taken)
+        return replace(self, stems=(*self.stems, *taken), unused=unused)
+
+    def _fits(self, name: str) -> bool:
+        """Whether a file beside the stems has their length, rate and channels."""
+        try:
+            header = _header(self.path / (name + SUFFIX))
+        except DataError:
+            return False
+        own = (self.n_samples, self.sample_rate, self.audio_channels)
+        return (header.frames, header.samplerate, header.channels) == own
 
     def read(
         self, names: Sequence[str], *, start: int, n_samples: int
@@ -47,10 +72,17 @@ class StemFolder:
 
     def _read(self, name: str, start: int, n_samples: int) -> Float32[np.ndarray, "A N"]:
         path = self.path / (name + SUFFIX)
-        try:
+
+        def stretch() -> Float32[np.ndarray, "N A"]:
             with soundfile.SoundFile(os.fsencode(path)) as file:  # names need not be UTF-8
                 file.seek(start)
-                frames = file.read(n_samples, dtype="float32", always_2d=True)
+                frames: Float32[np.ndarray, "N A"] = file.read(
+                    n_samples, dtype="float32", always_2d=True
+                )
+                return frames
+
+        try:
+            frames = patiently(stretch, path)
         except (OSError, soundfile.SoundFileError) as error:
             raise _unreadable(path, self.path.name, error) from error
         if len(frames) != n_samples:
@@ -66,23 +98,26 @@ class StemFolder:
 def open_folder(folder: Path, *, sources: Sequence[str]) -> StemFolder:
     """A track's folder, the header of each of its files checked.
 
+    The track is made of MUSDB's four stems, as far as they are there, and of the sources asked
+    for. Other WAV files may be anything (an instrumental, another take) and are not used.
+
     Args:
         folder: holds mixture.wav and the stems; its name is the track's.
-        sources: what will be asked for; MUSDB's names need all four of its stems.
+        sources: what will be asked for.
 
     Raises:
         DataError: a file that is missing, unreadable, empty or unlike the others.
     """
-    found = {path.stem for path in folder.glob("*" + SUFFIX)}
-    for name in (MIXTURE, *_needed(sources)):
-        if name not in found:
+    files = [path.name for path in listed(folder)]
+    names = {name.removesuffix(SUFFIX) for name in files if name.endswith(SUFFIX)}
+    stems = _stems(names, sources)
+    for name in (MIXTURE, *_needed(stems, sources)):
+        if name not in names:
             raise DataError(
-                f"is missing; the folder has {', '.join(sorted(found)) or 'no WAV file'}",
+                f"is missing; {_remedy(name, files)}",
                 path=folder / (name + SUFFIX),
                 track=folder.name,
             )
-    extra = sorted(found - {MIXTURE, ACCOMPANIMENT, *STEMS})
-    stems = tuple(stem for stem in (*STEMS, *extra) if stem in found)
     first, *others = [_header(folder / (name + SUFFIX)) for name in (MIXTURE, *stems)]
     for name, other in zip(stems, others, strict=True):
         _compare(folder / (name + SUFFIX), first, other)
@@ -92,20 +127,48 @@ def open_folder(folder: Path, *, sources: Sequence[str]) -> StemFolder:
         sample_rate=first.samplerate,
         n_samples=first.frames,
         audio_channels=first.channels,
+        unused=tuple(sorted(names - {MIXTURE, ACCOMPANIMENT, *stems})),
     )
 
 
-def _needed(sources: Sequence[str]) -> Sequence[str]:
-    """The stems without which the sum of a track's files is not the track."""
-    if {*sources} <= {*STEMS, ACCOMPANIMENT}:
-        return STEMS
-    return [source for source in sources if source != ACCOMPANIMENT]
+def _stems(names: Set[str], sources: Sequence[str]) -> tuple[str, ...]:
+    """The stems of a track; the accompaniment is one only where nothing else is beside vocals."""
+    known = dict.fromkeys((*STEMS, *(source for source in sources if source != ACCOMPANIMENT)))
+    stems = tuple(stem for stem in known if stem in names)
+    if ACCOMPANIMENT in names and not {*stems} - {"vocals"}:
+        return (*stems, ACCOMPANIMENT)
+    return stems
+
+
+def _needed(stems: Sequence[str], sources: Sequence[str]) -> Iterator[str]:
+    """The files without which a track does not have the sources."""
+    for source in sources:
+        if source != ACCOMPANIMENT:
+            yield source
+        elif ACCOMPANIMENT not in stems:  # then it is a sum, of all but the vocals
+            yield "vocals"
+            if not {*stems} - {"vocals"}:
+                yield ACCOMPANIMENT
+
+
+def _remedy(name: str, files: Sequence[str]) -> str:
+    """What to do about a missing file, by what lies in its place."""
+    for file in files:
+        if Path(file).stem.casefold() != name.casefold():
+            continue
+        if file.lower().endswith(SUFFIX):
+            return f"there is {file}: rename it to {name}{SUFFIX}"
+        return f"there is {file}: convert it (ffmpeg -i {file} {name}{SUFFIX})"
+    audio = [file.removesuffix(SUFFIX) for file in files if file.endswith(SUFFIX)]
+    if audio:
+        return f"the folder has {', '.join(audio)}"
+    return f"the folder has no WAV file, only {', '.join(files[:6])}" if files else "it is empty"
 
 
 def _header(path: Path) -> "soundfile._SoundFileInfo":
     track = path.parent.name
     try:
-        header = soundfile.info(os.fsencode(path))
+        header = patiently(lambda: soundfile.info(os.fsencode(path)), path)
     except (OSError, soundfile.SoundFileError) as error:
         raise _unreadable(path, track, error) from error
     if not header.frames:
@@ -138,7 +201,11 @@ def _compare(
 
 
 def _unreadable(path: Path, track: str, error: Exception) -> DataError:
-    reason = getattr(error, "error_string", str(error)).rstrip(".")
+    if is_dangling(path):
+        message = f"is a link to {path.readlink()}, which is not there; restore that"
+        return DataError(f"{message}, or remove the track", path=path, track=track)
+    system = error.strerror if isinstance(error, OSError) else None
+    reason = system or getattr(error, "error_string", str(error)).rstrip(".")
     message = f"cannot be read ({reason}); copy it again, or remove the track"
     return DataError(stand_in(path) or message, path=path, track=track)
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
+from msdemucs.data.reading import patiently
 from msdemucs.data.tracks import ACCOMPANIMENT, MIXTURE, STEMS
 from msdemucs.errors import DataError
 from msdemucs.outside import legible
@@ -54,13 +55,17 @@ class StemFile:
         Raises:
             DataError: a file that is gone or damaged.
         """
-        try:
-            audio = self.multitrack.load_audio(
+
+        def stretch() -> Any:
+            return self.multitrack.load_audio(
                 str(self.path),
                 [STREAMS.index(name) for name in names],
                 chunk_start=start / self.sample_rate,
                 chunk_duration=n_samples / self.sample_rate,
             )
+
+        try:
+            audio = patiently(stretch, self.path)
         except AttributeError as error:  # stempeg 0.2.6 has no such function as its own warning
             raise DataError(
                 "has streams that end at different places; copy it again, or remove the track",
@@ -109,7 +114,11 @@ def open_stem_file(path: Path, *, sources: Sequence[str]) -> StemFile:
         )
     import musdb
 
-    if not _is_whole(path):
+    try:
+        is_whole = patiently(lambda: _is_whole(path), path)
+    except OSError as error:
+        raise DataError(_reason(path, error), path=path, track=track_name(path)) from error
+    if not is_whole:
         raise DataError(
             "is cut off, or no MP4 file; copy it again, or remove the track",
             path=path,
@@ -167,5 +176,6 @@ def _is_whole(path: Path) -> bool:
 def _reason(path: Path, error: Exception) -> str:
     """What ffmpeg said last, or the error itself, without the path."""
     stderr = getattr(error, "stderr", None) or b""
-    said = stderr.decode(errors="replace").strip().rpartition("\n")[2] or str(error)
+    system = error.strerror if isinstance(error, OSError) else None
+    said = system or stderr.decode(errors="replace").strip().rpartition("\n")[2] or str(error)
     return f"cannot be read ({said.removeprefix(f'{path}: ')}); copy it again, or remove the track"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
 from msdemucs.data.augment import Augmentation
@@ -17,6 +17,9 @@ from msdemucs.errors import DataError
 
 BLOCK = 2**20
 """Samples read at once where a whole track is measured."""
+
+MOST_NAMED = 3
+"""Damaged tracks in one message."""
 
 TRIES = 8
 """How often a segment in which nothing sounds is drawn again."""
@@ -30,11 +33,13 @@ class Batch:
         mixture: the sum of all stems.
         references: the sources asked for.
         tracks: the name of the track of each item.
+        left_out: the tracks that were found damaged while it was drawn, and how.
     """
 
     mixture: Float[Tensor, "B A N"]
     references: Float[Tensor, "B S A N"]
     tracks: tuple[str, ...]
+    left_out: tuple[tuple[Track, DataError], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,10 @@ class SegmentSampler:
     """Draws batches; each is a function of seed and step alone, so a run can resume anywhere.
 
     Files are read segment by segment. Without a grid a track is drawn in proportion to where a
-    segment can start in it, so that every second of the collection is equally likely.
+    segment can start in it, so that every second of the collection is equally likely. A track in
+    which damage is found is left out: another is drawn in its place, and from the next step on it
+    is as if it had never been there, but for the order of a grid, in which its segments are drawn
+    anywhere else. `left_out` says since which step, and a run that resumes must tell it.
 
     Args:
         tracks: at least one, all alike in rate and channels.
@@ -96,8 +104,9 @@ class SegmentSampler:
         self.tracks, self.sources = tuple(tracks), tuple(sources)
         self.segment_samples, self.batch_size = segment_samples, batch_size
         self.seed, self.augmentation = seed, augmentation
-        starts = np.array([track.n_samples - segment_samples + 1 for track in tracks])
-        self._shares = starts / starts.sum()
+        self._starts = np.array([track.n_samples - segment_samples + 1 for track in tracks])
+        self.left_out: dict[Track, int] = {}
+        """The step at which a track was found damaged; later ones do not draw it."""
         self._levels: dict[Track, tuple[float, float]] | None = {} if normalised else None
         self.joint, self.grid = joint, grid
         self._windows = _windows(tracks, segment_samples, grid.stride) if grid else []
@@ -106,13 +115,18 @@ class SegmentSampler:
         """The examples of one step.
 
         Raises:
-            DataError: a file that cannot be read.
+            DataError: there is no track left that can be read.
         """
         rng = np.random.default_rng([self.seed, step])
-        if self.grid is None:
-            drawn = [self._draw(rng) for _ in range(self.batch_size)]
-        else:
-            drawn = [self._read(track, start) for track, start in self._dealt(step, self.grid)]
+        starts = self._starts.copy()
+        for track, since in self.left_out.items():
+            if since < step:
+                starts[self.tracks.index(track)] = 0
+        damaged: dict[Track, DataError] = {}
+        dealt = self._dealt(step, self.grid) if self.grid else [None] * self.batch_size
+        drawn = [self._read(window, rng, starts, damaged) for window in dealt]
+        for track in damaged:
+            self.left_out[track] = min(step, self.left_out.get(track, step))
         tracks = [track for track, _ in drawn]
         if len({track.stems for track in tracks}) == 1:
             batch = np.stack([own for _, own in drawn])
@@ -129,17 +143,8 @@ class SegmentSampler:
             torch.from_numpy(mixtures),
             torch.from_numpy(np.stack(references)),
             tuple(track.name for track in tracks),
+            tuple(damaged.items()),
         )
-
-    def _draw(self, rng: np.random.Generator) -> tuple[Track, Float32[np.ndarray, "S A N"]]:
-        """A track and a segment of all its stems; silence only if it keeps coming."""
-        for _ in range(TRIES):
-            track = self.tracks[rng.choice(len(self.tracks), p=self._shares)]
-            start = int(rng.integers(track.n_samples - self.segment_samples + 1))
-            stems = track.read_sources(track.stems, start=start, n_samples=self.segment_samples)
-            if stems.any():
-                break
-        return track, self._in_units(track, stems)
 
     def _dealt(self, step: int, grid: Grid) -> list[tuple[Track, int]]:
         """The tracks and starts of a step: the next of the grid's, which each epoch shuffles."""
@@ -152,12 +157,64 @@ class SegmentSampler:
             found.append(self._windows[order[index]])
         return found
 
-    def _read(self, track: Track, start: int) -> tuple[Track, Float32[np.ndarray, "S A N"]]:
-        """A track and a segment of all its stems, filled with zeros beyond its end."""
+    def _read(
+        self,
+        window: tuple[Track, int] | None,
+        rng: np.random.Generator,
+        starts: Int64[np.ndarray, " tracks"],
+        damaged: dict[Track, DataError],
+    ) -> tuple[Track, Float32[np.ndarray, "S A N"]]:
+        """A segment of a grid, filled with zeros beyond its track's end; else one drawn anywhere.
+
+        Args:
+            window: the track and the start; None draws them, as for a track that is damaged.
+            rng: decides.
+            starts: at how many samples a segment may start; 0 for a track that is left out.
+            damaged: gets the tracks that turn out to be, whose starts become 0.
+
+        Raises:
+            DataError: no track is left.
+        """
+        if window is None or not starts[index := self.tracks.index(window[0])]:
+            return self._draw(rng, starts, damaged)
+        track, start = window
         n_samples = min(self.segment_samples, track.n_samples - start)
-        stems = track.read_sources(track.stems, start=start, n_samples=n_samples)
+        try:
+            stems = track.read_sources(track.stems, start=start, n_samples=n_samples)
+            stems = self._in_units(track, stems)
+        except DataError as error:
+            damaged[track], starts[index] = error, 0
+            return self._draw(rng, starts, damaged)
         missing = self.segment_samples - n_samples
-        return track, np.pad(self._in_units(track, stems), ((0, 0), (0, 0), (0, missing)))
+        return track, np.pad(stems, ((0, 0), (0, 0), (0, missing)))
+
+    def _draw(
+        self,
+        rng: np.random.Generator,
+        starts: Int64[np.ndarray, " tracks"],
+        damaged: dict[Track, DataError],
+    ) -> tuple[Track, Float32[np.ndarray, "S A N"]]:
+        """A track and a segment of all its stems; silence only if it keeps coming.
+
+        Raises:
+            DataError: no track is left.
+        """
+        tries = 0
+        while starts.any():
+            index = int(rng.choice(len(starts), p=starts / starts.sum()))
+            track, start = self.tracks[index], int(rng.integers(starts[index]))
+            try:
+                stems = track.read_sources(track.stems, start=start, n_samples=self.segment_samples)
+                tries += 1
+                if stems.any() or tries == TRIES:
+                    return track, self._in_units(track, stems)
+            except DataError as error:
+                damaged[track], starts[index] = error, 0
+        reasons = "; ".join(map(str, [*damaged.values()][:MOST_NAMED]))
+        raise DataError(
+            f"none of the {len(starts)} tracks to train on is left: "
+            f"{reasons or 'damage was found in all of them'}"
+        )
 
     def _in_units(
         self, track: Track, stems: Float32[np.ndarray, "S A N"]

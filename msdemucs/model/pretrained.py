@@ -34,7 +34,7 @@ def find_weights(name: str | Path) -> Path:
     kept = weights_folder() / f"{name}{SUFFIX}"
     if kept.is_file():
         return kept
-    there = sorted(file.stem for file in weights_folder().glob(f"*{SUFFIX}"))
+    there = sorted(file.stem for file in weights_folder().glob(f"[!.]*{SUFFIX}"))
     others = f" (there is {', '.join(there)})" if there else ""
     raise UsageError(f"there are no weights “{name}” in {kept.parent}{others}; {_how(kept)}")
 

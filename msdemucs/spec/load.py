@@ -15,7 +15,7 @@ ZOO = Path(__file__).parent.parent / "zoo"
 
 def zoo_names() -> list[str]:
     """The names of the shipped specs, sorted."""
-    return sorted(path.stem for path in ZOO.glob("*.yaml"))
+    return sorted(path.stem for path in ZOO.glob("[!.]*.yaml"))
 
 
 def load_spec(source: str | Path, *, overrides: Mapping[str, object] | None = None) -> Spec:

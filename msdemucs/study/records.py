@@ -56,6 +56,7 @@ TRIAL_COLUMNS = (
     "params",  # dict: the values that the sampler chose, by name
     "failure",  # str | None: why a trial failed or was refused
     "left_out",  # list[str]: why each test track that the scores are without could not be used
+    "trained_without",  # list[str]: why each training track that was left out was damaged
     "started",  # str | None: ISO 8601 with offset
     "versions",  # dict: package -> version
 )

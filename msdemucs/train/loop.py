@@ -165,6 +165,8 @@ class Run:
         """Change the weights once."""
         before = time.perf_counter()
         batch = self.sampler.batch(step)
+        for track, error in batch.left_out:
+            self.session.on_left_out(step, track, error)
         lr = learning_rate(
             step,
             steps=self.recipe.n_steps,
@@ -316,7 +318,7 @@ class Run:
         torch.set_rng_state(drawn)
         self.plain.train()
         if math.isnan(found):
-            self.session.say(f"step {step}: every held-out stem is silent; there is no score")
+            self.session.say(f"step {step}: no held-out stem sounds; there is no score")
             return
         self.session.on_validation(step, found)  # before it is saved: a kill must lose no line
         if self.at.best is None or asked.is_better(found, self.at.best[1]):

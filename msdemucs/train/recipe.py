@@ -284,7 +284,7 @@ def _check_length(recipe: Recipe) -> None:
 
 def recipe_names() -> list[str]:
     """The names of the shipped recipes, sorted."""
-    return sorted(path.stem for path in RECIPES.glob("*.yaml"))
+    return sorted(path.stem for path in RECIPES.glob("[!.]*.yaml"))
 
 
 def find_recipe(source: str | Path) -> Path:

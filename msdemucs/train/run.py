@@ -13,7 +13,8 @@ import torch
 from safetensors import SafetensorError
 from torch import distributed
 
-from msdemucs.data import Prefetch, SegmentSampler, Track, drop_short, find_tracks
+from msdemucs.data import Prefetch, SegmentSampler, Track, drop_short, find_all
+from msdemucs.data.doctor import warn_of_far_sums
 from msdemucs.errors import CheckpointError, DataError, UsageError
 from msdemucs.files import cause_of, sole_user, write_text
 from msdemucs.measure import machine
@@ -29,6 +30,14 @@ from msdemucs.train.losses import check_weights
 from msdemucs.train.peers import together
 from msdemucs.train.recipe import Metric, Recipe
 from msdemucs.train.session import Session, StepReport, Training
+from msdemucs.train.tracks import (
+    LeftOut,
+    Tracks,
+    as_begun,
+    keep_unusable,
+    names_of,
+    read_left_out,
+)
 from msdemucs.train.validation import judge
 
 ASKED, RESULT, WEIGHTS = "run.json", "result.json", "weights.safetensors"
@@ -139,7 +148,7 @@ def _run(asked: Asked, folder: Path, means: Means, at_end: ExitStack) -> Finishe
     Raises:
         UsageError: as `run`.
     """
-    tracks, held_out = gather(asked, means.say)
+    found = gather(asked, folder, means.say)
     fabric = fabric_for(means.device, devices=means.devices, precision=asked.recipe.precision)
     if asked.recipe.batch_size % (means.devices * asked.recipe.accumulate):
         raise UsageError(
@@ -149,32 +158,46 @@ def _run(asked: Asked, folder: Path, means: Means, at_end: ExitStack) -> Finishe
     check_weights(asked.recipe.source_weights or {}, asked.spec.sources)
     torch.manual_seed(asked.seed)
     model, about = first_model(asked)
-    drawn = sampler_of(asked, tracks, about)
+    drawn = sampler_of(asked, found.train, about)
+    checkpoints = Checkpoints(folder / "checkpoints")
+    step = (checkpoints.steps() or [0])[-1]
+    is_done = (folder / RESULT).is_file() and (folder / WEIGHTS).is_file()
     if is_first_process():  # before there are others, which an error here would leave waiting
-        begin(asked, folder, (*tracks, *held_out), at_end)
+        begin(asked, folder, found, at_end)
+        if not is_done:
+            keep_unusable(folder, found.unusable, step)
     at_end.enter_context(together(fabric, means.say))
-    if (folder / RESULT).is_file() and (folder / WEIGHTS).is_file():
+    if is_done:
         result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
         return Finished(folder / WEIGHTS, result, True, fabric.is_global_zero)
-    checkpoints = Checkpoints(folder / "checkpoints")
-    saved = checkpoints.steps()
     means = means if fabric.is_global_zero else replace(means, **SILENT)
+    names = {track: found.names[track] for track in found.train}
+    left_out = LeftOut(
+        folder, names, lambda why: means.say(f"left out: {why}"), is_main=fabric.is_global_zero
+    )
+    drawn.left_out = left_out.go_on()
     metric = asked.recipe.validation.metric if asked.recipe.validation else "usdr"
-    step = saved[-1] if saved else 0
     logs = open_logs(folder, step, means, metric) if fabric.is_global_zero else []
     session = Session(
         device=means.device,
         fabric=fabric,
         checkpoints=checkpoints,
         validate=(
-            partial(judge, tracks=held_out, recipe=asked.recipe, normalised=about.normalised)
-            if held_out
+            partial(
+                judge,
+                tracks=found.held_out,
+                recipe=asked.recipe,
+                normalised=about.normalised,
+                on_error=left_out.unscored,
+            )
+            if found.held_out
             else None
         ),
         auto_batch=means.auto_batch,
         normalised=about.normalised,
         on_step=partial(_tell, [*(log.step for log in logs), means.on_step]),
         on_validation=partial(_tell, [*(log.score for log in logs), means.on_validation]),
+        on_left_out=left_out.add,
         say=means.say,
     )
     batches = Prefetch(drawn, last=asked.recipe.n_steps)
@@ -196,33 +219,29 @@ def _tell(listeners: Sequence[Callable[..., None]], *what: object) -> None:
         listener(*what)
 
 
-def gather(asked: Asked, say: Callable[[str], None]) -> tuple[tuple[Track, ...], tuple[Track, ...]]:
-    """The tracks to train on, and those held out for validation.
+def gather(asked: Asked, folder: Path, say: Callable[[str], None]) -> Tracks:
+    """The tracks of a run: those that are there, or those that it began with.
 
     Raises:
-        UsageError: a folder that is not there.
+        UsageError: a folder that is not there; tracks gone, new or changed since the run began.
         DataError: too few tracks.
     """
+    unusable: list[DataError] = []
 
     def left_out(error: DataError) -> None:
+        unusable.append(error)
         say(f"left out: {error}")
 
     spec, recipe = asked.spec, asked.recipe
-    found = [
-        track
-        for folder in asked.data
-        for track in find_tracks(
-            folder,
-            split="train",
-            sources=spec.sources,
-            sample_rate=spec.sample_rate,
-            audio_channels=spec.audio_channels,
-            on_error=left_out,
-        )
-    ]
+    there = find_all({"train": asked.data}, spec, say=say, on_error=left_out)["train"]
     shortest = round(recipe.segment * spec.sample_rate)
-    tracks = drop_short(found, n_samples=shortest, on_error=left_out)
-    return hold_out(tracks, recipe.validation, where=", ".join(map(str, asked.data)))
+    there = drop_short(there, n_samples=shortest, on_error=left_out)
+    warn_of_far_sums(there, say)
+    names = names_of(there, is_one_set=len(asked.data) == 1)
+    if (folder / ASKED).is_file():
+        return as_begun(folder, _begun(folder)["tracks"], Tracks(there, [], names, unusable))
+    train, held_out = hold_out(there, recipe.validation, where=", ".join(map(str, asked.data)))
+    return Tracks(train, held_out, names, unusable)
 
 
 def sampler_of(asked: Asked, tracks: Sequence[Track], about: About) -> SegmentSampler:
@@ -253,15 +272,12 @@ def first_model(asked: Asked) -> tuple[Separator, About]:
     return load_weights(asked.weights), about
 
 
-def describe(asked: Asked, tracks: Sequence[Track]) -> dict[str, object]:
-    """What a run is known by: two that agree here learn the same."""
-    recipe = asked.recipe.model_dump(mode="json", exclude=set(HARMLESS))
-    rows = [[track.name, track.sample_rate, track.n_samples] for track in tracks]
+def describe(asked: Asked) -> dict[str, object]:
+    """What a run is known by, beside its tracks: two that agree here learn the same."""
     return {
         "spec": dump_spec(asked.spec),
-        "recipe": recipe,
+        "recipe": asked.recipe.model_dump(mode="json", exclude=set(HARMLESS)),
         "seed": asked.seed,
-        "tracks": hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16],
         "weights": _digest(asked.weights) if asked.weights else None,
     }
 
@@ -271,7 +287,7 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
-def begin(asked: Asked, folder: Path, tracks: Sequence[Track], at_end: ExitStack) -> None:
+def begin(asked: Asked, folder: Path, tracks: Tracks, at_end: ExitStack) -> None:
     """Make the folder, or see that it holds this very run, and keep it to this process.
 
     Raises:
@@ -281,11 +297,10 @@ def begin(asked: Asked, folder: Path, tracks: Sequence[Track], at_end: ExitStack
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is there already and is no folder")
     at_end.enter_context(sole_user(folder, "a training"))
-    wanted = describe(asked, tracks)
+    wanted = describe(asked)
     path = folder / ASKED
     if path.is_file():
-        before = json.loads(path.read_text(encoding="utf-8"))["asked"]
-        changes = differences(before, wanted)
+        changes = differences(_begun(folder)["asked"], wanted)
         if changes:
             raise UsageError(
                 f"{folder} holds a run that was asked otherwise; take another folder, or ask the "
@@ -295,8 +310,14 @@ def begin(asked: Asked, folder: Path, tracks: Sequence[Track], at_end: ExitStack
     if any(not name.name.startswith(".") for name in folder.iterdir()):
         raise UsageError(f"{folder} is there already and holds no run")
     data = [str(root) for root in asked.data]
-    about = {"asked": wanted, "data": data, "machine": machine()}
+    about = {"asked": wanted, "data": data, "tracks": tracks.describe(), "machine": machine()}
     write_text(path, json.dumps(about, indent=1))
+
+
+def _begun(folder: Path) -> dict[str, Any]:
+    """What a run's folder says of its beginning."""
+    about: dict[str, Any] = json.loads((folder / ASKED).read_text(encoding="utf-8"))
+    return about
 
 
 def differences(before: object, after: object, field: str = "") -> list[str]:
@@ -339,6 +360,7 @@ def finish(model: Separator, done: Training, folder: Path, about: About) -> Fini
         "loss": done.loss,
         "best_validation": done.best,
         "accumulate": done.accumulate,
+        "left_out": sorted(read_left_out(folder)),
         "seconds_of_last_call": done.seconds,
     }
     write_text(folder / RESULT, json.dumps(result, indent=1))

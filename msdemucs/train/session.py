@@ -8,7 +8,8 @@ from typing import Protocol
 from lightning_fabric import Fabric
 from torch import nn
 
-from msdemucs.data import Batch
+from msdemucs.data import Batch, Track
+from msdemucs.errors import DataError
 from msdemucs.train.checkpoints import Checkpoints
 from msdemucs.train.ema import MovingAverage
 
@@ -83,6 +84,7 @@ class Session:
         normalised: whether the sampler's tracks are normalised, which checkpoints then say.
         on_step: is told of each step.
         on_validation: is told of each validation: its step and value.
+        on_left_out: is told of each track that a step found damaged: the step, the track and how.
         say: is told what else a user should know, a line at a time.
     """
 
@@ -95,4 +97,5 @@ class Session:
     normalised: bool = False
     on_step: Callable[[StepReport], None] = _nothing
     on_validation: Callable[[int, float], None] = _nothing
+    on_left_out: Callable[[int, Track, DataError], None] = _nothing
     say: Callable[[str], None] = _nothing

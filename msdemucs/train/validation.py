@@ -1,19 +1,27 @@
 """How does a model do on held-out tracks while it is trained?"""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import nn
 
 from msdemucs.data import Track, statistics
-from msdemucs.errors import MsdemucsError
+from msdemucs.data.find import OnError
+from msdemucs.errors import DataError, MsdemucsError
 from msdemucs.evaluate import Chunking, evaluate_tracks, separate_mixture
 from msdemucs.model import Separator
 from msdemucs.train.losses import Loss
 from msdemucs.train.recipe import Recipe
 
 
-def judge(model: nn.Module, tracks: Sequence[Track], recipe: Recipe, *, normalised: bool) -> float:
+def judge(
+    model: nn.Module,
+    tracks: Sequence[Track],
+    recipe: Recipe,
+    *,
+    normalised: bool,
+    on_error: OnError | None = None,
+) -> float:
     """Return the mean over held-out tracks of what the recipe's validation measures.
 
     Args:
@@ -21,19 +29,45 @@ def judge(model: nn.Module, tracks: Sequence[Track], recipe: Recipe, *, normalis
         tracks: held out.
         recipe: its metric and its loss.
         normalised: whether the model is trained on normalised tracks.
+        on_error: is told of a track that cannot be read, which is then left out; None raises.
+
+    Returns:
+        NaN where no track has a value.
 
     Raises:
-        DataError: a track that cannot be read.
+        DataError: a track that cannot be read, without on_error.
         MsdemucsError: an estimate that is not finite.
     """
     assert isinstance(model, Separator)
     assert recipe.validation is not None
     if recipe.validation.metric == "loss":
-        losses = [_loss(model, track, recipe, normalised=normalised) for track in tracks]
-        return sum(losses) / len(losses)
-    rows = evaluate_tracks(model, tracks, normalised=normalised)
-    scores = [row.usdr_db for row in rows if row.usdr_db is not None]
-    return sum(scores) / len(scores) if scores else float("nan")
+        values = [*_losses(model, tracks, recipe, normalised=normalised, on_error=on_error)]
+    else:
+        rows = evaluate_tracks(model, tracks, normalised=normalised, on_error=on_error)
+        values = [row.usdr_db for row in rows if row.usdr_db is not None]
+    return sum(values) / len(values) if values else float("nan")
+
+
+def _losses(
+    model: Separator,
+    tracks: Sequence[Track],
+    recipe: Recipe,
+    *,
+    normalised: bool,
+    on_error: OnError | None,
+) -> Iterator[float]:
+    """The loss of each track that can be read.
+
+    Raises:
+        DataError: one that cannot, without on_error.
+    """
+    for track in tracks:
+        try:
+            yield _loss(model, track, recipe, normalised=normalised)
+        except DataError as error:
+            if on_error is None:
+                raise
+            on_error(error)
 
 
 def _loss(model: Separator, track: Track, recipe: Recipe, *, normalised: bool) -> float:

@@ -1,11 +1,13 @@
 """`msdemucs data`: what it makes, what it prints, and how it exits."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from msdemucs.cli.data import app
+from msdemucs.data import STEMS
 from msdemucs.errors import DataError
 from tests.data.conftest import needs_ffmpeg, write_noise
 
@@ -52,11 +54,12 @@ def test_check_lists_every_track_with_what_was_measured(tmp_path: Path) -> None:
     write_noise(tmp_path / "test" / "Bob - Two")
     run = runner.invoke(app, ["check", str(tmp_path)])
     assert run.exit_code == 0, run.output
-    rows = [line.split() for line in run.stdout.splitlines()[-2:]]
+    rows = [line.split() for line in run.stdout.splitlines()[-3:-1]]
     assert rows[0][:4] == ["train", "Ann", "-", "[One]"]
     assert rows[1][:4] == ["test", "Bob", "-", "Two"]
     assert rows[0][4:6] == ["100.0", "ms"]
     assert all(row[-2:] == ["equal", "–"] for row in rows)
+    assert run.stdout.splitlines()[-1] == "2 tracks, sound"
 
 
 def test_check_names_each_bad_track_shows_the_good_ones_and_fails(tmp_path: Path) -> None:
@@ -69,4 +72,42 @@ def test_check_names_each_bad_track_shows_the_good_ones_and_fails(tmp_path: Path
     assert "error: " in run.stderr
     assert "bass.wav: is missing" in run.stderr
     assert "has 22050 Hz, 44100 are needed" in run.stderr
-    assert "2 tracks cannot be used" in run.stderr
+    assert run.stdout.splitlines()[-1] == "3 tracks, 2 of them not sound"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ("--sources", "vocals,other"),
+        ("--sources", "1"),
+        ("hdemucs", "--sources", "vocals,other"),
+    ],
+)
+def test_check_takes_the_sources_that_will_be_trained(tmp_path: Path, asked: list[str]) -> None:
+    write_noise(tmp_path / "train" / "Ann - One", stems=("vocals", "other"))
+    run = runner.invoke(app, ["check", str(tmp_path), *asked])
+    assert run.exit_code == 0, run.output
+    assert run.stdout.splitlines()[-1] == "1 track, sound"
+    run = runner.invoke(app, ["check", str(tmp_path)])
+    assert run.exit_code == 1
+    assert "drums.wav: is missing" in run.stderr
+
+
+def test_check_takes_the_rate_and_channels_that_will_be_trained(tmp_path: Path) -> None:
+    write_noise(tmp_path / "train" / "Ann - One", sample_rate=22050, audio_channels=1)
+    changes = ["--set", "sample_rate=22050", "--set", "audio_channels=1"]
+    run = runner.invoke(app, ["check", str(tmp_path), "htdemucs", *changes])
+    assert run.exit_code == 0, run.output
+    assert run.stdout.splitlines()[-1] == "1 track, sound"
+
+
+def test_check_finds_fault_with_stems_that_do_not_add_up_to_the_mixture(tmp_path: Path) -> None:
+    folder = write_noise(tmp_path / "train" / "Ann - One", stems=(*STEMS, "guitar"))
+    (folder / "guitar.wav").unlink()
+    shutil.copy(folder / "bass.wav", folder / "instrumental.wav")
+    run = runner.invoke(app, ["check", str(tmp_path)])
+    assert run.exit_code == 1
+    assert "not used: instrumental.wav (in 1 track)" in run.stderr
+    assert "the sum of drums, bass, other, vocals is not the mixture" in run.stderr
+    assert "or instrumental belong to the track" in run.stderr
+    assert run.stdout.splitlines()[-1] == "1 track, 1 of them not sound"

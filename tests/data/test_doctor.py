@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from msdemucs.data import doctor, find_tracks
-from msdemucs.data.doctor import examine
+from msdemucs.data.doctor import examine, warn_of_far_sums
 
 
 def test_a_sound_track_is_equal_to_its_sum(root: Path) -> None:
@@ -39,3 +39,31 @@ def test_silent_stems_and_clipped_samples_are_counted(root: Path) -> None:
     soundfile.write(folder / "mixture.wav", audio, rate, subtype="PCM_16")
     finding = examine(find_tracks(root, split="test")[0])
     assert (finding.silent, finding.clipped) == (("bass",), 3)
+
+
+def test_mixtures_of_something_else_are_warned_of_in_one_line(root: Path) -> None:
+    said: list[str] = []
+    tracks = find_tracks(root, split="train")
+    warn_of_far_sums(tracks, said.append)
+    assert not said
+    for name in ("Ann - One", "Bob - Two"):
+        path = root / "train" / name / "mixture.wav"
+        audio, rate = soundfile.read(path)
+        soundfile.write(path, 0.5 * audio, rate, subtype="DOUBLE")
+    warn_of_far_sums(tracks, said.append)
+    (line,) = said
+    assert "train/Ann - One: the sum of drums, bass, other, vocals is not the mixture" in line
+    assert "and 1 more track" in line
+
+
+def test_a_difference_of_dither_is_no_fault_and_what_cannot_be_read_is_for_others_to_tell(
+    root: Path,
+) -> None:
+    said: list[str] = []
+    path = root / "train" / "Ann - One" / "mixture.wav"
+    audio, rate = soundfile.read(path)
+    soundfile.write(path, 0.95 * audio, rate, subtype="DOUBLE")  # 25.6 dB
+    tracks = find_tracks(root, split="train")
+    (root / "train" / "Bob - Two" / "bass.wav").write_bytes(b"gone")
+    warn_of_far_sums(tracks, said.append)
+    assert not said

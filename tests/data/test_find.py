@@ -1,17 +1,28 @@
 """Which tracks are found, and what is said about those that cannot be used."""
 
+import errno
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 
-from msdemucs.data import find_tracks
+from msdemucs.data import STEMS, find_all, find_tracks
+from msdemucs.data.musdb import SUFFIX
 from msdemucs.errors import DataError, UsageError
-from tests.data.conftest import write_noise
+from msdemucs.spec import load_spec
+from tests.data.conftest import needs_ffmpeg, write_noise
 
 BAD = "Bob - Two"
+
+TASK = load_spec("htdemucs")
+
+
+def refuse(what: object) -> None:
+    raise AssertionError(what)
 
 
 def _missing(folder: Path) -> None:
@@ -110,12 +121,223 @@ def test_a_split_may_be_empty_where_the_other_is_not(tmp_path: Path) -> None:
     assert find_tracks(tmp_path, split="train") == []
 
 
-def test_stems_beyond_musdbs_four_belong_to_the_track(tmp_path: Path) -> None:
-    names = ("drums", "bass", "other", "vocals", "guitar")
+def test_stems_beyond_musdbs_four_belong_to_the_track_when_they_are_asked_for(
+    tmp_path: Path,
+) -> None:
+    names = (*STEMS, "guitar")
     write_noise(tmp_path / "train" / "Ann - One", stems=names)
-    track = find_tracks(tmp_path, split="train")[0]
+    (track,) = find_tracks(tmp_path, split="train", sources=["guitar"])
     assert track.stems == names
     assert track.parts("accompaniment") == ("drums", "bass", "other", "guitar")
+
+
+@pytest.mark.parametrize("name", ["instrumental", "mix", "vocals_old", "drums (1)"])
+def test_audio_beside_the_stems_is_no_part_of_the_track_and_is_named(root: Path, name: str) -> None:
+    before = find_tracks(root, split="train")[0].read_sources(["accompaniment"])
+    folder = root / "train" / "Ann - One"
+    shutil.copy(folder / "bass.wav", folder / f"{name}.wav")
+    said: list[str] = []
+    track, _ = find_all({"train": [root]}, TASK, say=said.append, on_error=refuse)["train"]
+    assert track.stems == STEMS
+    assert np.array_equal(track.read_sources(["accompaniment"]), before)
+    (line,) = said
+    assert line.startswith(f"not used: {name}.wav (in 1 track)")
+
+
+@pytest.mark.parametrize(
+    ("stems", "sources"),
+    [
+        ((*STEMS, "guitar", "piano"), ("vocals",)),
+        ((*STEMS, "guitar", "piano"), STEMS),
+        (("vocals", "instrumental"), ("vocals",)),
+        (("speech", "music", "effects"), ("speech", "music")),
+    ],
+)
+def test_what_the_mixture_is_found_to_hold_is_part_of_the_track(
+    tmp_path: Path, stems: tuple[str, ...], sources: tuple[str, ...]
+) -> None:
+    """Also in a track in which it is silent where it is looked for."""
+    folder = write_noise(tmp_path / "train" / "Ann - One", stems=(*stems, "take 2"))
+    subtract(folder, "take 2")
+    soundfile.write(folder / "sketch.wav", np.ones((9, 2)), 8000)
+    quiet = write_noise(tmp_path / "train" / "Bob - Two", stems=stems)
+    mute(quiet, stems[-1])
+    said: list[str] = []
+    asked = TASK.model_copy(update={"sources": sources})
+    roots = {"train": [tmp_path]}
+    first, second = find_all(roots, asked, say=said.append, on_error=refuse)["train"]
+    assert {*first.stems} == {*second.stems} == {*stems}
+    total = first.read_sources(first.stems).sum(0)
+    assert np.abs(total - first.read_mixture()).max() < 1e-4
+    assert said[0].startswith("no source, but part of the mixture: ")
+    assert f"{stems[-1]}.wav (in 2 tracks)" in said[0]
+    assert said[1].startswith("not used: sketch.wav (in 1 track), take 2.wav (in 1 track)")
+
+
+def test_what_one_mixture_holds_is_no_part_of_another_that_it_takes_away_from(
+    tmp_path: Path,
+) -> None:
+    write_noise(tmp_path / "train" / "Ann - One", stems=(*STEMS, "guitar"))
+    folder = write_noise(tmp_path / "train" / "Bob - Two")
+    shutil.copy(folder / "bass.wav", folder / "guitar.wav")
+    first, second = find_tracks(tmp_path, split="train")
+    assert (first.stems, second.stems) == ((*STEMS, "guitar"), STEMS)
+
+
+def subtract(folder: Path, name: str) -> None:
+    """Make the mixture one without a stem."""
+    mixture, rate = soundfile.read(folder / "mixture.wav")
+    stem, _ = soundfile.read(folder / f"{name}.wav")
+    soundfile.write(folder / "mixture.wav", mixture - stem, rate, subtype="FLOAT")
+
+
+def mute(folder: Path, name: str) -> None:
+    """Make a stem silent, and the mixture one without it."""
+    subtract(folder, name)
+    silence, rate = soundfile.read(folder / f"{name}.wav")
+    soundfile.write(folder / f"{name}.wav", 0 * silence, rate)
+
+
+def test_a_track_of_fewer_sources_is_still_the_sum_of_all_its_stems(root: Path) -> None:
+    track = find_tracks(root, split="train", sources=["vocals"])[0]
+    assert track.stems == STEMS
+
+
+@pytest.mark.parametrize(
+    ("stems", "sources", "parts"),
+    [
+        (("vocals", "other"), ("vocals", "other"), ("other", "vocals")),
+        (("vocals", "other"), ("accompaniment",), ("other", "vocals")),
+        (("vocals", "accompaniment"), ("vocals", "accompaniment"), ("vocals", "accompaniment")),
+        (("vocals", "accompaniment"), ("vocals",), ("vocals", "accompaniment")),
+        ((*STEMS, "accompaniment"), ("accompaniment",), STEMS),
+    ],
+)
+def test_a_set_needs_no_more_than_the_sources_asked_for(
+    tmp_path: Path, stems: tuple[str, ...], sources: tuple[str, ...], parts: tuple[str, ...]
+) -> None:
+    write_noise(tmp_path / "train" / "Ann - One", stems=stems)
+    (track,) = find_tracks(tmp_path, split="train", sources=sources)
+    assert track.stems == parts
+    assert track.read_sources(sources).any(axis=(1, 2)).all()
+
+
+@pytest.mark.parametrize(
+    ("stems", "sources", "missing"),
+    [
+        (("vocals", "other"), STEMS, "drums.wav"),
+        (("drums", "bass"), ("accompaniment",), "vocals.wav"),
+        (("vocals",), ("accompaniment",), "accompaniment.wav"),
+    ],
+)
+def test_a_set_without_a_source_asked_for_is_refused(
+    tmp_path: Path, stems: tuple[str, ...], sources: tuple[str, ...], missing: str
+) -> None:
+    write_noise(tmp_path / "train" / "Ann - One", stems=stems)
+    with pytest.raises(DataError, match="is missing; the folder has") as caught:
+        find_tracks(tmp_path, split="train", sources=sources)
+    assert caught.value.path == tmp_path / "train" / "Ann - One" / missing
+
+
+def test_what_systems_leave_in_folders_is_no_data(root: Path) -> None:
+    before = find_tracks(root, split="train")
+    folder = root / "train" / "Ann - One"
+    for name in ("._drums.wav", "._mixture.wav", ".DS_Store", "Thumbs.db", "desktop.ini"):
+        (folder / name).write_bytes(b"\0" * 4096)
+    for name in ("__MACOSX", "@eaDir", ".Trashes"):
+        (root / "train" / name).mkdir()
+    (root / "train" / f"._Ann{SUFFIX}").write_bytes(b"\0" * 4096)
+    (root / "train" / "list.csv").write_text("Ann - One")
+    said: list[str] = []
+    found = find_all({"train": [root]}, TASK, say=said.append, on_error=refuse)
+    assert found["train"] == before
+    assert not said
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("Bass.WAV", "there is Bass.WAV: rename it to bass.wav"),
+        ("bass.flac", "there is bass.flac: convert it (ffmpeg -i bass.flac bass.wav)"),
+        ("bass.m4a", "there is bass.m4a: convert it (ffmpeg -i bass.m4a bass.wav)"),
+    ],
+)
+def test_a_stem_of_another_kind_is_told_with_its_remedy(root: Path, name: str, remedy: str) -> None:
+    folder = root / "train" / "Ann - One"
+    (folder / "bass.wav").rename(folder / name)
+    with pytest.raises(DataError) as caught:
+        find_tracks(root, split="train")
+    assert f"bass.wav: is missing; {remedy}" in str(caught.value)
+
+
+def test_a_folder_without_wav_files_says_what_it_has(tmp_path: Path) -> None:
+    (tmp_path / "train" / "Ann - One").mkdir(parents=True)
+    with pytest.raises(DataError, match=r"mixture\.wav: is missing; it is empty"):
+        find_tracks(tmp_path, split="train")
+    (tmp_path / "train" / "Ann - One" / "1.wma").touch()
+    with pytest.raises(DataError, match=r"the folder has no WAV file, only 1\.wma"):
+        find_tracks(tmp_path, split="train")
+
+
+@pytest.mark.parametrize("name", ["Dan - Four.mp4", "Dan - Four.m4a", "Dan - Four.Stem.MP4"])
+def test_a_file_that_is_no_track_is_told_what_a_track_is(root: Path, name: str) -> None:
+    (root / "train" / name).touch()
+    told: list[DataError] = []
+    assert len(find_tracks(root, split="train", on_error=told.append)) == 2
+    assert f"{name}: is no track: a track is a folder with mixture.wav" in str(told[0])
+
+
+def test_links_to_nothing_say_what_they_point_to(root: Path) -> None:
+    path = root / "train" / "Ann - One" / "bass.wav"
+    path.unlink()
+    path.symlink_to("/nowhere/bass.wav")
+    (root / "train" / "Dan - Four").symlink_to("/nowhere/Dan")
+    told: list[DataError] = []
+    assert len(find_tracks(root, split="train", on_error=told.append)) == 1
+    assert "bass.wav: is a link to /nowhere/bass.wav, which is not there" in str(told[0])
+    assert "Dan - Four: is a link to /nowhere/Dan, which is not there" in str(told[1])
+
+
+def test_data_sets_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+    roots = [tmp_path / place / "set" for place in ("a/x", "b/x", "b/y")]
+    roots.append(tmp_path / "other")
+    for root in roots:
+        write_noise(root / "train" / "Ann - One")
+    found = find_all({"train": roots}, TASK, say=refuse, on_error=refuse)["train"]
+    assert [track.group for track in found] == ["a/x/set", "b/x/set", "y/set", "other"]
+
+
+def test_a_data_set_that_is_given_twice_is_refused(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(root.parent)
+    twice = [root, Path("noise")]
+    with pytest.raises(UsageError, match="noise is given 2 times"):
+        find_all({"train": twice}, TASK, say=refuse, on_error=refuse)
+    both = find_all({"train": [root], "test": [root]}, TASK, say=refuse, on_error=refuse)
+    assert {track.group for tracks in both.values() for track in tracks} == {"noise"}
+
+
+@needs_ffmpeg
+def test_a_track_that_is_there_in_both_layouts_is_used_once(musdb_root: Path, root: Path) -> None:
+    write_noise(root / "test" / "Dan - Four")
+    (source,) = (musdb_root / "test").iterdir()
+    shutil.copy(source, root / "test" / f"Dan - Four{SUFFIX}")
+    told: list[DataError] = []
+    names = [track.name for track in find_tracks(root, split="test", on_error=told.append)]
+    assert names == ["Cem - Three", "Dan - Four"]
+    assert "is there as Dan - Four too; remove one" in str(told[0])
+
+
+def test_a_folder_that_may_not_be_listed_is_told(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(folder: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", denied)
+    with pytest.raises(DataError, match=r"train: cannot be listed \(Permission denied\)"):
+        find_tracks(root, split="train", on_error=lambda error: None)
 
 
 def test_a_collection_may_have_other_stems_altogether(tmp_path: Path) -> None:

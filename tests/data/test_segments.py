@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from msdemucs.data import Augmentation, Grid, SegmentSampler, Track, drop_short, find_tracks
@@ -269,6 +270,82 @@ def test_a_track_shorter_than_a_segment_is_named_or_left_out(
     kept = drop_short(tracks, n_samples=SEGMENT, on_error=told.append)
     assert [track.name for track in kept] == ["Ann - One", "Bob - Two"]
     assert [error.track for error in told] == ["Dan - Short"]
+
+
+def spoil(root: Path, name: str, file: str = "bass.wav") -> None:
+    """Make one sample of a file NaN."""
+    path = root / "train" / name / file
+    audio, rate = soundfile.read(path)
+    audio[2000, 0] = np.nan
+    soundfile.write(path, audio, rate, subtype="FLOAT")
+
+
+@pytest.fixture
+def spoilt(root: Path) -> list[Track]:
+    """Three tracks, the second of which has a NaN in its middle."""
+    write_noise(root / "train" / "Dan - Four")
+    spoil(root, "Bob - Two")
+    return find_tracks(root, split="train")
+
+
+def first_damage(sampler: SegmentSampler) -> int:
+    """The step that finds it."""
+    return next(step for step in range(1, 99) if sampler.batch(step).left_out)
+
+
+def test_a_damaged_track_is_told_once_and_never_drawn_again(spoilt: list[Track]) -> None:
+    sampler = _sampler(spoilt)
+    batches = [sampler.batch(step) for step in range(1, 60)]
+    ((step, told),) = [(step, b.left_out) for step, b in enumerate(batches, 1) if b.left_out]
+    ((track, error),) = told
+    assert track.name == "Bob - Two"
+    assert "“bass” has samples that are not finite" in str(error)
+    assert step > 1
+    assert sampler.left_out == {track: step}
+    later = {name for batch in batches[step:] for name in batch.tracks}
+    assert later == {"Ann - One", "Dan - Four"}
+    assert all(batch.mixture.isfinite().all() for batch in batches)
+    assert {batch.mixture.shape for batch in batches} == {(3, 2, SEGMENT)}
+
+
+def test_batches_after_damage_are_those_of_a_set_without_the_track(spoilt: list[Track]) -> None:
+    sampler = _sampler(spoilt)
+    step = first_damage(sampler)
+    told, without = _sampler(spoilt), _sampler([spoilt[0], spoilt[2]])
+    told.left_out = {spoilt[1]: step}
+    for later in range(step + 1, step + 9):
+        expected = sampler.batch(later)
+        for other in (told, without):
+            assert torch.equal(other.batch(later).mixture, expected.mixture)
+
+
+def test_a_step_that_found_damage_finds_it_again(spoilt: list[Track]) -> None:
+    sampler = _sampler(spoilt)
+    step = first_damage(sampler)
+    before, after = sampler.batch(step), sampler.batch(step + 1)
+    again = _sampler(spoilt)
+    again.left_out = {spoilt[1]: step}
+    assert torch.equal(again.batch(step).mixture, before.mixture)
+    assert [track for track, _ in again.batch(step).left_out] == [spoilt[1]]
+    assert torch.equal(again.batch(step + 1).mixture, after.mixture)
+
+
+def test_damage_in_a_mixture_counts_where_tracks_are_normalised(root: Path) -> None:
+    spoil(root, "Bob - Two", "mixture.wav")
+    tracks = find_tracks(root, split="train")
+    sampler = SegmentSampler(
+        tracks, sources=STEMS, segment_samples=SEGMENT, batch_size=3, seed=0, normalised=True
+    )
+    first_damage(sampler)
+    assert [*sampler.left_out] == [tracks[1]]
+
+
+def test_where_every_track_is_damaged_the_reasons_are_told(root: Path) -> None:
+    tracks = find_tracks(root, split="train")
+    for track in tracks:
+        (track.recording.path / "drums.wav").write_bytes(b"gone")
+    with pytest.raises(DataError, match=r"none of the 2 tracks .* is left: .*Bob.*; .*Ann"):
+        _sampler(tracks, seed=5).batch(1)
 
 
 def test_no_track_is_refused() -> None:

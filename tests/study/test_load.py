@@ -11,7 +11,7 @@ from msdemucs.errors import DataError, UsageError
 from msdemucs.study.records import CURVE_COLUMNS, SCORE_COLUMNS, STATES, TRIAL_COLUMNS
 from msdemucs.study.running.runner import run_study
 from msdemucs.study.space.space import Search
-from msdemucs.study.storage.load import load_study
+from msdemucs.study.storage.load import load_studies, load_study
 from msdemucs.study.trials.candidate import Candidate, TrialLog
 from tests.study.conftest import SPACE, asking, toy
 
@@ -69,6 +69,27 @@ def test_left_out_test_tracks_are_told_with_their_reasons(search: Search) -> Non
     run_study(asking(search, trials=2), careless)
     left_out = load_study("toy").trials.left_out
     assert list(left_out) == [[], ["drums.wav: is damaged (track “A - B”)"]]
+
+
+def test_damaged_training_tracks_are_told_apart_from_test_tracks(search: Search) -> None:
+    def careless(candidate: Candidate, log: TrialLog) -> None:
+        for _ in range(2):
+            log.trained_without("drums.wav: is damaged")
+        toy(candidate, log)
+
+    run_study(asking(search, trials=1), careless)
+    trials = load_study("toy").trials
+    assert trials.trained_without[0] == ["drums.wav: is damaged"]
+    assert trials.left_out[0] == []
+
+
+def test_what_a_mac_leaves_beside_studies_is_no_study(search: Search) -> None:
+    run_study(asking(search, trials=1), toy)
+    Path("studies/._toy.db").write_bytes(b"\0" * 4096)
+    errors: list[Exception] = []
+    (found,) = load_studies(None, on_error=errors.append)
+    assert found[0].name == "toy"
+    assert not errors
 
 
 def test_a_study_that_has_not_begun_reads_as_waiting_baselines(search: Search) -> None:

@@ -1,11 +1,14 @@
 """Real trainings inside trials: from rung to rung, resumed, with several seeds."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import optuna
 import pandas as pd
 import pytest
+import soundfile
 import torch
 
 from msdemucs.data import synthesise
@@ -252,6 +255,45 @@ def test_a_wrong_value_of_a_field_that_recipes_do_not_write_is_told_as_one(searc
         load_search_space(search.path)
     assert "no such field" not in caught.value.first.message
     assert "true or false" in caught.value.first.message
+
+
+@pytest.mark.slow
+def test_a_damaged_training_track_is_left_out_and_the_trial_resumes_bit_for_bit(
+    search: Search, study: optuna.Study
+) -> None:
+    synthesise(search.path.with_name("more") / "band", n_tracks=4, seconds=1)
+    shutil.copytree(search.path.with_name("more") / "band", "band", dirs_exist_ok=True)
+    damaged = min(Path("band/train").iterdir())
+    audio, rate = soundfile.read(damaged / "bass.wav")
+    audio[rate // 2, 0] = np.nan
+    soundfile.write(damaged / "bass.wav", audio, rate, subtype="FLOAT")
+    recipe = search.path.with_name("tiny.yaml")
+    recipe.write_text(RECIPE.replace("batch_size: 1", "batch_size: 4"))
+    plain = bench(search, "")
+    whole = study.ask()
+    plain.evaluate(candidate(search, "whole"), TrialLog(whole, Silent()))
+    (reason,) = whole.user_attrs["trained_without"]
+    assert "“bass” has samples that are not finite, the first at 0.50 s; mend" in reason
+    assert damaged.name in reason
+    assert "left_out" not in whole.user_attrs  # that is of test tracks
+
+    rungs = bench(search, "fidelity: {rungs: [2, 4]}\n")
+    again = study.ask()
+    said = Saying()
+    rungs.evaluate(candidate(search, "parts"), TrialLog(again, said))
+    assert again.user_attrs["trained_without"] == [reason]
+    assert said.lines == [f"left out: {reason}"]
+    assert is_equal(weights("parts/weights.safetensors"), weights("whole/weights.safetensors"))
+
+
+class Saying(Silent):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def said(self, message: str) -> None:
+        self.lines.append(message)
 
 
 def test_rungs_beyond_the_recipe_are_told_at_their_line(search: Search) -> None:

@@ -1,5 +1,6 @@
 """The tracks of a study: found, made when absent, left out when damaged."""
 
+import re
 from functools import partial
 from pathlib import Path
 
@@ -8,9 +9,11 @@ import pytest
 from msdemucs.data import synthesise
 from msdemucs.errors import DataError, UsageError
 from msdemucs.spec import load_spec
-from msdemucs.study.space.space import DataRoots
+from msdemucs.study.running.runner import run_study
+from msdemucs.study.space.space import DataRoots, Search
 from msdemucs.study.trials import tracks
 from msdemucs.study.trials.tracks import StudyTracks, gather
+from tests.study.conftest import asking, toy
 
 TASK = load_spec("htdemucs_n")
 
@@ -28,30 +31,82 @@ def gathered(*roots: str, segment: float = 0.25) -> tuple[StudyTracks, list[str]
     return found, said
 
 
+def described(found: StudyTracks) -> dict[str, object]:
+    about = found.describe()["data"]
+    assert isinstance(about, dict)
+    return about
+
+
 def test_both_splits_are_found_and_described(band: Path) -> None:
     found, said = gathered("band")
-    about = found.describe()
+    about = described(found)
     assert (len(found.train), len(found.test), said) == (3, 1, [])
     assert about["train"] == ["band: 3 tracks, 1.5 s"]
     assert about["test"] == ["band: 1 track, 500.0 ms"]
 
 
 def test_the_hash_changes_with_the_tracks_and_with_nothing_else(band: Path) -> None:
-    before = gathered("band")[0].describe()["hash"]
-    assert gathered("band")[0].describe()["hash"] == before
+    before = described(gathered("band")[0])["hash"]
+    assert described(gathered("band")[0])["hash"] == before
     track = next((band / "train").iterdir())
     for file in track.iterdir():
         file.unlink()
     track.rmdir()
-    assert gathered("band")[0].describe()["hash"] != before
+    assert described(gathered("band")[0])["hash"] != before
 
 
 def test_the_hash_changes_with_the_sound_of_tracks_that_are_alike_otherwise(in_tmp: Path) -> None:
     hashes = set()
     for folder, seed in (("a", 0), ("b", 1), ("c", 0)):
         synthesise(in_tmp / folder / "band", n_tracks=2, seconds=0.5, seed=seed)
-        hashes.add(str(gathered(f"{folder}/band")[0].describe()["hash"]))
+        hashes.add(str(described(gathered(f"{folder}/band")[0])["hash"]))
     assert len(hashes) == 2
+
+
+def test_tracks_that_changed_under_a_study_are_told_by_name(search: Search, band: Path) -> None:
+    one = asking(search, trials=1)
+    run_study(one, toy, attrs=gathered("band")[0].describe())
+    first, second = sorted((band / "train").iterdir())[:2]
+    first.rename(band / "elsewhere")
+    (second / "bass.wav").write_bytes((second / "drums.wav").read_bytes())
+    with pytest.raises(UsageError) as caught:
+        run_study(one, toy, attrs=gathered("band")[0].describe())
+    lines = str(caught.value).splitlines()
+    facts = r'"500\.0 ms, content [0-9a-f]{8}"'
+    assert '  data.train: ["band: 3 tracks, 1.5 s"] → ["band: 2 tracks, 1.0 s"]' in lines
+    name = re.escape(f"tracks.train.band/{first.name}")
+    assert any(re.fullmatch(rf"  {name}: {facts} → nothing", line) for line in lines)
+    name = re.escape(f"tracks.train.band/{second.name}")
+    assert any(re.fullmatch(rf"  {name}: {facts} → {facts}", line) for line in lines)
+    assert not [line for line in lines if "hash" in line]
+
+
+def test_the_hash_does_not_change_with_what_lies_beside_the_stems(band: Path) -> None:
+    before = gathered("band")[0].describe()
+    for track in (band / "train").iterdir():
+        (track / ".DS_Store").write_bytes(b"finder")
+        (track / "lyrics.txt").write_text("la")
+    assert gathered("band")[0].describe() == before
+
+
+def test_the_tracks_of_two_data_sets_of_one_name_are_told_apart(in_tmp: Path) -> None:
+    for folder in ("a", "b"):
+        synthesise(in_tmp / folder / "band", n_tracks=2, seconds=0.5)
+    found, _ = gathered("a/band", "b/band")
+    keys = [(track.group, track.name) for track in (*found.train, *found.test)]
+    assert len({*keys}) == len(keys) == 4
+    assert described(found)["test"] == ["a/band: 1 track, 500.0 ms", "b/band: 1 track, 500.0 ms"]
+
+
+def test_audio_beside_the_stems_and_stems_of_something_else_are_told(band: Path) -> None:
+    folder = min((band / "train").iterdir())
+    (folder / "instrumental.wav").write_bytes((folder / "bass.wav").read_bytes())
+    _, (line,) = gathered("band")
+    assert line.startswith("not used: instrumental.wav (in 1 track)")
+    (folder / "vocals.wav").write_bytes((folder / "bass.wav").read_bytes())
+    _, said = gathered("band")
+    assert said[1].startswith("warning: ")
+    assert f"{folder.name}: the sum of drums, bass, other, vocals is not the mixture" in said[1]
 
 
 def test_a_damaged_track_is_named_and_left_out(band: Path) -> None:

@@ -13,7 +13,7 @@ SOURCE_COLUMN_PREFIX = "usdr_db."
 FLATTENED = ("params", "arm", "violations")
 """Mappings of a trial that become columns: "params.channels.start", "arm.fusion"."""
 
-LEFT_OUT = ("spec", "recipe", "differences", "versions", "left_out")
+LEFT_OUT = ("spec", "recipe", "differences", "versions", "left_out", "trained_without")
 """What of a trial is too deep for a table; `export --format json` has it."""
 
 

@@ -122,7 +122,7 @@ def _read(path: Path) -> str:
 
 def _similar(path: Path) -> str:
     """The file beside it whose name is nearly the same, or "" for none."""
-    stems = {other.stem: other for other in sorted(path.parent.glob("*.yaml"))}
+    stems = {other.stem: other for other in sorted(path.parent.glob("[!.]*.yaml"))}
     close = difflib.get_close_matches(path.stem, stems, n=1)
     return f"did you mean “{stems[close[0]]}”?" if close else ""
 

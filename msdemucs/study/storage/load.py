@@ -47,7 +47,7 @@ STATE_NAMES = {
 NUMBERS = TRIAL_COLUMNS[TRIAL_COLUMNS.index("usdr_db") : TRIAL_COLUMNS.index("seed") + 1]
 """The columns of figures; where one was not measured it is NaN."""
 
-INTERNAL_ATTRS = (BEGUN, "title", "joining", "wanted", "processes")
+INTERNAL_ATTRS = (BEGUN, "title", "joining", "wanted", "processes", "tracks")
 """What is no attribute of the record: whether a study is asked the same, and how to join it."""
 
 
@@ -93,7 +93,7 @@ def load_studies(
     Raises:
         MsdemucsError: `storage` is no database, or cannot be opened.
     """
-    files = sorted(STUDIES.glob("*.db"))
+    files = sorted(STUDIES.glob("[!.]*.db"))
     for url in [storage] if storage else map(file_url, files):
         try:
             opened = open_storage(url)
@@ -150,7 +150,7 @@ def locate_study(study: str, storage: str | None) -> tuple[str | None, str]:
             "give the name of the study, which stands in a search space under name"
         )
     if not path.is_file():
-        known = sorted(found.stem for found in STUDIES.glob("*.db"))
+        known = sorted(found.stem for found in STUDIES.glob("[!.]*.db"))
         hint = nearest(study, known) if known else "none was run here"
         raise UsageError(f"there is no study {path}; {hint}")
     return study, storage_url(study, None)
@@ -239,7 +239,7 @@ def _trial(trial: FrozenTrial, columns: list[str]) -> dict[str, object]:
         "params": {**trial.system_attrs.get("fixed_params", {}), **trial.params},
         "differences": attrs.get("differences", {}),
         "versions": attrs.get("versions", {}),
-        "left_out": attrs.get("left_out", []),
+        **{name: attrs.get(name, []) for name in ("left_out", "trained_without")},
         "is_control": bool(attrs.get("is_control")),
         **{name: attrs.get(name) or {} for name in ("arm", "violations", "recipe")},
     }

@@ -160,7 +160,11 @@ def _asked(search: Search) -> dict[str, object]:
 
 def _compared(attrs: Mapping[str, object]) -> dict[str, object]:
     """The recorded facts that must be the same when a study goes on."""
-    return {key: attrs[key] for key in ("recipe", "data") if key in attrs}
+    compared = {key: attrs[key] for key in ("recipe", "data", "tracks") if key in attrs}
+    data = compared.get("data")
+    if isinstance(data, dict) and "tracks" in compared:  # which say what a hash does not
+        compared["data"] = {key: value for key, value in data.items() if key != "hash"}
+    return compared
 
 
 def _refuse_differences(study: optuna.Study, asked: Mapping[str, object], *, extends: bool) -> None:

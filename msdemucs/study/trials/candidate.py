@@ -145,7 +145,7 @@ class TrialLog:
         self._objection = objection
         self._rungs: list[tuple[int, int, float]] = []
         self._curve: list[tuple[int, float]] = []
-        self._left_out: list[str] = []
+        self._reasons: dict[str, list[str]] = {}
         self._constraints: Mapping[str, float] = {}
         self._is_exempt = False
         self._told: set[str] = set()
@@ -215,12 +215,18 @@ class TrialLog:
         self._trial.set_user_attr("rung_scores", [[step, *row] for row in rows])
 
     def left_out(self, error: DataError) -> None:
-        """Say and keep that a track could not be used, so that the scores are of the others."""
-        if str(error) in self._left_out:
-            return
-        self._left_out.append(str(error))
-        self._trial.set_user_attr("left_out", self._left_out)
-        self._listener.said(f"left out: {error}")
+        """Say and keep that a test track could not be used: the scores are of the others."""
+        self._without("left_out", str(error))
+
+    def trained_without(self, reason: str) -> None:
+        """Say and keep that a training track was damaged: the training went on without it."""
+        self._without("trained_without", reason)
+
+    def _without(self, name: str, reason: str) -> None:
+        if reason not in self._reasons.setdefault(name, []):
+            self._reasons[name].append(reason)
+            self._trial.set_user_attr(name, self._reasons[name])
+            self._listener.said(f"left out: {reason}")
 
     def began(self, candidate: Named, *, complete: int, wanted: int) -> None:
         """Say that the trial begins."""

@@ -80,7 +80,7 @@ class Bench:
         """What a study records about itself."""
         return {
             "recipe": self.recipe.model_dump(mode="json"),
-            "data": self.tracks.describe(),
+            **self.tracks.describe(),
             "machine": machine(),
             **({"tracks_left_out": list(self.tracks.left_out)} if self.tracks.left_out else {}),
         }
@@ -162,7 +162,7 @@ class Bench:
         for goal in (*(step for step in self.rungs if step < last), last):
             log.phase(f"training to step {goal}" if self.rungs else "training", goal)
             for run in runs:
-                done = run.go(goal, log if run is first else None)
+                done = run.go(goal, log, shows=run is first)
                 steps, seconds = steps + done.steps, seconds + done.seconds
                 log.record({"steps": steps, "train_seconds": seconds})
             if goal == last:

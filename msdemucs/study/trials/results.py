@@ -43,6 +43,7 @@ TAKEN = (
         "curve",
         "rungs",
         "left_out",
+        "trained_without",
         "weights",
         "device",
         "git",

@@ -5,12 +5,14 @@ import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from msdemucs.data import Track
+from msdemucs.data.find import OnError
 from msdemucs.files import write_text
 from msdemucs.model import Separator, build, load_weights, save_weights
 from msdemucs.model.weights import read_about
@@ -20,6 +22,7 @@ from msdemucs.train import Recipe, Session, StepReport, sampler, train
 from msdemucs.train.checkpoints import Checkpoints
 from msdemucs.train.examples import hold_out
 from msdemucs.train.logs import STEPS, CsvLog
+from msdemucs.train.tracks import LeftOut, names_of
 from msdemucs.train.validation import judge
 
 WEIGHTS = "weights.safetensors"
@@ -101,12 +104,13 @@ class SeedTraining:
             rows = [(int(row["step"]), float(row["loss"])) for row in csv.DictReader(file)]
         return [row for row in rows if row[0] <= step]
 
-    def go(self, until: int, log: TrialLog | None) -> Progressed:
+    def go(self, until: int, log: TrialLog | None, *, shows: bool = True) -> Progressed:
         """Train to a step, and leave the model with the weights that are judged.
 
         Args:
             until: the step.
-            log: is told of each step; None for none.
+            log: is told of each step, and of tracks that are damaged; None for none.
+            shows: whether it is told of steps.
 
         Raises:
             TrainingError: it cannot go on.
@@ -121,17 +125,21 @@ class SeedTraining:
 
         def on_step(report: StepReport) -> None:
             lines.step(report)
-            if log:
+            if log and shows:
                 log.loss(report.step, report.loss)
 
+        names = names_of(self.sampler.tracks, is_one_set=False)
+        left_out = LeftOut(self.folder, names, log.trained_without if log else lambda _: None)
+        self.sampler.left_out = left_out.go_on()
         session = Session(
             device=self.device,
             checkpoints=self.checkpoints,
-            validate=self.validate if self.held_out else None,
+            validate=partial(self.validate, on_error=left_out.unscored) if self.held_out else None,
             until=until,
             normalised=self.normalised,
             on_step=on_step,
             on_validation=lines.score,
+            on_left_out=left_out.add,
         )
         try:
             done = train(self.model, self.sampler, self.recipe, session)
@@ -141,9 +149,11 @@ class SeedTraining:
             done.average.apply()
         return Progressed(len(done.curve), done.seconds)
 
-    def validate(self, model: nn.Module) -> float:
+    def validate(self, model: nn.Module, on_error: OnError | None = None) -> float:
         """What the recipe's validation measures on the tracks held out."""
-        return judge(model, self.held_out, self.recipe, normalised=self.normalised)
+        return judge(
+            model, self.held_out, self.recipe, normalised=self.normalised, on_error=on_error
+        )
 
     def finish(self) -> Path:
         """Write the weights; their path."""

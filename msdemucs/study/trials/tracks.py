@@ -6,7 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from msdemucs.data import Track, drop_short, find_tracks, synthesise, unpack_sample
+from msdemucs.data import Track, drop_short, find_all, synthesise, unpack_sample
+from msdemucs.data.doctor import warn_of_far_sums
+from msdemucs.data.folders import StemFolder
+from msdemucs.data.tracks import Recording
 from msdemucs.errors import DataError
 from msdemucs.spec import Spec
 from msdemucs.study.space.space import EMBEDDED_BAND, EMBEDDED_SAMPLE, DataRoots
@@ -33,17 +36,21 @@ class StudyTracks:
     left_out: tuple[str, ...] = ()
 
     def describe(self) -> dict[str, object]:
-        """A line a split and group, and a hash that tells one collection from another.
+        """`data`: a line a split and group, and a hash; `tracks`: what each is known by.
 
         Of every file its size and a stretch from its middle are hashed: a few seconds for MUSDB18.
         """
         digest = hashlib.sha256()
+        facts: dict[str, dict[str, str]] = {"train": {}, "test": {}}
         for track in (*self.train, *self.test):
-            digest.update(json.dumps(_row(track)).encode())
-            for file in _files(track.recording.path):
-                digest.update(_sample(file))
+            content = b"".join(map(_sample, _files(track.recording)))
+            digest.update(json.dumps(_row(track)).encode() + content)
+            seconds = format_seconds(track.n_samples / track.sample_rate)
+            marks = hashlib.sha256(content).hexdigest()[:8]
+            facts[track.split][f"{track.group}/{track.name}"] = f"{seconds}, content {marks}"
         hashed = digest.hexdigest()[:16]
-        return {"train": _groups(self.train), "test": _groups(self.test), "hash": hashed}
+        data = {"train": _groups(self.train), "test": _groups(self.test), "hash": hashed}
+        return {"data": data, "tracks": facts}
 
 
 def gather(roots: DataRoots, task: Spec, *, segment: float, say: Say) -> StudyTracks:
@@ -65,28 +72,21 @@ def gather(roots: DataRoots, task: Spec, *, segment: float, say: Say) -> StudyTr
         reasons.append(str(error))
         say(f"left out: {error}")
 
-    def find(folders: Sequence[str], split: str) -> list[Track]:
-        return [
-            track
-            for folder in folders
-            for track in find_tracks(
-                Path(folder),
-                split=split,
-                sources=task.sources,
-                sample_rate=task.sample_rate,
-                audio_channels=task.audio_channels,
-                on_error=left_out,
-            )
-        ]
-
     roots = _with_embedded(roots, say)
+    folders = {"train": roots.train, "test": roots.test}
+    found = find_all(
+        {split: [Path(folder) for folder in names] for split, names in folders.items()},
+        task,
+        say=say,
+        on_error=left_out,
+    )
     shortest = round(segment * task.sample_rate)
-    train = drop_short(find(roots.train, "train"), n_samples=shortest, on_error=left_out)
-    test = find(roots.test, "test")
-    for split, folders, tracks in (("train", roots.train, train), ("test", roots.test, test)):
+    found["train"] = drop_short(found["train"], n_samples=shortest, on_error=left_out)
+    for split, tracks in found.items():
         if not tracks:
-            raise DataError(f"there is no {split} track to use under {', '.join(folders)}")
-    return StudyTracks(tuple(train), tuple(test), tuple(dict.fromkeys(reasons)))
+            raise DataError(f"there is no {split} track to use under {', '.join(folders[split])}")
+    warn_of_far_sums(found["train"], say)
+    return StudyTracks(tuple(found["train"]), tuple(found["test"]), tuple(dict.fromkeys(reasons)))
 
 
 def _with_embedded(roots: DataRoots, say: Say) -> DataRoots:
@@ -111,9 +111,9 @@ def _row(track: Track) -> list[object]:
     return [track.group, track.split, track.name, track.sample_rate, track.n_samples]
 
 
-def _files(path: Path) -> list[Path]:
-    """The files of a track."""
-    return sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]
+def _files(recording: Recording) -> list[Path]:
+    """The files of a track, without what else lies beside them."""
+    return recording.files if isinstance(recording, StemFolder) else [recording.path]
 
 
 def _sample(file: Path) -> bytes:
