@@ -77,7 +77,8 @@ class AudioFile(soundfile.SoundFile):  # type: ignore[misc]  # the library is un
         if self.format == "OGG" and not self._has_last_page():
             return "is cut off: the last page of its stream is not there; copy it again"
         left = self._bytes_left()
-        more = left / (os.fstat(self._raw.fileno()).st_size - left) * frames / self.samplerate
+        used = max(1, os.fstat(self._raw.fileno()).st_size - left)
+        more = left / used * frames / self.samplerate
         if more >= LEAST_SECONDS:
             return (
                 f"holds about {more:.1f} s more than was read: it is several files in one, or its "
@@ -93,7 +94,7 @@ class AudioFile(soundfile.SoundFile):  # type: ignore[misc]  # the library is un
         left = os.fstat(self._raw.fileno()).st_size - position
         first = os.pread(self._raw.fileno(), 16, position)
         is_tag = first.startswith(TAGS) or (left <= ID3V1_BYTES and first.startswith(b"TAG"))
-        return 0 if is_tag else left
+        return left if any(first) and not is_tag else 0  # some writers pad with zeros
 
     def _has_last_page(self) -> bool:
         """Return whether the last page of an Ogg file is there and says that it is the last."""

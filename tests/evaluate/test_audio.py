@@ -142,6 +142,7 @@ def ape_tag(size: int) -> bytes:
         *[(suffix, b"") for suffix in (".wav", ".aiff", ".flac", ".ogg", ".mp3", ".w64", ".caf")],
         (".mp3", b"TAG" + bytes(125)),
         (".mp3", ape_tag(20_000)),
+        (".mp3", bytes(20_000)),
         (".wav", b"id3 " + struct.pack("<I", 20_000) + bytes(20_000)),
     ],
 )
