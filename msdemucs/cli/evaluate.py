@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -99,7 +99,7 @@ def evaluate(  # noqa: PLR0913 (one option a thing that a user may decide)
     if plots and output is None:
         raise_usage("--plots needs --out, for a place")
     from msdemucs.evaluate.conventions import Convention
-    from msdemucs.evaluate.evaluation import check_folder
+    from msdemucs.evaluate.evaluation import reserved
 
     convention = Convention(
         metrics=tuple(metric or ["usdr"]),
@@ -110,16 +110,15 @@ def evaluate(  # noqa: PLR0913 (one option a thing that a user may decide)
         weighting=weighting.value,
         shifts=shifts,
     )
-    if output is not None:
-        check_folder(output)
     assert weights is not None
     job = Job(
         weights, data or [], split, device, batch, convention, output, plots or [], first, last
     )
     faults: list[str] = []
-    found = _evaluate(job, faults)
-    if output is not None:
-        found.save(output)
+    with reserved(output) if output is not None else nullcontext():
+        found = _evaluate(job, faults)
+        if output is not None:
+            found.save(output)
     _show(found, as_json=as_json)
     _sum_up(found, faults)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from msdemucs.errors import DataError
+from msdemucs.files import cause_of
 
 T = TypeVar("T")
 
@@ -42,7 +43,7 @@ def listed(folder: Path) -> list[Path]:
     try:
         entries = sorted(folder.iterdir())
     except OSError as error:
-        raise DataError(f"cannot be listed ({error.strerror})", path=folder) from error
+        raise DataError(f"cannot be listed ({cause_of(error)})", path=folder) from error
     return [
         entry
         for entry in entries

@@ -2,9 +2,8 @@
 
 import json
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,7 @@ from msdemucs.errors import DataError, UsageError
 from msdemucs.evaluate.conventions import Convention
 from msdemucs.evaluate.scoring import Separated, scored, separated
 from msdemucs.evaluate.separation import LESS_MEMORY
+from msdemucs.files import LOCK, cause_of, sole_user
 from msdemucs.measure.inference import memory_explained
 from msdemucs.metrics import METRICS
 from msdemucs.model import Separator
@@ -100,7 +100,7 @@ class Evaluation:
         """Write about.json, and both tables as parquet and CSV.
 
         Of a finished one with BSSEval, museval's JSON too. An evaluation that is there already is
-        replaced; see `check_folder`.
+        replaced; see `reserved`.
 
         Raises:
             DataError: it cannot be written.
@@ -118,7 +118,7 @@ class Evaluation:
             draft.rmdir()
         except OSError as error:
             shutil.rmtree(draft, ignore_errors=True)
-            raise DataError(f"cannot be written: {error.strerror}", path=folder) from None
+            raise DataError(f"cannot be written: {cause_of(error)}", path=folder) from None
 
     def _write(self, folder: Path) -> None:
         for name, table in ((TRACKS, self.tracks), (FRAME_TABLE, self.frames)):
@@ -156,24 +156,25 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def check_folder(folder: Path) -> None:
-    """Nothing, for a place where an evaluation can be saved; it is made when it is not there.
+@contextmanager
+def reserved(folder: Path) -> Iterator[None]:
+    """Keeps a folder, which is made, for the evaluation that is saved in it.
 
     Raises:
         DataError: it cannot be written.
-        UsageError: it holds something else.
+        UsageError: it holds something else, or another process evaluates into it.
     """
     is_ours = (folder / ABOUT).is_file() or not folder.exists()
-    if not is_ours and folder.is_dir():  # empty, or left by a save that was killed
-        is_ours = {path.name for path in folder.iterdir()} <= {*SAVED, EXCERPTS, UNFINISHED}
+    if not is_ours and folder.is_dir():  # empty, or left by a process that was killed
+        is_ours = {path.name for path in folder.iterdir()} <= {*SAVED, EXCERPTS, UNFINISHED, LOCK}
     if not is_ours:
         raise UsageError(f"{folder} is there already and holds no evaluation")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise DataError(f"cannot be written: {error.strerror}", path=folder) from None
+    with ExitStack() as at_end:
+        try:
+            at_end.enter_context(sole_user(folder, "an evaluation"))
+        except OSError as error:
+            raise DataError(f"cannot be written: {cause_of(error)}", path=folder) from None
+        yield
 
 
 def load_evaluation(folder: Path) -> Evaluation:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from msdemucs.errors import DataError, UsageError
 from msdemucs.evaluate.scoring import Separated
+from msdemucs.files import cause_of
 from msdemucs.metrics import METRICS, Stems
 from msdemucs.outside import within
 
@@ -106,7 +107,7 @@ def write_excerpt(
         )
         paths[-1].write_text(text, encoding="utf-8")
     except OSError as error:
-        raise DataError(f"cannot be written: {error.strerror}", path=folder) from None
+        raise DataError(f"cannot be written: {cause_of(error)}", path=folder) from None
     return paths
 
 

@@ -24,6 +24,7 @@ from msdemucs.evaluate.separation import (
     needs_mixture,
     stems_of,
 )
+from msdemucs.files import cause_of, sole_user
 from msdemucs.measure import autocast
 from msdemucs.measure.inference import device_of, memory_explained
 from msdemucs.model import Separator
@@ -146,7 +147,7 @@ def separate_file(
     Raises:
         DataError: the file cannot be read, an estimate is not finite, a file cannot be written,
             memory does not suffice.
-        UsageError: a stem that the model does not give.
+        UsageError: a stem that the model does not give; another process separates into the folder.
     """
     spec = model.spec
     check_stems(output.stems, spec.sources)
@@ -184,6 +185,7 @@ def _writing(output: Output, source: AudioSource) -> Iterator[Callable[[Tensor, 
 
     Raises:
         DataError: a file that cannot be written; none is left.
+        UsageError: another process separates into this folder.
     """
     subtype = output.subtype(source.subtype)
     limits = subtype.startswith("PCM")
@@ -194,8 +196,7 @@ def _writing(output: Output, source: AudioSource) -> Iterator[Callable[[Tensor, 
     container = output.container(frames * source.audio_channels, subtype)
     written = 0
     try:
-        output.folder.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as stack:
+        with sole_user(output.folder, "a separation"), ExitStack() as stack:
             files = [
                 stack.enter_context(
                     soundfile.SoundFile(
@@ -226,10 +227,11 @@ def _writing(output: Output, source: AudioSource) -> Iterator[Callable[[Tensor, 
                 return clipped
 
             yield write
-        for one, path in zip(unfinished, paths, strict=True):
-            one.replace(path)
+            stack.close()
+            for one, path in zip(unfinished, paths, strict=True):
+                one.replace(path)
     except (OSError, soundfile.SoundFileError) as error:
-        raise DataError(f"cannot be written: {error}", path=output.folder) from None
+        raise DataError(f"cannot be written: {cause_of(error)}", path=output.folder) from None
     finally:
         for one in unfinished:
             with suppress(OSError):  # the folder may be no folder

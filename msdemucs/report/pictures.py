@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from msdemucs.errors import ReportError
+from msdemucs.files import cause_of
 from msdemucs.report.answers import INTERACTION, Answer, answers_of
 from msdemucs.report.attainment import band_of
 from msdemucs.report.findings import main_cost
@@ -58,7 +59,7 @@ def write_pictures(record: StudyRecord, folder: Path) -> list[Path]:
                     metadata = {"Date": None} if kind == "svg" else {}
                     figure.savefig(paths[-1], dpi=DPI, metadata=metadata)
     except OSError as error:
-        raise ReportError(f"{folder}: cannot write figures: {error.strerror}") from error
+        raise ReportError(f"{folder}: cannot write figures: {cause_of(error)}") from error
     return paths
 
 

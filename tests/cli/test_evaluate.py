@@ -99,7 +99,10 @@ def test_metrics_are_asked_for_by_name_or_by_a_short_name_of_several() -> None:
         ),
         (["one.safetensors", "--data", "tracks", "--segment", "inf"], "found inf, which is none"),
         (["one.safetensors", "--data", "tracks", "--chunk", "inf"], "found inf, which is none"),
-        (["one.safetensors", "--data", "tracks", "--data", "tracks"], "give each folder of tracks once"),
+        (
+            ["one.safetensors", "--data", "tracks", "--data", "tracks"],
+            "give each folder of tracks once",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(arguments: list[str], message: str) -> None:

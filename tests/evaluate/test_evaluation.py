@@ -18,9 +18,9 @@ from msdemucs.evaluate.evaluation import (
     Evaluation,
     Listener,
     begun,
-    check_folder,
     evaluate,
     load_evaluation,
+    reserved,
 )
 from msdemucs.metrics import METRICS, Stems
 from msdemucs.outside import legible
@@ -150,8 +150,11 @@ def test_a_place_that_cannot_be_written_is_told_before_anything_is_separated(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match="cannot be written"):
-        check_folder(tmp_path / "file" / "x")
+    with (
+        pytest.raises(DataError, match="cannot be written: not a directory"),
+        reserved(tmp_path / "file" / "x"),
+    ):
+        pass
 
 
 def test_a_track_that_is_given_twice_is_refused_before_any_is_separated() -> None:
@@ -223,7 +226,9 @@ def test_a_folder_that_a_killed_save_left_is_used_again(tmp_path: Path) -> None:
     scored().save(tmp_path)
     (tmp_path / "about.json").unlink()
     (tmp_path / ".partial").mkdir()
-    check_folder(tmp_path)
+    (tmp_path / ".lock").write_text("{}")
+    with reserved(tmp_path):
+        pass
     assert not begun(tmp_path, ABOUT).scored()
 
 
@@ -327,11 +332,20 @@ def test_normalised_weights_are_judged_as_they_separate() -> None:
     assert heard[0] > 50 * heard[1]
 
 
+def test_a_folder_into_which_another_evaluation_is_written_is_refused(tmp_path: Path) -> None:
+    with reserved(tmp_path / "new"):
+        refused = pytest.raises(UsageError, match="new is in use for an evaluation by process")
+        with refused, reserved(tmp_path / "new"):
+            pass
+    with reserved(tmp_path / "new"):
+        pass
+
+
 def test_a_folder_of_other_things_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years")
-    with pytest.raises(UsageError, match="is there already and holds no evaluation"):
-        check_folder(tmp_path)
-    check_folder(tmp_path / "new")
+    refused = pytest.raises(UsageError, match="is there already and holds no evaluation")
+    with refused, reserved(tmp_path):
+        pass
     with pytest.raises(UsageError, match=r"holds no evaluation: there is no about.json"):
         load_evaluation(tmp_path)
 

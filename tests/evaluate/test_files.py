@@ -21,6 +21,7 @@ from msdemucs.evaluate.audio import read_mixture
 from msdemucs.evaluate.files import Output, outputs, separate_file
 from msdemucs.evaluate.overlap_add import Chunking
 from msdemucs.evaluate.separation import Separation, separate_mixture
+from msdemucs.files import sole_user
 from msdemucs.measure import peak_memory
 from tests.specs import small
 
@@ -147,6 +148,18 @@ def test_estimates_that_are_not_finite_leave_no_file(tmp_path: Path) -> None:
             model, tmp_path / "song.wav", Output(tmp_path / "out", ("drums",)), how(model)
         )
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_folder_into_which_another_process_separates_is_refused(tmp_path: Path) -> None:
+    noise(tmp_path / "song.wav", 9000)
+    output, model = Output(tmp_path / "out", ("drums",)), Thirds()
+    with (
+        sole_user(tmp_path / "out", "a separation"),
+        pytest.raises(UsageError, match="out is in use for a separation by process"),
+    ):
+        separate_file(model, tmp_path / "song.wav", output, how(model))
+    separate_file(model, tmp_path / "song.wav", output, how(model))
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["drums.wav"]
 
 
 def test_an_interruption_leaves_no_half_file(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import optuna
 
 from msdemucs.errors import StudyError, UsageError
+from msdemucs.files import cause_of
 from msdemucs.spec import validate_data
 from msdemucs.study.space.reading import parse_search_space
 from msdemucs.study.space.samplers import make_sampler
@@ -97,7 +98,7 @@ def usable(folder: str | Path) -> str | Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StudyError(
-            f"{folder}: cannot be made on this host: {error.strerror}; name a folder that "
+            f"{folder}: cannot be made on this host: {cause_of(error)}; name a folder that "
             "all hosts share with --folder"
         ) from None
     if not os.access(folder, os.W_OK):

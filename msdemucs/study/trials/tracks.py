@@ -11,6 +11,7 @@ from msdemucs.data.doctor import warn_of_far_sums
 from msdemucs.data.folders import StemFolder
 from msdemucs.data.tracks import Recording
 from msdemucs.errors import DataError
+from msdemucs.files import cause_of
 from msdemucs.spec import Spec
 from msdemucs.study.space.space import EMBEDDED_BAND, EMBEDDED_SAMPLE, DataRoots
 from msdemucs.units import format_seconds
@@ -128,7 +129,7 @@ def _sample(file: Path) -> bytes:
             opened.seek(max(0, (size - STRETCH) // 2))
             return f"{file.name} {size} ".encode() + opened.read(STRETCH)
     except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror}", path=file) from None
+        raise DataError(f"cannot be read: {cause_of(error)}", path=file) from None
 
 
 def _groups(tracks: Sequence[Track]) -> list[str]:
