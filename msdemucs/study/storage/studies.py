@@ -192,7 +192,8 @@ def _refuse_differences(study: optuna.Study, asked: Mapping[str, object], *, ext
     else:
         remedy = "This only adds to it: --extend takes it in. Or begin another study with --name"
     raise UsageError(
-        f"study “{name}” was begun with another search space:\n{shown}{more}\n{remedy}"
+        f"study “{name}” was begun with another search space, recipe or tracks:\n"
+        f"{shown}{more}\n{remedy}"
     )
 
 
