@@ -85,6 +85,14 @@ def spec_data(draw: DrawFn) -> Data:
     return data
 
 
+def without_lstms(data: Data) -> Data:
+    """The same plain data, no LSTM at the bottleneck or in residual branches."""
+    residual = data["residual"]
+    if isinstance(residual, dict):
+        residual = {**residual, "lstm": None}
+    return {**data, "lstm": None, "residual": residual}
+
+
 def channels(depth: int) -> SearchStrategy[object]:
     """Channel schedules in every spelling."""
     spellings: list[object] = [4, 8, {"start": 8}, {"start": 4, "growth": 1.5, "round_to": 4}]

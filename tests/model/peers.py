@@ -1,5 +1,6 @@
 """The published implementations beside ours: same weights, same input, how far apart?"""
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -10,7 +11,7 @@ from demucs.hdemucs import HDemucs
 from demucs.htdemucs import HTDemucs
 from torch import Tensor, nn
 
-from msdemucs import Separator, load_spec
+from msdemucs import Separator, build, load_spec
 from msdemucs.data.synthetic import make_song
 from msdemucs.model.importing import Checkpoint, separator_from
 from msdemucs.model.importing.convert import convert, names_for
@@ -101,8 +102,13 @@ class Deviation:
 def make(name: str, *, small: bool) -> tuple[Separator, nn.Module]:
     """Ours and the peer's, in evaluation mode, with the same weights, all of them moved.
 
-    The peer calculates in float64, so that what is measured are our rounding errors alone.
+    The peer calculates in float64, so that what is measured are our rounding errors alone. Where
+    nobody else publishes the system, the peer is ours in float64.
     """
+    if name not in PAIRS:
+        ours = build(load_spec(name)).eval()
+        perturb(ours)
+        return ours, copy.deepcopy(ours).double()
     pair = PAIRS[name]
     arguments = {"channels": pair.width, **pair.arguments}
     overrides: Mapping[str, object] = {}
@@ -199,6 +205,12 @@ def compare(ours: Separator, peer: nn.Module, mixture: Tensor) -> Deviation:
         shares[key] = _share(mine, right, peak=peaks[key.rpartition(".")[0]])
     worst = max(shares, key=lambda key: shares[key])
     return Deviation(_share(estimates, references), shares[worst], worst)
+
+
+def outputs_apart(ours: Separator, peer: nn.Module, mixture: Tensor) -> float:
+    """The largest difference of both's estimates, as a share of the peak."""
+    with torch.inference_mode():
+        return _share(ours(mixture), peer(mixture.double()))
 
 
 def _there_and_back(model: nn.Module, mixture: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:

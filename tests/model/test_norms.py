@@ -61,6 +61,7 @@ def test_a_constant_map_becomes_the_bias() -> None:
     assert x.grad.isfinite().all()
 
 
+@pytest.mark.slow
 def test_an_exported_norm_is_one_operator_that_learns() -> None:
     norm, x = _moved(RowNorm(4)), torch.randn(1, 4, 3, 50)
     exported = torch.export.export(norm, (x,)).module()
