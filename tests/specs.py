@@ -235,6 +235,11 @@ class Run:
     device: str = "cpu"
 
 
+RUNS = st.builds(
+    Run, st.integers(1, 9) | st.integers(1, 1200), st.booleans(), st.sampled_from([1, 2])
+)
+
+
 def run_once(spec: Spec, run: Run) -> None:
     """Forward and backward on noise: sizes as promised, every value and gradient finite."""
     model = build(spec).train(run.training).to(run.device)

@@ -33,7 +33,7 @@ def group_norm(
     """
     is_exact = x.device.type == "cpu" and x.dtype == torch.float32
     if is_exact and not torch.compiler.is_exporting():
-        return _ExactGroupNorm.apply(x, groups, weight, bias)
+        return _ExactGroupNorm.apply(x, groups, weight, bias)  # type: ignore[no-untyped-call]
     return torch.group_norm(x, groups, weight, bias, EPSILON)
 
 

@@ -92,12 +92,10 @@ def _reference(norm: nn.Module, x: Tensor, groups: int) -> list[Tensor]:
     x = x.detach().double().contiguous().requires_grad_()
     is_sequence = x.dim() == 3
     maps = x.transpose(1, 2) if is_sequence else x
-    if isinstance(norm, RowNorm):
-        maps = maps.transpose(1, 2).flatten(0, 1)  # [B · F, C, T]
-    normed = torch.group_norm(maps, groups, weight, bias, 1e-5)
-    if isinstance(norm, RowNorm):
-        normed = normed.unflatten(0, (x.shape[0], x.shape[2])).transpose(1, 2)
-    y = normed.transpose(1, 2) if is_sequence else normed
+    parts = torch.split(maps, 1, dim=2) if isinstance(norm, RowNorm) else [maps]
+    normed = [torch.group_norm(part, groups, weight, bias, 1e-5) for part in parts]
+    y = torch.cat(normed, dim=2)
+    y = y.transpose(1, 2) if is_sequence else y
     gradients = torch.autograd.grad(y, [x, weight, bias], _direction(y))
     return [y.detach(), *gradients]
 

@@ -6,12 +6,21 @@ from dataclasses import replace
 import pytest
 import torch
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from msdemucs import build
 from msdemucs.model import Separator
 from msdemucs.spec import dump_spec
-from tests.specs import DEVICES, Data, Run, build_or_none, run_once, small, spec_data, without_lstms
+from tests.specs import (
+    DEVICES,
+    RUNS,
+    Data,
+    Run,
+    build_or_none,
+    run_once,
+    small,
+    spec_data,
+    without_lstms,
+)
 
 NAMES = ["htdemucs", "htdemucs_n", "htdemucs_nn"]
 
@@ -26,9 +35,6 @@ def test_output_is_as_long_as_the_input(name: str, training: bool) -> None:
         assert estimates.isfinite().all()
 
 
-RUNS = st.builds(
-    Run, st.integers(1, 9) | st.integers(1, 1200), st.booleans(), st.sampled_from([1, 2])
-)
 HALVES = [torch.bfloat16, torch.float16]
 
 
