@@ -13,13 +13,12 @@ from pathlib import Path
 
 import torch
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from msdemucs.errors import SpecError
 from msdemucs.spec import parse_spec
-from tests.specs import Data, run_once, spec_data
+from tests.specs import RUNS, Data, Run, run_once, spec_data
 
 
 def main() -> None:
@@ -30,14 +29,14 @@ def main() -> None:
     counts: Counter[str] = Counter()
 
     @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(spec_data(), st.integers(1, 1200), st.booleans())
-    def draw(data: Data, n_samples: int, training: bool) -> None:
+    @given(spec_data(), RUNS)
+    def draw(data: Data, run: Run) -> None:
         try:
             spec = parse_spec(data)
         except SpecError as error:
             counts[f"refused: {error.first.field}"] += 1
             return
-        run_once(spec, n_samples, training=training)
+        run_once(spec, run)
         counts["ran"] += 1
 
     torch.set_num_threads(1)

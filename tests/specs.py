@@ -1,6 +1,7 @@
 """Small specs for tests: by hand, and drawn by hypothesis over every field."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from hypothesis import strategies as st
@@ -21,6 +22,8 @@ SMALL: dict[str, object] = {
 }
 
 Data = dict[str, object]
+
+DEVICES = ["cpu", *["cuda"] * torch.cuda.is_available()]
 
 
 def small(name: str, overrides: Mapping[str, object] | None = None) -> Spec:
@@ -80,6 +83,14 @@ def spec_data(draw: DrawFn) -> Data:
         places = _places(depth, merge, alone=flavour in ("waveform", "spectral"))
         data["attention"] = draw(st.lists(blocks(places), max_size=2))
     return data
+
+
+def without_lstms(data: Data) -> Data:
+    """The same plain data, no LSTM at the bottleneck or in residual branches."""
+    residual = data["residual"]
+    if isinstance(residual, dict):
+        residual = {**residual, "lstm": None}
+    return {**data, "lstm": None, "residual": residual}
 
 
 def channels(depth: int) -> SearchStrategy[object]:
@@ -205,13 +216,39 @@ def blocks(draw: DrawFn, places: list[tuple[list[str], bool]]) -> Data:
     return data
 
 
-def run_once(spec: Spec, n_samples: int, *, training: bool) -> None:
+@dataclass(frozen=True)
+class Run:
+    """How a spec is run once.
+
+    Attributes:
+        n_samples: of the mixture.
+        training: the model's mode.
+        batch: items; a lone one is what a user separates.
+        dtype: of autocast; float32 for none.
+        device: where.
+    """
+
+    n_samples: int
+    training: bool
+    batch: int = 1
+    dtype: torch.dtype = torch.float32
+    device: str = "cpu"
+
+
+RUNS = st.builds(
+    Run, st.integers(1, 9) | st.integers(1, 1200), st.booleans(), st.sampled_from([1, 2])
+)
+
+
+def run_once(spec: Spec, run: Run) -> None:
     """Forward and backward on noise: sizes as promised, every value and gradient finite."""
-    model = build(spec).train(training)
-    estimates = model(torch.randn(2, spec.audio_channels, n_samples))
-    assert estimates.shape == (2, len(spec.sources), spec.audio_channels, n_samples)
+    model = build(spec).train(run.training).to(run.device)
+    mixture = torch.randn(run.batch, spec.audio_channels, run.n_samples, device=run.device)
+    with torch.autocast(run.device, run.dtype, enabled=run.dtype != torch.float32):
+        estimates = model(mixture)
+    assert estimates.shape == (run.batch, len(spec.sources), spec.audio_channels, run.n_samples)
     assert estimates.isfinite().all()
-    estimates.square().mean().backward()
+    estimates.float().square().mean().backward()
     gradients = [parameter.grad for parameter in model.parameters()]
     assert all(gradient is None or gradient.isfinite().all() for gradient in gradients)
 

@@ -10,6 +10,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from msdemucs.model.embeddings import sinusoids_1d, sinusoids_2d
+from msdemucs.model.fusion import mixed
+from msdemucs.model.norms import group_norm
 from msdemucs.spec.attention import AttentionOptions, BlockPlan, Mechanism
 
 Heads = Float[Tensor, "B H N D"]
@@ -87,7 +89,7 @@ class SequenceNorm(nn.Module):
         """Zero mean and unit variance of the whole sequence, then the affine pair."""
         # one kernel for statistics and affine pair, and parallel for a lone item too
         features = x.transpose(1, 2)[:, :, None]  # [B, D, 1, N], a view that is channels last
-        return F.group_norm(features, 1, self.weight, self.bias).squeeze(2).transpose(1, 2)
+        return group_norm(features, 1, self.weight, self.bias).squeeze(2).transpose(1, 2)
 
 
 class FeedForward(nn.Module):
@@ -157,7 +159,7 @@ class Gate(nn.Module):
 
     def forward(self, old: Tensor, new: Tensor) -> Tensor:
         """The mixed map."""
-        return torch.lerp(old, new, self.weight.sigmoid())
+        return mixed(old, new, self.weight.sigmoid())
 
 
 class Stream(nn.Module):

@@ -100,11 +100,17 @@ class WeightedFusion(nn.Module):
 
         def give_back(fused: Maps) -> Maps:
             return [
-                torch.lerp(x, _resize(fused[0], x.shape[2:]), weight)
+                mixed(x, _resize(fused[0], x.shape[2:]), weight)
                 for weight, x in zip(weights, maps, strict=True)
             ]
 
         return [torch.stack(parts).sum(0)], give_back
+
+
+def mixed(old: Tensor, new: Tensor, weight: Tensor) -> Tensor:
+    """Return weight · new + (1 − weight) · old; autocast may have given them different types."""
+    dtype = torch.promote_types(old.dtype, new.dtype)
+    return torch.lerp(old.to(dtype), new.to(dtype), weight.to(dtype))
 
 
 def _resize(x: Tensor, size: torch.Size) -> Tensor:

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from msdemucs.model.norms import GroupNorm
 from msdemucs.model.residual import ResidualBranch, glu
 from msdemucs.spec.levels import Axis, DecoderLevel, EncoderLevel, Level, Shift
 from msdemucs.spec.schema import Activation
@@ -133,7 +134,7 @@ def size_along(x: Float[Tensor, "B C F T"], axis: Axis) -> int:
 
 
 def _norm(level: Level, channels: int) -> nn.Module:
-    return nn.Identity() if level.norm_groups is None else nn.GroupNorm(level.norm_groups, channels)
+    return nn.Identity() if level.norm_groups is None else GroupNorm(level.norm_groups, channels)
 
 
 def _rewrite(level: Level) -> nn.Module:

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from msdemucs.model.norms import group_norm
 from msdemucs.model.recurrent import SpannedLstm
 from msdemucs.spec.levels import ResidualPlan
 from msdemucs.spec.schema import ResidualAttention
@@ -43,7 +44,7 @@ class RowNorm(nn.Module):
         B, C, F_, T = x.shape
         # channels last, where a row lies in one piece, this is a view: rows as items, no copy
         rows = x.movedim(1, -1).reshape(B * F_, 1, T, C).movedim(-1, 1)  # [B · F, C, 1, T]
-        normed = F.group_norm(rows, 1, self.weight, self.bias)
+        normed = group_norm(rows, 1, self.weight, self.bias)
         return normed.movedim(1, -1).reshape(B, F_, T, C).movedim(-1, 1)
 
 

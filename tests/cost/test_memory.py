@@ -7,7 +7,7 @@ from torch import Tensor
 
 from msdemucs import build, cost, load_spec
 from msdemucs.cost import inference_bytes, training_bytes
-from msdemucs.cost.memory.parts import activation, norm, scale
+from msdemucs.cost.memory.parts import activation, layer_norm, scale
 from msdemucs.cost.memory.tape import Tape
 from msdemucs.measure import allocated_peak
 from msdemucs.model import Separator
@@ -63,7 +63,7 @@ def test_what_is_passed_on_is_freed_without_training_and_kept_with_it() -> None:
     peaks, ends = [], []
     for is_training in (False, True):
         tape = Tape(is_training=is_training)
-        x = norm(tape, tape.input(100), 10)
+        x = layer_norm(tape, tape.input(100), 10)
         for _ in range(5):
             x = activation(tape, x)
         peaks.append(tape.peak)
@@ -74,7 +74,7 @@ def test_what_is_passed_on_is_freed_without_training_and_kept_with_it() -> None:
 
 def test_the_way_back_ends_with_nothing_but_what_is_still_referred_to() -> None:
     tape = Tape(is_training=True)
-    x = norm(tape, tape.input(100), 10)
+    x = layer_norm(tape, tape.input(100), 10)
     y = scale(tape, x, activation(tape, x), 10)
     kept = tape.live
     tape.backward(y)

@@ -1,5 +1,6 @@
 """The published implementations beside ours: same weights, same input, how far apart?"""
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -10,7 +11,8 @@ from demucs.hdemucs import HDemucs
 from demucs.htdemucs import HTDemucs
 from torch import Tensor, nn
 
-from msdemucs import Separator, load_spec
+from msdemucs import Separator, build, load_spec
+from msdemucs.data.synthetic import make_song
 from msdemucs.model.importing import Checkpoint, separator_from
 from msdemucs.model.importing.convert import convert, names_for
 from msdemucs.spec import Spec
@@ -100,8 +102,13 @@ class Deviation:
 def make(name: str, *, small: bool) -> tuple[Separator, nn.Module]:
     """Ours and the peer's, in evaluation mode, with the same weights, all of them moved.
 
-    The peer calculates in float64, so that what is measured are our rounding errors alone.
+    The peer calculates in float64, so that what is measured are our rounding errors alone. Where
+    nobody else publishes the system, the peer is ours in float64.
     """
+    if name not in PAIRS:
+        ours = build(load_spec(name)).eval()
+        perturb(ours)
+        return ours, copy.deepcopy(ours).double()
     pair = PAIRS[name]
     arguments = {"channels": pair.width, **pair.arguments}
     overrides: Mapping[str, object] = {}
@@ -140,10 +147,49 @@ def perturb(model: nn.Module) -> None:
                 parameter.normal_(mean=-1)
 
 
-def compare(ours: Separator, peer: nn.Module, n_samples: int) -> Deviation:
-    """Both on the same noise, forward and back from the same random direction."""
-    mixture = 0.2 * torch.randn(1, 2, n_samples) + 0.1  # neither zero mean nor unit deviation
-    direction = torch.randn(1, len(ours.spec.sources), 2, n_samples)
+def noise(n_samples: int) -> Tensor:
+    """White, neither of zero mean nor of unit deviation [1, 2, N]."""
+    return 0.2 * torch.randn(1, 2, n_samples) + 0.1
+
+
+def music(n_samples: int) -> Tensor:
+    """The embedded band [1, 2, N]."""
+    song = make_song(1, 0, n_samples / 44100)
+    return torch.from_numpy(sum(song.stems.values())).float()[None, :, :n_samples]
+
+
+def music_and_pause(n_samples: int) -> Tensor:
+    """A tenth of music, then digital silence: most of each map is nearly constant."""
+    mixture = music(n_samples)
+    mixture[..., n_samples // 10 :] = 0
+    return mixture
+
+
+def click(n_samples: int) -> Tensor:
+    """Silence around a few samples."""
+    mixture = torch.zeros(1, 2, n_samples)
+    middle = n_samples // 2
+    mixture[..., middle : middle + 100] = 0.2 * torch.randn(100)
+    return mixture
+
+
+def nearly_constant(n_samples: int) -> Tensor:
+    """An offset with a little noise."""
+    return 0.3 + 1e-4 * torch.randn(1, 2, n_samples)
+
+
+MIXTURES: dict[str, Callable[[int], Tensor]] = {
+    "noise": noise,
+    "music": music,
+    "music and pause": music_and_pause,
+    "click": click,
+    "nearly constant": nearly_constant,
+}
+
+
+def compare(ours: Separator, peer: nn.Module, mixture: Tensor) -> Deviation:
+    """Both on the same mixture, forward and back from the same random direction."""
+    direction = torch.randn(1, len(ours.spec.sources), *mixture.shape[1:])
     estimates, gradient = _there_and_back(ours, mixture, direction)
     references, reference_gradient = _there_and_back(peer, mixture.double(), direction.double())
     found = {key: parameter.grad for key, parameter in ours.named_parameters()}
@@ -159,6 +205,12 @@ def compare(ours: Separator, peer: nn.Module, n_samples: int) -> Deviation:
         shares[key] = _share(mine, right, peak=peaks[key.rpartition(".")[0]])
     worst = max(shares, key=lambda key: shares[key])
     return Deviation(_share(estimates, references), shares[worst], worst)
+
+
+def outputs_apart(ours: Separator, peer: nn.Module, mixture: Tensor) -> float:
+    """The largest difference of both's estimates, as a share of the peak."""
+    with torch.inference_mode():
+        return _share(ours(mixture), peer(mixture.double()))
 
 
 def _there_and_back(model: nn.Module, mixture: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,16 +1,26 @@
 """What every separator does: any length, independent items, no dead parameter."""
 
 from collections import defaultdict
+from dataclasses import replace
 
 import pytest
 import torch
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from msdemucs import build
 from msdemucs.model import Separator
 from msdemucs.spec import dump_spec
-from tests.specs import Data, build_or_none, run_once, small, spec_data
+from tests.specs import (
+    DEVICES,
+    RUNS,
+    Data,
+    Run,
+    build_or_none,
+    run_once,
+    small,
+    spec_data,
+    without_lstms,
+)
 
 NAMES = ["htdemucs", "htdemucs_n", "htdemucs_nn"]
 
@@ -25,16 +35,58 @@ def test_output_is_as_long_as_the_input(name: str, training: bool) -> None:
         assert estimates.isfinite().all()
 
 
+HALVES = [torch.bfloat16, torch.float16]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @settings(max_examples=500)
-@given(spec_data(), st.integers(1, 1200), st.booleans())
-def test_what_passes_validation_runs_forward_and_backward(
-    data: dict[str, object], n_samples: int, training: bool
-) -> None:
+@given(spec_data(), RUNS)
+def test_what_passes_validation_runs_forward_and_backward(data: Data, run: Run) -> None:
     spec = build_or_none(data)
     if spec is not None:
-        run_once(spec, n_samples, training=training)
+        run_once(spec, run)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("device", DEVICES)
+@settings(max_examples=200)
+@given(data=spec_data(), run=RUNS)
+def test_what_passes_validation_runs_under_bfloat16(device: str, data: Data, run: Run) -> None:
+    spec = build_or_none(data)
+    if spec is not None:
+        run_once(spec, replace(run, dtype=torch.bfloat16, device=device))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@settings(max_examples=100)
+@given(spec_data().map(without_lstms), RUNS)  # oneDNN has LSTMs of float16 for few CPUs
+def test_what_passes_validation_runs_under_float16(data: Data, run: Run) -> None:
+    spec = build_or_none(data)
+    if spec is not None:
+        run_once(spec, replace(run, dtype=torch.float16))
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("mix", ["gate", "replace"])
+def test_mixes_and_fusions_take_what_autocast_gives_them(
+    mix: str, device: str, dtype: torch.dtype
+) -> None:
+    for training in (True, False):
+        spec = small("htdemucs_n", {"attention.0.mix": mix})
+        run_once(spec, Run(1500, training, dtype=dtype, device=device))
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("n_samples", [1, 2, 7])
+def test_a_lone_clip_of_a_few_samples_is_separated_by_a_tiny_model(
+    n_samples: int, training: bool
+) -> None:
+    # one hidden channel in residual branches: their norms see a single value
+    run_once(small("htdemucs", {"residual.compress": 8}), Run(n_samples, training))
 
 
 def test_random_specs_vary_every_field_and_most_of_them_build() -> None:

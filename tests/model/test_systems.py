@@ -6,6 +6,7 @@ import torch
 from msdemucs import build, load_spec
 from msdemucs.cost import Limits, cost, thop_count
 from msdemucs.spec import zoo_names
+from tests.specs import DEVICES, Run, run_once
 from tests.systems import FIGURES, slim, with_sources
 
 COUNTED = [(name, count) for name, figures in FIGURES.items() for count in figures["parameters"]]
@@ -79,6 +80,16 @@ def test_output_is_as_long_as_the_input(name: str, training: bool) -> None:
             estimates = model(torch.randn(1, 2, n_samples))
             assert estimates.shape == (1, len(model.spec.sources), 2, n_samples)
             assert estimates.isfinite().all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("name", zoo_names())
+def test_every_system_runs_forward_and_back_under_bfloat16(
+    name: str, device: str, training: bool
+) -> None:
+    run_once(slim(name), Run(20001, training, dtype=torch.bfloat16, device=device))
 
 
 DEAD = {

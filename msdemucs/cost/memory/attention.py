@@ -1,6 +1,6 @@
 """What attention blocks hold; mirrors `model.attention`."""
 
-from msdemucs.cost.memory.parts import activation, convolve, norm, scale
+from msdemucs.cost.memory.parts import activation, convolve, group_norm, layer_norm, scale
 from msdemucs.cost.memory.tape import Tape, Tensor
 from msdemucs.spec.attention import AttentionOptions, BlockPlan
 from msdemucs.spec.levels import Grid
@@ -33,7 +33,7 @@ def _adapt(tape: Tape, block: BlockPlan, width: int, x: Tensor, grid: Grid) -> T
 
 def _tokens(tape: Tape, block: BlockPlan, x: Tensor, grid: Grid) -> Tensor:
     in_order = x if grid.rows == 1 else tape.make(x.size, x)
-    sequence = norm(tape, in_order, block.width)
+    sequence = layer_norm(tape, in_order, block.width)
     return tape.apply(x.size, (), passed=(sequence,))
 
 
@@ -47,8 +47,8 @@ def _give_back(tape: Tape, block: BlockPlan, grid: Grid, x: Tensor, sequence: Te
 
 def _layer(tape: Tape, block: BlockPlan, x: Tensor, other: Tensor | None) -> Tensor:
     options, width = block.options, block.width
-    normed = norm(tape, x, width)
-    context = normed if other is None else norm(tape, other, width)
+    normed = layer_norm(tape, x, width)
+    context = normed if other is None else layer_norm(tape, other, width)
     attended = _products(tape, options, width, normed, context)
     summed = scale(tape, x, attended, width)
     del attended
@@ -121,7 +121,7 @@ def _dropped_products(
 def _feed_forward(tape: Tape, options: AttentionOptions, width: int, x: Tensor) -> Tensor:
     wide = int(width * options.ffn)
     hidden = _dropout(
-        tape, options, activation(tape, _linear(tape, width, wide, norm(tape, x, width)))
+        tape, options, activation(tape, _linear(tape, width, wide, layer_norm(tape, x, width)))
     )
     mapped = _dropout(tape, options, _linear(tape, wide, width, hidden))
-    return norm(tape, scale(tape, x, mapped, width), width)
+    return group_norm(tape, scale(tape, x, mapped, width), width)

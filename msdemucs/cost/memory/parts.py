@@ -11,7 +11,7 @@ def encode(tape: Tape, level: EncoderLevel, maps: list[Tensor]) -> Tensor:
     """An encoder's level: one map for each of its convolutions; one map leaves."""
     pairs = list(zip(level.shifts, maps, strict=True))
     y = reduce(tape.add, [down(tape, shift, x) for shift, x in reversed(pairs)])
-    act = activation(tape, group_norm(tape, y, level.norm_groups, level.output.channels))
+    act = activation(tape, level_norm(tape, y, level.norm_groups, level.output.channels))
     return rewrite(tape, level, level.output, residual(tape, level.residual, level.output, act))
 
 
@@ -35,7 +35,7 @@ def up(tape: Tape, shift: Shift, level: DecoderLevel, x: Tensor) -> Tensor:
     """A transposed convolution, its norm, crop and activation."""
     is_normed = level.norm_groups is not None
     made = convolve(tape, shift.transposed(is_normed=is_normed), x)
-    z = group_norm(tape, made, level.norm_groups, shift.outer.channels)
+    z = level_norm(tape, made, level.norm_groups, shift.outer.channels)
     del made
     cropped = tape.view(z, shift.outer.elements)
     return cropped if level.activation is None else activation(tape, cropped)
@@ -79,13 +79,18 @@ def glu(tape: Tape, x: Tensor) -> Tensor:
     return tape.apply(x.size // 2, (x,), kept=(x,))
 
 
-def group_norm(tape: Tape, x: Tensor, groups: int | None, channels: int) -> Tensor:
+def level_norm(tape: Tape, x: Tensor, groups: int | None, channels: int) -> Tensor:
     """A norm over all positions, where there is one."""
-    return x if groups is None else norm(tape, x, channels)
+    return x if groups is None else group_norm(tape, x, channels)
 
 
-def norm(tape: Tape, x: Tensor, channels: int) -> Tensor:
-    """A norm of any kind with an affine pair a channel."""
+def group_norm(tape: Tape, x: Tensor, channels: int) -> Tensor:
+    """A norm over positions and channels with an affine pair a channel; its way back centres x."""
+    return tape.apply(x.size, (x,), kept=(x,), parameters=2 * channels, extra=x.size)
+
+
+def layer_norm(tape: Tape, x: Tensor, channels: int) -> Tensor:
+    """A norm of each position with an affine pair a channel."""
     return tape.apply(x.size, (x,), kept=(x,), parameters=2 * channels)
 
 
@@ -102,7 +107,7 @@ def rewrite(tape: Tape, level: EncoderLevel | DecoderLevel, grid: Grid, x: Tenso
         return x
     c, taps = grid.channels, level.rewrite[0] * level.rewrite[1]
     operator = Convolution(c, 2 * c, taps, grid.positions)
-    return glu(tape, group_norm(tape, convolve(tape, operator, x), level.norm_groups, 2 * c))
+    return glu(tape, level_norm(tape, convolve(tape, operator, x), level.norm_groups, 2 * c))
 
 
 def residual(tape: Tape, plan: ResidualPlan | None, grid: Grid, x: Tensor) -> Tensor:
@@ -117,12 +122,12 @@ def residual(tape: Tape, plan: ResidualPlan | None, grid: Grid, x: Tensor) -> Te
 def _sub_layer(tape: Tape, plan: ResidualPlan, grid: Grid, x: Tensor) -> Tensor:
     c, h, positions = plan.channels, plan.hidden, grid.positions
     compress, expand = Convolution(c, h, 3, positions), Convolution(h, 2 * c, 1, positions)
-    hidden = activation(tape, norm(tape, convolve(tape, compress, x), h))
+    hidden = activation(tape, group_norm(tape, convolve(tape, compress, x), h))
     if plan.lstm:
         hidden = _spanned_lstm(tape, plan.lstm.layers, plan.lstm.span, grid, h, hidden)
     if plan.attention:
         hidden = _local_attention(tape, plan.attention.heads, grid, h, hidden)
-    return scale(tape, x, glu(tape, norm(tape, convolve(tape, expand, hidden), 2 * c)), c)
+    return scale(tape, x, glu(tape, group_norm(tape, convolve(tape, expand, hidden), 2 * c)), c)
 
 
 def _spanned_lstm(
