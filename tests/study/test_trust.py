@@ -111,7 +111,7 @@ def test_trials_that_were_stopped_are_not_ranked() -> None:
 
 
 def test_too_few_trials_or_no_rungs_are_refused() -> None:
-    with pytest.raises(UsageError, match="4 trials of study “made” came to step 40"):
+    with pytest.raises(UsageError, match="4 trainings of study “made” came to step 40"):
         fidelity(made({10: np.arange(4.0), 40: np.arange(4.0)}))
     with pytest.raises(UsageError, match="has no rungs"):
         fidelity(made({40: np.arange(9.0)}))
