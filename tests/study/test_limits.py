@@ -276,9 +276,8 @@ def test_what_diverged_is_not_trained_again_and_the_sampler_is_told(
     kind: str, search: Search
 ) -> None:
     """Two resolutions diverge; each of these specs is trained once, whoever proposes it."""
-    space = search.space.model_copy(
-        update={"sampler": Sampler.model_validate({"kind": kind, "seed": 3})}
-    )
+    sampler = Sampler.model_validate({"kind": kind, "seed": 3})
+    space = search.space.model_copy(update={"sampler": sampler})
     trained: list[str] = []
 
     def diverges(candidate: Candidate, log: TrialLog) -> None:
