@@ -195,10 +195,12 @@ def show(
 
 
 def _remarks(record: "StudyRecord") -> Iterator[str]:
-    """Why trials failed or were refused, and what their scores are without."""
+    """Why trials failed or were refused, whose results they took, what scores are without."""
     for _, trial in record.trials.iterrows():
         if isinstance(trial.failure, str):
             yield f"trial {trial.trial} {trial.state}: {trial.failure}"
+        elif isinstance(trial.duplicate_of, str):
+            yield f"trial {trial.trial} has the result of {trial.duplicate_of}: it trained the same"
         for reason in trial.left_out:
             yield f"trial {trial.trial} without a test track: {reason}"
         for reason in trial.trained_without:
@@ -254,7 +256,9 @@ def trial_table(record: "StudyRecord", trials: "pd.DataFrame") -> Table:
     for _, trial in trials.iterrows():
         figures = [_figure(column, trial[column]) for column in shown]
         chosen = ", ".join(f"{_short(field)} {value}" for field, value in trial.params.items())
-        table.add_row(str(trial.trial), trial["name"], trial.state, *figures, chosen)
+        is_copy = isinstance(trial.duplicate_of, str)
+        state = f"{trial.state}, as {trial.duplicate_of}" if is_copy else trial.state
+        table.add_row(str(trial.trial), trial["name"], state, *figures, chosen)
     rest = [*_groups(record), *LEAST_WANTED]
     optional = [_heading(column) for column in rest if column not in record.directions]
     return fitted(table, out, optional=optional, wrapping=["chosen"])

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import safetensors.numpy
+from pydantic import BaseModel
 from typer.testing import CliRunner
 
 from msdemucs.cli.app import app
@@ -72,7 +73,11 @@ def test_a_file_in_a_studys_place_is_told(command: str, files: None) -> None:
 
 
 def test_the_marks_of_a_kind_are_fields_of_its_own() -> None:
-    models = {"Spec": Spec, "Recipe": Recipe, "SearchSpace": SearchSpace}
+    models: dict[str, type[BaseModel]] = {
+        "Spec": Spec,
+        "Recipe": Recipe,
+        "SearchSpace": SearchSpace,
+    }
     assert models.keys() == DOCUMENTS.keys()
     for name, kind in DOCUMENTS.items():
         others = (other for key, other in models.items() if key != name)

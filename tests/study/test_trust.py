@@ -1,5 +1,6 @@
 """Rungs against the last step, and the control arm against the search."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -111,10 +112,23 @@ def test_trials_that_were_stopped_are_not_ranked() -> None:
 
 
 def test_too_few_trials_or_no_rungs_are_refused() -> None:
-    with pytest.raises(UsageError, match="4 trials of study “made” came to step 40"):
+    with pytest.raises(UsageError, match="4 trainings of study “made” came to step 40"):
         fidelity(made({10: np.arange(4.0), 40: np.arange(4.0)}))
     with pytest.raises(UsageError, match="has no rungs"):
         fidelity(made({40: np.arange(9.0)}))
+
+
+def test_copies_of_results_are_no_trials_of_their_own() -> None:
+    scores = np.array([3.0, 1.0, 4.0, 1.5, 9.0])
+    alone = made({10: scores[::-1].copy(), 40: scores})
+    costs = np.tile(np.arange(1.0, 6), 3)
+    copied = made({10: np.tile(scores[::-1], 3), 40: np.tile(scores, 3)}, costs=costs)
+    copied.trials["spec_hash"] = [f"{trial % 5:016x}" for trial in copied.trials.trial]
+    copied.trials["duplicate_of"] = [None] * 5 + [f"made/{trial % 5}" for trial in range(10)]
+    columns = ["n_trials", "tau", "tau_low", "tau_high"]
+    assert fidelity(copied).table[columns].equals(fidelity(alone).table[columns])
+    with pytest.raises(UsageError, match="4 trainings"):
+        fidelity(dataclasses.replace(copied, trials=copied.trials.query("trial % 5 != 4")))
 
 
 def searched(better_by: float) -> StudyRecord:

@@ -68,6 +68,23 @@ def _number(row: Row) -> int:
     return int(str(row["trial"]))
 
 
+def once(trials: pd.DataFrame) -> pd.DataFrame:
+    """Trials with each training once: of a result and its copies the trial that trained it.
+
+    Copies are no evidence of their own: with them an interval is as narrow as there are copies.
+    """
+    is_copy = trials["duplicate_of"].notna()
+    first = trials[trials["state"] == "complete"].assign(is_copy=is_copy)
+    rows = first.sort_values("is_copy", kind="stable").to_dict("records")
+    keys: dict[str, object] = {}
+    for row in ({str(name): value for name, value in row.items()} for row in rows):
+        is_known = isinstance(row["spec_hash"], str)
+        key = f"{repeat_key(row)} {row['seed']}" if is_known else f"trial {row['trial']}"
+        keys.setdefault(key, row["trial"])
+    is_kept = trials["trial"].isin(list(keys.values()))
+    return trials[is_kept | (trials["state"] != "complete")]
+
+
 def repeated(record: StudyRecord) -> tuple[Repeats, ...]:
     """Those of several trials: an ablation's arms, specs that were drawn twice."""
     return tuple(arm for arm in repeats_of(record) if len(arm.trials) > 1)

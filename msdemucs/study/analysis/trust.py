@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from msdemucs.errors import UsageError
 from msdemucs.study.analysis.picking import complete, quality_of
+from msdemucs.study.analysis.pooling import once
 from msdemucs.study.analysis.statistics import Array
 from msdemucs.study.records import StudyRecord
 
@@ -73,13 +74,15 @@ def fidelity(record: StudyRecord, *, top: int | None = None, seed: int = 0) -> F
     Raises:
         UsageError: no rungs, or too few trials that came to the last.
     """
-    scores = _scores(record)
+    trials = once(record.trials)
+    scores = _scores(record).reindex(trials.trial).dropna(how="all")
     steps = [int(step) for step in scores.columns]
     last = steps[-1]
     finished = scores.dropna(subset=[last])
     if len(finished) < FEWEST_TRIALS:
         raise UsageError(
-            f"{len(finished)} trials of study “{record.name}” came to step {last}; "
+            f"{len(finished)} trainings of study “{record.name}” came to step {last}, "
+            "copies of results left out; "
             f"a ranking needs {FEWEST_TRIALS}"
         )
     costs = record.trials.set_index("trial").macs_per_second
@@ -198,8 +201,8 @@ class Control:
     """The trials that were drawn at random against those of the search.
 
     Attributes:
-        n_control: complete trials of the control arm.
-        n_search: complete trials of the search, without baselines.
+        n_control: complete trials of the control arm, copies of results left out.
+        n_search: complete trials of the search, likewise, without baselines.
         best: best quality of (control, search), dB.
         quartiles: of the best of as many trials of the search, drawn again and again.
         hypervolume: of (control, search), quality against log cost, as a share of what all of both
@@ -228,8 +231,8 @@ def control(record: StudyRecord, *, seed: int = 0) -> Control | None:
     if not (record.trials.state == "complete").any():
         return None
     trials = complete(record)
-    drawn = trials[trials.is_control]
-    searched = trials[~trials.is_control & trials.baseline.isna()]
+    drawn = once(trials[trials.is_control])
+    searched = once(trials[~trials.is_control & trials.baseline.isna()])
     if drawn.empty or searched.empty:
         return None
     quality = quality_of(record)
@@ -241,7 +244,7 @@ def control(record: StudyRecord, *, seed: int = 0) -> Control | None:
     volumes, middle = (math.nan, math.nan), (math.nan, math.nan, math.nan)
     if len(costs) == 1 and len(record.directions) == 2:
         points = _points(trials, quality, costs[0])
-        of = [points[trials.is_control], points[~trials.is_control & trials.baseline.isna()]]
+        of = [points[trials.trial.isin(arm.trial)] for arm in (drawn, searched)]
         whole = _hypervolume(np.concatenate(of))
         volumes = (_hypervolume(of[0]) / whole, _hypervolume(of[1]) / whole)
         middle = _quartiles([_hypervolume(of[1][sample]) / whole for sample in samples])

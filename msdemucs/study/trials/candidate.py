@@ -158,6 +158,11 @@ class TrialLog:
         return int(self._trial._trial_id)
 
     @property
+    def number(self) -> int:
+        """The trial's own in its study."""
+        return int(self._trial.number)
+
+    @property
     def storage(self) -> optuna.storages.BaseStorage:
         """Where the trial is kept."""
         return self._trial.storage
@@ -205,6 +210,10 @@ class TrialLog:
     def note(self, name: str, value: object) -> None:
         """Keep anything that JSON holds."""
         self._trial.set_user_attr(name, value)
+
+    def said(self, message: str) -> None:
+        """Say a line about the trial."""
+        self._listener.said(message)
 
     def scores(self, rows: Sequence[Row]) -> None:
         """Keep the scores of every test track and source."""

@@ -164,15 +164,16 @@ class Like:
         if self._result is None:
             return False
         name, trial = self._result
+        original = trial.user_attrs.get("duplicate_of") or _name(name, trial)
         if has_diverged(trial):
-            original = trial.user_attrs.get("duplicate_of") or _name(name, trial)
             log.note("duplicate_of", original)
             reason = f"the same training diverged as trial {original}, and is not done again"
             raise DivergedError(reason, step=int(trial.user_attrs[DIVERGED_AT]))
         with log.together():
             log.note(RESULT_KEY, self.key)
             _take(trial, log)
-            log.note("duplicate_of", trial.user_attrs.get("duplicate_of") or _name(name, trial))
+            log.note("duplicate_of", original)
+        log.said(f"trial {log.number} takes the result of {original}, which trained the same")
         if trial.state != TrialState.COMPLETE:
             step = int(trial.user_attrs[STOPPED_AT])
             log.note(STOPPED_AT, step)
