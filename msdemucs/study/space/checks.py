@@ -32,6 +32,8 @@ def mode_problems(node: Node, space: SearchSpace) -> Iterator[Problem]:
         written = node.child(name)
         if written and written.value not in ({}, [], None):
             message = f"has no meaning in a study of mode {space.mode}"
+            if name == "factors":
+                message += "; add the line “mode: ablation”, which trains them"
             yield fault_at(node, (name,), message)
 
 

@@ -161,9 +161,7 @@ class SearchSpace(Section):
     def _one_question(self) -> Self:
         if self.mode == "ablation" and not self.factors:
             raise ValueError("a study of mode ablation needs at least one factor; found none")
-        if self.mode == "search" and self.factors and not self.vary:
-            raise ValueError("factors are found, which mode: ablation trains: add that line")
-        if self.mode == "search" and not (self.vary or self.baselines):
+        if self.mode == "search" and not (self.vary or self.baselines or self.factors):
             raise ValueError("a study of mode search needs at least one field to vary; found none")
         return self
 
