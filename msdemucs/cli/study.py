@@ -17,6 +17,7 @@ from msdemucs.cli.fitting import fitted
 from msdemucs.cli.study_effects import print_effects
 from msdemucs.cli.study_later import later_counts, later_table
 from msdemucs.cli.work import (
+    NOTHING_LEFT,
     STORAGE_VARIABLE,
     Data,
     Folder,
@@ -130,7 +131,7 @@ def _train(search: "Search", asked: _Asked, hands: Hands, listener: "Listener") 
     from msdemucs.study.running.beginning import begin_study, explained
     from msdemucs.study.running.joining import absolute
     from msdemucs.study.running.runner import run_study
-    from msdemucs.study.storage.urls import STUDIES, storage_url
+    from msdemucs.study.storage.urls import storage_url, study_folder
 
     # torch is imported late, so that a search space at fault is told at once
     from msdemucs.study.trials.objective import prepare
@@ -149,7 +150,7 @@ def _train(search: "Search", asked: _Asked, hands: Hands, listener: "Listener") 
         )
     name, extends, is_usual = search.space.name, asked.extends, asked.folder is None
     url = storage_url(name, asked.storage)
-    place = absolute(asked.folder or STUDIES / name / "trials")
+    place = absolute(asked.folder or study_folder(name) / "trials")
     with explained(url):
         begin_study(search, url, place, attrs, extends=extends, is_usual=is_usual)[1].close()
     return hands.run(name, url, None, listener)
@@ -227,6 +228,8 @@ def _print_finished(finished: "Finished", storage: str | None, wanted: int) -> N
         more = f"for more trials: --trials {max(wanted, finished.complete) + 8}"
         if "ablation" in record.attrs:
             more = "for more seeds raise repeats in the file, and take --extend"
+        elif finished.is_used_up:
+            more = f"{NOTHING_LEFT}: add values to vary, and take --extend"
         out.print(f"study {finished.name} was finished already; {more}", soft_wrap=True)
     plural = "" if finished.complete == 1 else "s"
     shown = record.trials.iloc[:0]
@@ -235,6 +238,7 @@ def _print_finished(finished: "Finished", storage: str | None, wanted: int) -> N
     stopped = sum(record.trials.state == "stopped")
     kind = "trial" if stopped else "complete trial"
     note = f", {stopped} of its runs stopped at a rung" if stopped else ""
+    note += f" of {wanted}, since {NOTHING_LEFT}" if finished.is_used_up else ""
     out.print(f"study {finished.name}: {finished.complete} {kind}{plural}{note}; the front:")
     print_table(trial_table(record, shown.sort_values(next(iter(record.directions)))))
     if "ablation" in record.attrs and finished.complete:

@@ -244,13 +244,13 @@ def _begun(search: "Search", folder: str | None, storage: str | None) -> tuple[s
     """(name, URL) of a search space's study, which is begun where it is not yet."""
     from msdemucs.study.running.beginning import begin_study, explained
     from msdemucs.study.running.joining import absolute
-    from msdemucs.study.storage.urls import STUDIES, storage_url
+    from msdemucs.study.storage.urls import storage_url, study_folder
 
     name, url = search.space.name, storage_url(search.space.name, storage)
     from msdemucs.study.trials.objective import prepare  # loads torch: after the file's own faults
 
     attrs = prepare(search, say=errors.print).describe()
-    place, is_usual = absolute(folder or STUDIES / name / "trials"), folder is None
+    place, is_usual = absolute(folder or study_folder(name) / "trials"), folder is None
     with explained(url):
         begin_study(search, url, place, attrs, is_usual=is_usual)[1].close()
     return name, url

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from msdemucs.cli.console import errors
+from msdemucs.cli.console import errors, out
 from msdemucs.errors import MsdemucsError, UsageError
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 STORAGE_VARIABLE = "MSDEMUCS_STORAGE"
 """Of the environment: the storage where --storage is not given. Its password shows in no `ps`."""
+
+NOTHING_LEFT = "nothing else is left to try"
+"""Of a study that ends with fewer trials than were asked for."""
 
 Storage = Annotated[
     str | None,
@@ -172,7 +175,9 @@ def work(  # noqa: PLR0913 (one option a thing that a user may decide)
     except KeyboardInterrupt:
         errors.print("interrupted; the same command goes on", markup=False)
         sys.exit(130)
-    print(f"study {name}: {finished.complete} trials done, {finished.ran} of them here")  # noqa: T201
+    used_up = f"; {NOTHING_LEFT}" if finished.is_used_up else ""
+    line = f"study {name}: {finished.complete} trials done, {finished.ran} of them here{used_up}"
+    out.print(line, markup=False, soft_wrap=True)
 
 
 def environments(workers: int, gpu_fraction: float) -> list[dict[str, str]]:
@@ -209,29 +214,29 @@ def crew(
         KeyboardInterrupt: Ctrl-C or SIGTERM; every worker has saved and left.
     """
     from msdemucs.cli.progress import beside
-    from msdemucs.study.running.beginning import explained
+    from msdemucs.study.running.beginning import explained, turns_of
     from msdemucs.study.running.crew import Crew
     from msdemucs.study.running.joining import rejoin
     from msdemucs.study.running.runner import Finished
-    from msdemucs.study.running.turns import counts
     from msdemucs.study.storage.depot import is_url
     from msdemucs.study.storage.studies import open_storage, open_study
-    from msdemucs.study.storage.urls import STUDIES, without_password
+    from msdemucs.study.storage.urls import study_folder
     from msdemucs.train.interrupts import Interrupts
 
     with Interrupts(), explained(url), closing(open_storage(url)) as opened:
         study = open_study(opened, name)
-        place = str(folder or rejoin(study)[1])
-        logs = (STUDIES / name if is_url(place) else Path(place).parent) / "workers"
+        search, recorded = rejoin(study)
+        place = str(folder or recorded)
+        logs = (study_folder(name) if is_url(place) else Path(place).parent) / "workers"
         options = ["--child", "--folder", place, *words]
         command = [sys.executable, "-m", "msdemucs", "study", "work", name, *options]
         given = [{**share, STORAGE_VARIABLE: url} for share in shares]
         many = [beside(listener) for _ in shares]
         with Crew(command, given, many, logs) as started:
             ran = started.run()
-        done = sum(map(counts, study.get_trials(deepcopy=False)))
-        front = tuple(trial.number for trial in study.best_trials)
-        return Finished(name, ran, done, front, without_password(url))
+        wanted = search.space.trials
+        turns = turns_of(search, study, opened, wanted=lambda: wanted, say=listener.said)
+        return Finished.of(turns, ran, url)
 
 
 def _alone(

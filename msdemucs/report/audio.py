@@ -14,6 +14,7 @@ from msdemucs.report.measures import USDR
 from msdemucs.report.tables import best_first
 from msdemucs.study.records import StudyRecord
 from msdemucs.study.storage.depot import at_hand, is_url
+from msdemucs.study.storage.urls import study_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -85,7 +86,7 @@ def excerpts_of(
     if not found:
         raise UsageError(
             f"study “{record.name}” has no trial whose weights are there; --audio needs the "
-            f"folder {studies / record.name}, which the study made where it ran"
+            f"folder {study_folder(record.name, studies)}, which the study made where it ran"
         )
     excerpts: dict[int, Excerpt] = {}
     for trial, path in found.items():
@@ -111,7 +112,8 @@ def weights_of(record: StudyRecord, row: Row, studies: Path) -> str | None:
     named = row.get("weights")
     if isinstance(named, str) and is_url(named):
         return named
-    usual = studies / record.name / "trials" / str(trial_number(row)) / "weights.safetensors"
+    trial = str(trial_number(row))
+    usual = study_folder(record.name, studies) / "trials" / trial / "weights.safetensors"
     candidates = [Path(named), studies.parent / named] if isinstance(named, str) else []
     return next((str(path) for path in [*candidates, usual] if path.is_file()), None)
 

@@ -12,10 +12,11 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from msdemucs.cli import study as commands
+from msdemucs.cli import work
 from msdemucs.cli.app import main
 from msdemucs.cli.progress import Bars, Lines, progress
 from msdemucs.errors import DataError, SpecError, UsageError
-from msdemucs.study.running.runner import run_study
+from msdemucs.study.running.runner import Finished, run_study
 from msdemucs.study.space.reading import load_search_space
 from msdemucs.study.space.space import Search
 from msdemucs.study.storage.later import Later, add
@@ -98,6 +99,29 @@ def test_a_finished_study_says_how_to_ask_for_more(folder: Path) -> None:
     more = ["run", "toy.yaml", "--trials", "6"]
     done = CliRunner().invoke(commands.app, more, catch_exceptions=False)
     assert "6 complete trials" in done.stdout
+
+
+def test_a_study_says_that_nothing_is_left_to_try(folder: Path) -> None:
+    vary = "vary: {fusion.output.kind: {choice: [sum, weighted]}}\n"
+    (folder / "toy.yaml").write_text(f"name: toy\nbase: htdemucs_n\n{vary}trials: 5\n")
+    done = CliRunner().invoke(commands.app, ["run", "toy.yaml"], catch_exceptions=False)
+    left = "nothing else is left to try"
+    assert f"study toy: 2 complete trials of 5, since {left}; the front:" in done.stdout
+    again = CliRunner().invoke(commands.app, ["run", "toy.yaml"], catch_exceptions=False)
+    assert f"finished already; {left}: add values to vary, and take --extend" in again.stdout
+    joined = CliRunner().invoke(commands.app, ["work", "toy"], catch_exceptions=False)
+    assert joined.stdout == f"study toy: 2 trials done, 0 of them here; {left}\n"
+
+
+def test_work_prints_the_name_of_a_study_as_text(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "[red]\x1b[2Jtoy"
+    monkeypatch.setattr(work, "_alone", lambda *_: Finished(name, 1, 2, (), ""))
+    done = CliRunner().invoke(
+        commands.app, ["work", name, "--storage", "toy.db"], catch_exceptions=False
+    )
+    assert done.stdout == "study [red]\\x1b[2Jtoy: 2 trials done, 1 of them here\n"
 
 
 def test_ctrl_c_exits_130_with_the_command_that_continues(folder: Path) -> None:

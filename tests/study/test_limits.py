@@ -54,7 +54,9 @@ def test_what_costs_too_much_is_not_trained_nor_counted_but_told(rewritten: Rewr
     trials = load_study("toy").trials
     refused = trials[trials.state == "infeasible"]
     too_large = refused[refused.violations.map(bool)]
-    assert finished.complete == 4 == (trials.state == "complete").sum()
+    complete = trials[trials.state == "complete"]
+    assert finished.complete == complete.spec_hash.nunique() == complete.duplicate_of.isna().sum()
+    assert finished.is_used_up or finished.complete == 4
     assert len(too_large) > 0
     for _, trial in too_large.iterrows():
         assert trial.violations == {"parameters": trial.parameters - 2e5}
@@ -62,9 +64,8 @@ def test_what_costs_too_much_is_not_trained_nor_counted_but_told(rewritten: Rewr
         assert "above 200 k" in trial.failure
         told = constraints_of("toy")[trial.trial]
         assert told == {"parameters": pytest.approx(trial.parameters / 2e5 - 1)}
-    done = trials[trials.state == "complete"]
-    assert (done.parameters[done.baseline.isna()] <= 2e5).all()
-    assert {c.trial for c in evaluate.trained} <= set(done.trial)
+    assert (complete.parameters[complete.baseline.isna()] <= 2e5).all()
+    assert {c.trial for c in evaluate.trained} <= set(complete.trial)
 
 
 def test_a_spec_that_is_not_valid_violates_a_constraint_of_its_own(search: Search) -> None:

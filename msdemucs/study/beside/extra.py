@@ -8,7 +8,6 @@ from typing import Any
 import optuna
 
 from msdemucs.cost import cost
-from msdemucs.study.storage.urls import STUDIES
 from msdemucs.study.trials.candidate import Candidate, Evaluate, Listener, Row, TrialLog
 
 
@@ -55,8 +54,3 @@ def train_beside(candidate: Candidate, evaluate: Evaluate, listener: Listener) -
         int(found.get("steps", 0)),
         float(found.get("train_seconds", 0.0)),
     )
-
-
-def folder_of(study: optuna.Study, directory: Path = STUDIES) -> Path:
-    """Where a study's files lie."""
-    return directory / study.study_name

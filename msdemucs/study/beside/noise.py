@@ -10,10 +10,10 @@ from optuna.trial import TrialState
 
 from msdemucs.spec import dump_spec, spec_hash
 from msdemucs.study.analysis.statistics import Interval, sigma
-from msdemucs.study.beside.extra import folder_of, train_beside
+from msdemucs.study.beside.extra import train_beside
 from msdemucs.study.space.space import Search
 from msdemucs.study.storage.later import OF_THE_BASE, Later, add, rows_of
-from msdemucs.study.storage.urls import STUDIES
+from msdemucs.study.storage.urls import STUDIES, study_folder
 from msdemucs.study.trials.candidate import Candidate, Evaluate, Listener
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def measure_noise(
     known = _known(study, search, recipe)
     missing = [seed for seed in wanted if seed not in known]
     for seed in missing:
-        folder = folder_of(study, directory) / NOISE / f"{_key(search)}-{seed}"
+        folder = study_folder(study.study_name, directory) / NOISE / f"{_key(search)}-{seed}"
         name = f"{search.base.name}, seed {seed}"
         candidate = Candidate(OF_THE_BASE, name, search.base, seed, folder, recipe)
         listener.began(candidate, complete=n_seeds - len(missing), wanted=n_seeds)

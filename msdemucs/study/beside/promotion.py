@@ -15,11 +15,11 @@ import pandas as pd
 from msdemucs.errors import UsageError
 from msdemucs.spec import parse_spec
 from msdemucs.study.analysis.picking import best_trials, front
-from msdemucs.study.beside.extra import folder_of, train_beside
+from msdemucs.study.beside.extra import train_beside
 from msdemucs.study.records import StudyRecord
 from msdemucs.study.storage.depot import at_hand, is_url
 from msdemucs.study.storage.later import Later, add, rows_of
-from msdemucs.study.storage.urls import STUDIES
+from msdemucs.study.storage.urls import STUDIES, study_folder
 from msdemucs.study.trials.candidate import Candidate, Evaluate, Listener
 from msdemucs.train import Recipe
 
@@ -154,7 +154,7 @@ def _candidate(
     Raises:
         UsageError: its weights are gone, and it should start from them.
     """
-    folder = folder_of(study, directory) / "promoted" / longer.key / str(trial.trial)
+    folder = study_folder(study.study_name, directory) / "promoted" / longer.key / str(trial.trial)
     weights = None
     if longer.start == "weights":
         found = trial.weights if isinstance(trial.weights, str) else ""

@@ -32,6 +32,9 @@ COMPUTED = ("macs_per_second", "macs", "parameters", "inference_bytes", "trainin
 MEASURED = ("latency_ms_p50", "latency_ms_p95", "rtf")
 """Costs that are measured on the model before it is trained."""
 
+SPENT = ("seconds", "cpu_seconds", "gpu_seconds", "steps", "train_seconds")
+"""What a trial spent: a duplicate spends nothing."""
+
 
 def as_objectives(value: object) -> object:
     """A list of names as names with their directions.

@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from msdemucs.errors import MsdemucsError, StudyError, UsageError
+from msdemucs.outside import within
 from msdemucs.spec import nearest
 from msdemucs.study.records import (
     CURVE_COLUMNS,
@@ -142,7 +143,7 @@ def locate_study(study: str, storage: str | None) -> tuple[str | None, str]:
         return study, storage_url(study, storage)
     if "://" in study or study.endswith((".db", *JOURNAL_ENDINGS)):
         return None, storage_url(study, study)
-    path = STUDIES / f"{study}.db"
+    path = within(STUDIES, study, ".db")
     if not path.is_file() and Path(study).is_file():
         endings = ", ".join((".db", *JOURNAL_ENDINGS))
         raise UsageError(

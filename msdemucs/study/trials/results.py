@@ -20,7 +20,7 @@ from pydantic import JsonValue
 from msdemucs.errors import DivergedError
 from msdemucs.spec import spec_hash
 from msdemucs.study.records import GROUP_COLUMN_PREFIX
-from msdemucs.study.space.limits import MEASURED, OBJECTIVES
+from msdemucs.study.space.limits import MEASURED, OBJECTIVES, SPENT
 from msdemucs.study.space.space import Search
 from msdemucs.study.storage.databases import turn, whole
 from msdemucs.study.storage.leases import Watch
@@ -30,9 +30,6 @@ from msdemucs.study.trials.judging import taken_up
 
 RESULT_KEY = "result_key"
 """The trial's attribute that holds the key."""
-
-SPENT = ("seconds", "cpu_seconds", "gpu_seconds", "steps", "train_seconds")
-"""What a trial spent: a duplicate spends nothing."""
 
 TAKEN = (
     *(name for name in OBJECTIVES if name not in SPENT),
