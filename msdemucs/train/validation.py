@@ -7,14 +7,18 @@ from torch import nn
 
 from msdemucs.data import Track, statistics
 from msdemucs.errors import MsdemucsError
-from msdemucs.evaluate import Chunking, evaluate_tracks, separate_mixture
+from msdemucs.evaluate import Chunking, evaluate_tracks, score_frame, separate_mixture
+from msdemucs.metrics import METRICS, USUAL, Quality
 from msdemucs.model import Separator
 from msdemucs.train.losses import Loss
 from msdemucs.train.recipe import Recipe
 
 
 def judge(model: nn.Module, tracks: Sequence[Track], recipe: Recipe, *, normalised: bool) -> float:
-    """Return the mean over held-out tracks of what the recipe's validation measures.
+    """Return what the recipe's validation measures on held-out tracks.
+
+    uSDR is joined as studies join it: the mean over sources of the mean over tracks. The loss is
+    the mean over tracks.
 
     Args:
         model: used in evaluation mode; its modes are restored.
@@ -31,9 +35,8 @@ def judge(model: nn.Module, tracks: Sequence[Track], recipe: Recipe, *, normalis
     if recipe.validation.metric == "loss":
         losses = [_loss(model, track, recipe, normalised=normalised) for track in tracks]
         return sum(losses) / len(losses)
-    rows = evaluate_tracks(model, tracks, normalised=normalised)
-    scores = [row.usdr_db for row in rows if row.usdr_db is not None]
-    return sum(scores) / len(scores) if scores else float("nan")
+    scores = evaluate_tracks(model, tracks, normalised=normalised)
+    return Quality(METRICS[USUAL]).of(score_frame(scores))
 
 
 def _loss(model: Separator, track: Track, recipe: Recipe, *, normalised: bool) -> float:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import optuna
 import pytest
+from optuna.distributions import BaseDistribution, FloatDistribution
 from typer.testing import CliRunner
 
 from msdemucs.cli.app import app
@@ -101,7 +102,7 @@ def others(in_tmp: Path) -> str:
     with closing(open_storage(url, create=True)) as storage:
         study = optuna.create_study(study_name="theirs", storage=storage)
         for value in (3.0, 1.0, 2.0):
-            distributions = {"x": optuna.distributions.FloatDistribution(0, 9)}
+            distributions: dict[str, BaseDistribution] = {"x": FloatDistribution(0, 9)}
             trial = optuna.create_trial(
                 value=value, params={"x": value}, distributions=distributions, user_attrs=HOSTILE
             )

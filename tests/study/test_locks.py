@@ -70,7 +70,7 @@ def test_reading_a_locked_database_tells_without_a_listener(
 ) -> None:
     with held("database") as process:
         say = lets_go(process, [])
-        caplog.handler.addFilter(lambda record: not say(record.getMessage()))  # type: ignore[func-returns-value]
+        caplog.handler.addFilter(lambda record: not say(record.getMessage()))
         assert load_study("a.db").name == "a"
     assert f"a.db is locked by process {process.pid}" in caplog.messages[0]
 
