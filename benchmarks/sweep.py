@@ -25,7 +25,8 @@ from msdemucs.cost import cost
 from msdemucs.data import Track, find_tracks
 from msdemucs.data.folders import quantise, write_track
 from msdemucs.data.synthetic import make_song
-from msdemucs.evaluate import evaluate_tracks
+from msdemucs.evaluate import evaluate_tracks, score_frame
+from msdemucs.metrics import METRICS, USUAL, Quality
 from msdemucs.model import build
 from msdemucs.spec import spec_hash
 from msdemucs.study.space.reading import load_search_space
@@ -102,11 +103,11 @@ def curve(
         before = time.process_time()
         scores = evaluate_tracks(model, tracks["test"])
         model.train()
-        found = [score.usdr_db for score in scores if score.usdr_db is not None]
+        quality = Quality(METRICS[USUAL]).of(score_frame(scores))
         seconds = before - begun - judging
         judging += time.process_time() - before
         figures = (spec_hash(spec), known.macs_per_second, known.parameters, seed, report.step)
-        rows.append([*figures, round(sum(found) / len(found), 4), round(seconds, 3)])
+        rows.append([*figures, round(quality, 4), round(seconds, 3)])
 
     train(model, batches, RECIPE, Session(on_step=on_step))
     yield from rows

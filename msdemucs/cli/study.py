@@ -32,8 +32,9 @@ from msdemucs.cli.work import (
     Workers,
     work,
 )
+from msdemucs.columns import COLUMNS, FORMATS
 from msdemucs.errors import UsageError
-from msdemucs.units import format_count, format_db, format_seconds
+from msdemucs.metrics import USUAL
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,14 +46,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Run architecture searches and look at them.")
 
-COLUMNS = {
-    "usdr_db": "uSDR",
-    "macs_per_second": "MAC/s",
-    "parameters": "params",
-    "latency_ms_p50": "latency",
-    "seconds": "time",
-}
-"""What the tables show beside the objectives, and how it is headed."""
+SHOWN = ("macs_per_second", "parameters", "latency_ms_p50", "seconds")
+"""Columns that the tables show beside objectives and qualities."""
 
 LEAST_WANTED = ("seconds", "latency_ms_p50", "parameters")
 """Columns that a narrow terminal goes without, unless they are objectives."""
@@ -135,8 +130,11 @@ def _train(search: "Search", asked: _Asked, hands: Hands, listener: "Listener") 
 
     # torch is imported late, so that a search space at fault is told at once
     from msdemucs.study.trials.objective import prepare
+    from msdemucs.study.trials.promises import remark
 
     bench = prepare(search, say=listener.said)
+    if left_out := remark(search):
+        listener.said(left_out)
     attrs = {**bench.describe(), "command": asked.command}
     if not hands.are_many:
         return run_study(
@@ -253,27 +251,26 @@ def trial_table(record: "StudyRecord", trials: "pd.DataFrame") -> Table:
     table = Table(box=None, header_style="bold")
     for column in ("trial", "name", "state"):
         table.add_column(column)
-    shown = list(dict.fromkeys([*record.directions, *COLUMNS, *_groups(record)]))
+    shown = list(dict.fromkeys([*record.directions, USUAL, *SHOWN, *record.qualities]))
     for column in shown:
-        table.add_column(_heading(column), justify="right")
+        table.add_column(_heading(record, column), justify="right")
     table.add_column("chosen")
     for _, trial in trials.iterrows():
-        figures = [_figure(column, trial[column]) for column in shown]
+        figures = [_figure(record, column, trial[column]) for column in shown]
         chosen = ", ".join(f"{_short(field)} {value}" for field, value in trial.params.items())
         is_copy = isinstance(trial.duplicate_of, str)
         state = f"{trial.state}, as {trial.duplicate_of}" if is_copy else trial.state
         table.add_row(str(trial.trial), trial["name"], state, *figures, chosen)
-    rest = [*_groups(record), *LEAST_WANTED]
-    optional = [_heading(column) for column in rest if column not in record.directions]
+    further = [name for name in record.qualities if name != USUAL]
+    least = [name for name in (*further, *LEAST_WANTED) if name not in record.directions]
+    optional = [_heading(record, column) for column in least]
     return fitted(table, out, optional=optional, wrapping=["chosen"])
 
 
-def _heading(column: str) -> str:
-    return COLUMNS.get(column, column.replace("usdr_db/", "uSDR "))
-
-
-def _groups(record: "StudyRecord") -> list[str]:
-    return [column for column in record.trials.columns if column.startswith("usdr_db/")]
+def _heading(record: "StudyRecord", column: str) -> str:
+    if column in record.qualities:
+        return record.qualities[column].heading
+    return COLUMNS[column].heading if column in COLUMNS else column
 
 
 def _short(field: str) -> str:
@@ -281,17 +278,13 @@ def _short(field: str) -> str:
     return ".".join([part for part in field.split(".") if not part.isdigit()][-2:])
 
 
-def _figure(column: str, value: float) -> str:
+def _figure(record: "StudyRecord", column: str, value: float) -> str:
     """A figure with its unit; "–" where it was not measured."""
     if value != value:
         return "–"
-    if column.startswith("usdr_db"):
-        return format_db(value)
-    if column.startswith("latency_ms"):
-        return format_seconds(value / 1000)
-    if column in ("seconds", "train_seconds"):
-        return format_seconds(value)
-    return format_count(value)
+    if column in record.qualities:
+        return FORMATS[record.qualities[column].unit](value)
+    return COLUMNS[column].text(value) if column in COLUMNS else f"{value:.4g}"
 
 
 def _command(space: Path, small: bool, options: Mapping[str, object], data: Sequence[Path]) -> str:

@@ -98,7 +98,7 @@ def promote(
     from msdemucs.study.beside.promotion import Longer, candidates
     from msdemucs.study.beside.promotion import promote as train_longer
     from msdemucs.study.storage.load import read_record
-    from msdemucs.study.trials.objective import Bench
+    from msdemucs.study.trials.objective import Bench, recorded_qualities
     from msdemucs.study.trials.tracks import gather
     from msdemucs.train import load_recipe
 
@@ -108,11 +108,12 @@ def promote(
         space, told = joined.search.space, joined.listener
         segment = longer.recipe.segment
         tracks = gather(space.data, joined.search.base, segment=segment, say=told.said)
+        qualities = recorded_qualities(joined.search, tracks)
         found = train_longer(
             joined.study,
             trials,
             longer,
-            Bench(longer.recipe, tracks, _device()).evaluate,
+            Bench(longer.recipe, tracks, _device(), qualities).evaluate,
             listener=told,
             directory=joined.directory,
         )

@@ -62,7 +62,7 @@ class Evaluation:
     def summary(self) -> pd.DataFrame:
         """A row a source, and "all": statistics over tracks, and over frames, by their names.
 
-        `usdr_db.mean` is a mean over tracks; `sdr_bsseval_db.median` the median over tracks of the
+        `si_sdr_db.mean` is a mean over tracks; `csdr_db.median` the median over tracks of the
         medians over frames (museval's); `….frames_mean`, `….frames_median` and `….frames_std` are
         over all frames of all tracks. "all" takes the mean over sources of every track first.
         """

@@ -10,7 +10,8 @@ from typer.testing import CliRunner, Result
 
 from msdemucs.cli.study_tools import app
 from msdemucs.errors import UsageError
-from msdemucs.study.trials.candidate import Candidate, TrialLog
+from msdemucs.study.records import SPLIT
+from msdemucs.study.trials.candidate import Candidate, Row, TrialLog
 from tests.cli.test_study import ToyBench
 from tests.study.conftest import SPACE, toy
 from tests.study.test_arms import ABLATION
@@ -103,7 +104,8 @@ def test_fidelity_prints_each_rung_and_its_verdict(
     def evaluate(self: ToyBench, candidate: Candidate, log: TrialLog) -> None:
         toy(candidate, log)
         usdr_db = log.figures["usdr_db"]
-        log.note("rungs", [[0, 10, -usdr_db], [0, 20, 2 * usdr_db], [0, 40, usdr_db]])
+        scores = ((10, -usdr_db), (20, 2 * usdr_db), (40, usdr_db))
+        log.note("rungs", [[0, step, "usdr_db", score] for step, score in scores])
 
     monkeypatch.setattr(ToyBench, "evaluate", evaluate)
     ask("run", "toy.yaml")
@@ -164,7 +166,7 @@ def test_promote_says_both_scores_and_from_where(
 ) -> None:
     class LongBench(ToyBench):
         def evaluate(self, candidate: Candidate, log: TrialLog) -> None:
-            log.scores([("band", "A - B", "bass", 9.0, -6.0, candidate.seed)])
+            log.scores([Row(candidate.seed, SPLIT, "band", "A - B", "bass", "usdr_db", 9.0)])
             log.record({"usdr_db": 9.0})
 
         def __init__(self, *_: object, **__: object) -> None: ...

@@ -1,5 +1,6 @@
 """A study whose trials take milliseconds: a real search space, and nothing is trained."""
 
+import math
 import os
 import random
 from collections.abc import Callable, Iterator
@@ -8,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from msdemucs.study.records import SPLIT
 from msdemucs.study.running.beginning import begin_study
 from msdemucs.study.space.reading import load_search_space
 from msdemucs.study.space.space import Search
-from msdemucs.study.trials.candidate import Candidate, TrialLog
+from msdemucs.study.trials.candidate import Candidate, Row, TrialLog
 from tests.study.postgres import Postgres, missing_program
 
 SPACE = """\
@@ -49,7 +51,11 @@ def toy(candidate: Candidate, log: TrialLog) -> None:
     log.loss(2, 0.5 + candidate.seed / 100)
     seed = candidate.seed
     log.scores(
-        [("band", "A - B", "bass", width, -6.0, seed), ("room", "C - D", "bass", None, None, seed)]
+        [
+            Row(seed, SPLIT, "band", "A - B", "bass", "usdr_db", width),
+            Row(seed, SPLIT, "room", "C - D", "bass", "usdr_db", math.nan),
+        ],
+        [(SPLIT, "band", "A - B", "bass", "usdr_db", -6.0)],
     )
     log.record({"usdr_db": width, "usdr_db/band": width, "latency_ms_p50": 3.0})
 

@@ -34,7 +34,8 @@ def made(
         trials.append(trial_of(trial, seed, arm, arm_name(arm, base), 2.0 ** bits["a"]))
         for track, (source, offset) in itertools.product(range(tracks), (("x", 0), ("y", 1))):
             value = score(bits, seed, track) + offset
-            scores.append([trial, "band", f"t{track:02}", source, value, 0.0, seed])
+            name = f"t{track:02}"
+            scores.append([trial, seed, "validation", "band", name, source, "usdr_db", value])
     about = {"levels": levels, "design": design.model_dump(mode="json")}
     return StudyRecord(
         name="made",
@@ -243,7 +244,7 @@ def test_a_seed_that_one_arm_lacks_is_left_out_of_its_effects_alone() -> None:
 
 def test_silent_references_are_no_tracks() -> None:
     record = made(Design(), noisy(lambda bits: bits["a"]), levels=LEVELS)
-    record.scores.loc[record.scores.track == "t03", "usdr_db"] = math.nan
+    record.scores.loc[record.scores.track == "t03", "value"] = math.nan
     assert row(effects(record).table, "a").n_tracks == 9
 
 

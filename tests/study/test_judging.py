@@ -13,7 +13,8 @@ from msdemucs.study.space.fidelity import Fidelity
 from msdemucs.study.space.reading import load_search_space
 from msdemucs.study.space.space import Search
 from msdemucs.study.storage.load import load_study
-from msdemucs.study.trials.candidate import RUNG, Candidate, TrialLog
+from msdemucs.study.storage.scores import RUNG
+from msdemucs.study.trials.candidate import Candidate, TrialLog
 from msdemucs.study.trials.judging import RESUMES, identity, rule_of, take_up
 
 Asked = Callable[..., Search]
@@ -30,7 +31,8 @@ def climbing(level: Levels) -> Callable[[Candidate, TrialLog], None]:
         for step in (10, 20):
             is_past = step < before
             done.write_text(str(max(step, before)))
-            log.rung(step, {candidate.seed: level(candidate) + step / 10}, is_past=is_past)
+            score = level(candidate) + step / 10
+            log.rung(step, {"usdr_db": {candidate.seed: score}}, is_past=is_past)
         log.note("began_at", before)
         log.record({"usdr_db": level(candidate) + 3})
 
@@ -86,9 +88,9 @@ def test_rungs_are_recorded_for_reports_and_dashboards(asked: Asked) -> None:
     rungs = ran(search, lambda one: -float(one.trial)).rungs
     first = rungs[rungs.trial == 0]
     assert list(first.step) == [10, 20]
-    assert list(first.usdr_db) == [1, 2]
+    assert list(first["value"]) == [1, 2]
     stored = optuna.load_study(study_name="toy", storage="sqlite:///studies/toy.db").trials[0]
-    assert stored.user_attrs[f"{RUNG}20"] == 2
+    assert stored.user_attrs[f"{RUNG}20"] == {"usdr_db": 2}
 
 
 def test_each_better_newcomer_goes_on(asked: Asked) -> None:

@@ -17,10 +17,12 @@ from msdemucs.metrics import METRICS
 from msdemucs.model import build, load_weights, save_weights
 from msdemucs.model.weights import read_about
 from msdemucs.study.beside.rescore import _judged
+from msdemucs.study.records import RUNG_SCORE_COLUMNS, SCORE_COLUMNS
 from msdemucs.study.running.runner import run_study
 from msdemucs.study.space.reading import load_search_space
 from msdemucs.study.space.space import Search
 from msdemucs.study.storage.load import load_study, read_record
+from msdemucs.study.storage.scores import frame_in
 from msdemucs.study.storage.states import BEGUN
 from msdemucs.study.trials.candidate import Candidate, Silent, StoppedError, TrialLog
 from msdemucs.study.trials.objective import Bench, prepare
@@ -87,12 +89,11 @@ def test_a_stopped_trial_resumes_bit_for_bit(search: Search, study: optuna.Study
     assert first.user_attrs["steps"] == 2
     assert "usdr_db" not in first.user_attrs
     assert "scores" not in first.user_attrs
-    parts = first.user_attrs["rung_scores"]
-    assert {row[0] for row in parts} == {2}
-    assert {row[3] for row in parts} == set(search.base.sources)
-    assert sum(row[4] for row in parts) / len(parts) == pytest.approx(
-        first.user_attrs["rung:2"]
-    )  # one test track: the mean of its sources
+    parts = frame_in(first.user_attrs, "rung_scores", RUNG_SCORE_COLUMNS[1:])
+    assert set(parts.step) == {2}
+    assert set(parts.source) == set(search.base.sources)
+    at_rung = first.user_attrs["rung:2"]["usdr_db"]
+    assert parts["value"].mean() == pytest.approx(at_rung)  # one track: the mean of its sources
 
     again = study.ask()
     asked: list[int] = []
@@ -109,10 +110,10 @@ def test_a_stopped_trial_resumes_bit_for_bit(search: Search, study: optuna.Study
     both = [record.curves[record.curves.trial == number] for number in (0, 2)]
     assert list(both[0].step) == [1, 2, 3, 4, 5, 6]
     assert list(both[0].loss) == list(both[1].loss)
-    rows = record.rungs[record.rungs.trial == 2]
+    rows = record.rungs[(record.rungs.trial == 2) & (record.rungs.quality == "usdr_db")]
     assert list(rows.step) == [2, 4, 6]
-    assert rows.usdr_db.iloc[0] == first.user_attrs["rung:2"]
-    assert rows.usdr_db.iloc[-1] == log.figures["usdr_db"]
+    assert rows["value"].iloc[0] == at_rung
+    assert rows["value"].iloc[-1] == log.figures["usdr_db"]
     assert not Path("parts/checkpoints").exists()
     assert len(record.rung_scores) == len(parts)
     assert set(record.scores.trial) == {0, 2}  # scores after fewer steps are not among these
@@ -145,11 +146,15 @@ def test_repeats_train_each_seed_and_take_the_mean(search: Search, study: optuna
     alone = TrialLog(study.ask(), Silent())
     bench(search, "").evaluate(candidate(search, "alone", seed=6), alone)
     assert log.figures["steps"] == 12
-    assert {row[-1] for row in trial.user_attrs["scores"]} == {5, 6}
-    rungs = trial.user_attrs["rungs"]
-    assert [(seed, step) for seed, step, _ in rungs] == [(5, 2), (6, 2), (5, 6), (6, 6)]
-    assert rungs[3][2] == alone.figures["usdr_db"]
-    assert log.figures["usdr_db"] == pytest.approx((rungs[2][2] + rungs[3][2]) / 2)
+    assert set(frame_in(trial.user_attrs, "scores", SCORE_COLUMNS[1:]).seed) == {5, 6}
+    rungs = {
+        (seed, step): value
+        for seed, step, quality, value in trial.user_attrs["rungs"]
+        if quality == "usdr_db"
+    }
+    assert [*rungs] == [(5, 2), (6, 2), (5, 6), (6, 6)]
+    assert rungs[6, 6] == alone.figures["usdr_db"]
+    assert log.figures["usdr_db"] == pytest.approx((rungs[5, 6] + rungs[6, 6]) / 2)
     assert trial.user_attrs["weights"] == "both/seed-5/weights.safetensors"
     assert is_equal(
         weights("both/seed-6/weights.safetensors"), weights("alone/weights.safetensors")

@@ -1,4 +1,4 @@
-"""What an ablation found: every factor's effect on SDR with its interval, p-value and cost.
+"""What an ablation found: every factor's effect on quality with its interval, p-value and cost.
 
 from msdemucs.study import load_study
 from msdemucs.study.analysis.effects import effects
@@ -15,8 +15,10 @@ from scipy.stats import t
 
 from msdemucs.errors import StudyError, UsageError
 from msdemucs.evaluate.compare import FEWEST_FOR_WILCOXON, signed_rank_p
+from msdemucs.metrics import METRICS, USUAL, Direction, Quality
 from msdemucs.study.analysis.contrasts import Contrast, contrasts
 from msdemucs.study.analysis.cubes import cube_of, scores_of, trained_arms
+from msdemucs.study.analysis.picking import quality_of
 from msdemucs.study.analysis.statistics import (
     Interval,
     fewest_tracks,
@@ -48,7 +50,7 @@ EFFECT_COLUMNS = (
     "factor",  # str
     "alternative",  # str
     "against",  # str: the base's level
-    "effect_db",  # float, dB: of usdr_db
+    "effect_db",  # float, dB: of the study's first quality
     "low_db",  # float, dB: of the 95 % bootstrap interval over seeds and tracks
     "high_db",  # float, dB
     "wilcoxon_p",  # float: signed-rank over tracks, each the mean over its seeds and sources
@@ -96,11 +98,13 @@ class Effects:
         table: EFFECT_COLUMNS.
         noise: the spread of one training's score over seeds; None where each arm has one.
         notes: what a reader must know before believing a row.
+        quality: on which the effects are.
     """
 
     table: pd.DataFrame
     noise: Noise | None
     notes: tuple[str, ...]
+    quality: Quality
 
 
 def effects(record: StudyRecord, *, seed: int = 0) -> Effects:
@@ -126,8 +130,9 @@ def effects(record: StudyRecord, *, seed: int = 0) -> Effects:
     trials = trained_arms(record)
     if trials.empty:
         raise UsageError(f"no arm of study “{record.name}” is complete yet")
-    scores = scores_of(record, trials)
-    noise = _noise(record, scores)
+    quality = record.qualities.get(quality_of(record), Quality(METRICS[USUAL]))
+    scores = scores_of(record, trials, quality)
+    noise = _noise(record, scores, quality)
     design = Design.model_validate(_tuples(about["design"]))
     wanted = contrasts(design, about["levels"])
     costs = trials.groupby("name", sort=False)[list(COSTS.values())].mean()
@@ -138,9 +143,9 @@ def effects(record: StudyRecord, *, seed: int = 0) -> Effects:
         table.loc[own.index, "holm_p"] = holm(own.wilcoxon_p.tolist())
         times = _quantile(noise, len(own)) if noise else math.nan
         table.loc[own.index, "least_db"] = times * own.noise_db.astype(float)
-    table["verdict"] = [_verdict(row) for _, row in table.iterrows()]
+    table["verdict"] = [_verdict(row, quality.direction) for _, row in table.iterrows()]
     missing = {name for contrast in wanted for name in contrast.weights} - set(scores)
-    return Effects(table, noise, tuple(_notes(table, sorted(missing))))
+    return Effects(table, noise, tuple(_notes(table, sorted(missing))), quality)
 
 
 def _row(
@@ -186,16 +191,18 @@ def _change(contrast: Contrast, cost: "pd.Series[float]") -> float:
     return math.expm1(sum(logs))
 
 
-def _noise(record: StudyRecord, scores: Mapping[str, "pd.Series[float]"]) -> Noise | None:
+def _noise(
+    record: StudyRecord, scores: Mapping[str, "pd.Series[float]"], quality: Quality
+) -> Noise | None:
     """The spread over seeds: that of `study noise` or of the arms, whichever rests on more."""
-    known = [one for one in (_measured(record), _pooled(scores)) if one is not None]
+    known = [one for one in (_measured(record, quality), _pooled(scores)) if one is not None]
     return max(known, key=lambda one: one.degrees, default=None)
 
 
-def _measured(record: StudyRecord) -> Noise | None:
-    """What `study noise` found with trainings of the base."""
+def _measured(record: StudyRecord, quality: Quality) -> Noise | None:
+    """What `study noise` found with trainings of the base, if it is of this quality."""
     found = record.attrs.get("noise")
-    if not isinstance(found, Mapping):
+    if not isinstance(found, Mapping) or found.get("quality", USUAL) != str(quality):
         return None
     low, value, high = (float(found[key]) for key in ("low_db", "sigma_db", "high_db"))
     n_seeds = int(found["n_seeds"])
@@ -220,7 +227,7 @@ def _quantile(noise: Noise, n_effects: int) -> float:
     return float(t.ppf(1 - LEVEL / 2 / n_effects, noise.degrees))
 
 
-def _verdict(row: "pd.Series[float]") -> str:
+def _verdict(row: "pd.Series[float]", direction: Direction) -> str:
     """What may be claimed of an effect."""
     if math.isnan(row.effect_db):
         return "incomplete"
@@ -229,7 +236,8 @@ def _verdict(row: "pd.Series[float]") -> str:
     interval = Interval(row.effect_db, row.low_db, row.high_db)
     is_beyond_noise = abs(row.effect_db) > row.least_db
     if row.holm_p < LEVEL and interval.excludes_zero and is_beyond_noise:
-        return "better" if row.effect_db > 0 else "worse"
+        is_more = row.effect_db > 0
+        return "better" if is_more == (direction == "maximize") else "worse"
     return "not told apart"
 
 

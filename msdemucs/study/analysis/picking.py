@@ -5,11 +5,13 @@ the luckiest.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from msdemucs.errors import UsageError
+from msdemucs.metrics import Quality
 from msdemucs.study.analysis.pooling import pooled
 from msdemucs.study.records import StudyRecord
 
@@ -44,9 +46,38 @@ def holding(record: StudyRecord) -> pd.DataFrame:
 
 
 def quality_of(record: StudyRecord) -> str:
-    """The column by which trials are better: the first objective that is maximised, if one is."""
-    names = [name for name, direction in record.directions.items() if direction == "maximize"]
-    return names[0] if names else next(iter(record.directions))
+    """The column by which trials are better: the first objective that is a quality.
+
+    Where none is, of studies of another program for one, it is the first that is maximised.
+    """
+    names = [name for name in record.directions if name in record.qualities]
+    names += [name for name, direction in record.directions.items() if direction == "maximize"]
+    return next(iter([*names, *record.directions]))
+
+
+def by_quality(record: StudyRecord, text: str) -> StudyRecord:
+    """The record with one quality as its only objective, computed of its scores where need be.
+
+    Raises:
+        UsageError: an unknown metric, source or group; a metric that the study did not record.
+    """
+    scores = record.scores
+    quality = Quality.parse(
+        text, sources=scores["source"].unique(), groups=scores["group"].unique()
+    )
+    name = str(quality)
+    trials = record.trials
+    if name not in trials:
+        metrics = [str(metric) for metric in scores["metric"].unique()]
+        if quality.metric.name not in metrics:
+            known = ", ".join(metrics) or "none"
+            raise UsageError(
+                f"study “{record.name}” did not record {quality.metric.name}; it recorded {known}: "
+                "study rescore judges its weights by another metric"
+            )
+        values = {trial: quality.of(rows) for trial, rows in scores.groupby("trial")}
+        trials = trials.assign(**{name: trials["trial"].map(values).astype(float)})
+    return replace(record, trials=trials, directions={name: quality.direction})
 
 
 def best_first(trials: pd.DataFrame, record: StudyRecord) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from msdemucs.evaluate.evaluation import evaluate
 from msdemucs.metrics import Metric
 from msdemucs.model import load_weights
 from msdemucs.model.weights import read_about
+from msdemucs.study.records import SPLIT
 from msdemucs.study.storage.depot import at_hand
 from msdemucs.study.storage.later import Later, add, rows_of
 from msdemucs.study.trials.candidate import Listener
@@ -89,6 +90,7 @@ def _judged(
     by_source = found.tracks.groupby("source", sort=False)[metric.name].agg(metric.tracks)
     detail = {
         "weights": trial.weights,
+        "split": SPLIT,
         "tracks_joined_by": metric.tracks,
         "by_source": {str(source): float(value) for source, value in by_source.items()},
         "convention": found.about["convention"],

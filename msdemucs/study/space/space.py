@@ -18,6 +18,7 @@ from pydantic import (
 
 from msdemucs.cost import solve_width
 from msdemucs.errors import Problem, SpecError, UsageError
+from msdemucs.metrics import USUAL
 from msdemucs.spec import Section, Spec, plan, validate_data
 from msdemucs.spec.load import read_document
 from msdemucs.spec.merge import override
@@ -123,8 +124,9 @@ class SearchSpace(Section):
     """Zoo names (or paths) of the trials that come first; a mapping gives each its own fields."""
     objectives: Annotated[
         Mapping[str, Direction], BeforeValidator(as_objectives), AfterValidator(checked_objectives)
-    ] = {"usdr_db": "maximize", "macs_per_second": "minimize"}
-    """One to four recorded columns: metrics to maximize, costs to minimize."""
+    ] = {USUAL: "maximize", "macs_per_second": "minimize"}
+    """One to four qualities and costs. A quality is metric[/source][/group]: usdr_db is the mean
+    over sources, si_sdr_db/vocals of one alone; `msdemucs metrics` lists metrics."""
     constraints: Annotated[
         Mapping[str, Annotated[float, Field(gt=0)]], BeforeValidator(known_costs)
     ] = {}

@@ -8,7 +8,7 @@ keeps each as an attribute of the study.
 import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import optuna
@@ -43,7 +43,10 @@ TABLE = sql.Table(
 
 @dataclass(frozen=True)
 class Later:
-    """One row of the side table, under the names of LATER_COLUMNS."""
+    """One row of the side table, under the names of LATER_COLUMNS.
+
+    The split of its tracks is kept in `detail`; rows that lack it are of test tracks.
+    """
 
     trial: int
     kind: str
@@ -51,6 +54,11 @@ class Later:
     value: float
     seed: int
     detail: Mapping[str, Any]
+
+    @property
+    def split(self) -> str:
+        """Of the tracks."""
+        return str(self.detail.get("split", "test"))
 
 
 def add(study: optuna.Study, rows: Sequence[Later]) -> None:
@@ -76,7 +84,7 @@ def rows_of(study: optuna.Study) -> list[Later]:
         return [Later(**row) for name, row in attrs if name.startswith(PREFIX)]
     if not sql.inspect(engine).has_table(TABLE.name):
         return []
-    columns = [TABLE.c[name] for name in LATER_COLUMNS]
+    columns = [TABLE.c[field.name] for field in fields(Later)]
     wanted = sql.select(*columns).filter_by(**_owner(study)).order_by(TABLE.c.id)
     with engine.connect() as connection:
         return list(_read(connection.execute(wanted).mappings().all()))
@@ -84,7 +92,7 @@ def rows_of(study: optuna.Study) -> list[Later]:
 
 def frame_of(study: optuna.Study) -> pd.DataFrame:
     """The rows of a study as `StudyRecord.later`."""
-    rows = [asdict(row) for row in rows_of(study)]
+    rows = [{**asdict(row), "split": row.split} for row in rows_of(study)]
     return pd.DataFrame(rows, columns=list(LATER_COLUMNS))
 
 

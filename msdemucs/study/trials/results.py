@@ -17,37 +17,28 @@ from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import JsonValue
 
+from msdemucs.columns import COLUMNS
 from msdemucs.errors import DivergedError
+from msdemucs.metrics import USUAL
 from msdemucs.spec import spec_hash
-from msdemucs.study.records import GROUP_COLUMN_PREFIX
-from msdemucs.study.space.limits import MEASURED, OBJECTIVES, SPENT
+from msdemucs.study.records import is_quality
+from msdemucs.study.space.limits import MEASURED, SPENT, qualities_of
 from msdemucs.study.space.space import Search
 from msdemucs.study.storage.databases import turn, whole
 from msdemucs.study.storage.leases import Watch
+from msdemucs.study.storage.scores import FLOORS, RUNG, RUNG_SCORES, RUNGS, SCORES
 from msdemucs.study.storage.states import DIVERGED_AT, STOPPED_AT, has_diverged, is_stopped
-from msdemucs.study.trials.candidate import RUNG, Candidate, Evaluate, StoppedError, TrialLog
+from msdemucs.study.trials.candidate import Candidate, Evaluate, StoppedError, TrialLog
 from msdemucs.study.trials.judging import taken_up
 
 RESULT_KEY = "result_key"
 """The trial's attribute that holds the key."""
 
 TAKEN = (
-    *(name for name in OBJECTIVES if name not in SPENT),
-    *("latency_ms_p05", "latency_busy", "peak_memory_increase_bytes", "peak_memory_method"),
-    *(
-        "scores",
-        "rung_scores",
-        "curve",
-        "rungs",
-        "left_out",
-        "trained_without",
-        "weights",
-        "device",
-        "git",
-        "versions",
-    ),
+    *(name for name, column in COLUMNS.items() if column.is_copied),
+    *(SCORES, FLOORS, RUNGS, RUNG_SCORES, "curve"),
 )
-"""What a duplicate takes over, beside the scores of groups of tracks."""
+"""What a duplicate takes over, beside qualities and what is known of rungs."""
 
 QUERY = sqlalchemy.text(
     "SELECT studies.study_name, trials.trial_id FROM trial_user_attributes "
@@ -64,7 +55,12 @@ PAUSE_S = 2.0
 
 
 def result_key(
-    candidate: Candidate, *, recipe: Mapping[str, object], data: str, seeds: Sequence[int]
+    candidate: Candidate,
+    *,
+    recipe: Mapping[str, object],
+    data: str,
+    seeds: Sequence[int],
+    qualities: Sequence[str] = (),
 ) -> str:
     """Thirty-two hexadecimal digits for one training: equal for equal results.
 
@@ -73,9 +69,17 @@ def result_key(
         recipe: the full recipe; its name does not count.
         data: the hash of all tracks.
         seeds: of the trainings.
+        qualities: by which it is to be judged; the usual one is always recorded.
     """
     settings = {name: value for name, value in recipe.items() if name != "name"}
-    facts = [spec_hash(candidate.spec), settings, data, list(seeds)]
+    further = sorted({*qualities} - {USUAL})
+    facts = [
+        spec_hash(candidate.spec),
+        settings,
+        data,
+        list(seeds),
+        *([further] if further else []),
+    ]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
 
@@ -95,6 +99,7 @@ def reusing(evaluate: Evaluate, search: Search, study: optuna.Study) -> Evaluate
             recipe=recipe,
             data=str(data.get("hash", data)) if isinstance(data, dict) else "",
             seeds=range(candidate.seed, candidate.seed + search.space.seeds_a_trial),
+            qualities=qualities_of(search.space.objectives),
         )
         like = Like(search, study, key)
         while like.trains_elsewhere(log):
@@ -245,7 +250,7 @@ def _take(trial: FrozenTrial, log: TrialLog) -> None:
     attrs: dict[str, JsonValue] = {
         name: value
         for name, value in trial.user_attrs.items()
-        if name in TAKEN or name.startswith((GROUP_COLUMN_PREFIX, RUNG))
+        if name in TAKEN or is_quality(name) or name.startswith(RUNG)
     }
     numbers = {name: value for name, value in attrs.items() if isinstance(value, int | float)}
     with log.together():

@@ -3,7 +3,7 @@
 import csv
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from msdemucs.files import write_text
 from msdemucs.model import Separator, build, load_weights, save_weights
 from msdemucs.model.weights import read_about
 from msdemucs.spec import Spec
+from msdemucs.study.storage.scores import as_table
 from msdemucs.study.trials.candidate import Row, TrialLog
 from msdemucs.train import Recipe, Session, StepReport, sampler, train
 from msdemucs.train.checkpoints import Checkpoints
@@ -180,34 +181,43 @@ def hold_out_best(
     return hold_out(tracks, chooses, where="the study's data")
 
 
-def read_rungs(folder: Path) -> dict[int, dict[int, float]]:
-    """Step → seed → dB of the rungs that the trial of a folder came to."""
+Rungs = dict[int, dict[str, dict[int, float]]]
+"""Step → quality → seed → score."""
+
+
+def read_rungs(folder: Path) -> Rungs:
+    """How the trial of a folder scored at the rungs that it came to."""
     path = folder / RUNGS
     if not path.is_file():
         return {}
     found = json.loads(path.read_text(encoding="utf-8"))
     return {
-        int(step): {int(seed): float(value) for seed, value in seeds.items()}
-        for step, seeds in found.items()
+        int(step): {
+            quality: {int(seed): float(value) for seed, value in by_seed.items()}
+            for quality, by_seed in scores.items()
+        }
+        for step, scores in found.items()
+        if all(isinstance(by_seed, dict) for by_seed in scores.values())  # else of a version before
     }
 
 
-def write_rungs(folder: Path, rungs: Mapping[int, Mapping[int, float]]) -> None:
+def write_rungs(folder: Path, rungs: Rungs) -> None:
     """Keep how a trial scored at its rungs, in one step."""
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / RUNGS, json.dumps(rungs))
 
 
 def read_rung_scores(folder: Path, step: int) -> list[Row]:
-    """The scores of every test track and source at a rung, if it is the last that was scored."""
+    """The scores of every track, source and metric at a rung, if it is the last that was scored."""
     path = folder / RUNG_SCORES
     if not path.is_file():
         return []
     found = json.loads(path.read_text(encoding="utf-8"))
-    return [tuple(row) for row in found["rows"]] if found["step"] == step else []
+    is_it = found["step"] == step and found.get("columns") == list(Row._fields)
+    return [Row(*row) for row in found["rows"]] if is_it else []
 
 
 def write_rung_scores(folder: Path, step: int, rows: Sequence[Row]) -> None:
-    """Keep the scores of every test track and source at a rung, in place of an earlier one's."""
+    """Keep the scores of every track, source and metric at a rung, in place of an earlier one's."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / RUNG_SCORES, json.dumps({"step": step, "rows": rows}))
+    write_text(folder / RUNG_SCORES, json.dumps({"step": step, **as_table(Row._fields, rows)}))
