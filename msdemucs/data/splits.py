@@ -3,7 +3,7 @@
 import hashlib
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -38,6 +38,30 @@ class HeldOut:
         """Whether validation tracks are not trained on."""
         return not {*map(id, self.train)} & {*map(id, self.validation)}
 
+    @property
+    def sentence(self) -> str:
+        """What a user is told."""
+        if not self.is_held_out:
+            return f"warning: {self.rule}"
+        plural = "" if len(self.validation) == 1 else "s"
+        return f"{len(self.validation)} validation track{plural}: {self.rule}"
+
+
+def divide(
+    tracks: Mapping[str, Sequence[Track]], *, seed: int = 0, n_tracks: int | None = None
+) -> HeldOut:
+    """Return the tracks of the validation split, or such as are held out where it has none.
+
+    Args:
+        tracks: of the splits "train" and "validation".
+        seed: as for `hold_out`.
+        n_tracks: likewise.
+    """
+    if tracks["validation"]:
+        own = tuple(sorted(tracks["validation"], key=_place))
+        return HeldOut(tuple(sorted(tracks["train"], key=_place)), own, "the validation folders'")
+    return hold_out(tracks["train"], seed=seed, n_tracks=n_tracks)
+
 
 def hold_out(tracks: Sequence[Track], *, seed: int = 0, n_tracks: int | None = None) -> HeldOut:
     """Divide training tracks so that no song is in both parts.
@@ -49,11 +73,11 @@ def hold_out(tracks: Sequence[Track], *, seed: int = 0, n_tracks: int | None = N
     Args:
         tracks: of the train split.
         seed: of the draw.
-        n_tracks: to hold out; None takes the official ones where they are, else SHARE, at least
-            FEWEST. Songs are whole, so it may become a few more.
+        n_tracks: to hold out, and one song is left at least; None takes the official ones where
+            they are, else SHARE, at least FEWEST. Songs are whole, so it may become a few more.
 
     Returns:
-        Where fewer than twice FEWEST songs are there, all tracks in both parts.
+        Where the songs are too few for both parts, all tracks in both.
     """
     songs: dict[str, list[Track]] = {}
     for track in tracks:
@@ -61,14 +85,15 @@ def hold_out(tracks: Sequence[Track], *, seed: int = 0, n_tracks: int | None = N
     official = [song for song in songs if song in official_songs()]
     if n_tracks is None and len(official) >= FEWEST and len(songs) - len(official) >= FEWEST:
         return _divided(songs, official, "MUSDB's official validation tracks")
-    if len(songs) < 2 * FEWEST:
+    fewest = FEWEST if n_tracks is None else 1
+    if len(songs) < 2 * fewest:
         count = f"{len(songs)} training song{'' if len(songs) == 1 else 's'}"
         rule = f"no track could be held out of {count}: validation is on the tracks of training"
         return HeldOut(tuple(tracks), tuple(tracks), rule)
     wanted = max(FEWEST, math.ceil(SHARE * len(tracks))) if n_tracks is None else n_tracks
     drawn: list[str] = []
     for song in sorted(songs, key=lambda song: _rank(song, seed)):
-        if sum(len(songs[song]) for song in drawn) >= wanted or len(drawn) == len(songs) - FEWEST:
+        if sum(len(songs[song]) for song in drawn) >= wanted or len(drawn) == len(songs) - fewest:
             break
         drawn.append(song)
     return _divided(songs, drawn, f"drawn from the training tracks with seed {seed}")

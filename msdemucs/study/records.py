@@ -5,6 +5,7 @@ A record holds strings, numbers, dicts and pandas frames only; no Optuna object 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import pandas as pd
 
@@ -110,6 +111,19 @@ LATER_COLUMNS = (
 """Columns of `StudyRecord.later`: what was computed after a trial had ended."""
 
 
+Split = Literal["validation", "test"]
+
+
+def split_of(attrs: Mapping[str, object]) -> Split:
+    """Returns the split of the scores by which a study with these attributes chose its trials.
+
+    It is "test" for studies of earlier versions, whose data have no validation tracks.
+    """
+    data = attrs.get("data")
+    is_old = isinstance(data, Mapping) and "test" in data and "validation" not in data
+    return "test" if is_old else "validation"
+
+
 @dataclass(frozen=True, eq=False)
 class StudyRecord:
     """A study read back: what was asked, and one row a trial.
@@ -141,3 +155,8 @@ class StudyRecord:
     rung_scores: pd.DataFrame = field(
         default_factory=lambda: pd.DataFrame(columns=list(RUNG_SCORE_COLUMNS))
     )
+
+    @property
+    def split(self) -> Split:
+        """Of the tracks by whose scores trials were chosen."""
+        return split_of(self.attrs)

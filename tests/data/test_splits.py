@@ -100,6 +100,8 @@ def test_another_seed_holds_out_others() -> None:
 def test_tracks_may_be_counted() -> None:
     train = tracks_of(*songs(86), *OFFICIAL)
     assert len(hold_out(train, n_tracks=5).validation) == 5
+    divided = hold_out(tracks_of("A - B", "C - D"), n_tracks=9)
+    assert (len(divided.train), len(divided.validation)) == (1, 1)
 
 
 def test_of_too_few_songs_none_is_held_out_and_that_is_said() -> None:

@@ -12,7 +12,7 @@ import soundfile
 import torch
 
 from msdemucs.data import synthesise
-from msdemucs.errors import DataError, SpecError
+from msdemucs.errors import SpecError
 from msdemucs.metrics import METRICS
 from msdemucs.model import build, load_weights, save_weights
 from msdemucs.model.weights import read_about
@@ -190,14 +190,14 @@ keep: best
 
 @pytest.fixture
 def notes(in_tmp: Path) -> Search:
-    synthesise(in_tmp / "band", n_tracks=3, seconds=1)
+    synthesise(in_tmp / "band", n_tracks=5, seconds=1)
     (in_tmp / "tiny.yaml").write_text(RECIPE + NOTES)
     (in_tmp / "space.yaml").write_text(SPACE)
     return load_search_space(in_tmp / "space.yaml")
 
 
 @pytest.mark.slow
-def test_a_trial_keeps_the_best_weights_of_its_own_held_out_tracks(
+def test_a_trial_keeps_the_best_weights_by_the_studys_validation_tracks(
     notes: Search, study: optuna.Study
 ) -> None:
     """Stopped at a rung and interrupted or not; the weights say that tracks were normalised."""
@@ -218,11 +218,12 @@ def test_a_trial_keeps_the_best_weights_of_its_own_held_out_tracks(
     assert texts[0] == texts[1]
     assert [line.split(",")[0] for line in texts[0].split()] == ["step", "2", "4", "6"]
     trial = pd.Series({"trial": 0, "seed": 0, "weights": str(paths[0])})
-    row = _judged(trial, paths[0], rungs.tracks.test, METRICS["usdr_db"], "cpu")
+    row = _judged(trial, paths[0], rungs.tracks.validation, METRICS["usdr_db"], "cpu")
     assert row.value == pytest.approx(logs[0].figures["usdr_db"], abs=1e-4)
     assert row.detail["convention"]["normalised"] is True
     (training,) = rungs.trainings(candidate(notes, "again"))
     drawn = {name for step in range(1, 7) for name in training.sampler.batch(step).tracks}
+    assert training.held_out == rungs.tracks.validation
     assert not drawn & {track.name for track in training.held_out}
 
 
@@ -239,8 +240,12 @@ def test_weights_to_begin_with_that_saw_normalised_tracks_go_on_seeing_them(
 
 def test_a_study_without_a_track_to_hold_out_says_so_before_it_trains(search: Search) -> None:
     Path("tiny.yaml").write_text(RECIPE + NOTES)
-    with pytest.raises(DataError, match=r"1 training tracks can be used .*, 1 of which would be"):
-        bench(search, "")
+    said: list[str] = []
+    rule = "no track could be held out of 1 training song: validation is on the tracks of training"
+    tracks = prepare(search, say=said.append).tracks
+    assert said == [f"warning: {rule}"]
+    assert tracks.describe()["data"]["validation_by"] == rule  # type: ignore[index]
+    assert tracks.train == tracks.validation
 
 
 def test_a_validation_that_chooses_nothing_takes_no_track_from_a_trial(search: Search) -> None:

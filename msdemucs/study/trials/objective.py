@@ -19,7 +19,6 @@ from msdemucs.study.space.space import Search
 from msdemucs.study.trials.candidate import Candidate, Row, StoppedError, TrialLog
 from msdemucs.study.trials.seeds import (
     SeedTraining,
-    hold_out_best,
     read_rung_scores,
     read_rungs,
     write_rung_scores,
@@ -48,8 +47,7 @@ def prepare(search: Search, *, say: Say) -> "Bench":
         raise SpecError([problem_at(search, "fidelity.rungs", message)])
     varied = space.vary["recipe.segment"].corners() if "recipe.segment" in space.vary else ()
     longest = max([recipe.segment, *(one for one in varied if isinstance(one, int | float))])
-    tracks = gather(space.data, search.base, segment=longest, say=say)
-    hold_out_best(tracks.train, recipe)
+    tracks = gather(space.data, search.base, segment=longest, say=say, seed=space.seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return Bench(recipe, tracks, device, rungs, space.seeds_a_trial)
 
@@ -86,7 +84,7 @@ class Bench:
         }
 
     def evaluate(self, candidate: Candidate, log: TrialLog) -> None:
-        """One trial: latency before training, then from rung to rung, then whole test tracks.
+        """One trial: latency before training, then from rung to rung, then whole validation tracks.
 
         Raises:
             StoppedError: at a rung; the folder has what the trial needs to go on from there.
@@ -114,6 +112,7 @@ class Bench:
                 candidate.spec,
                 candidate.recipe or self.recipe,
                 tracks=self.tracks.train,
+                validation=self.tracks.validation,
                 seed=seed,
                 folder=folder if self.repeats == 1 else folder / f"seed-{seed}",
                 device=self.device,
@@ -188,10 +187,10 @@ class Bench:
         return {run.seed: summary(scores)["usdr_db"] for run, scores in scored.items()}
 
     def judge(self, runs: list[SeedTraining], log: TrialLog) -> None:
-        """Record the score of every seed, test track and source, and their means.
+        """Record the score of every seed, validation track and source, and their means.
 
         Raises:
-            DataError: none of the test tracks can be read.
+            DataError: none of the validation tracks can be read.
         """
         rows: list[Row] = []
         means: dict[str, list[float]] = {}
@@ -210,12 +209,12 @@ class Bench:
             log.rung(runs[0].recipe.n_steps, at_last, is_past=True)
 
     def scores(self, run: SeedTraining, log: TrialLog) -> list[Score]:
-        """The score of every test track and source.
+        """The score of every validation track and source.
 
         Raises:
-            DataError: none of the test tracks can be read.
+            DataError: none of the validation tracks can be read.
         """
-        log.phase("evaluation", len(self.tracks.test))
+        log.phase("evaluation", len(self.tracks.validation))
         done = 0
 
         def on_track(*_: object) -> None:
@@ -225,13 +224,15 @@ class Bench:
 
         scores = evaluate_tracks(
             run.model,
-            self.tracks.test,
+            self.tracks.validation,
             normalised=run.normalised,
             on_track=on_track,
             on_error=log.left_out,
         )
         if not scores:
-            raise DataError(f"none of the {len(self.tracks.test)} test tracks can be read")
+            raise DataError(
+                f"none of the {len(self.tracks.validation)} validation tracks can be read"
+            )
         return scores
 
 
@@ -254,7 +255,7 @@ def usage(device: str, log: TrialLog) -> Iterator[None]:
 
 
 def summary(scores: Sequence[Score]) -> dict[str, float]:
-    """usdr_db over all test tracks, and over each group's.
+    """usdr_db over all validation tracks, and over each group's.
 
     Each is the mean over sources of the mean over tracks; silent references are left out.
     """

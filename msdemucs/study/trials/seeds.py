@@ -20,7 +20,6 @@ from msdemucs.spec import Spec
 from msdemucs.study.trials.candidate import Row, TrialLog
 from msdemucs.train import Recipe, Session, StepReport, sampler, train
 from msdemucs.train.checkpoints import Checkpoints
-from msdemucs.train.examples import hold_out
 from msdemucs.train.logs import STEPS, CsvLog
 from msdemucs.train.tracks import LeftOut, names_of
 from msdemucs.train.validation import judge
@@ -34,7 +33,7 @@ RUNGS = "rungs.json"
 """The file in a trial's folder that says how it scored at the rungs that it came to."""
 
 RUNG_SCORES = "rung-scores.json"
-"""The file that has the scores of every test track and source at the last of them."""
+"""The file that has the scores of every validation track and source at the last of them."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,8 @@ class SeedTraining:
         spec: what is trained.
         recipe: how.
         tracks: on what.
+        validation: by what the best weights are chosen, where the recipe keeps them; with
+            `keep: last` a validation would choose nothing, and is left out of trials.
         seed: of weights and of the order of data.
         folder: of its checkpoints, log and weights.
         device: where.
@@ -66,8 +67,7 @@ class SeedTraining:
         on_saved: is called after each checkpoint.
 
     Raises:
-        DataError: the file cannot be read, or is of another spec; no track would be left where the
-            recipe keeps the best of its validations.
+        DataError: the file cannot be read, or is of another spec.
     """
 
     def __init__(  # noqa: PLR0913 (a training is of all these)
@@ -76,6 +76,7 @@ class SeedTraining:
         recipe: Recipe,
         *,
         tracks: tuple[Track, ...],
+        validation: tuple[Track, ...] = (),
         seed: int,
         folder: Path,
         device: str,
@@ -86,9 +87,10 @@ class SeedTraining:
         torch.manual_seed(seed)
         self.model: Separator = (load_weights(start) if start else build(spec)).to(device)
         self.normalised = recipe.normalise or (start is not None and read_about(start).normalised)
-        trained, self.held_out = hold_out_best(tracks, recipe)
+        chooses = recipe.validation and recipe.keep == "best"
+        self.held_out = validation if chooses else ()
         self.checkpoints = Checkpoints(folder / CHECKPOINTS, keep=1, on_saved=on_saved)
-        self.sampler = sampler(recipe, spec, trained, seed=seed, normalised=self.normalised)
+        self.sampler = sampler(recipe, spec, tracks, seed=seed, normalised=self.normalised)
 
     @property
     def step(self) -> int:
@@ -166,20 +168,6 @@ class SeedTraining:
         shutil.rmtree(self.folder / CHECKPOINTS, ignore_errors=True)
 
 
-def hold_out_best(
-    tracks: Sequence[Track], recipe: Recipe
-) -> tuple[tuple[Track, ...], tuple[Track, ...]]:
-    """Return a trial's tracks to train on and those by which its best weights are chosen.
-
-    With `keep: last` a validation would choose nothing, and is left out of trials.
-
-    Raises:
-        DataError: none would be left to train on.
-    """
-    chooses = recipe.validation if recipe.keep == "best" else None
-    return hold_out(tracks, chooses, where="the study's data")
-
-
 def read_rungs(folder: Path) -> dict[int, dict[int, float]]:
     """Step → seed → dB of the rungs that the trial of a folder came to."""
     path = folder / RUNGS
@@ -199,7 +187,7 @@ def write_rungs(folder: Path, rungs: Mapping[int, Mapping[int, float]]) -> None:
 
 
 def read_rung_scores(folder: Path, step: int) -> list[Row]:
-    """The scores of every test track and source at a rung, if it is the last that was scored."""
+    """The scores of every track and source at a rung, if it is the last that was scored."""
     path = folder / RUNG_SCORES
     if not path.is_file():
         return []
@@ -208,6 +196,6 @@ def read_rung_scores(folder: Path, step: int) -> list[Row]:
 
 
 def write_rung_scores(folder: Path, step: int, rows: Sequence[Row]) -> None:
-    """Keep the scores of every test track and source at a rung, in place of an earlier one's."""
+    """Keep the scores of every track and source at a rung, in place of an earlier one's."""
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / RUNG_SCORES, json.dumps({"step": step, "rows": rows}))
