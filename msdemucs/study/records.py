@@ -3,7 +3,7 @@
 A record holds strings, numbers, dicts and pandas frames only; no Optuna object leaks through it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -102,11 +102,12 @@ those in `scores`, with which they do not compare."""
 
 LATER_COLUMNS = (
     "trial",  # int: the trial that it is about; -1 for the base of the study
-    "kind",  # str: "promotion", "rescore", "noise" …
+    "kind",  # str: "promotion", "rescore", "noise", "judge"
     "convention",  # str: "usdr_db", "sdr_bsseval_db" …
     "value",  # float, dB
     "seed",  # int
-    "detail",  # dict: recipe, steps, weights, when
+    "detail",  # dict: recipe, steps, weights, when; of "judge" the rows of the score
+    "split",  # str: of the tracks that were scored
 )
 """Columns of `StudyRecord.later`: what was computed after a trial had ended."""
 
@@ -124,6 +125,18 @@ def split_of(attrs: Mapping[str, object]) -> Split:
     return "test" if is_old else "validation"
 
 
+LOOKS = "test_looks"
+"""Key of a record's attrs: a mapping of `when` and `why` for each time that its test tracks were
+read; absent where they never were."""
+
+
+def looked(n_looks: int) -> str:
+    """Returns how often a study's test tracks were looked at, in words."""
+    times = {0: "never looked at", 1: "looked at once"}
+    often = f"looked at {n_looks} times: the best of several looks is optimistic"
+    return f"the test tracks were {times.get(n_looks, often)}"
+
+
 @dataclass(frozen=True, eq=False)
 class StudyRecord:
     """A study read back: what was asked, and one row a trial.
@@ -134,7 +147,8 @@ class StudyRecord:
         directions: objectives in their order, each the name of a numeric column of `trials`.
         attrs: what the study was asked and where it ran, JSON-able. Known keys, all optional:
             `search_space` (the YAML text), `recipe`, `data`, `machine`, `versions` (mappings),
-            `base` (the name of the spec that differences are taken from), `started`, `command`.
+            `base` (the name of the spec that differences are taken from), `started`, `command`,
+            LOOKS.
         trials: TRIAL_COLUMNS and a GROUP_COLUMN_PREFIX column for each group, by trial.
         scores: SCORE_COLUMNS.
         curves: CURVE_COLUMNS.
@@ -160,3 +174,9 @@ class StudyRecord:
     def split(self) -> Split:
         """Of the tracks by whose scores trials were chosen."""
         return split_of(self.attrs)
+
+    @property
+    def n_looks(self) -> int:
+        """How often the study's test tracks were looked at."""
+        looks = self.attrs.get(LOOKS, ())
+        return len(looks) if isinstance(looks, Sequence) else 0

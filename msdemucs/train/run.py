@@ -242,7 +242,8 @@ def gather(asked: Asked, folder: Path, say: Callable[[str], None]) -> Tracks:
     names = names_of(all_there, is_one_set=len(asked.data) == 1)
     if (folder / ASKED).is_file():
         return as_begun(folder, _begun(folder)["tracks"], Tracks(all_there, [], names, unusable))
-    train, held_out = there["train"], ()
+    train: Sequence[Track] = there["train"]
+    held_out: Sequence[Track] = ()
     if recipe.validation:
         divided = divide(there, seed=asked.seed, n_tracks=recipe.validation.tracks)
         say(divided.sentence)

@@ -17,6 +17,7 @@ from msdemucs.spec import nearest
 from msdemucs.study.records import (
     CURVE_COLUMNS,
     GROUP_COLUMN_PREFIX,
+    LOOKS,
     RUNG_COLUMNS,
     RUNG_SCORE_COLUMNS,
     SCORE_COLUMNS,
@@ -25,7 +26,7 @@ from msdemucs.study.records import (
     StudyRecord,
 )
 from msdemucs.study.storage.databases import AnyStorage, reason_of
-from msdemucs.study.storage.later import PREFIX, frame_of
+from msdemucs.study.storage.later import LOOK, PREFIX, TEST_TRACKS, frame_of, looks_of
 from msdemucs.study.storage.leases import REPEATS
 from msdemucs.study.storage.states import BEGUN, STOPPED_AT, has_failed, is_stopped
 from msdemucs.study.storage.studies import open_storage, open_study, study_names
@@ -47,7 +48,7 @@ STATE_NAMES = {
 NUMBERS = TRIAL_COLUMNS[TRIAL_COLUMNS.index("usdr_db") : TRIAL_COLUMNS.index("seed") + 1]
 """The columns of figures; where one was not measured it is NaN."""
 
-INTERNAL_ATTRS = (BEGUN, "title", "joining", "wanted", "processes", "tracks")
+INTERNAL_ATTRS = (BEGUN, "title", "joining", "wanted", "processes", "tracks", TEST_TRACKS)
 """What is no attribute of the record: whether a study is asked the same, and how to join it."""
 
 
@@ -172,6 +173,8 @@ def read_record(study: optuna.Study) -> StudyRecord:
         for name, direction in zip(objectives, study.directions, strict=True)
     }
     attrs = {key: value for key, value in about.items() if not _is_internal(key)}
+    if looks := looks_of(study):
+        attrs[LOOKS] = looks
     return StudyRecord(
         name=study.study_name,
         title=str(about.get("title", study.study_name)),
@@ -187,7 +190,7 @@ def read_record(study: optuna.Study) -> StudyRecord:
 
 
 def _is_internal(attr: str) -> bool:
-    return attr in INTERNAL_ATTRS or attr.startswith(PREFIX)
+    return attr in INTERNAL_ATTRS or attr.startswith((PREFIX, LOOK))
 
 
 def _objectives(study: optuna.Study) -> list[str]:

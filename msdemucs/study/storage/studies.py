@@ -245,6 +245,8 @@ def refuse_other_data(study: optuna.Study, attrs: Mapping[str, object]) -> None:
     before = study.user_attrs.get(BEGUN, {})
     here = json.loads(json.dumps(_compared(attrs)))
     known = {key: before[key] for key in here if key in before}
+    if "tracks" in known:  # a caller that reads one split alone tells of that alone
+        known["tracks"] = {split: known["tracks"].get(split) for split in here["tracks"]}
     if changes := _changes(known, {key: here[key] for key in known}, ""):
         shown = "\n".join(f"  {change}" for change in changes[:10])
         raise UsageError(

@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import torch
-
+from msdemucs.data import drop_short
 from msdemucs.errors import DataError, SpecError, UsageError
 from msdemucs.evaluate import Score, evaluate_tracks
-from msdemucs.measure import device_name, latency, machine, peak_memory, quietly
+from msdemucs.measure import choose_device, device_name, latency, machine, peak_memory, quietly
 from msdemucs.model import Separator
 from msdemucs.study.space.reading import problem_at
 from msdemucs.study.space.space import Search
@@ -28,12 +27,17 @@ from msdemucs.study.trials.tracks import Say, StudyTracks, gather
 from msdemucs.train import Recipe
 
 
-def prepare(search: Search, *, say: Say) -> "Bench":
+def prepare(search: Search, *, say: Say, device: str = "auto") -> "Bench":
     """What all trials of a study share, checked before the first one.
+
+    Args:
+        search: what the study asks.
+        say: is told what is made, and which tracks are validated on or left out.
+        device: as for `choose_device`.
 
     Raises:
         SpecError: a recipe that is not valid.
-        UsageError: a folder of tracks that is not there.
+        UsageError: a folder of tracks, or a device, that is not there.
         DataError: no track that can be used.
     """
     try:
@@ -48,8 +52,7 @@ def prepare(search: Search, *, say: Say) -> "Bench":
     varied = space.vary["recipe.segment"].corners() if "recipe.segment" in space.vary else ()
     longest = max([recipe.segment, *(one for one in varied if isinstance(one, int | float))])
     tracks = gather(space.data, search.base, segment=longest, say=say, seed=space.seed)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return Bench(recipe, tracks, device, rungs, space.seeds_a_trial)
+    return Bench(recipe, tracks, choose_device(device), rungs, space.seeds_a_trial)
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,21 @@ class Bench:
     def alone(self) -> "Bench":
         """The same with one training of a candidate, judged at its end alone."""
         return replace(self, rungs=(), repeats=1)
+
+    def for_longer(self, recipe: Recipe, *, say: Say) -> "Bench":
+        """The same by another recipe, on those tracks that are long enough for it.
+
+        Raises:
+            DataError: there is none.
+        """
+        shortest = round(recipe.segment * self.tracks.train[0].sample_rate)
+        train = drop_short(
+            self.tracks.train, n_samples=shortest, on_error=lambda error: say(f"left out: {error}")
+        )
+        if not train:
+            raise DataError(f"no training track is as long as a segment of {recipe.name}")
+        tracks = replace(self.tracks, train=tuple(train))
+        return replace(self.alone(), recipe=recipe, tracks=tracks)
 
     def describe(self) -> dict[str, object]:
         """What a study records about itself."""
