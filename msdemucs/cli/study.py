@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from msdemucs.cli.chunks import Device
 from msdemucs.cli.console import errors, out, print_table
 from msdemucs.cli.fitting import fitted
 from msdemucs.cli.study_effects import print_effects
@@ -74,6 +75,7 @@ def run(  # noqa: PLR0913 (one option a thing that a user may decide)
     folder: Folder = None,
     trial_cpus: TrialCpus = 1.0,
     trial_gpus: TrialGpus = 0.0,
+    device: Device = "auto",
     extend: Annotated[
         bool, typer.Option("--extend", help="Take in what was added to the file since.")
     ] = False,
@@ -97,7 +99,7 @@ def run(  # noqa: PLR0913 (one option a thing that a user may decide)
             options["storage"] = without_password(storage)
         storage = storage_url(search.space.name, storage)
         check_url(storage)
-    hands = Hands(workers, gpu_fraction, ray, trial_cpus, trial_gpus)
+    hands = Hands(workers, gpu_fraction, ray, trial_cpus, trial_gpus, device)
     options |= hands.words()
     again = _command(space, small, options, data or [])
     wanted = search.space.trials
@@ -132,7 +134,7 @@ def _train(search: "Search", asked: _Asked, hands: Hands, listener: "Listener") 
     from msdemucs.study.trials.objective import prepare
     from msdemucs.study.trials.promises import remark
 
-    bench = prepare(search, say=listener.said)
+    bench = prepare(search, say=listener.said, device=hands.choose())
     if left_out := remark(search):
         listener.said(left_out)
     attrs = {**bench.describe(), "command": asked.command}
@@ -194,16 +196,32 @@ def show(
 
 
 def _remarks(record: "StudyRecord") -> Iterator[str]:
-    """Why trials failed or were refused, whose results they took, what scores are without."""
+    """What scores are of, why trials failed, whose results they took, what scores are without."""
+    yield from _about_tracks(record)
     for _, trial in record.trials.iterrows():
         if isinstance(trial.failure, str):
             yield f"trial {trial.trial} {trial.state}: {trial.failure}"
         elif isinstance(trial.duplicate_of, str):
             yield f"trial {trial.trial} has the result of {trial.duplicate_of}: it trained the same"
         for reason in trial.left_out:
-            yield f"trial {trial.trial} without a test track: {reason}"
+            yield f"trial {trial.trial} without a {record.split} track: {reason}"
         for reason in trial.trained_without:
             yield f"trial {trial.trial} trained without a track: {reason}"
+
+
+def _about_tracks(record: "StudyRecord") -> Iterator[str]:
+    """Which tracks the scores are of, and how often the test tracks were looked at."""
+    from msdemucs.study.records import looked
+
+    data = record.attrs.get("data")
+    if record.split == "test":
+        yield (
+            "this study chose its trials by their scores on its test tracks: the best of them is "
+            "optimistic, and no figure of its is of tracks that were not chosen by"
+        )
+    elif isinstance(data, Mapping) and "validation_by" in data:
+        yield f"scores are of validation tracks: {data['validation_by']}"
+        yield looked(record.n_looks)
 
 
 @app.command()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from msdemucs.cli.chunks import Device, choose_device
 from msdemucs.cli.console import errors, out, print_table
 from msdemucs.cli.study import app
 from msdemucs.cli.work import Data, DataHere, Folder, Seed, Storage, StudyName
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
     import optuna
     import pandas as pd
 
+    from msdemucs.data import Track
+    from msdemucs.study.records import StudyRecord
     from msdemucs.study.space.space import Search
     from msdemucs.study.trials.candidate import Listener
+    from msdemucs.study.trials.objective import Bench
 
 __all__ = ["Name", "app"]
 
@@ -30,6 +34,13 @@ Name = Annotated[str, typer.Argument(metavar="STUDY", help="A study's name, or i
 Top = Annotated[
     int | None, typer.Option(min=1, help="How many, best first; the front when not given.")
 ]
+
+
+class Split(StrEnum):
+    """Of the tracks that are scored."""
+
+    validation = "validation"
+    test = "test"
 
 
 class Start(StrEnum):
@@ -51,6 +62,7 @@ def noise(  # noqa: PLR0913 (one option a thing that a user may decide)
     seed: Seed = None,
     folder: Folder = None,
     storage: Storage = None,
+    device: Device = "auto",
 ) -> None:
     """Train the base with several seeds: the spread that every difference is read against.
 
@@ -65,10 +77,8 @@ def noise(  # noqa: PLR0913 (one option a thing that a user may decide)
         study, storage = _begun(search, folder, storage)
     else:
         _refuse_settings(study, [small or None, name, seed, folder])
-    with _joined(study, storage, wanted=seeds, data=data) as joined:
-        from msdemucs.study.trials.objective import prepare
-
-        bench = prepare(joined.search, say=joined.listener.said).alone()
+    with joined_study(study, storage, wanted=seeds, data=data) as joined:
+        bench = joined.bench(choose_device(device)).alone()
         floor = measure_noise(
             joined.study,
             joined.search,
@@ -84,7 +94,7 @@ def noise(  # noqa: PLR0913 (one option a thing that a user may decide)
 
 
 @app.command()
-def promote(
+def promote(  # noqa: PLR0913 (one option a thing that a user may decide)
     study: Name,
     recipe: Annotated[str, typer.Option(help="The longer recipe: a shipped name, or a file.")],
     top: Top = None,
@@ -92,39 +102,43 @@ def promote(
         Start, typer.Option(help="scratch: anew; weights: on from what the trial learned.")
     ] = Start.scratch,
     data: DataHere = None,
+    no_test: Annotated[
+        bool, typer.Option("--no-test", help="Leave the test tracks closed.")
+    ] = False,
     storage: Storage = None,
+    device: Device = "auto",
 ) -> None:
-    """Train the best trials for longer and print both scores side by side."""
+    """Train the best trials for longer, print both scores and judge what was trained, once."""
     from msdemucs.study.beside.promotion import Longer, candidates
     from msdemucs.study.beside.promotion import promote as train_longer
     from msdemucs.study.storage.load import read_record
-    from msdemucs.study.trials.objective import Bench, recorded_qualities
-    from msdemucs.study.trials.tracks import gather
     from msdemucs.train import load_recipe
 
     longer = Longer(load_recipe(recipe), start.value, recipe)
-    with _joined(study, storage, wanted=top or 1, data=data) as joined:
-        trials = candidates(read_record(joined.study), top=top)
-        space, told = joined.search.space, joined.listener
-        segment = longer.recipe.segment
-        tracks = gather(space.data, joined.search.base, segment=segment, say=told.said)
-        qualities = recorded_qualities(joined.search, tracks)
+    with joined_study(study, storage, wanted=top or 1, data=data) as joined:
+        record = read_record(joined.study)
+        trials = candidates(record, top=top)
+        place = choose_device(device)
+        bench = joined.bench(place).for_longer(longer.recipe, say=joined.listener.said)
         found = train_longer(
             joined.study,
             trials,
             longer,
-            Bench(longer.recipe, tracks, _device(), qualities).evaluate,
-            listener=told,
+            bench.evaluate,
+            listener=joined.listener,
             directory=joined.directory,
         )
+        judged = None if no_test else _judge_promoted(joined, trials, found, longer.name, place)
     print_table(promoted_table(found, f"{recipe}, from {start.value}"))
+    if judged is not None and len(judged):
+        print_table(judged_table(judged, record))
     if len(found) > 2:
         tau = found.short_db.corr(found.long_db, method="kendall")
         out.print(f"Kendall's τ between short and long: {tau:.2f}")
 
 
 @app.command()
-def rescore(
+def rescore(  # noqa: PLR0913 (one option a thing that a user may decide)
     study: Name,
     metric: Annotated[
         str,
@@ -133,23 +147,31 @@ def rescore(
             help="Of `msdemucs metrics`, or usdr, sisdr, chunked, bsseval (its SDR).",
         ),
     ] = "bsseval",
+    split: Annotated[
+        Split, typer.Option(help="validation; test is counted as a look at the test tracks.")
+    ] = Split.validation,
     top: Top = None,
     data: DataHere = None,
     storage: Storage = None,
+    device: Device = "auto",
 ) -> None:
     """Judge the best trials again, from their weights, by another metric."""
     from msdemucs.metrics import METRICS, metrics_named
     from msdemucs.study.beside.promotion import candidates
     from msdemucs.study.beside.rescore import rescore as judge_again
     from msdemucs.study.storage.load import read_record
-    from msdemucs.study.trials.tracks import gather
 
     chosen = METRICS[metrics_named(metric)[0]]
-    with _joined(study, storage, wanted=top or 1, data=data) as joined:
+    with joined_study(study, storage, wanted=top or 1, data=data) as joined:
         trials = candidates(read_record(joined.study), top=top)
-        space, told = joined.search.space, joined.listener
-        tracks = gather(space.data, joined.search.base, segment=0, say=told.said).test
-        found = judge_again(joined.study, trials, tracks, chosen, device=_device(), listener=told)
+        place, told = choose_device(device), joined.listener
+        if split is Split.test:
+            tracks = joined.test_tracks(f"rescore --metric {metric}")
+        else:
+            tracks = joined.validation_tracks()
+        found = judge_again(
+            joined.study, trials, tracks, chosen, device=place, listener=told, split=split.value
+        )
     table = Table("trial", "name", *found.columns[2:], box=None, header_style="bold")
     for row in found.itertuples(index=False):
         table.add_row(str(row[0]), str(row[1]), format_db(float(str(row[2]))))
@@ -190,22 +212,105 @@ class Joined:
     directory: Path
     listener: "Listener"
 
+    def bench(self, device: str) -> "Bench":
+        """Returns what trains and judges, as the study's trials were.
+
+        Raises:
+            UsageError: other data than the study's.
+        """
+        from msdemucs.study.storage.studies import refuse_other_data
+        from msdemucs.study.trials.objective import prepare
+
+        bench = prepare(self.search, say=self.listener.said, device=device)
+        refuse_other_data(self.study, bench.describe())
+        return bench
+
+    def validation_tracks(self) -> "Sequence[Track]":
+        """Returns the study's validation tracks.
+
+        Raises:
+            UsageError: other data than the study's.
+        """
+        from msdemucs.study.storage.studies import refuse_other_data
+        from msdemucs.study.trials.tracks import facts_of, gather
+
+        space = self.search.space
+        tracks = gather(
+            space.data, self.search.base, segment=0, say=self.listener.said, seed=space.seed
+        )
+        refuse_other_data(self.study, {"tracks": {"validation": facts_of(tracks.validation)}})
+        return tracks.validation
+
+    def test_tracks(self, why: str) -> "Sequence[Track]":
+        """Returns the study's test tracks, and counts that they were looked at.
+
+        Raises:
+            UsageError: other test tracks than before.
+        """
+        from msdemucs.study.beside.looks import open_test_tracks
+
+        return open_test_tracks(self.study, self.search, why=why, say=self.listener.said)
+
+
+def _judge_promoted(
+    joined: Joined, trials: "pd.DataFrame", found: "pd.DataFrame", recipe: str, device: str
+) -> "pd.DataFrame":
+    """Scores on the test tracks of what was trained for longer."""
+    from msdemucs.study.beside.judge import Chosen, judge, qualities_of
+    from msdemucs.study.storage.load import read_record
+
+    seeds = dict(zip(trials.trial, trials.seed, strict=True))
+    chosen = [
+        Chosen(int(row.trial), row["name"], int(seeds[row.trial]), row.weights or "", recipe)
+        for _, row in found.iterrows()
+    ]
+    return judge(
+        joined.study,
+        chosen,
+        qualities_of(read_record(joined.study)),
+        lambda: joined.test_tracks(f"promote --recipe {recipe}"),
+        device=device,
+        listener=joined.listener,
+    )
+
+
+def judged_table(judged: "pd.DataFrame", record: "StudyRecord") -> Table:
+    """One row for each of the weights that were judged, the study's own score beside its own."""
+    from msdemucs.metrics import METRICS
+
+    own = record.trials.set_index("trial")
+    table = Table(box=None, header_style="bold")
+    for column in ("trial", "name", "trained by"):
+        table.add_column(column)
+    qualities = [str(column) for column in judged.columns[3:]]
+    for text in qualities:
+        metric, slash, rest = text.partition("/")
+        table.add_column(f"{METRICS[metric].label}{slash}{rest}, test", justify="right")
+        table.add_column(f"then, {record.split}", justify="right")
+    for _, row in judged.iterrows():
+        cells = []
+        for text in qualities:
+            before = own[text][row.trial] if text in own and not row.recipe else float("nan")
+            cells += [_score(row[text]), _score(before)]
+        table.add_row(str(row.trial), row["name"], row.recipe or "the study", *cells)
+    return table
+
+
+def _score(value: float) -> str:
+    return "–" if value != value else format_db(value)
+
 
 @contextmanager
-def _joined(
+def joined_study(
     name: str, storage: str | None, *, wanted: int, data: list[Path] | None
 ) -> Iterator[Joined]:
-    """An open study with progress on the console; Ctrl-C and SIGTERM save, and exit with 130.
-
-    Raises:
-        UsageError: other data than the study's.
-    """
+    """An open study with progress on the console; Ctrl-C and SIGTERM save, and exit with 130."""
     from msdemucs.cli.progress import progress
     from msdemucs.study.running.beginning import explained
     from msdemucs.study.running.joining import rejoin
     from msdemucs.study.storage.depot import is_url
     from msdemucs.study.storage.load import locate_study, only_study
-    from msdemucs.study.storage.studies import open_storage, open_study, refuse_other_data
+    from msdemucs.study.storage.studies import open_storage, open_study
     from msdemucs.study.storage.urls import STUDIES
     from msdemucs.train.interrupts import Interrupts
 
@@ -217,11 +322,7 @@ def _joined(
             shown = progress(errors, study=study.study_name, wanted=wanted)
             with shown as listener, Interrupts():
                 directory = STUDIES if is_url(folder) else Path(folder).parent.parent
-                if data:
-                    from msdemucs.study.trials.objective import prepare
-
-                    search = search.asking(data=data)
-                    refuse_other_data(study, prepare(search, say=listener.said).describe())
+                search = search.asking(data=data) if data else search
                 yield Joined(study, search, directory, listener)
     except KeyboardInterrupt:
         errors.print("interrupted; the same command goes on", markup=False)
@@ -255,9 +356,3 @@ def _begun(search: "Search", folder: str | None, storage: str | None) -> tuple[s
     with explained(url):
         begin_study(search, url, place, attrs, is_usual=is_usual)[1].close()
     return name, url
-
-
-def _device() -> str:
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"

@@ -28,8 +28,8 @@ def later_table(record: "StudyRecord") -> Table:
     table = Table(box=None, header_style="bold")
     for column in ("later", "trial", "name", "score of"):
         table.add_column(column)
-    for column in ("later score", f"{quality} then", "seed"):
-        table.add_column(column, justify="right")
+    for column in ("later score", "of", f"{quality} then", "seed"):
+        table.add_column(column, justify="left" if column == "of" else "right")
     table.add_column("how")
     for _, row in record.later.iterrows():
         is_base = row.trial not in names
@@ -40,6 +40,7 @@ def later_table(record: "StudyRecord") -> Table:
             str(record.attrs.get("base", "base")) if is_base else names[row.trial],
             row.convention,
             format_db(row.value),
+            row.split,
             "–" if then != then else format_db(then),
             str(row.seed),
             _how(row),
@@ -52,6 +53,7 @@ def _how(row: "pd.Series[Any]") -> str:
     detail = row.detail
     recipe = detail.get("recipe")
     said = [
+        f"promoted by {detail['promoted']}" if detail.get("promoted") else "",
         f"recipe {recipe['name']}" if isinstance(recipe, dict) and recipe.get("name") else "",
         f"{detail['steps']} steps" if detail.get("steps") else "",
         f"from {detail['start']}" if detail.get("start") else "",

@@ -3,9 +3,10 @@
 A record holds strings, numbers, dicts and pandas frames only; no Optuna object leaks through it.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Literal
 
 import pandas as pd
 
@@ -20,7 +21,7 @@ training, by its plan or by a constraint. Continued: cut short, and another tria
 STUDY_COLUMN = "study"
 """The column that a combined record's trials have beside TRIAL_COLUMNS: whose they are."""
 
-SPLIT = "test"
+SPLIT: "Split" = "validation"
 """The split of the tracks by which a study is steered."""
 
 TRIAL_COLUMNS = (*COLUMNS, USUAL)
@@ -73,14 +74,39 @@ those in `scores`, with which they do not compare."""
 
 LATER_COLUMNS = (
     "trial",  # int: the trial that it is about; -1 for the base of the study
-    "kind",  # str: "promotion", "rescore", "noise" …
+    "kind",  # str: "promotion", "rescore", "noise", "judge"
     "convention",  # str: the quality or metric: "si_sdr_db/vocals", "sdr_bsseval_db"
     "value",  # float, dB
     "seed",  # int
-    "detail",  # dict: recipe, steps, weights, when, scores
-    "split",  # str: of the tracks, as in SCORE_COLUMNS
+    "detail",  # dict: recipe, steps, weights, when, scores; of "judge" the rows of the score
+    "split",  # str: of the tracks that were scored, as in SCORE_COLUMNS
 )
 """Columns of `StudyRecord.later`: what was computed after a trial had ended."""
+
+
+Split = Literal["validation", "test"]
+
+
+def split_of(attrs: Mapping[str, object]) -> Split:
+    """Returns the split of the scores by which a study with these attributes chose its trials.
+
+    It is "test" for studies of earlier versions, whose data have no validation tracks.
+    """
+    data = attrs.get("data")
+    is_old = isinstance(data, Mapping) and "test" in data and "validation" not in data
+    return "test" if is_old else "validation"
+
+
+LOOKS = "test_looks"
+"""Key of a record's attrs: a mapping of `when` and `why` for each time that its test tracks were
+read; absent where they never were."""
+
+
+def looked(n_looks: int) -> str:
+    """Returns how often a study's test tracks were looked at, in words."""
+    times = {0: "never looked at", 1: "looked at once"}
+    often = f"looked at {n_looks} times: the best of several looks is optimistic"
+    return f"the test tracks were {times.get(n_looks, often)}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +119,8 @@ class StudyRecord:
         directions: objectives in their order, each the name of a numeric column of `trials`.
         attrs: what the study was asked and where it ran, JSON-able. Known keys, all optional:
             `search_space` (the YAML text), `recipe`, `data`, `machine`, `versions` (mappings),
-            `base` (the name of the spec that differences are taken from), `started`, `command`.
+            `base` (the name of the spec that differences are taken from), `started`, `command`,
+            LOOKS.
         trials: TRIAL_COLUMNS, and a column for each further quality, on `split`, by trial.
         scores: SCORE_COLUMNS.
         floors: FLOOR_COLUMNS.
@@ -118,9 +145,15 @@ class StudyRecord:
     floors: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(FLOOR_COLUMNS)))
 
     @property
-    def split(self) -> str:
-        """The split of the tracks by which the study was steered."""
-        return str(next(iter(self.scores["split"]), SPLIT))
+    def split(self) -> Split:
+        """Of the tracks by whose scores trials were chosen."""
+        return split_of(self.attrs)
+
+    @property
+    def n_looks(self) -> int:
+        """How often the study's test tracks were looked at."""
+        looks = self.attrs.get(LOOKS, ())
+        return len(looks) if isinstance(looks, Sequence) else 0
 
     @cached_property
     def qualities(self) -> Mapping[str, Quality]:

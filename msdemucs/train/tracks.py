@@ -43,9 +43,14 @@ class Tracks:
 def names_of(tracks: Sequence[Track], *, is_one_set: bool) -> dict[Track, str]:
     """A name for each track, its data set's before it where there are several.
 
-    A single data set may be moved, and have another name, while a run goes on.
+    A single data set may be moved, and have another name, while a run goes on. Tracks of another
+    folder than train/ have the folder's name before theirs.
     """
-    return {track: track.name if is_one_set else f"{track.group}/{track.name}" for track in tracks}
+    names = {}
+    for track in tracks:
+        of_split = "" if track.split == "train" else f"{track.split}/"
+        names[track] = f"{'' if is_one_set else f'{track.group}/'}{of_split}{track.name}"
+    return names
 
 
 def _facts(track: Track) -> str:

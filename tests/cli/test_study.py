@@ -30,13 +30,16 @@ from tests.study.conftest import SPACE, toy
 class ToyBench:
     """Stands where the real bench stands, and trains nothing."""
 
-    def __init__(self, search: Search, *, say: object) -> None:
+    def __init__(self, search: Search, *, say: object, device: str = "auto") -> None:
         self.tracks = [Path(root).name for root in search.space.data.train]
 
     def describe(self) -> dict[str, object]:
         return {"recipe": {"steps": 2}, "data": {"hash": " ".join(self.tracks)}}
 
     def alone(self) -> "ToyBench":
+        return self
+
+    def for_longer(self, recipe: object, *, say: object) -> "ToyBench":
         return self
 
     def evaluate(self, candidate: Candidate, log: TrialLog) -> None:
@@ -81,6 +84,8 @@ def test_small_and_options_change_what_is_asked(folder: Path) -> None:
         (["--ray", "auto", "--gpu-fraction", "0.5"], "--gpu-fraction"),
         (["--trial-cpus", "2"], "--ray ADDRESS"),
         (["--trial-gpus", "1"], "--ray ADDRESS"),
+        (["--ray", "auto", "--device", "cpu"], "--trial-gpus"),
+        (["--workers", "2", "--device", "cuda:1"], "CUDA_VISIBLE_DEVICES"),
     ],
 )
 def test_options_of_processes_and_of_a_cluster_do_not_mix(
@@ -232,15 +237,15 @@ def test_show_tells_why_trials_have_no_score_or_fewer_tracks(folder: Path) -> No
         if candidate.trial == 0:
             log.left_out(DataError("is damaged", path=Path("drums.wav"), track="A - B"))
         if candidate.trial == 1:
-            raise DataError("none of the 2 test tracks can be read")
+            raise DataError("none of the 2 validation tracks can be read")
         toy(candidate, log)
 
     run_study(load_search_space(Path("toy.yaml")), careless)
     done = CliRunner().invoke(commands.app, ["show", "toy"], catch_exceptions=False)
     lines = done.stdout.splitlines()
-    assert "trial 0 without a test track: drums.wav: is damaged (track “A - B”)" in lines
+    assert "trial 0 without a validation track: drums.wav: is damaged (track “A - B”)" in lines
     assert any(
-        line.startswith("trial 1 failed: ") and "none of the 2 test tracks" in line
+        line.startswith("trial 1 failed: ") and "none of the 2 validation tracks" in line
         for line in lines
     )
 
@@ -288,11 +293,11 @@ def test_what_was_computed_later_is_listed_and_shown_beside_the_trials_own(folde
     shown = CliRunner().invoke(commands.app, ["show", "toy"], catch_exceptions=False).stdout
     rows = {line.split()[0]: " ".join(line.split()) for line in shown.splitlines() if line.strip()}
     own = format_db(float(load_study("toy").trials.usdr_db[2]))
-    assert rows["promotion"] == (
-        f"promotion 2 trial 2 usdr_db 7.25 dB {own} 0 recipe long, 900 steps, from scratch"
-    )
-    assert rows["rescore"].endswith(f"sdr_bsseval_db 6.50 dB {own} 0 3 tracks, median of tracks")
-    assert rows["noise"] == "noise – htdemucs_n usdr_db 1.50 dB – 4 40 steps"
+    scores = f"usdr_db 7.25 dB validation {own} 0"
+    assert rows["promotion"] == f"promotion 2 trial 2 {scores} recipe long, 900 steps, from scratch"
+    median_of = f"sdr_bsseval_db 6.50 dB validation {own} 0 3 tracks, median of tracks"
+    assert rows["rescore"].endswith(median_of)
+    assert rows["noise"] == "noise – htdemucs_n usdr_db 1.50 dB validation – 4 40 steps"
 
 
 def test_a_terminal_gets_bars_and_a_log_gets_lines() -> None:

@@ -63,7 +63,7 @@ def test_a_real_study_records_everything_that_a_report_needs(search: Search) -> 
     assert (trials.latency_ms_p50 >= trials.latency_ms_p05).all()
     assert trials.latency_busy.between(0, 1).all()
     assert (trials.peak_memory_bytes > 1e6).all()
-    assert len(record.scores) == 2 * 4  # trials × sources, one test track
+    assert len(record.scores) == 2 * 4  # trials × sources, one track
     assert list(record.curves.groupby("trial").step.max()) == [2, 2]
     assert {"recipe", "data", "machine"} <= set(record.attrs)
     model = load_weights(Path("studies/tiny/trials/1/weights.safetensors"))
@@ -82,14 +82,14 @@ def test_the_same_study_gives_the_same_scores(search: Search) -> None:
 
 
 @pytest.mark.slow
-def test_a_test_track_that_becomes_unreadable_is_left_out_and_named(in_tmp: Path) -> None:
+def test_a_validation_track_that_becomes_unreadable_is_left_out_and_named(in_tmp: Path) -> None:
     synthesise(in_tmp / "band", n_tracks=8, seconds=1)
     (in_tmp / "tiny.yaml").write_text(RECIPE)
     (in_tmp / "space.yaml").write_text(SPACE.replace("trials: 2", "trials: 1"))
     search = load_search_space(in_tmp / "space.yaml")
     bench = prepare(search, say=Silent().said)
-    assert len(bench.tracks.test) > 1, "one track must remain"
-    broken = bench.tracks.test[0]
+    assert len(bench.tracks.validation) > 1, "one track must remain"
+    broken = bench.tracks.validation[0]
     drums = broken.recording.path / "drums.wav"
     drums.write_bytes(drums.read_bytes()[:2000])
     run_study(search, bench.evaluate, attrs=bench.describe())
@@ -97,7 +97,7 @@ def test_a_test_track_that_becomes_unreadable_is_left_out_and_named(in_tmp: Path
     assert list(record.trials.state) == ["complete"], list(record.trials.failure)
     assert broken.name not in set(record.scores.track)
     assert "drums.wav" in record.trials.left_out[0][0]
-    assert set(record.scores.track) == {track.name for track in bench.tracks.test[1:]}
+    assert set(record.scores.track) == {track.name for track in bench.tracks.validation[1:]}
 
 
 @pytest.mark.slow

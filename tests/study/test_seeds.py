@@ -12,7 +12,7 @@ import soundfile
 import torch
 
 from msdemucs.data import synthesise
-from msdemucs.errors import DataError, SpecError
+from msdemucs.errors import SpecError
 from msdemucs.metrics import METRICS
 from msdemucs.model import build, load_weights, save_weights
 from msdemucs.model.weights import read_about
@@ -195,14 +195,14 @@ keep: best
 
 @pytest.fixture
 def notes(in_tmp: Path) -> Search:
-    synthesise(in_tmp / "band", n_tracks=3, seconds=1)
+    synthesise(in_tmp / "band", n_tracks=5, seconds=1)
     (in_tmp / "tiny.yaml").write_text(RECIPE + NOTES)
     (in_tmp / "space.yaml").write_text(SPACE)
     return load_search_space(in_tmp / "space.yaml")
 
 
 @pytest.mark.slow
-def test_a_trial_keeps_the_best_weights_of_its_own_held_out_tracks(
+def test_a_trial_keeps_the_best_weights_by_the_studys_validation_tracks(
     notes: Search, study: optuna.Study
 ) -> None:
     """Stopped at a rung and interrupted or not; the weights say that tracks were normalised."""
@@ -223,11 +223,12 @@ def test_a_trial_keeps_the_best_weights_of_its_own_held_out_tracks(
     assert texts[0] == texts[1]
     assert [line.split(",")[0] for line in texts[0].split()] == ["step", "2", "4", "6"]
     trial = pd.Series({"trial": 0, "seed": 0, "weights": str(paths[0])})
-    row = _judged(trial, paths[0], rungs.tracks.test, METRICS["usdr_db"], "cpu")
+    row = _judged(trial, paths[0], rungs.tracks.validation, METRICS["usdr_db"], "cpu")
     assert row.value == pytest.approx(logs[0].figures["usdr_db"], abs=1e-4)
     assert row.detail["convention"]["normalised"] is True
     (training,) = rungs.trainings(candidate(notes, "again"))
     drawn = {name for step in range(1, 7) for name in training.sampler.batch(step).tracks}
+    assert training.held_out == rungs.tracks.validation
     assert not drawn & {track.name for track in training.held_out}
 
 
@@ -244,8 +245,12 @@ def test_weights_to_begin_with_that_saw_normalised_tracks_go_on_seeing_them(
 
 def test_a_study_without_a_track_to_hold_out_says_so_before_it_trains(search: Search) -> None:
     Path("tiny.yaml").write_text(RECIPE + NOTES)
-    with pytest.raises(DataError, match=r"1 training tracks can be used .*, 1 of which would be"):
-        bench(search, "")
+    said: list[str] = []
+    rule = "no track could be held out of 1 training song: validation is on the tracks of training"
+    tracks = prepare(search, say=said.append).tracks
+    assert said == [f"warning: {rule}"]
+    assert tracks.describe()["data"]["validation_by"] == rule  # type: ignore[index]
+    assert tracks.train == tracks.validation
 
 
 def test_a_validation_that_chooses_nothing_takes_no_track_from_a_trial(search: Search) -> None:
@@ -266,9 +271,9 @@ def test_a_wrong_value_of_a_field_that_recipes_do_not_write_is_told_as_one(searc
 def test_a_damaged_training_track_is_left_out_and_the_trial_resumes_bit_for_bit(
     search: Search, study: optuna.Study
 ) -> None:
-    synthesise(search.path.with_name("more") / "band", n_tracks=4, seconds=1)
+    synthesise(search.path.with_name("more") / "band", n_tracks=6, seconds=1)
     shutil.copytree(search.path.with_name("more") / "band", "band", dirs_exist_ok=True)
-    damaged = min(Path("band/train").iterdir())
+    damaged = bench(search, "").tracks.train[0].recording.path
     audio, rate = soundfile.read(damaged / "bass.wav")
     audio[rate // 2, 0] = np.nan
     soundfile.write(damaged / "bass.wav", audio, rate, subtype="FLOAT")
@@ -280,7 +285,7 @@ def test_a_damaged_training_track_is_left_out_and_the_trial_resumes_bit_for_bit(
     (reason,) = whole.user_attrs["trained_without"]
     assert "“bass” has samples that are not finite, the first at 0.50 s; mend" in reason
     assert damaged.name in reason
-    assert "left_out" not in whole.user_attrs  # that is of test tracks
+    assert "left_out" not in whole.user_attrs  # that is of validation tracks
 
     rungs = bench(search, "fidelity: {rungs: [2, 4]}\n")
     again = study.ask()

@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 from msdemucs.spec import dump_spec, spec_hash
 from msdemucs.study.analysis.statistics import Interval, sigma
 from msdemucs.study.beside.extra import train_beside
-from msdemucs.study.records import SCORE_COLUMNS, SPLIT, asked_quality
+from msdemucs.study.records import SCORE_COLUMNS, asked_quality
 from msdemucs.study.space.limits import ranked_by
 from msdemucs.study.space.space import Search
 from msdemucs.study.storage.later import OF_THE_BASE, Later, add, rows_of
@@ -89,7 +89,6 @@ def measure_noise(
             "steps": done.steps,
             "weights": None if done.weights is None else str(done.weights),
             "scores": done.scores,
-            "split": SPLIT,
         }
         add(study, [Later(OF_THE_BASE, NOISE, quality, done.value, seed, detail)])
         known[seed] = done.value

@@ -15,7 +15,7 @@ from msdemucs.errors import UsageError
 from msdemucs.spec import parse_spec
 from msdemucs.study.analysis.picking import best_trials, front
 from msdemucs.study.beside.extra import train_beside
-from msdemucs.study.records import SPLIT, StudyRecord
+from msdemucs.study.records import StudyRecord
 from msdemucs.study.space.limits import ranked_by
 from msdemucs.study.storage.depot import at_hand, is_url
 from msdemucs.study.storage.later import Later, add, rows_of
@@ -123,7 +123,6 @@ def promote(
             "weights": None if found.weights is None else str(found.weights),
             "when": datetime.now(UTC).astimezone().isoformat(timespec="seconds"),
             "scores": found.scores,
-            "split": SPLIT,
         }
         row = Later(candidate.trial, PROMOTION, quality, found.value, candidate.seed, detail)
         add(study, [row])

@@ -1,6 +1,7 @@
 """Trials judged again from their weights, under another convention."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from msdemucs.evaluate.evaluation import evaluate
 from msdemucs.metrics import Metric
 from msdemucs.model import load_weights
 from msdemucs.model.weights import read_about
-from msdemucs.study.records import SPLIT
+from msdemucs.study.records import Split
 from msdemucs.study.storage.depot import at_hand
 from msdemucs.study.storage.later import Later, add, rows_of
 from msdemucs.study.trials.candidate import Listener
@@ -22,7 +23,7 @@ RESCORE = "rescore"
 """The kind of the rows in the side table."""
 
 
-def rescore(
+def rescore(  # noqa: PLR0913 (a score is of all these)
     study: optuna.Study,
     trials: pd.DataFrame,
     tracks: Sequence[Track],
@@ -30,6 +31,7 @@ def rescore(
     *,
     device: str,
     listener: Listener,
+    split: Split = "validation",
 ) -> pd.DataFrame:
     """Judge trials by their weights, and keep the scores in the study's side table.
 
@@ -44,6 +46,7 @@ def rescore(
             tracks.
         device: where.
         listener: is told what happens.
+        split: of the tracks.
 
     Returns:
         `trial`, `name`, and a column of the score under its own name, dB.
@@ -55,7 +58,7 @@ def rescore(
     known = {
         (row.trial, row.detail.get("weights")): row.value
         for row in rows_of(study)
-        if row.kind == RESCORE and row.convention == metric.name
+        if row.kind == RESCORE and (row.convention, row.split) == (metric.name, split)
     }
     rows = []
     for _, trial in trials.iterrows():
@@ -68,7 +71,7 @@ def rescore(
             if path is not None:
                 count = "1 track" if len(tracks) == 1 else f"{len(tracks)} tracks"
                 listener.said(f"trial {number} ({trial['name']}): {metric.label} of {count}")
-                row = _judged(trial, path, tracks, metric, device)
+                row = replace(_judged(trial, path, tracks, metric, device), split=split)
                 add(study, [row])
                 value = row.value
         rows.append({"trial": number, "name": trial["name"], metric.name: value})
@@ -90,7 +93,6 @@ def _judged(
     by_source = found.tracks.groupby("source", sort=False)[metric.name].agg(metric.tracks)
     detail = {
         "weights": trial.weights,
-        "split": SPLIT,
         "tracks_joined_by": metric.tracks,
         "by_source": {str(source): float(value) for source, value in by_source.items()},
         "convention": found.about["convention"],

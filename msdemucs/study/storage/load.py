@@ -18,13 +18,14 @@ from msdemucs.outside import within
 from msdemucs.spec import nearest
 from msdemucs.study.records import (
     CURVE_COLUMNS,
+    LOOKS,
     TRIAL_COLUMNS,
     Direction,
     StudyRecord,
     is_quality,
 )
 from msdemucs.study.storage.databases import AnyStorage, reason_of
-from msdemucs.study.storage.later import PREFIX, frame_of
+from msdemucs.study.storage.later import LOOK, PREFIX, TEST_TRACKS, frame_of, looks_of
 from msdemucs.study.storage.leases import REPEATS
 from msdemucs.study.storage.scores import (
     floors_frame,
@@ -54,7 +55,7 @@ NUMBERS = tuple(name for name, column in COLUMNS.items() if column.kind == "numb
 
 FACTS = {*COLUMNS} - {*NUMBERS}
 
-INTERNAL_ATTRS = (BEGUN, "title", "joining", "wanted", "processes", "tracks")
+INTERNAL_ATTRS = (BEGUN, "title", "joining", "wanted", "processes", "tracks", TEST_TRACKS)
 """What is no attribute of the record: whether a study is asked the same, and how to join it."""
 
 
@@ -179,6 +180,8 @@ def read_record(study: optuna.Study) -> StudyRecord:
         for name, direction in zip(objectives, study.directions, strict=True)
     }
     attrs = {key: value for key, value in about.items() if not _is_internal(key)}
+    if looks := looks_of(study):
+        attrs[LOOKS] = looks
     return StudyRecord(
         name=study.study_name,
         title=str(about.get("title", study.study_name)),
@@ -195,7 +198,7 @@ def read_record(study: optuna.Study) -> StudyRecord:
 
 
 def _is_internal(attr: str) -> bool:
-    return attr in INTERNAL_ATTRS or attr.startswith(PREFIX)
+    return attr in INTERNAL_ATTRS or attr.startswith((PREFIX, LOOK))
 
 
 def _objectives(study: optuna.Study) -> list[str]:

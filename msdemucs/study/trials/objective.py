@@ -9,11 +9,11 @@ from pathlib import Path
 from statistics import fmean
 
 import pandas as pd
-import torch
 
+from msdemucs.data import drop_short
 from msdemucs.errors import DataError, SpecError, UsageError
 from msdemucs.evaluate import Score, evaluate_tracks
-from msdemucs.measure import device_name, latency, machine, peak_memory, quietly
+from msdemucs.measure import choose_device, device_name, latency, machine, peak_memory, quietly
 from msdemucs.metrics import METRICS, USUAL, Metric, Quality
 from msdemucs.model import Separator
 from msdemucs.study.records import SPLIT
@@ -23,7 +23,6 @@ from msdemucs.study.space.space import Search
 from msdemucs.study.trials.candidate import Candidate, Floor, Row, StoppedError, TrialLog
 from msdemucs.study.trials.seeds import (
     SeedTraining,
-    hold_out_best,
     read_rung_scores,
     read_rungs,
     write_rung_scores,
@@ -33,12 +32,17 @@ from msdemucs.study.trials.tracks import Say, StudyTracks, gather
 from msdemucs.train import Recipe
 
 
-def prepare(search: Search, *, say: Say) -> "Bench":
+def prepare(search: Search, *, say: Say, device: str = "auto") -> "Bench":
     """What all trials of a study share, checked before the first one.
+
+    Args:
+        search: what the study asks.
+        say: is told what is made, and which tracks are validated on or left out.
+        device: as for `choose_device`.
 
     Raises:
         SpecError: a recipe that is not valid, an objective that no trial could record.
-        UsageError: a folder of tracks that is not there.
+        UsageError: a folder of tracks, or a device, that is not there.
         DataError: no track that can be used.
     """
     try:
@@ -52,11 +56,9 @@ def prepare(search: Search, *, say: Say) -> "Bench":
         raise SpecError([problem_at(search, "fidelity.rungs", message)])
     varied = space.vary["recipe.segment"].corners() if "recipe.segment" in space.vary else ()
     longest = max([recipe.segment, *(one for one in varied if isinstance(one, int | float))])
-    tracks = gather(space.data, search.base, segment=longest, say=say)
-    hold_out_best(tracks.train, recipe)
+    tracks = gather(space.data, search.base, segment=longest, say=say, seed=space.seed)
     qualities = recorded_qualities(search, tracks)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return Bench(recipe, tracks, device, qualities, rungs, space.seeds_a_trial)
+    return Bench(recipe, tracks, choose_device(device), qualities, rungs, space.seeds_a_trial)
 
 
 def recorded_qualities(search: Search, tracks: StudyTracks) -> Mapping[str, Quality]:
@@ -69,7 +71,7 @@ def recorded_qualities(search: Search, tracks: StudyTracks) -> Mapping[str, Qual
     Raises:
         SpecError: an objective of a group that no track is of.
     """
-    metric, groups = METRICS[USUAL], {track.group for track in tracks.test}
+    metric, groups = METRICS[USUAL], {track.group for track in tracks.validation}
     usual = [Quality(metric), *(Quality(metric, group=group) for group in sorted(groups))]
     found, problems = {str(quality): quality for quality in usual}, []
     for name in qualities_of(search.space.objectives):
@@ -112,6 +114,21 @@ class Bench:
         """The same with one training of a candidate, judged at its end alone."""
         return replace(self, rungs=(), repeats=1)
 
+    def for_longer(self, recipe: Recipe, *, say: Say) -> "Bench":
+        """The same by another recipe, on those tracks that are long enough for it.
+
+        Raises:
+            DataError: there is none.
+        """
+        shortest = round(recipe.segment * self.tracks.train[0].sample_rate)
+        train = drop_short(
+            self.tracks.train, n_samples=shortest, on_error=lambda error: say(f"left out: {error}")
+        )
+        if not train:
+            raise DataError(f"no training track is as long as a segment of {recipe.name}")
+        tracks = replace(self.tracks, train=tuple(train))
+        return replace(self.alone(), recipe=recipe, tracks=tracks)
+
     def describe(self) -> dict[str, object]:
         """What a study records about itself."""
         return {
@@ -122,7 +139,7 @@ class Bench:
         }
 
     def evaluate(self, candidate: Candidate, log: TrialLog) -> None:
-        """One trial: latency before training, then from rung to rung, then whole test tracks.
+        """One trial: latency before training, then from rung to rung, then whole validation tracks.
 
         Raises:
             StoppedError: at a rung; the folder has what the trial needs to go on from there.
@@ -150,6 +167,7 @@ class Bench:
                 candidate.spec,
                 candidate.recipe or self.recipe,
                 tracks=self.tracks.train,
+                validation=self.tracks.validation,
                 seed=seed,
                 folder=folder if self.repeats == 1 else folder / f"seed-{seed}",
                 device=self.device,
@@ -232,7 +250,7 @@ class Bench:
         """Record the scores of every seed, track, source and metric, and the qualities they make.
 
         Raises:
-            DataError: none of the tracks can be read.
+            DataError: none of the validation tracks can be read.
         """
         scores = {run: self.scores(run, log, floors=run is runs[0]) for run in runs}
         rows = [row for run, of_run in scores.items() for row in rows_of(run, of_run)]
@@ -243,12 +261,12 @@ class Bench:
             log.rung(runs[0].recipe.n_steps, values, is_past=True)
 
     def scores(self, run: SeedTraining, log: TrialLog, *, floors: bool = False) -> list[Score]:
-        """The score of every test track, source and metric.
+        """The score of every validation track, source and metric.
 
         Raises:
-            DataError: none of the test tracks can be read.
+            DataError: none of the validation tracks can be read.
         """
-        log.phase("evaluation", len(self.tracks.test))
+        log.phase("evaluation", len(self.tracks.validation))
         done = 0
 
         def on_track(*_: object) -> None:
@@ -258,7 +276,7 @@ class Bench:
 
         scores = evaluate_tracks(
             run.model,
-            self.tracks.test,
+            self.tracks.validation,
             metrics=self.metrics,
             floors=floors,
             normalised=run.normalised,
@@ -266,7 +284,9 @@ class Bench:
             on_error=log.left_out,
         )
         if not scores:
-            raise DataError(f"none of the {len(self.tracks.test)} test tracks can be read")
+            raise DataError(
+                f"none of the {len(self.tracks.validation)} validation tracks can be read"
+            )
         return scores
 
 

@@ -21,7 +21,6 @@ from msdemucs.study.storage.scores import as_table
 from msdemucs.study.trials.candidate import Row, TrialLog
 from msdemucs.train import Recipe, Session, StepReport, sampler, train
 from msdemucs.train.checkpoints import Checkpoints
-from msdemucs.train.examples import hold_out
 from msdemucs.train.logs import STEPS, CsvLog
 from msdemucs.train.tracks import LeftOut, names_of
 from msdemucs.train.validation import judge
@@ -35,7 +34,7 @@ RUNGS = "rungs.json"
 """The file in a trial's folder that says how it scored at the rungs that it came to."""
 
 RUNG_SCORES = "rung-scores.json"
-"""The file that has the scores of every test track and source at the last of them."""
+"""The file that has the scores of every validation track and source at the last of them."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +59,8 @@ class SeedTraining:
         spec: what is trained.
         recipe: how.
         tracks: on what.
+        validation: by what the best weights are chosen, where the recipe keeps them; with
+            `keep: last` a validation would choose nothing, and is left out of trials.
         seed: of weights and of the order of data.
         folder: of its checkpoints, log and weights.
         device: where.
@@ -67,8 +68,7 @@ class SeedTraining:
         on_saved: is called after each checkpoint.
 
     Raises:
-        DataError: the file cannot be read, or is of another spec; no track would be left where the
-            recipe keeps the best of its validations.
+        DataError: the file cannot be read, or is of another spec.
     """
 
     def __init__(  # noqa: PLR0913 (a training is of all these)
@@ -77,6 +77,7 @@ class SeedTraining:
         recipe: Recipe,
         *,
         tracks: tuple[Track, ...],
+        validation: tuple[Track, ...] = (),
         seed: int,
         folder: Path,
         device: str,
@@ -87,9 +88,10 @@ class SeedTraining:
         torch.manual_seed(seed)
         self.model: Separator = (load_weights(start) if start else build(spec)).to(device)
         self.normalised = recipe.normalise or (start is not None and read_about(start).normalised)
-        trained, self.held_out = hold_out_best(tracks, recipe)
+        chooses = recipe.validation and recipe.keep == "best"
+        self.held_out = validation if chooses else ()
         self.checkpoints = Checkpoints(folder / CHECKPOINTS, keep=1, on_saved=on_saved)
-        self.sampler = sampler(recipe, spec, trained, seed=seed, normalised=self.normalised)
+        self.sampler = sampler(recipe, spec, tracks, seed=seed, normalised=self.normalised)
 
     @property
     def step(self) -> int:
@@ -165,20 +167,6 @@ class SeedTraining:
     def forget(self) -> None:
         """Remove the checkpoints, when all is recorded."""
         shutil.rmtree(self.folder / CHECKPOINTS, ignore_errors=True)
-
-
-def hold_out_best(
-    tracks: Sequence[Track], recipe: Recipe
-) -> tuple[tuple[Track, ...], tuple[Track, ...]]:
-    """Return a trial's tracks to train on and those by which its best weights are chosen.
-
-    With `keep: last` a validation would choose nothing, and is left out of trials.
-
-    Raises:
-        DataError: none would be left to train on.
-    """
-    chooses = recipe.validation if recipe.keep == "best" else None
-    return hold_out(tracks, chooses, where="the study's data")
 
 
 Rungs = dict[int, dict[str, dict[int, float]]]
