@@ -114,6 +114,27 @@ def test_one_at_a_time_recovers_each_effect_with_its_cost() -> None:
     assert any("up to 100%" in note for note in found.notes)
 
 
+def test_effects_are_on_the_studys_first_quality_and_better_as_that_is() -> None:
+    """The same scores, called a distance of one source: what rises is worse."""
+    score = noisy(lambda bits: 1.0 * bits["a"] - 0.5 * bits["b"])
+    usual = made(Design(), score, levels=LEVELS)
+    record = replace(
+        usual,
+        directions={"lsd_db/x": "minimize"},
+        trials=usual.trials.assign(**{"lsd_db/x": 0.0}),
+        scores=pd.concat([usual.scores, usual.scores.assign(metric="lsd_db")]),
+        attrs={**usual.attrs, "noise": {"sigma_db": 9.0, "low_db": 8.0, "high_db": 10.0}},
+    )
+    found = effects(record)
+    assert found.quality is record.qualities["lsd_db/x"]
+    assert found.noise is not None
+    assert found.noise.sigma.value < 1, "what was measured is another quality's"
+    worse, better = (row(found.table, factor) for factor in "ab")
+    assert (worse.verdict, better.verdict) == ("worse", "better")
+    assert worse.effect_db == pytest.approx(1.0, abs=0.2)
+    assert [*worse.by_source] == ["x"]
+
+
 def test_leave_one_out_is_what_each_gives_beside_the_others() -> None:
     # b helps alone, and does nothing where a is there
     score = noisy(lambda bits: bits["a"] + bits["b"] * (1 - bits["a"]))

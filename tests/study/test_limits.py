@@ -252,8 +252,31 @@ def test_another_seed_recipe_or_data_is_another_training(search: Search) -> None
         result_key(candidate, recipe=recipe, data="e", seeds=[0]),
         result_key(candidate, recipe=recipe, data="d", seeds=[1]),
         result_key(candidate, recipe=recipe, data="d", seeds=[0, 1]),
+        result_key(candidate, recipe=recipe, data="d", seeds=[0], qualities=["lsd_db"]),
     ]
-    assert len({key, *others}) == 5
+    assert len({key, *others}) == 6
+
+
+def test_a_result_is_taken_only_by_who_needs_no_other_quality(search: Search) -> None:
+    """A group's uSDR is always recorded; a source's, or another metric, is not."""
+
+    def evaluate(candidate: Candidate, log: TrialLog) -> None:
+        trained.append(candidate.name)
+        toy(candidate, log)
+        log.record({"si_sdr_db/bass": 1.0})
+
+    trained: list[str] = []
+    objectives = (
+        {"usdr_db": "maximize"},
+        {"usdr_db/band": "maximize"},
+        {"si_sdr_db/bass": "maximize"},
+    )
+    counts = []
+    for number, asked in enumerate(objectives):
+        study = asking(search, name=f"study{number}", trials=2, objectives=asked)
+        run_study(study, evaluate, storage=URL)
+        counts.append(len(trained))
+    assert counts == [2, 2, 4]
 
 
 def _dumped(search: Search) -> dict[str, object]:

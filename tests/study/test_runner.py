@@ -286,8 +286,16 @@ def test_a_nan_loss_is_recorded_with_its_reason_and_the_study_goes_on(search: Se
     assert math.isnan(trials.usdr_db[1])
 
 
-@pytest.mark.parametrize("value", [math.nan, -math.inf])
-def test_an_objective_that_is_no_number_fails_its_trial(search: Search, value: float) -> None:
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (math.nan, "usdr_db was not measured; recorded: "),
+        (-math.inf, "usdr_db is -inf, which no search can compare"),
+    ],
+)
+def test_an_objective_that_is_no_number_fails_its_trial(
+    search: Search, value: float, message: str
+) -> None:
     def evaluate(candidate: Candidate, log: TrialLog) -> None:
         toy(candidate, log)
         if candidate.trial == 0:
@@ -296,7 +304,7 @@ def test_an_objective_that_is_no_number_fails_its_trial(search: Search, value: f
     run_study(search, evaluate)
     trials = load_study("toy").trials
     assert trials.state[0] == "failed"
-    assert trials.failure[0].startswith("StudyError: usdr_db was not measured; recorded: ")
+    assert trials.failure[0].startswith(f"StudyError: {message}")
     assert trials.state[1] == "complete"
 
 

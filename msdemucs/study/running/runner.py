@@ -289,7 +289,10 @@ class Runner:
         """
         names = self.search.space.objectives
         for name in names:
-            if not math.isfinite(log.figures.get(name, math.nan)):
+            value = log.figures.get(name, math.nan)
+            if math.isinf(value):
+                raise StudyError(f"{name} is {value}, which no search can compare")
+            if math.isnan(value):
                 known = ", ".join(sorted(log.figures))
                 raise StudyError(f"{name} was not measured; recorded: {known}")
         return tuple(float(log.figures[name]) for name in names)

@@ -21,7 +21,7 @@ from msdemucs.columns import COLUMNS
 from msdemucs.errors import DivergedError
 from msdemucs.metrics import USUAL
 from msdemucs.spec import spec_hash
-from msdemucs.study.records import is_quality
+from msdemucs.study.records import asked_quality, is_quality
 from msdemucs.study.space.limits import MEASURED, SPENT, qualities_of
 from msdemucs.study.space.space import Search
 from msdemucs.study.storage.databases import turn, whole
@@ -69,17 +69,11 @@ def result_key(
         recipe: the full recipe; its name does not count.
         data: the hash of all tracks.
         seeds: of the trainings.
-        qualities: by which it is to be judged; the usual one is always recorded.
+        qualities: that the result must have beside what every trial records.
     """
     settings = {name: value for name, value in recipe.items() if name != "name"}
-    further = sorted({*qualities} - {USUAL})
-    facts = [
-        spec_hash(candidate.spec),
-        settings,
-        data,
-        list(seeds),
-        *([further] if further else []),
-    ]
+    facts: list[object] = [spec_hash(candidate.spec), settings, data, list(seeds)]
+    facts += [sorted(qualities)] if qualities else []
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
 
@@ -99,7 +93,7 @@ def reusing(evaluate: Evaluate, search: Search, study: optuna.Study) -> Evaluate
             recipe=recipe,
             data=str(data.get("hash", data)) if isinstance(data, dict) else "",
             seeds=range(candidate.seed, candidate.seed + search.space.seeds_a_trial),
-            qualities=qualities_of(search.space.objectives),
+            qualities=_further(search),
         )
         like = Like(search, study, key)
         while like.trains_elsewhere(log):
@@ -239,6 +233,15 @@ def _is_usable(search: Search, study: optuna.Study, name: str) -> bool:
     except KeyError:
         return False
     return bool(other.user_attrs.get("machine") == study.user_attrs.get("machine"))
+
+
+def _further(search: Search) -> list[str]:
+    """The objectives that are qualities other than those that every trial records."""
+    asked = {
+        name: asked_quality(name, sources=search.base.sources)
+        for name in qualities_of(search.space.objectives)
+    }
+    return [name for name, one in asked.items() if one.source or one.metric.name != USUAL]
 
 
 def _name(study: str, trial: FrozenTrial) -> str:
