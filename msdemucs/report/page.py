@@ -17,9 +17,9 @@ from msdemucs.report.audio import Excerpt
 from msdemucs.report.details import Details
 from msdemucs.report.embedded import embed_json, packed, page_data
 from msdemucs.report.findings import describe_question, findings_of, summarise_states
-from msdemucs.report.frames import is_baseline, rows_of, trial_number
+from msdemucs.report.frames import is_baseline, metric_of, rows_of, trial_number
 from msdemucs.report.fronts import noun_of, study_front
-from msdemucs.report.measures import percent
+from msdemucs.report.measures import measure_of_quality, percent
 from msdemucs.report.tables import all_measures, source_table, trial_table
 from msdemucs.report.views import curves_view, trade_views
 from msdemucs.report.views_why import answer_views, progress_views, size_view, why_note, why_views
@@ -115,6 +115,7 @@ def render(
             sizes=sizes,
             trials=trial_table(record),
             sources=source_table(record),
+            sources_label=measure_of_quality(metric_of(record), record.split).label,
             measures=[measure for measure in all_measures(record) if measure.convention],
             data_json=embed_json(page_data(record) | {"listed": listed(record)}),
             details_json=embed_json(packed(detail_pages(record, excerpts or {}))),

@@ -5,9 +5,11 @@ A record holds strings, numbers, dicts and pandas frames only; no Optuna object 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import pandas as pd
 
+from msdemucs.metrics import METRICS, Quality
 from msdemucs.metrics import Direction as Direction
 
 STATES = ("complete", "failed", "running", "waiting", "stopped", "infeasible", "continued")
@@ -66,14 +68,18 @@ GROUP_COLUMN_PREFIX = "usdr_db/"
 
 SCORE_COLUMNS = (
     "trial",  # int
+    "seed",  # int: of the training
+    "split",  # str: "validation" for what steers a study, "test" for what was judged
     "group",  # str: the data set that the track belongs to
     "track",  # str: "ARTIST - TITLE"
     "source",  # str
-    "usdr_db",  # float, dB: of the whole track; NaN when the reference is silent
-    "input_usdr_db",  # float, dB: with the mixture as the estimate, the floor; NaN likewise
-    "seed",  # int: of the training
+    "metric",  # str: of metrics.METRICS
+    "value",  # float: NaN where there is none, as with a silent reference
 )
-"""Columns of `StudyRecord.scores`, one row a trial, seed, test track and source."""
+"""Columns of `StudyRecord.scores`, one row a trial, seed, track, source and metric."""
+
+FLOOR_COLUMNS = ("split", "group", "track", "source", "metric", "value")
+"""Columns of `StudyRecord.floors`: the mixture taken as the estimate, once a track."""
 
 CURVE_COLUMNS = (
     "trial",  # int
@@ -86,9 +92,10 @@ RUNG_COLUMNS = (
     "trial",  # int
     "seed",  # int: of the training
     "step",  # int: of the rung
-    "usdr_db",  # float, dB
+    "quality",  # str: as in YAML, "si_sdr_db/vocals"
+    "value",  # float
 )
-"""Columns of `StudyRecord.rungs`, one row a trial, seed and rung, the last step's included."""
+"""Columns of `StudyRecord.rungs`, a row a trial, seed, rung and quality, the last step's too."""
 
 RUNG_SCORE_COLUMNS = (
     "trial",  # int: one that was stopped
@@ -105,6 +112,7 @@ LATER_COLUMNS = (
     "value",  # float, dB
     "seed",  # int
     "detail",  # dict: recipe, steps, weights, when
+    "split",  # str: of the tracks, "validation" or "test"
 )
 """Columns of `StudyRecord.later`: what was computed after a trial had ended."""
 
@@ -126,6 +134,9 @@ class StudyRecord:
         rungs: RUNG_COLUMNS; empty where nobody asked for rungs.
         later: LATER_COLUMNS.
         rung_scores: RUNG_SCORE_COLUMNS.
+        floors: FLOOR_COLUMNS.
+        split: what the study selected on, and the columns of `trials` are of: "validation", or
+            "test" for studies made before there was any.
     """
 
     name: str
@@ -140,3 +151,17 @@ class StudyRecord:
     rung_scores: pd.DataFrame = field(
         default_factory=lambda: pd.DataFrame(columns=list(RUNG_SCORE_COLUMNS))
     )
+    floors: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(FLOOR_COLUMNS)))
+    split: str = "validation"
+
+    @cached_property
+    def qualities(self) -> Mapping[str, Quality]:
+        """The qualities that columns of `trials` are named by, parsed once."""
+        sources, groups = (set(self.scores[name]) for name in ("source", "group"))
+        names = [str(name) for name in [*self.trials, *self.directions]]
+        sources |= {name.split("/")[1] for name in names if name.count("/") == 1} - groups
+        return {
+            name: Quality.parse(name, sources=sources, groups=groups)
+            for name in dict.fromkeys(names)
+            if name.split("/")[0] in METRICS
+        }

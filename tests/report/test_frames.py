@@ -73,7 +73,7 @@ def test_the_studys_front_is_of_its_own_objectives(record: StudyRecord) -> None:
 def test_the_floor_is_the_mean_over_sources_of_the_mean_over_tracks(record: StudyRecord) -> None:
     # every track has the floors -4, -7.5, -5, -6.5; bass is silent in the sample and left out there
     assert floor_of(record, quality_of(record)) == pytest.approx(-5.75)
-    sample = measure_of("usdr_db/sample")
+    sample = measure_of("usdr_db/sample", record)
     assert floor_of(record, sample) == pytest.approx((-4 - 5 - 6.5) / 3)
 
 

@@ -23,10 +23,10 @@ def test_what_cannot_be_written_leaves_nothing_behind(
     with pytest.raises(ReportError, match=r"is a folder; name the file, such as .*report\.html"):
         write_text("page", tmp_path)
 
-    def refuse(self: Path, mode: int) -> None:
+    def refuse(self: Path, target: Path) -> Path:
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr(Path, "chmod", refuse)
+    monkeypatch.setattr(Path, "replace", refuse)
     with pytest.raises(ReportError, match="Operation not permitted"):
         write_text("page", tmp_path / "r.html")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -96,7 +96,7 @@ def paint_rungs(fronts: Sequence[RungFront], trade: Trade, *, height: int) -> go
     scale = ", log scale" if x.is_log else ""
     figure.update_xaxes(**axis_style(x), title={"text": escape(trade.x.label) + scale})
     figure.update_yaxes(**axis_style(y))
-    add_axis_name(figure, "uSDR at the rung (dB)")
+    add_axis_name(figure, escape(f"{trade.y.header} at the rung ({trade.y.unit})"))
     return figure
 
 

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 
 from msdemucs.errors import UsageError
+from msdemucs.metrics import METRICS, Quality
+from msdemucs.study.analysis.pareto import non_dominated
 from msdemucs.study.analysis.pooling import pooled
 from msdemucs.study.records import StudyRecord
 
@@ -44,9 +46,16 @@ def holding(record: StudyRecord) -> pd.DataFrame:
 
 
 def quality_of(record: StudyRecord) -> str:
-    """The column by which trials are better: the first objective that is maximised, if one is."""
+    """The column by which trials are better: the first quality, or what is maximised, if one is."""
     names = [name for name, direction in record.directions.items() if direction == "maximize"]
-    return names[0] if names else next(iter(record.directions))
+    named = [name for name in record.directions if name in record.qualities]
+    return (named or names or list(record.directions))[0]
+
+
+def steering(record: StudyRecord) -> Quality:
+    """The first objective that is a quality; uSDR over everything where none is."""
+    named = [record.qualities[name] for name in record.directions if name in record.qualities]
+    return (named or [Quality(METRICS["usdr_db"])])[0]
 
 
 def best_first(trials: pd.DataFrame, record: StudyRecord) -> pd.DataFrame:
@@ -88,9 +97,5 @@ def front(record: StudyRecord) -> pd.DataFrame:
     A trial dominates another if it is as good in every objective and better in one.
     """
     trials = holding(record)
-    signs = [1 if how == "maximize" else -1 for how in record.directions.values()]
-    values = trials[list(record.directions)].to_numpy(dtype=float) * signs
-    as_good = (values[:, None] >= values[None]).all(-1)  # [of, over]
-    better = (values[:, None] > values[None]).any(-1)
-    is_dominated = np.asarray((as_good & better).any(0))
-    return best_first(trials[~is_dominated], record)
+    values = trials[list(record.directions)]
+    return best_first(trials[non_dominated(values, list(record.directions.values()))], record)

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from msdemucs.errors import UsageError
-from msdemucs.study.analysis.picking import complete, quality_of
+from msdemucs.study.analysis.picking import complete, quality_of, steering
 from msdemucs.study.analysis.statistics import Array
 from msdemucs.study.records import StudyRecord
 
@@ -101,7 +101,8 @@ def _scores(record: StudyRecord) -> pd.DataFrame:
     Raises:
         UsageError: there are no rungs.
     """
-    scores = record.rungs.pivot_table(index="trial", columns="step", values="usdr_db")
+    rungs = record.rungs[record.rungs["quality"] == str(steering(record))]
+    scores = rungs.pivot_table(index="trial", columns="step", values="value")
     if len(scores.columns) < 2:
         raise UsageError(
             f"study “{record.name}” has no rungs before its last step: run one with "
