@@ -169,17 +169,17 @@ def _sentence(
         ends = (low, high) if effect >= 0 else (-high, -low)
         interval = f" [{ends[0]:.2f}, {ends[1]:.2f}]".replace("-", "−")
     is_gain = quality.sign * effect >= 0
-    change_text = quality.text(abs(effect)) + interval
-    if quality.direction == "minimize":  # "gains" would be taken for more of it
-        change_text += f" {'less' if is_gain else 'more'} {quality.header}"
-    verb = "gains" if is_gain else "loses"
+    amount = quality.text(abs(effect)) + interval
+    if quality.direction == "maximize":
+        change_text, more = f"{'gains' if is_gain else 'loses'} {amount}", " more than"
+        to = "over" if is_gain else "against"
+    else:  # who gains something of which less is better?
+        change_text = f"gives {amount} {'less' if is_gain else 'more'} {quality.header}"
+        more, to = " than", "than"
     claim = CLAIMS.get(verdict, "")
     if kind == INTERACTION:
-        more = " more" if quality.direction == "maximize" else ""
-        than = f"{more} than the sum of both"
-        return f"{factor}: together {alternative} {verb} {change_text}{than}{claim}."
+        return f"{factor}: together {alternative} {change_text}{more} the sum of both{claim}."
     is_known = isinstance(change, float) and isfinite(change)
     cost = f" at {signed_percent(float(str(change)))} MACs" if is_known else ""
     left = " (left out of all)" if kind == "left out" else ""
-    to = "over" if is_gain else "against"
-    return f"{factor} {alternative} {verb} {change_text} {to} {against}{left}{cost}{claim}."
+    return f"{factor} {alternative} {change_text} {to} {against}{left}{cost}{claim}."

@@ -146,7 +146,7 @@ def describe_best(record: StudyRecord, trade: Trade) -> tuple[Sentence, ...]:
     if not trade.admitted:
         return ()
     best = _best(trade.admitted, trade)
-    head = (f"Best {trade.y.header}: ", best, f" with {_at(best, trade)}")
+    head = (f"Best {trade.y.header} ({record.split}): ", best, f" with {_at(best, trade)}")
     baselines = [point for point in trade.admitted if point.is_baseline]
     sampled = [point for point in trade.admitted if not point.is_baseline]
     if not baselines or not sampled:

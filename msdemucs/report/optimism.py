@@ -8,9 +8,9 @@ from msdemucs.report.sentences import Sentence, say
 from msdemucs.study.analysis.optimism import expected_fall
 
 NOTE = (
-    "Expected fall of the best: the mean noise of the winner, E[e(argmax t + e)], with e normal of "
-    "σ/√seeds and truths t spread as the scores are less what the noise adds to their variance, "
-    "t = mean + √(max(0, V − mean σ²/seeds)/V) · (score − mean)."
+    "By how much the best score is luck: the mean noise of the winner, E[e(argmax t + e)], with "
+    "e normal of σ/√seeds and truths t spread as the scores are less what the noise adds to "
+    "their variance, t = mean + √(max(0, V − mean σ²/seeds)/V) · (score − mean)."
 )
 """The formula, as the page and tables for papers give it."""
 
@@ -38,6 +38,6 @@ def describe_optimism(trade: Trade) -> tuple[Sentence, ...]:
             f"The best of {len(trade.admitted)} noisy scores is optimistic: trained again with "
             "other seeds, expect ",
             best,
-            f" {trade.y.text(fall)} worse, at {at} {trade.y.header}.",
+            f" to be {trade.y.text(fall)} worse, at {at} of {trade.y.header}.",
         ),
     )

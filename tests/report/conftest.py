@@ -355,7 +355,7 @@ def make_lucky() -> StudyRecord:
 ATTRS: dict[str, object] = {
     "base": "htdemucs_n",
     "recipe": {"name": "demo", "steps": 30, "batch_size": 2, "segment": 3, "loss": "l1"},
-    "data": {"synthetic": "8 tracks, 2 of them test", "sample": "1 test track"},
+    "data": {"synthetic": "8 tracks, 2 of them validation", "sample": "1 validation track"},
     "machine": {"cpu": "toy CPU", "cores": 2, "device": "cpu"},
     "versions": {"python": "3.11.9", "torch": "2.11.0", "optuna": "5.0.0"},
     "command": "msdemucs study run search_spaces/multires.yaml",

@@ -23,11 +23,11 @@ def sentences(record: StudyRecord) -> list[str]:
 
 def test_the_best_is_set_against_the_best_of_the_others(record: StudyRecord) -> None:
     assert sentences(record)[0] == (
-        "Best uSDR: trial 4 with 2.31 dB at 2.7 GMAC/s; the best baseline, htdemucs_nn, is "
-        "0.25 dB [0.25, 0.25; 3 of 3 tracks agree] below (2.06 dB at 3.61 GMAC/s)."
+        "Best uSDR (validation): trial 4 with 2.31 dB at 2.7 GMAC/s; the best baseline, "
+        "htdemucs_nn, is 0.25 dB [0.25, 0.25; 3 of 3 tracks agree] below (2.06 dB at 3.61 GMAC/s)."
     )
     ahead = amend(record, 2, usdr_db=2.5)
-    assert sentences(ahead)[0].startswith("Best uSDR: htdemucs_nn with 2.50 dB")
+    assert sentences(ahead)[0].startswith("Best uSDR (validation): htdemucs_nn with 2.50 dB")
     assert "the best sampled trial, trial 4, is 0.19 dB below" in sentences(ahead)[0]
 
 
@@ -165,7 +165,7 @@ def test_scores_that_are_not_numbers_compare_nothing(record: StudyRecord) -> Non
 
 def test_one_trial_is_best_and_alone() -> None:
     found = sentences(make_record(TOYS[:1]))
-    assert found[0] == "Best uSDR: htdemucs with 1.42 dB at 1.93 GMAC/s."
+    assert found[0] == "Best uSDR (validation): htdemucs with 1.42 dB at 1.93 GMAC/s."
     assert found[2] == (
         "htdemucs alone is on the front of uSDR against MACs/s, of 1 complete trial."
     )

@@ -149,7 +149,7 @@ def test_a_baseline_beyond_a_constraint_is_shown_and_on_no_front(record: StudyRe
     assert 1 not in places_of(beyond)
     caption = text_of(describe_trade(trade))
     assert "on no front: htdemucs_n (macs_per_second)." in caption
-    assert "Best uSDR: trial 4" in text_of(findings_of(beyond)[0])
+    assert "Best uSDR (validation): trial 4" in text_of(findings_of(beyond)[0])
     rows = {row[0] for row in front_table(beyond).rows}
     assert "htdemucs_n (beyond macs_per_second)" in rows
     painted = paint_trade(trade, height=400).data

@@ -1,11 +1,15 @@
 """What of a score is chance: seeds, intervals, ties, what single seeds attain."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import sqrt
 
+import pandas as pd
 import pytest
 from scipy.stats import t as students_t
 
+from msdemucs.metrics import METRICS, Quality
+from msdemucs.report.answers import effects_of
 from msdemucs.report.attainment import band_of
 from msdemucs.report.findings import findings_of
 from msdemucs.report.frames import quality_of
@@ -13,8 +17,8 @@ from msdemucs.report.fronts import trade_of
 from msdemucs.report.measures import measure_of
 from msdemucs.report.noise import by_seed, gap_between, spread_of
 from msdemucs.report.sentences import text_of
-from msdemucs.study.records import StudyRecord
-from tests.report.conftest import TOYS, amend, make_record, with_seeds
+from msdemucs.study.records import LATER_COLUMNS, StudyRecord
+from tests.report.conftest import TOYS, amend, make_ablation, make_record, with_seeds
 
 MACS, USDR = measure_of("macs_per_second"), measure_of("usdr_db")
 
@@ -44,6 +48,58 @@ def test_equal_specs_of_two_trials_are_repeats_but_copied_results_are_not() -> N
     assert noise is not None
     assert noise.sigma.value == pytest.approx(0.1 * sqrt(2))
     assert spread_of(amend(twins, 1, duplicate_of="multires/0"), USDR) is None
+
+
+def beside(record: StudyRecord, values: Sequence[float], **detail: object) -> StudyRecord:
+    """The record with trainings of a spec that `study noise` added, one a seed from 7 on."""
+    rows = [
+        [-1, "noise", "usdr_db", value, 7 + i, detail, "validation"]
+        for i, value in enumerate(values)
+    ]
+    return replace(record, later=pd.DataFrame(rows, columns=list(LATER_COLUMNS)))
+
+
+def test_fronts_and_effects_have_one_noise() -> None:
+    """A page once showed what `study noise` had found for its fronts, and another for effects."""
+    record = beside(make_ablation(3), [0.0, 1.8], spec_hash="another", recipe={})
+    noise = spread_of(record, USDR)
+    found = effects_of(record)
+    assert found is not None
+    assert found.noise == noise == trade_of(record, MACS).noise
+    assert noise is not None
+    alone = spread_of(make_ablation(3), USDR)
+    assert alone is not None
+    # four arms of three seeds, and two trainings 1.8 dB apart: one degree of freedom more
+    squares = alone.sigma.value**2 * 8 + 2 * 0.9**2
+    assert (alone.degrees, noise.degrees) == (8, 9)
+    assert noise.sigma.value == pytest.approx(sqrt(squares / 9))
+    assert noise.source == "14 trainings of 5 specs, pooled"
+
+
+def test_trainings_that_were_added_to_a_trials_spec_are_of_that_spec(record: StudyRecord) -> None:
+    recipe: dict[str, object] = {"name": "demo", "steps": 30}
+    trials = record.trials.assign(recipe=pd.Series([recipe] * len(record.trials)))
+    own = record.scores[record.scores["trial"] == 0]
+    score = Quality(METRICS["usdr_db"]).of(own)
+    renamed = {**recipe, "name": "as demo"}
+    again = beside(
+        replace(record, trials=trials), [score + 0.2], spec_hash="0" * 16, recipe=renamed
+    )
+    noise = spread_of(again, USDR)
+    assert noise is not None
+    assert noise.degrees == 1
+    assert noise.sigma.value == pytest.approx(0.1 * sqrt(2))
+    other = beside(known, [score + 0.2], spec_hash="0" * 16, recipe={})
+    assert spread_of(other, USDR) is None, "one training of another recipe is no repeat"
+
+
+def test_a_track_that_one_seed_lacks_is_no_noise(record: StudyRecord) -> None:
+    seeded = with_seeds(record, [0.0, 0.0])
+    scores = seeded.scores
+    missing = (scores["seed"] == 1) & (scores["group"] == "sample")
+    noise = spread_of(replace(seeded, scores=scores[~missing]), USDR)
+    assert noise is not None
+    assert noise.sigma.value == pytest.approx(0.0, abs=1e-9)
 
 
 def test_a_point_within_the_noise_of_the_front_is_tied(record: StudyRecord) -> None:
