@@ -41,7 +41,7 @@ def combine(records: Sequence[StudyRecord]) -> StudyRecord:
         ),
         floors=_stacked([r.floors for r in records]).drop_duplicates(),
         split=_split(records),
-        later=_stacked([_moved(r.later, o) for r, o in zip(records, offsets, strict=True)]),
+        later=_stacked([_later(r, o) for r, o in zip(records, offsets, strict=True)]),
     )
 
 
@@ -58,6 +58,13 @@ def _trials(record: StudyRecord, offset: int) -> pd.DataFrame:
     trials = _moved(record.trials, offset)
     named = [f"{record.name}: {name}" for name in trials["name"]]
     return trials.assign(name=named, **{STUDY_COLUMN: record.name})
+
+
+def _later(record: StudyRecord, offset: int) -> pd.DataFrame:
+    """A study's later rows; those of its base are of no trial, and stay so."""
+    later = record.later
+    numbers = later["trial"].where(later["trial"] < 0, later["trial"] + offset)
+    return later.assign(trial=numbers, **{STUDY_COLUMN: record.name})
 
 
 def _moved(frame: pd.DataFrame, offset: int) -> pd.DataFrame:

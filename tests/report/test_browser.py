@@ -80,7 +80,7 @@ def test_left_out_tracks_are_marked_in_the_table_and_named_in_the_details(
     marked = amend(record, 4, left_out=[reason])
     page = Opened(browser, write_report(marked, tmp_path / "r.html")).page
     assert "without 1 track" in page.locator("#row-4").inner_text()
-    assert "trial 4 is without test tracks" in page.locator(".found").inner_text()
+    assert "trial 4 is without validation tracks" in page.locator(".found").inner_text()
     page.locator("#trial-4 summary").first.click()
     page.wait_for_selector("#trial-4 .body")
     assert reason in page.locator("#trial-4").inner_text()

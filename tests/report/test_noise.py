@@ -82,9 +82,8 @@ def test_trainings_that_were_added_to_a_trials_spec_are_of_that_spec(record: Stu
     own = record.scores[record.scores["trial"] == 0]
     score = Quality(METRICS["usdr_db"]).of(own)
     renamed = {**recipe, "name": "as demo"}
-    again = beside(
-        replace(record, trials=trials), [score + 0.2], spec_hash="0" * 16, recipe=renamed
-    )
+    known = replace(record, trials=trials)
+    again = beside(known, [score + 0.2], spec_hash="0" * 16, recipe=renamed)
     noise = spread_of(again, USDR)
     assert noise is not None
     assert noise.degrees == 1

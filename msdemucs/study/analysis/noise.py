@@ -1,6 +1,6 @@
 """How much of a score is chance: what trainings of one spec with several seeds differ by."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from math import sqrt
@@ -11,7 +11,7 @@ from scipy.stats import t as students_t
 from msdemucs.metrics import Quality
 from msdemucs.study.analysis.pooling import pooled, repeats_of
 from msdemucs.study.analysis.statistics import CONFIDENCE, Interval, sigma_interval
-from msdemucs.study.records import StudyRecord
+from msdemucs.study.records import STUDY_COLUMN, StudyRecord
 from msdemucs.units import count
 
 NOISE = "noise"
@@ -119,18 +119,20 @@ def _beside(record: StudyRecord, quality: Quality) -> pd.DataFrame:
     later = record.later
     own = later[(later["kind"] == NOISE) & (later["convention"] == str(quality))]
     trials = {
-        _spec_key(row["spec_hash"], row["recipe"]): int(row["trial"])
+        _spec_key(row, row): int(row["trial"])
         for row in pooled(record).trials.to_dict("records")
         if row["state"] == "complete"
     }
     rows = own.to_dict("records")
-    keys = [_spec_key(row["detail"].get("spec_hash"), row["detail"].get("recipe")) for row in rows]
+    keys = [_spec_key(row, row["detail"]) for row in rows]
     specs = [trials.get(key, f"beside {key}") for key in keys]
     return pd.DataFrame({"spec": specs, "value": [float(row["value"]) for row in rows]})
 
 
-def _spec_key(spec_hash: object, recipe: object) -> str:
-    """Equal for trainings that differ by their seed, or by the recipe's name, alone."""
+def _spec_key(row: Mapping[Hashable, object], trained: Mapping[Hashable, object]) -> str:
+    """Equal for trainings of a study that differ by their seed, or the recipe's name, alone."""
+    recipe = trained.get("recipe")
     settings = dict(recipe) if isinstance(recipe, Mapping) else {}
     settings.pop("name", None)
-    return f"{spec_hash} {sorted(settings.items(), key=str)}"
+    whose = f"{row.get(STUDY_COLUMN)} {trained.get('spec_hash')}"
+    return f"{whose} {sorted(settings.items(), key=str)}"
