@@ -308,8 +308,9 @@ def _show(found: "Evaluation", *, as_json: bool) -> None:
 
 
 def _compare(first: Path, second: Path, *, as_json: bool) -> None:
-    from msdemucs.evaluate.compare import FEWEST_FOR_WILCOXON, compare
+    from msdemucs.evaluate.compare import compare
     from msdemucs.evaluate.evaluation import load_evaluation
+    from msdemucs.metrics.signed_rank import FEWEST_FOR_WILCOXON
 
     found = compare(load_evaluation(first), load_evaluation(second))
     if as_json:

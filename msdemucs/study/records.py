@@ -128,6 +128,9 @@ class StudyRecord:
         rungs: RUNG_COLUMNS; empty where nobody asked for rungs.
         later: LATER_COLUMNS.
         rung_scores: RUNG_SCORE_COLUMNS.
+        floors: FLOOR_COLUMNS.
+        split: what the study selected on, and the columns of `trials` are of: "validation", or
+            "test" for studies made before there was any.
     """
 
     name: str

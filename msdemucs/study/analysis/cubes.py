@@ -35,7 +35,8 @@ def scores_of(
     record: StudyRecord, trials: pd.DataFrame, quality: Quality
 ) -> dict[str, "pd.Series[float]"]:
     """Arm → its scores by seed, track and source: those of which a quality is made."""
-    rows = quality.rows(record.scores).merge(trials[["trial", "name"]], on="trial")
+    scores = record.scores[record.scores["split"] == record.split]
+    rows = quality.rows(scores).merge(trials[["trial", "name"]], on="trial")
     rows["clip"] = rows.group + "/" + rows.track
     indexed = rows.set_index(["seed", "clip", "source"])
     return {str(name): own["value"] for name, own in indexed.groupby("name", sort=False)}

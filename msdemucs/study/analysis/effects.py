@@ -14,18 +14,17 @@ import pandas as pd
 from scipy.stats import t
 
 from msdemucs.errors import StudyError, UsageError
-from msdemucs.evaluate.compare import FEWEST_FOR_WILCOXON, signed_rank_p
-from msdemucs.metrics import METRICS, USUAL, Direction, Quality
+from msdemucs.metrics import Direction
+from msdemucs.metrics.signed_rank import FEWEST_FOR_WILCOXON, signed_rank_p
 from msdemucs.study.analysis.contrasts import Contrast, contrasts
 from msdemucs.study.analysis.cubes import cube_of, scores_of, trained_arms
-from msdemucs.study.analysis.picking import quality_of
+from msdemucs.study.analysis.noise import Noise, noise_of
+from msdemucs.study.analysis.picking import steering
 from msdemucs.study.analysis.statistics import (
     Interval,
     fewest_tracks,
     hierarchical_interval,
     holm,
-    mean_of_means,
-    sigma_interval,
 )
 from msdemucs.study.records import StudyRecord
 from msdemucs.study.space.designs import Design
@@ -76,21 +75,6 @@ COSTS = {
 
 
 @dataclass(frozen=True)
-class Noise:
-    """The standard deviation of one training's score over seeds, dB.
-
-    Attributes:
-        sigma: with its 95 % interval.
-        degrees: of freedom that it was estimated with.
-        source: where it comes from, in words: `study noise`, or pooled over the arms.
-    """
-
-    sigma: Interval
-    degrees: int
-    source: str
-
-
-@dataclass(frozen=True)
 class Effects:
     """An ablation's answer.
 
@@ -130,9 +114,9 @@ def effects(record: StudyRecord, *, seed: int = 0) -> Effects:
     trials = trained_arms(record)
     if trials.empty:
         raise UsageError(f"no arm of study “{record.name}” is complete yet")
-    quality = record.qualities.get(quality_of(record), Quality(METRICS[USUAL]))
+    quality = steering(record)
     scores = scores_of(record, trials, quality)
-    noise = _noise(record, scores, quality)
+    noise = noise_of(record, quality)
     design = Design.model_validate(_tuples(about["design"]))
     wanted = contrasts(design, about["levels"])
     costs = trials.groupby("name", sort=False)[list(COSTS.values())].mean()
@@ -189,37 +173,6 @@ def _change(contrast: Contrast, cost: "pd.Series[float]") -> float:
     """The relative change of a cost, geometric means over the arms."""
     logs = [weight * math.log(cost[name]) for name, weight in contrast.weights.items()]
     return math.expm1(sum(logs))
-
-
-def _noise(
-    record: StudyRecord, scores: Mapping[str, "pd.Series[float]"], quality: Quality
-) -> Noise | None:
-    """The spread over seeds: that of `study noise` or of the arms, whichever rests on more."""
-    known = [one for one in (_measured(record, quality), _pooled(scores)) if one is not None]
-    return max(known, key=lambda one: one.degrees, default=None)
-
-
-def _measured(record: StudyRecord, quality: Quality) -> Noise | None:
-    """What `study noise` found with trainings of the base, if it is of this quality."""
-    found = record.attrs.get("noise")
-    if not isinstance(found, Mapping) or found.get("quality", USUAL) != str(quality):
-        return None
-    low, value, high = (float(found[key]) for key in ("low_db", "sigma_db", "high_db"))
-    n_seeds = int(found["n_seeds"])
-    source = f"{n_seeds} trainings of {found['spec']}"
-    return Noise(Interval(value, low, high), n_seeds - 1, source)
-
-
-def _pooled(scores: Mapping[str, "pd.Series[float]"]) -> Noise | None:
-    """The spread of every arm over its seeds, pooled."""
-    cubes = [cube_of(scores, {name: 1.0}) for name in scores]
-    means = [mean_of_means(cube.differences) for cube in cubes if cube.n_seeds > 1]
-    if not means:
-        return None
-    degrees = sum(len(own) - 1 for own in means)
-    squares = sum(float(np.var(own, ddof=1)) * (len(own) - 1) for own in means)
-    source = f"{len(means)} arms with {max(map(len, means))} seeds each, pooled"
-    return Noise(sigma_interval(math.sqrt(squares / degrees), degrees), degrees, source)
 
 
 def _quantile(noise: Noise, n_effects: int) -> float:

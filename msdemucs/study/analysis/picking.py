@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from msdemucs.errors import UsageError
-from msdemucs.metrics import Quality
+from msdemucs.metrics import METRICS, USUAL, Quality
+from msdemucs.study.analysis.pareto import non_dominated
 from msdemucs.study.analysis.pooling import pooled
 from msdemucs.study.records import StudyRecord
 
@@ -53,6 +54,12 @@ def quality_of(record: StudyRecord) -> str:
     names = [name for name in record.directions if name in record.qualities]
     names += [name for name, direction in record.directions.items() if direction == "maximize"]
     return next(iter([*names, *record.directions]))
+
+
+def steering(record: StudyRecord) -> Quality:
+    """The first objective that is a quality; the usual one over everything where none is."""
+    named = [record.qualities[name] for name in record.directions if name in record.qualities]
+    return (named or [Quality(METRICS[USUAL])])[0]
 
 
 def by_quality(record: StudyRecord, text: str) -> StudyRecord:
@@ -119,9 +126,5 @@ def front(record: StudyRecord) -> pd.DataFrame:
     A trial dominates another if it is as good in every objective and better in one.
     """
     trials = holding(record)
-    signs = [1 if how == "maximize" else -1 for how in record.directions.values()]
-    values = trials[list(record.directions)].to_numpy(dtype=float) * signs
-    as_good = (values[:, None] >= values[None]).all(-1)  # [of, over]
-    better = (values[:, None] > values[None]).any(-1)
-    is_dominated = np.asarray((as_good & better).any(0))
-    return best_first(trials[~is_dominated], record)
+    values = trials[list(record.directions)]
+    return best_first(trials[non_dominated(values, list(record.directions.values()))], record)
