@@ -183,6 +183,8 @@ def _write(path: Path, text: str) -> None:
     Raises:
         UsageError: it cannot be written.
     """
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"{path}: cannot be written: there is no folder {path.parent}")
     try:
         write_text(path, text)
     except OSError as error:

@@ -10,7 +10,7 @@ import pandas as pd
 from msdemucs.report.frames import number, qualities_of, rows_of, trial_number
 from msdemucs.report.measures import Measure, measure_of_quality
 from msdemucs.report.sentences import Part, Sentence, say
-from msdemucs.study.records import StudyRecord
+from msdemucs.study.records import StudyRecord, looked
 from msdemucs.units import count
 
 JUDGE = "judge"
@@ -109,13 +109,5 @@ def describe_judged(record: StudyRecord) -> tuple[Sentence, ...]:
             parts += [Part("; " if parts else ""), Part(one.name, one.trial), Part(f" {scores}")]
         if parts:
             sentences.append((Part(f"{measure.header} on test tracks: "), *parts, Part(".")))
-    n = len(looks)
-    often = "once" if n == 1 else f"{n} times"
     trials = count(looks["trial"].nunique(), "trial")
-    return (
-        *sentences,
-        say(
-            f"The test tracks of this study have been looked at {often}, for {trials}: the more "
-            "often, the less a further look can be believed."
-        ),
-    )
+    return (*sentences, say(f"For {trials}, {looked(record.n_looks)}."))

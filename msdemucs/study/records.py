@@ -128,6 +128,7 @@ class StudyRecord:
         rungs: RUNG_COLUMNS; empty where nobody asked for rungs.
         later: LATER_COLUMNS.
         rung_scores: RUNG_SCORE_COLUMNS.
+        split: of the tracks by whose scores trials were chosen.
         floors: FLOOR_COLUMNS.
         split: what the study selected on, and the columns of `trials` are of: "validation", or
             "test" for studies made before there was any.
@@ -146,11 +147,7 @@ class StudyRecord:
         default_factory=lambda: pd.DataFrame(columns=list(RUNG_SCORE_COLUMNS))
     )
     floors: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(FLOOR_COLUMNS)))
-
-    @property
-    def split(self) -> Split:
-        """Of the tracks by whose scores trials were chosen."""
-        return split_of(self.attrs)
+    split: Split = "validation"
 
     @property
     def n_looks(self) -> int:

@@ -7,7 +7,8 @@ import numpy as np
 import optuna
 import pytest
 
-from msdemucs.study.analysis.effects import Noise, effects
+from msdemucs.study.analysis.effects import effects
+from msdemucs.study.analysis.noise import Noise
 from msdemucs.study.beside.noise import Floor, measure_noise
 from msdemucs.study.records import SCORE_COLUMNS, SPLIT
 from msdemucs.study.running.runner import run_study

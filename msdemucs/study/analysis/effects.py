@@ -14,7 +14,7 @@ import pandas as pd
 from scipy.stats import t
 
 from msdemucs.errors import StudyError, UsageError
-from msdemucs.metrics import Direction
+from msdemucs.metrics import Direction, Quality
 from msdemucs.metrics.signed_rank import FEWEST_FOR_WILCOXON, signed_rank_p
 from msdemucs.study.analysis.contrasts import Contrast, contrasts
 from msdemucs.study.analysis.cubes import cube_of, scores_of, trained_arms
