@@ -1,9 +1,6 @@
 """`msdemucs study`: trainings beside a study's trials: its noise floor, and its best for longer."""
 
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,23 +11,19 @@ from rich.table import Table
 from msdemucs.cli.chunks import Device, choose_device
 from msdemucs.cli.console import errors, out, print_table
 from msdemucs.cli.study import app
+from msdemucs.cli.study_joined import Joined, Name, joined_study
+from msdemucs.cli.study_judge import judged_table
 from msdemucs.cli.work import Data, DataHere, Folder, Seed, Storage, StudyName
 from msdemucs.errors import UsageError
 from msdemucs.units import format_count, format_db
 
 if TYPE_CHECKING:
-    import optuna
     import pandas as pd
 
-    from msdemucs.data import Track
-    from msdemucs.study.records import StudyRecord
     from msdemucs.study.space.space import Search
-    from msdemucs.study.trials.candidate import Listener
-    from msdemucs.study.trials.objective import Bench
 
-__all__ = ["Name", "app"]
+__all__ = ["app"]
 
-Name = Annotated[str, typer.Argument(metavar="STUDY", help="A study's name, or its database.")]
 Top = Annotated[
     int | None, typer.Option(min=1, help="How many, best first; the front when not given.")
 ]
@@ -199,59 +192,6 @@ def promoted_table(found: "pd.DataFrame", how: str) -> Table:
     return table
 
 
-@dataclass(frozen=True)
-class Joined:
-    """A study that trainings beside it belong to.
-
-    Attributes:
-        directory: where the studies' folders lie.
-    """
-
-    study: "optuna.Study"
-    search: "Search"
-    directory: Path
-    listener: "Listener"
-
-    def bench(self, device: str) -> "Bench":
-        """Returns what trains and judges, as the study's trials were.
-
-        Raises:
-            UsageError: other data than the study's.
-        """
-        from msdemucs.study.storage.studies import refuse_other_data
-        from msdemucs.study.trials.objective import prepare
-
-        bench = prepare(self.search, say=self.listener.said, device=device)
-        refuse_other_data(self.study, bench.describe())
-        return bench
-
-    def validation_tracks(self) -> "Sequence[Track]":
-        """Returns the study's validation tracks.
-
-        Raises:
-            UsageError: other data than the study's.
-        """
-        from msdemucs.study.storage.studies import refuse_other_data
-        from msdemucs.study.trials.tracks import facts_of, gather
-
-        space = self.search.space
-        tracks = gather(
-            space.data, self.search.base, segment=0, say=self.listener.said, seed=space.seed
-        )
-        refuse_other_data(self.study, {"tracks": {"validation": facts_of(tracks.validation)}})
-        return tracks.validation
-
-    def test_tracks(self, why: str) -> "Sequence[Track]":
-        """Returns the study's test tracks, and counts that they were looked at.
-
-        Raises:
-            UsageError: other test tracks than before.
-        """
-        from msdemucs.study.beside.looks import open_test_tracks
-
-        return open_test_tracks(self.study, self.search, why=why, say=self.listener.said)
-
-
 def _judge_promoted(
     joined: Joined, trials: "pd.DataFrame", found: "pd.DataFrame", recipe: str, device: str
 ) -> "pd.DataFrame":
@@ -272,61 +212,6 @@ def _judge_promoted(
         device=device,
         listener=joined.listener,
     )
-
-
-def judged_table(judged: "pd.DataFrame", record: "StudyRecord") -> Table:
-    """One row for each of the weights that were judged, the study's own score beside its own."""
-    from msdemucs.metrics import METRICS
-
-    own = record.trials.set_index("trial")
-    table = Table(box=None, header_style="bold")
-    for column in ("trial", "name", "trained by"):
-        table.add_column(column)
-    qualities = [str(column) for column in judged.columns[3:]]
-    for text in qualities:
-        metric, slash, rest = text.partition("/")
-        table.add_column(f"{METRICS[metric].label}{slash}{rest}, test", justify="right")
-        table.add_column(f"then, {record.split}", justify="right")
-    for _, row in judged.iterrows():
-        cells = []
-        for text in qualities:
-            before = own[text][row.trial] if text in own and not row.recipe else float("nan")
-            cells += [_score(row[text]), _score(before)]
-        table.add_row(str(row.trial), row["name"], row.recipe or "the study", *cells)
-    return table
-
-
-def _score(value: float) -> str:
-    return "–" if value != value else format_db(value)
-
-
-@contextmanager
-def joined_study(
-    name: str, storage: str | None, *, wanted: int, data: list[Path] | None
-) -> Iterator[Joined]:
-    """An open study with progress on the console; Ctrl-C and SIGTERM save, and exit with 130."""
-    from msdemucs.cli.progress import progress
-    from msdemucs.study.running.beginning import explained
-    from msdemucs.study.running.joining import rejoin
-    from msdemucs.study.storage.depot import is_url
-    from msdemucs.study.storage.load import locate_study, only_study
-    from msdemucs.study.storage.studies import open_storage, open_study
-    from msdemucs.study.storage.urls import STUDIES
-    from msdemucs.train.interrupts import Interrupts
-
-    found, url = locate_study(name, storage)
-    try:
-        with explained(url), closing(open_storage(url)) as opened:
-            study = open_study(opened, found or only_study(opened, name))
-            search, folder = rejoin(study)
-            shown = progress(errors, study=study.study_name, wanted=wanted)
-            with shown as listener, Interrupts():
-                directory = STUDIES if is_url(folder) else Path(folder).parent.parent
-                search = search.asking(data=data) if data else search
-                yield Joined(study, search, directory, listener)
-    except KeyboardInterrupt:
-        errors.print("interrupted; the same command goes on", markup=False)
-        sys.exit(130)
 
 
 def _refuse_settings(study: str, settings: Sequence[object]) -> None:

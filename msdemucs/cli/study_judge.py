@@ -3,19 +3,20 @@
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.table import Table
 
 from msdemucs.cli.chunks import Device, choose_device
 from msdemucs.cli.console import out, print_table
-from msdemucs.cli.study_beside import Name, app, joined_study, judged_table
+from msdemucs.cli.study import app
+from msdemucs.cli.study_joined import Name, joined_study
 from msdemucs.cli.work import DataHere, Storage
 from msdemucs.errors import UsageError
+from msdemucs.units import format_db
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from msdemucs.study.records import StudyRecord
-
-__all__ = ["app"]
 
 
 @app.command()
@@ -87,3 +88,29 @@ def read_numbers(text: str) -> list[int]:
         raise UsageError(
             f"--trials takes numbers with commas between (3,7); found “{text}”"
         ) from None
+
+
+def judged_table(judged: "pd.DataFrame", record: "StudyRecord") -> Table:
+    """One row for each of the weights that were judged, the study's own score beside its own."""
+    from msdemucs.metrics import METRICS
+
+    own = record.trials.set_index("trial")
+    table = Table(box=None, header_style="bold")
+    for column in ("trial", "name", "trained by"):
+        table.add_column(column)
+    qualities = [str(column) for column in judged.columns[3:]]
+    for text in qualities:
+        metric, slash, rest = text.partition("/")
+        table.add_column(f"{METRICS[metric].label}{slash}{rest}, test", justify="right")
+        table.add_column(f"then, {record.split}", justify="right")
+    for _, row in judged.iterrows():
+        cells = []
+        for text in qualities:
+            before = own[text][row.trial] if text in own and not row.recipe else float("nan")
+            cells += [_score(row[text]), _score(before)]
+        table.add_row(str(row.trial), row["name"], row.recipe or "the study", *cells)
+    return table
+
+
+def _score(value: float) -> str:
+    return "–" if value != value else format_db(value)

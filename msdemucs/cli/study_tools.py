@@ -10,9 +10,9 @@ import typer
 
 from msdemucs.cli.console import errors, out, print_json, print_table
 from msdemucs.cli.study import trial_table
-from msdemucs.cli.study_beside import Name
+from msdemucs.cli.study_beside import app
 from msdemucs.cli.study_effects import effects_json, print_effects
-from msdemucs.cli.study_judge import app
+from msdemucs.cli.study_joined import Name
 from msdemucs.cli.study_trust import control_json, control_lines, fidelity_table
 from msdemucs.cli.work import Storage
 from msdemucs.errors import UsageError

@@ -119,7 +119,7 @@ def test_a_whole_study_leaves_its_test_tracks_closed_until_it_is_judged(search: 
     assert "uSDR, test" in once
     assert "the test tracks were looked at once" in once
     shown = ask("show", "tiny")
-    assert [line.split()[0] for line in shown.splitlines() if " test " in line] == ["judge"]
+    assert [line.split()[0] for line in shown.splitlines() if " dB  test " in line] == ["judge"]
     ask("promote", "tiny", "--top", "1", "--recipe", "tiny.yaml", "--start", "weights")
     assert load_study("tiny").n_looks == 2
 
