@@ -42,6 +42,7 @@ class Column:
         unit: of a number, a key of FORMATS.
         label: in a sentence or on an axis; the name where it is "".
         heading: over a table; likewise.
+        short: over a table in a terminal; the heading where it is "".
         direction: what is better; None for what is neither.
         is_objective: whether a study may optimise it; what is known before training may also be
             limited by a constraint.
@@ -56,6 +57,7 @@ class Column:
     unit: str = ""
     label: str = ""
     heading: str = ""
+    short: str = ""
     direction: Direction | None = None
     is_objective: bool = False
     is_spent: bool = False
@@ -66,7 +68,16 @@ class Column:
         return "–" if value != value else FORMATS[self.unit](value)
 
 
-def _cost(name: str, *, known: Known, unit: str, meaning: str, label: str, heading: str) -> Column:
+def _cost(  # noqa: PLR0913 (a column is described by all these)
+    name: str,
+    *,
+    known: Known,
+    unit: str,
+    meaning: str,
+    label: str,
+    heading: str,
+    short: str = "",
+) -> Column:
     """A number that is better low, which a study may optimise."""
     is_spent = name in ("seconds", "train_seconds")
     return Column(
@@ -76,6 +87,7 @@ def _cost(name: str, *, known: Known, unit: str, meaning: str, label: str, headi
         unit=unit,
         label=label,
         heading=heading,
+        short=short,
         direction="minimize",
         is_objective=True,
         is_spent=is_spent,
@@ -129,7 +141,8 @@ COLUMNS = {
             "plan, divided by the length of the segment. One MAC is one multiplication with its "
             "addition (2 FLOPs)",
             label="MACs per second of audio",
-            heading="MAC/s",
+            heading="MACs/s",
+            short="MAC/s",
         ),
         _cost(
             "parameters",
@@ -137,7 +150,8 @@ COLUMNS = {
             unit="count",
             meaning="learned numbers, counted",
             label="Parameters",
-            heading="params",
+            heading="Parameters",
+            short="params",
         ),
         Column(
             "latency_ms_p05",
@@ -145,7 +159,7 @@ COLUMNS = {
             known="measured",
             unit="ms",
             label="Latency, 5th percentile (ms)",
-            heading="latency p05",
+            heading="Latency p05",
             direction="minimize",
             is_copied=True,
         ),
@@ -156,7 +170,8 @@ COLUMNS = {
             meaning="wall time of one forward pass over one segment, a batch of one, after warm-up "
             "passes, on the machine that is named: the median of the repeats",
             label="Latency of one segment, median (ms)",
-            heading="latency",
+            heading="Latency p50",
+            short="latency",
         ),
         _cost(
             "latency_ms_p95",
@@ -164,7 +179,7 @@ COLUMNS = {
             unit="ms",
             meaning="the 95th percentile of the same",
             label="Latency, 95th percentile (ms)",
-            heading="latency p95",
+            heading="Latency p95",
         ),
         _cost(
             "rtf",
@@ -188,7 +203,7 @@ COLUMNS = {
             meaning="the most that a forward pass over one segment holds beside the model, in "
             "float32, computed from the plan",
             label="Activation memory of one segment (bytes)",
-            heading="activations",
+            heading="Activations",
         ),
         _cost(
             "training_bytes",
@@ -197,7 +212,7 @@ COLUMNS = {
             meaning="the most that a training step on one segment holds beside the model, its "
             "gradients and the state of the optimiser, in float32, computed from the plan",
             label="Memory of a training step (bytes)",
-            heading="training step",
+            heading="Training step",
         ),
         _cost(
             "peak_memory_bytes",
@@ -206,7 +221,7 @@ COLUMNS = {
             meaning="the most that the whole process held while the trial ran, Python and its "
             "libraries included; on a GPU, the most that torch's allocator had given out",
             label="Peak memory (bytes)",
-            heading="peak memory",
+            heading="Peak memory",
         ),
         Column(
             "peak_memory_increase_bytes",
@@ -221,7 +236,8 @@ COLUMNS = {
             unit="s",
             meaning="wall time of the whole trial",
             label="Time of the trial (s)",
-            heading="time",
+            heading="Trial",
+            short="time",
         ),
         _cost(
             "train_seconds",
@@ -229,7 +245,8 @@ COLUMNS = {
             unit="s",
             meaning="wall time of training",
             label="Training time (s)",
-            heading="training",
+            heading="Training",
+            short="training",
         ),
         _spent(
             "cpu_seconds",
@@ -250,7 +267,7 @@ COLUMNS = {
             unit="count",
             meaning="optimiser steps that the trial trained, over all its seeds",
             label="Training steps",
-            heading="steps",
+            heading="Steps",
         ),
         Column("stopped_at", "the step of the rung at which the trial was stopped", unit="count"),
         _proposed("seed", "the first of its seeds", "number"),

@@ -288,7 +288,7 @@ def trial_table(record: "StudyRecord", trials: "pd.DataFrame") -> Table:
 def _heading(record: "StudyRecord", column: str) -> str:
     if column in record.qualities:
         return record.qualities[column].heading
-    return COLUMNS[column].heading if column in COLUMNS else column
+    return COLUMNS[column].short or COLUMNS[column].heading if column in COLUMNS else column
 
 
 def _short(field: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from msdemucs.errors import UsageError
-from msdemucs.study.records import STUDY_COLUMN, Direction, StudyRecord
+from msdemucs.study.records import STUDY_COLUMN, Direction, Split, StudyRecord
 
 MUST_MATCH = ("data", "recipe")
 """What studies must have in common for their scores to compare."""
@@ -89,7 +89,7 @@ def _shared_directions(records: Sequence[StudyRecord]) -> dict[str, Direction]:
     return shared
 
 
-def _split(records: Sequence[StudyRecord]) -> str:
+def _split(records: Sequence[StudyRecord]) -> Split:
     """What all studies selected on.
 
     Raises:

@@ -12,7 +12,7 @@ import pytest
 
 from msdemucs.errors import StudyError, UsageError
 from msdemucs.study.analysis.effects import EFFECT_COLUMNS, VERDICTS, effects
-from msdemucs.study.records import SCORE_COLUMNS, TRIAL_COLUMNS, StudyRecord
+from msdemucs.study.records import LATER_COLUMNS, SCORE_COLUMNS, TRIAL_COLUMNS, StudyRecord
 from msdemucs.study.space.ablation import arm_name
 from msdemucs.study.space.designs import Arm, Design, arms
 
@@ -53,6 +53,7 @@ def trial_of(trial: int, seed: int, arm: Arm, name: str, macs: float) -> dict[st
         "trial": trial,
         "state": "complete",
         "name": name,
+        "spec_hash": name,
         "seed": seed,
         "arm": arm,
         "macs_per_second": macs,
@@ -226,22 +227,23 @@ def test_too_few_seeds_or_tracks_claim_nothing_and_say_the_rule() -> None:
     assert any("8 tracks could" in note for note in found.notes)
 
 
-def test_the_noise_is_that_which_rests_on_more_trainings() -> None:
+def test_the_noise_is_pooled_over_all_that_was_trained_more_than_once() -> None:
     record = made(Design(), noisy(lambda bits: 0.0, of_seeds=0.2), seeds=8, levels=LEVELS)
     found = effects(record)
     assert found.noise is not None
     assert found.noise.sigma.low < 0.2 < found.noise.sigma.high
-    assert found.noise.source == "5 arms with 8 seeds each, pooled"
+    assert (found.noise.degrees, found.noise.source) == (35, "40 trainings of 5 specs, pooled")
     expected = found.noise.sigma.value * math.sqrt(2 / 8)
     assert row(found.table, "a").noise_db == pytest.approx(expected)
-    measured = {"sigma_db": 0.5, "low_db": 0.3, "high_db": 1.0, "n_seeds": 50, "spec": "base"}
-    record.attrs["noise"] = {**measured, "n_seeds": 5}  # type: ignore[index]
-    assert effects(record).noise == found.noise
-    record.attrs["noise"] = measured  # type: ignore[index]
-    found = effects(record)
-    assert found.noise is not None
-    assert (found.noise.sigma.value, found.noise.degrees) == (0.5, 49)
-    assert found.noise.source == "50 trainings of base"
+    beside = [
+        [-1, "noise", "usdr_db", value, seed, {"spec_hash": "other"}, "validation"]
+        for seed, value in enumerate((0.0, 5.0))
+    ]
+    wider = effects(replace(record, later=pd.DataFrame(beside, columns=list(LATER_COLUMNS))))
+    assert wider.noise is not None
+    assert (wider.noise.degrees, wider.noise.source) == (36, "42 trainings of 6 specs, pooled")
+    squares = 35 * found.noise.sigma.value**2 + 2 * 2.5**2
+    assert wider.noise.sigma.value == pytest.approx(math.sqrt(squares / 36))
 
 
 def test_arms_that_are_missing_leave_their_effects_out() -> None:
