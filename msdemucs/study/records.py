@@ -135,8 +135,6 @@ class StudyRecord:
         later: LATER_COLUMNS.
         rung_scores: RUNG_SCORE_COLUMNS.
         floors: FLOOR_COLUMNS.
-        split: what the study selected on, and the columns of `trials` are of: "validation", or
-            "test" for studies made before there was any.
     """
 
     name: str
@@ -152,7 +150,11 @@ class StudyRecord:
         default_factory=lambda: pd.DataFrame(columns=list(RUNG_SCORE_COLUMNS))
     )
     floors: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(FLOOR_COLUMNS)))
-    split: str = "validation"
+
+    @property
+    def split(self) -> str:
+        """The split of the tracks by which the study was steered."""
+        return str(next(iter(self.scores["split"]), "validation"))
 
     @cached_property
     def qualities(self) -> Mapping[str, Quality]:
