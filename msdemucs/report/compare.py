@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from msdemucs.errors import UsageError
-from msdemucs.study.records import STUDY_COLUMN, Direction, Split, StudyRecord
+from msdemucs.study.records import STUDY_COLUMN, Direction, StudyRecord
 
 MUST_MATCH = ("data", "recipe")
 """What studies must have in common for their scores to compare."""
@@ -26,6 +26,7 @@ def combine(records: Sequence[StudyRecord]) -> StudyRecord:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise UsageError(f"study “{twice[0]}” is given twice; a report compares different studies")
+    _check_splits(records)
     offsets = _offsets(records)
     return StudyRecord(
         name="-".join(names),
@@ -40,7 +41,6 @@ def combine(records: Sequence[StudyRecord]) -> StudyRecord:
             [_moved(r.rung_scores, o) for r, o in zip(records, offsets, strict=True)]
         ),
         floors=_stacked([r.floors for r in records]).drop_duplicates(),
-        split=_split(records),
         later=_stacked([_later(r, o) for r, o in zip(records, offsets, strict=True)]),
     )
 
@@ -89,17 +89,16 @@ def _shared_directions(records: Sequence[StudyRecord]) -> dict[str, Direction]:
     return shared
 
 
-def _split(records: Sequence[StudyRecord]) -> Split:
-    """What all studies selected on.
+def _check_splits(records: Sequence[StudyRecord]) -> None:
+    """Nothing, where all studies selected on the same split.
 
     Raises:
-        UsageError: some on test tracks, some not: their scores are of other tracks.
+        UsageError: some did on test tracks, some not: their scores are of other tracks.
     """
-    splits = {record.split for record in records if len(record.scores)}
-    if len(splits) > 1:
-        asked = "; ".join(f"{record.name}: {record.split} tracks" for record in records)
+    scored = [record for record in records if len(record.scores)]
+    if len({record.split for record in scored}) > 1:
+        asked = "; ".join(f"{record.name}: {record.split} tracks" for record in scored)
         raise UsageError(f"the studies did not select on the same split ({asked})")
-    return splits.pop() if splits else records[0].split
 
 
 def _attrs(records: Sequence[StudyRecord]) -> Mapping[str, object]:

@@ -128,10 +128,7 @@ class StudyRecord:
         rungs: RUNG_COLUMNS; empty where nobody asked for rungs.
         later: LATER_COLUMNS.
         rung_scores: RUNG_SCORE_COLUMNS.
-        split: of the tracks by whose scores trials were chosen.
         floors: FLOOR_COLUMNS.
-        split: what the study selected on, and the columns of `trials` are of: "validation", or
-            "test" for studies made before there was any.
     """
 
     name: str
@@ -147,7 +144,11 @@ class StudyRecord:
         default_factory=lambda: pd.DataFrame(columns=list(RUNG_SCORE_COLUMNS))
     )
     floors: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(FLOOR_COLUMNS)))
-    split: Split = "validation"
+
+    @property
+    def split(self) -> Split:
+        """Of the tracks by whose scores trials were chosen."""
+        return next(iter(self.scores["split"]), split_of(self.attrs))
 
     @property
     def n_looks(self) -> int:

@@ -45,7 +45,7 @@ def judged(record: StudyRecord, trials: list[int], *, lower_db: float = 0.3) -> 
 def of_test(record: StudyRecord) -> StudyRecord:
     """The record as one made before there were validation tracks."""
     scores, floors = (frame.assign(split="test") for frame in (record.scores, record.floors))
-    return replace(record, scores=scores, floors=floors, split="test", attrs={})
+    return replace(record, scores=scores, floors=floors, attrs={})
 
 
 def test_a_study_that_selected_on_test_tracks_says_so_first(record: StudyRecord) -> None:

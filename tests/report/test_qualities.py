@@ -16,10 +16,11 @@ from msdemucs.report.findings import findings_of, trades_of
 from msdemucs.report.frames import qualities_of, quality_of, source_means
 from msdemucs.report.fronts import floor_of, study_front, trade_of
 from msdemucs.report.measures import measure_of
+from msdemucs.report.optimism import fall_of
 from msdemucs.report.page import render, write_report
 from msdemucs.report.paper import front_table, paper
 from msdemucs.report.pictures import write_pictures
-from msdemucs.report.progress import climbs_of, places_of, rung_fronts
+from msdemucs.report.progress import climbs_of, places_of, rung_fronts, side_of
 from msdemucs.report.sentences import text_of
 from msdemucs.report.tables import source_table, trial_table
 from msdemucs.report.views_why import progress_views
@@ -92,6 +93,20 @@ def test_the_noise_and_ties_of_a_distance_are_those_of_its_scores() -> None:
     assert band is not None
     best = trade.front[-1].y
     assert (band.low[-1], band.high[-1]) == pytest.approx((best - 0.08, best + 0.08))
+
+
+def test_as_much_of_the_best_distance_is_luck_as_of_the_score_that_it_mirrors() -> None:
+    seeded = with_seeds(make_eight(), [-0.3, 0.0, 0.3])
+    fall = fall_of(trade_of(distances(seeded), MACS))
+    assert fall == pytest.approx(fall_of(trade_of(judged_by(seeded, ["usdr_db"]), MACS)))
+    (said,) = [text for text in sentences(distances(seeded)) if "optimistic" in text]
+    assert said.endswith(f"at {7.59 + (fall or 0.0):.2f} dB of log-spectral distance.")
+
+
+def test_decibels_of_which_less_is_better_are_no_logarithmic_axis() -> None:
+    distance = quality_of(distances(make_eight()))
+    assert not side_of([1.0, 10.0], distance).is_log
+    assert side_of([1.0, 10.0], MACS).is_log
 
 
 def test_the_area_that_a_front_of_distances_beats_lies_above_it() -> None:

@@ -11,6 +11,12 @@ def test_of_equal_truths_it_is_the_mean_of_the_maximum_of_the_noise() -> None:
     assert expected_fall([1.0] * 8, [0.2] * 8) == pytest.approx(0.2 * 1.4236, rel=0.03)
 
 
+def test_scores_that_lie_apart_by_the_noise_alone_are_of_equal_truths() -> None:
+    spread = np.linspace(-1.0, 1.0, 8)
+    scores = 0.2 * spread / spread.std(ddof=1)
+    assert expected_fall(scores.tolist(), [0.2] * 8) == pytest.approx(0.2 * 1.4236, rel=0.03)
+
+
 def test_a_leader_far_ahead_does_not_fall() -> None:
     assert expected_fall([0.0, 0.1, 9.0], [0.1] * 3) == pytest.approx(0.0, abs=0.005)
 

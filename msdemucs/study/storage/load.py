@@ -23,7 +23,6 @@ from msdemucs.study.records import (
     Direction,
     StudyRecord,
     is_quality,
-    split_of,
 )
 from msdemucs.study.storage.databases import AnyStorage, reason_of
 from msdemucs.study.storage.later import LOOK, PREFIX, TEST_TRACKS, frame_of, looks_of
@@ -183,20 +182,18 @@ def read_record(study: optuna.Study) -> StudyRecord:
     attrs = {key: value for key, value in about.items() if not _is_internal(key)}
     if looks := looks_of(study):
         attrs[LOOKS] = looks
-    scores = scores_frame(stored)
     return StudyRecord(
         name=study.study_name,
         title=str(about.get("title", study.study_name)),
         directions=directions,
         attrs=attrs,
         trials=_trials(stored, objectives),
-        scores=scores,
+        scores=scores_frame(stored),
         curves=_curves(stored),
         rungs=rungs_frame(stored),
         later=frame_of(study),
         rung_scores=rung_scores_frame(stored),
         floors=floors_frame(stored),
-        split="test" if {*scores["split"]} == {"test"} else split_of(about),
     )
 
 
