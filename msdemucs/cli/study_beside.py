@@ -97,6 +97,7 @@ def promote(
     """Train the best trials for longer and print both scores side by side."""
     from msdemucs.study.beside.promotion import Longer, candidates
     from msdemucs.study.beside.promotion import promote as train_longer
+    from msdemucs.study.space.limits import ranked_by
     from msdemucs.study.storage.load import read_record
     from msdemucs.study.trials.objective import Bench, recorded_qualities
     from msdemucs.study.trials.tracks import gather
@@ -104,7 +105,8 @@ def promote(
 
     longer = Longer(load_recipe(recipe), start.value, recipe)
     with _joined(study, storage, wanted=top or 1, data=data) as joined:
-        trials = candidates(read_record(joined.study), top=top)
+        record = read_record(joined.study)
+        trials = candidates(record, top=top)
         space, told = joined.search.space, joined.listener
         segment = longer.recipe.segment
         tracks = gather(space.data, joined.search.base, segment=segment, say=told.said)
@@ -117,7 +119,8 @@ def promote(
             listener=told,
             directory=joined.directory,
         )
-    print_table(promoted_table(found, f"{recipe}, from {start.value}"))
+    heading = record.qualities[ranked_by(record.directions)[0]].heading
+    print_table(promoted_table(found, heading, f"{recipe}, from {start.value}"))
     if len(found) > 2:
         tau = found.short_db.corr(found.long_db, method="kendall")
         out.print(f"Kendall's τ between short and long: {tau:.2f}")
@@ -146,7 +149,8 @@ def rescore(
 
     chosen = METRICS[metrics_named(metric)[0]]
     with _joined(study, storage, wanted=top or 1, data=data) as joined:
-        trials = candidates(read_record(joined.study), top=top)
+        record = read_record(joined.study)
+        trials = candidates(record, top=top)
         space, told = joined.search.space, joined.listener
         tracks = gather(space.data, joined.search.base, segment=0, say=told.said).test
         found = judge_again(joined.study, trials, tracks, chosen, device=_device(), listener=told)
@@ -156,12 +160,12 @@ def rescore(
     print_table(table)
 
 
-def promoted_table(found: "pd.DataFrame", how: str) -> Table:
-    """One row a promoted trial."""
+def promoted_table(found: "pd.DataFrame", quality: str, how: str) -> Table:
+    """One row a promoted trial, with a quality before and after."""
     table = Table(box=None, header_style="bold")
     for column in ("trial", "name"):
         table.add_column(column)
-    for column in ("MAC/s", "uSDR short", f"uSDR long ({how})", "gain"):
+    for column in ("MAC/s", f"{quality} short", f"{quality} long ({how})", "gain"):
         table.add_column(column, justify="right")
     table.add_column("weights")
     for _, row in found.iterrows():

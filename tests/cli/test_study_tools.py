@@ -21,7 +21,7 @@ from tests.study.test_arms import ABLATION
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A current directory with a toy search space and a toy ablation."""
     monkeypatch.chdir(tmp_path)
-    bench = SimpleNamespace(prepare=ToyBench, Bench=ToyBench)
+    bench = SimpleNamespace(prepare=ToyBench, Bench=ToyBench, recorded_qualities=lambda *_: {})
     monkeypatch.setitem(sys.modules, "msdemucs.study.trials.objective", bench)  # needs no torch
     (tmp_path / "toy.yaml").write_text(SPACE)
     (tmp_path / "parts.yaml").write_text(ABLATION)
@@ -83,7 +83,11 @@ def test_export_takes_the_format_from_the_ending(folder: Path) -> None:
     assert ask("export", "toy", "-o", "out.csv").stdout == "out.csv\n"
     assert Path("out.csv").read_text().startswith("study,trial,state,name")
     ask("export", "toy", "-o", "scores.txt", "--format", "csv", "--table", "scores")
-    assert Path("scores.txt").read_text().startswith("trial,group,track")
+    assert (
+        Path("scores.txt")
+        .read_text()
+        .startswith("trial,seed,split,group,track,source,metric,value")
+    )
     with pytest.raises(UsageError, match="ends in no known format"):
         ask("export", "toy", "-o", "out.txt")
 
@@ -172,7 +176,7 @@ def test_promote_says_both_scores_and_from_where(
         def __init__(self, *_: object, **__: object) -> None: ...
 
     ask("run", "toy.yaml")
-    bench = SimpleNamespace(prepare=ToyBench, Bench=LongBench)
+    bench = SimpleNamespace(prepare=ToyBench, Bench=LongBench, recorded_qualities=lambda *_: {})
     monkeypatch.setitem(sys.modules, "msdemucs.study.trials.objective", bench)
     monkeypatch.setattr("msdemucs.study.trials.tracks.gather", lambda *_, **__: None)
     done = ask("promote", "toy", "--top", "2", "--recipe", "demo")
