@@ -104,6 +104,7 @@ def promote(  # noqa: PLR0913 (one option a thing that a user may decide)
     """Train the best trials for longer, print both scores and judge what was trained, once."""
     from msdemucs.study.beside.promotion import Longer, candidates
     from msdemucs.study.beside.promotion import promote as train_longer
+    from msdemucs.study.space.limits import ranked_by
     from msdemucs.study.storage.load import read_record
     from msdemucs.train import load_recipe
 
@@ -122,7 +123,8 @@ def promote(  # noqa: PLR0913 (one option a thing that a user may decide)
             directory=joined.directory,
         )
         judged = None if no_test else _judge_promoted(joined, trials, found, longer.name, place)
-    print_table(promoted_table(found, f"{recipe}, from {start.value}"))
+    heading = record.qualities[ranked_by(record.directions)[0]].heading
+    print_table(promoted_table(found, heading, f"{recipe}, from {start.value}"))
     if judged is not None and len(judged):
         print_table(judged_table(judged, record))
     if len(found) > 2:
@@ -171,12 +173,12 @@ def rescore(  # noqa: PLR0913 (one option a thing that a user may decide)
     print_table(table)
 
 
-def promoted_table(found: "pd.DataFrame", how: str) -> Table:
-    """One row a promoted trial."""
+def promoted_table(found: "pd.DataFrame", quality: str, how: str) -> Table:
+    """One row a promoted trial, with a quality before and after."""
     table = Table(box=None, header_style="bold")
     for column in ("trial", "name"):
         table.add_column(column)
-    for column in ("MAC/s", "uSDR short", f"uSDR long ({how})", "gain"):
+    for column in ("MAC/s", f"{quality} short", f"{quality} long ({how})", "gain"):
         table.add_column(column, justify="right")
     table.add_column("weights")
     for _, row in found.iterrows():

@@ -20,15 +20,16 @@ def later_counts(record: "StudyRecord") -> str:
 
 def later_table(record: "StudyRecord") -> Table:
     """One row for each score of the side table, beside the trial's own."""
-    from msdemucs.study.analysis.picking import quality_of
+    from msdemucs.study.space.limits import ranked_by
 
     names = dict(zip(record.trials.trial, record.trials["name"], strict=True))
-    quality = quality_of(record)
+    quality = ranked_by(record.directions)[0]
+    heading = record.qualities[quality].heading
     own = dict(zip(record.trials.trial, record.trials[quality], strict=True))
     table = Table(box=None, header_style="bold")
     for column in ("later", "trial", "name", "score of"):
         table.add_column(column)
-    for column in ("later score", "of", f"{quality} then", "seed"):
+    for column in ("later score", "of", f"{heading} then", "seed"):
         table.add_column(column, justify="left" if column == "of" else "right")
     table.add_column("how")
     for _, row in record.later.iterrows():

@@ -41,7 +41,8 @@ def test_an_ablation_ends_with_its_effects(folder: Path) -> None:
     again = ask("effects", "parts")
     table = again.stdout.splitlines()
     assert table[0].startswith("parts:")
-    assert [line.split()[:3] for line in table[2:5]] == [
+    assert table[1] == "effects on uSDR, the higher the better"
+    assert [line.split()[:3] for line in table[3:6]] == [
         ["fusion", "per_source", "convolution"],
         ["fusion", "sum", "convolution"],
         ["resolutions", "one", "three"],
@@ -55,6 +56,7 @@ def test_effects_as_json_are_plain(folder: Path) -> None:
     assert found["effects"][0]["wilcoxon_p"] is None  # one track
     assert found["effects"][2]["macs_per_second_change"] < -0.5
     assert found["noise"]["degrees"] == 4
+    assert found["quality"] == "usdr_db"
 
 
 def test_an_unknown_metric_is_refused_before_a_study_is_opened() -> None:
@@ -83,7 +85,11 @@ def test_export_takes_the_format_from_the_ending(folder: Path) -> None:
     assert ask("export", "toy", "-o", "out.csv").stdout == "out.csv\n"
     assert Path("out.csv").read_text().startswith("study,trial,state,name")
     ask("export", "toy", "-o", "scores.txt", "--format", "csv", "--table", "scores")
-    assert Path("scores.txt").read_text().startswith("trial,group,track")
+    assert (
+        Path("scores.txt")
+        .read_text()
+        .startswith("trial,seed,split,group,track,source,metric,value")
+    )
     with pytest.raises(UsageError, match="ends in no known format"):
         ask("export", "toy", "-o", "out.txt")
 
