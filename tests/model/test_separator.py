@@ -35,9 +35,6 @@ def test_output_is_as_long_as_the_input(name: str, training: bool) -> None:
         assert estimates.isfinite().all()
 
 
-HALVES = [torch.bfloat16, torch.float16]
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @settings(max_examples=500)
@@ -67,17 +64,6 @@ def test_what_passes_validation_runs_under_float16(data: Data, run: Run) -> None
     spec = build_or_none(data)
     if spec is not None:
         run_once(spec, replace(run, dtype=torch.float16))
-
-
-@pytest.mark.parametrize("dtype", HALVES)
-@pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("mix", ["gate", "replace"])
-def test_mixes_and_fusions_take_what_autocast_gives_them(
-    mix: str, device: str, dtype: torch.dtype
-) -> None:
-    for training in (True, False):
-        spec = small("htdemucs_n", {"attention.0.mix": mix})
-        run_once(spec, Run(1500, training, dtype=dtype, device=device))
 
 
 @pytest.mark.parametrize("training", [True, False])
