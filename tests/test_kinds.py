@@ -9,9 +9,10 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import reduce
 from pathlib import Path
+from typing import Any, Literal
 from xml.etree import ElementTree
 
 import pytest
@@ -59,9 +60,9 @@ def plain(document: Spec | Recipe) -> dict[str, object]:
     return dump_spec(document) if isinstance(document, Spec) else document.model_dump(mode="json")
 
 
-def at(field: str, data: Mapping[str, object]) -> object:
+def at(field: str, data: Any) -> Any:
     """The value of a dotted field."""
-    return reduce(lambda inner, name: inner[name], field.split("."), data)  # type: ignore[index]
+    return reduce(lambda inner, name: inner[name], field.split("."), data)
 
 
 def test_every_sort_of_kinds_is_that_of_a_field() -> None:
@@ -190,6 +191,15 @@ def test_every_parameter_is_trained_with_it(place: Place, kind: type[Kind]) -> N
 
 
 # The walk itself
+
+
+def test_a_field_whose_small_values_are_unknown_says_what_to_add() -> None:
+    class Boundless(Kind):
+        kind: Literal["boundless"] = "boundless"
+        taps: int
+
+    with pytest.raises(AssertionError, match=r"Boundless\.taps: .* give the field a bound"):
+        small_options(Boundless)
 
 
 @pytest.mark.slow
