@@ -82,6 +82,7 @@ def small_options(kind: type[Kind]) -> list[Options]:
     ]
 
 
+@cache
 def small_kinds(kind: type[K]) -> list[K]:
     """The same as options."""
     return [kind.model_validate_json(json.dumps(options)) for options in small_options(kind)]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from hypothesis import strategies as st
@@ -178,6 +179,7 @@ def fusions(draw: DrawFn, several: bool) -> Data:
     }
 
 
+@cache
 def options(kind: type[Kind]) -> SearchStrategy[Data]:
     """Plain data of a kind: any of the small values of every field."""
     fields = {name: st.sampled_from(values) for name, values in choices(kind).items()}
