@@ -28,9 +28,6 @@ TRIAL_COLUMNS = (*COLUMNS, USUAL)
 """Columns of `StudyRecord.trials` that every record has, absent values as None or NaN. Those of
 other qualities follow, named as in YAML: "usdr_db/synthetic", "si_sdr_db/vocals"."""
 
-GROUP_COLUMN_PREFIX = f"{USUAL}/"
-"""One further column a group of tracks, USUAL over it alone."""
-
 SCORE_COLUMNS = (
     "trial",  # int
     "seed",  # int: of the training; NaN in studies that did not record it
@@ -148,7 +145,8 @@ class StudyRecord:
     @property
     def split(self) -> Split:
         """Of the tracks by whose scores trials were chosen."""
-        return next(iter(self.scores["split"]), split_of(self.attrs))
+        asked = split_of(self.attrs)
+        return asked if asked == "test" else next(iter(self.scores["split"]), asked)
 
     @property
     def n_looks(self) -> int:

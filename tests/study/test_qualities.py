@@ -222,7 +222,7 @@ def test_rungs_are_trusted_by_the_studys_own_quality(record: StudyRecord) -> Non
         for quality, value in (("lsd_db/vocals", sign * trial), ("usdr_db", trial))
     ]
     trials = pd.DataFrame({"trial": order, "macs_per_second": 1.0, "state": "complete"})
-    trials = trials.assign(spec=None, duplicate_of=None, **{"lsd_db/vocals": 0.0})
+    trials = trials.assign(spec=None, spec_hash=None, duplicate_of=None, **{"lsd_db/vocals": 0.0})
     made = replace(record, trials=trials, rungs=pd.DataFrame(rungs, columns=record.rungs.columns))
     found = fidelity(made, top=3).table.set_index("step")
     assert found.tau.to_dict() == pytest.approx({10: -1, 20: 1})
