@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from scipy.signal import resample_poly
 
-from msdemucs.cost import cost
+from msdemucs.cost import cost_of
 from msdemucs.data import Track, find_tracks
 from msdemucs.data.folders import quantise, write_track
 from msdemucs.data.synthetic import make_song
@@ -92,7 +92,7 @@ def curve(
     torch.manual_seed(seed)
     model = build(spec)
     batches = sampler(RECIPE, spec, tracks["train"], seed=seed, normalised=RECIPE.normalise)
-    known = cost(spec)
+    known = cost_of(spec)
     rows: list[list[object]] = []
     begun, judging = time.process_time(), 0.0
 

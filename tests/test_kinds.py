@@ -21,7 +21,7 @@ import yaml
 from hypothesis import Phase, find, settings
 
 from msdemucs import build
-from msdemucs.cost import cost
+from msdemucs.cost import cost_of
 from msdemucs.data import Batch
 from msdemucs.spec import Spec, dump_spec, load_spec, spec_hash
 from msdemucs.spec.kinds import Kind, kinds_of
@@ -112,7 +112,7 @@ def test_it_holds_the_parameters_that_are_counted(place: Place, kind: type[Kind]
     for options in small_options(kind):
         spec = spec_of(place, options)
         built = sum(parameter.numel() for parameter in build(spec).parameters())
-        assert cost(spec).parameters == built, options
+        assert cost_of(spec).parameters == built, options
 
 
 @every_kind(Spec)

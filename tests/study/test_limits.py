@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from msdemucs.cli import study as commands
-from msdemucs.cost import cost
+from msdemucs.cost import cost_of
 from msdemucs.errors import DataError, DivergedError, SpecError, TrainingError
 from msdemucs.spec import parse_spec, spec_hash
 from msdemucs.study.analysis.pooling import once
@@ -163,7 +163,7 @@ def test_every_trial_and_baseline_has_the_cost_that_is_asked_for(space_file: Pat
     widths = {spec["channels"]["start"] for spec in solved.spec}
     assert len(widths) > 1
     assert search.baselines["htdemucs_nn"].channels.start == 4  # type: ignore[union-attr]
-    assert 0.7e9 <= cost(search.base).macs_per_second <= 1e9
+    assert 0.7e9 <= cost_of(search.base).macs_per_second <= 1e9
 
 
 def test_a_study_of_the_recipe_trains_each_trial_by_its_own(rewritten: Rewrite) -> None:

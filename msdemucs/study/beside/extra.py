@@ -7,7 +7,7 @@ from typing import Any
 
 import optuna
 
-from msdemucs.cost import cost
+from msdemucs.cost import cost_of
 from msdemucs.study.storage.scores import SCORES
 from msdemucs.study.trials.candidate import Candidate, Evaluate, Listener, TrialLog
 
@@ -47,7 +47,7 @@ def train_beside(
         KeyboardInterrupt: a signal, after a checkpoint was saved.
     """
     notes = optuna.create_study(storage=optuna.storages.InMemoryStorage()).ask()
-    log, known = TrialLog(notes, listener), cost(candidate.spec)
+    log, known = TrialLog(notes, listener), cost_of(candidate.spec)
     log.record({"macs_per_second": known.macs_per_second, "parameters": known.parameters})
     evaluate(candidate, log)
     found: Mapping[str, Any] = notes.user_attrs
