@@ -104,7 +104,7 @@ def song_of(track: Track) -> str:
 
     "Ann - One (live)" and "Ann - one [2019 remaster]" are one song.
     """
-    name = re.sub(r"\s*[(\[][^)\]]*[)\]]\s*$", "", track.name)
+    name = re.sub(r"(\s*[(\[][^)\]]*[)\]])+\s*$", "", track.name)
     return " ".join((name or track.name).casefold().split())
 
 

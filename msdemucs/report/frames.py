@@ -12,14 +12,11 @@ from numbers import Real
 
 import pandas as pd
 
-from msdemucs.metrics import METRICS, Quality
+from msdemucs.metrics import METRICS, USUAL, Quality
 from msdemucs.report.measures import Measure, measure_of
 from msdemucs.study.analysis.noise import by_training
 from msdemucs.study.records import STATES, StudyRecord
 from msdemucs.units import count
-
-DEFAULT = "usdr_db"
-"""The quality of a study none of whose objectives is one."""
 
 COSTS = ("macs_per_second", "parameters", "latency_ms_p50")
 """What quality is always drawn against; memory and further objectives of a study follow."""
@@ -99,7 +96,7 @@ def complete_rows(record: StudyRecord) -> tuple[Row, ...]:
 def qualities_of(record: StudyRecord) -> tuple[Measure, ...]:
     """The study's objectives that are qualities; uSDR over everything where none is."""
     named = [column for column in record.directions if column in record.qualities]
-    return tuple(measure_of(column, record) for column in named or [DEFAULT])
+    return tuple(measure_of(column, record) for column in named or [USUAL])
 
 
 def quality_of(record: StudyRecord) -> Measure:
@@ -109,7 +106,7 @@ def quality_of(record: StudyRecord) -> Measure:
 
 def metric_of(record: StudyRecord) -> Quality:
     """The first quality over all its sources: what the tables by source are of."""
-    quality = quality_of(record).quality or Quality(METRICS[DEFAULT])
+    quality = quality_of(record).quality or Quality(METRICS[USUAL])
     return replace(quality, source="")
 
 

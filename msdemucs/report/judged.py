@@ -29,7 +29,8 @@ class Judged:
     Attributes:
         trial: its number.
         name: its name.
-        validation: its quality on the tracks that the study selected by; NaN where it is unknown.
+        validation: its quality on the tracks that the study selected by; NaN where it is unknown,
+            and of weights that a promotion trained for longer.
         test: the same on test tracks, of all looks the mean.
         n_looks: how often it was scored there.
     """
@@ -48,23 +49,28 @@ def looks_at_test(record: StudyRecord) -> pd.DataFrame:
 
 
 def judged_of(record: StudyRecord, measure: Measure) -> tuple[Judged, ...]:
-    """The trials that were judged by a quality, best on test tracks first."""
+    """The trials, and their promotions, judged by a quality: best on test tracks first."""
     looks = looks_at_test(record)
-    values: dict[int, list[float]] = {}
+    values: dict[tuple[int, str], list[float]] = {}
     for row in looks[looks["kind"] == JUDGE].to_dict("records"):
         value = _value({str(name): own for name, own in row.items()}, measure)
         if isfinite(value):
-            values.setdefault(int(row["trial"]), []).append(value)
+            detail = row["detail"]
+            recipe = str(detail.get("promoted", "")) if isinstance(detail, Mapping) else ""
+            values.setdefault((int(row["trial"]), recipe), []).append(value)
+    trials = {trial_number(row): row for row in rows_of(record)}
     found = [
         Judged(
-            trial_number(row),
-            str(row["name"]),
-            number(row, measure.column),
-            fmean(values[trial_number(row)]),
-            len(values[trial_number(row)]),
+            trial,
+            f"{trials[trial]['name']}, promoted by {recipe}"
+            if recipe
+            else str(trials[trial]["name"]),
+            nan if recipe else number(trials[trial], measure.column),
+            fmean(of_trial),
+            len(of_trial),
         )
-        for row in rows_of(record)
-        if trial_number(row) in values
+        for (trial, recipe), of_trial in values.items()
+        if trial in trials
     ]
     return tuple(sorted(found, key=lambda one: -measure.sign * one.test))
 
@@ -105,7 +111,9 @@ def describe_judged(record: StudyRecord) -> tuple[Sentence, ...]:
     for measure in qualities_of(record):
         parts: list[Part] = []
         for one in judged_of(record, measure)[:MOST_TOLD]:
-            scores = f"{measure.text(one.test)} ({measure.text(one.validation)} on {record.split})"
+            scores = measure.text(one.test)
+            if isfinite(one.validation):
+                scores += f" ({measure.text(one.validation)} on {record.split})"
             parts += [Part("; " if parts else ""), Part(one.name, one.trial), Part(f" {scores}")]
         if parts:
             sentences.append((Part(f"{measure.header} on test tracks: "), *parts, Part(".")))

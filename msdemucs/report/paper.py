@@ -125,12 +125,11 @@ def judged_table(record: StudyRecord) -> PaperTable:
     """The judged trials: each quality on the tracks that chose them, and on test tracks."""
     measures = qualities_of(record)
     judged = {measure: judged_of(record, measure) for measure in measures}
-    trials = list(dict.fromkeys(one.trial for own in judged.values() for one in own))
-    names = {one.trial: one.name for own in judged.values() for one in own}
-    values = {(m, one.trial): one for m, own in judged.items() for one in own}
+    weights = dict.fromkeys((one.trial, one.name) for own in judged.values() for one in own)
+    values = {(m, one.trial, one.name): one for m, own in judged.items() for one in own}
     lines = []
-    for trial in trials:
-        found = [values.get((measure, trial)) for measure in measures]
+    for trial, name in weights:
+        found = [values.get((measure, trial, name)) for measure in measures]
         cells = [
             text
             for measure, one in zip(measures, found, strict=True)
@@ -140,7 +139,7 @@ def judged_table(record: StudyRecord) -> PaperTable:
                 else (measure.text(one.validation), on_test(measure).text(one.test))
             )
         ]
-        lines.append((names[trial], *cells))
+        lines.append((name, *cells))
     heads = [label for measure in measures for label in (measure.label, on_test(measure).label)]
     return PaperTable(
         "judged",

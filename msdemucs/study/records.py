@@ -120,7 +120,6 @@ class StudyRecord:
             LOOKS.
         trials: TRIAL_COLUMNS, and a column for each further quality, on `split`, by trial.
         scores: SCORE_COLUMNS.
-        floors: FLOOR_COLUMNS.
         curves: CURVE_COLUMNS.
         rungs: RUNG_COLUMNS; empty where nobody asked for rungs.
         later: LATER_COLUMNS.
@@ -159,6 +158,8 @@ class StudyRecord:
         """Column → quality, of every quality that trials have a column of."""
         sources = {*self.scores["source"], *self.rung_scores["source"]}
         sources |= {str(name) for spec in self.trials["spec"] for name in _sources(spec)}
+        # before the first spec is recorded: of two parts the first is a source
+        sources |= {str(name).split("/")[1] for name in self.trials if str(name).count("/") == 2}
         return {
             str(column): asked_quality(str(column), sources=sources)
             for column in self.trials

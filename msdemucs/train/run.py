@@ -241,7 +241,13 @@ def gather(asked: Asked, folder: Path, say: Callable[[str], None]) -> Tracks:
     warn_of_far_sums(all_there, say)
     names = names_of(all_there, is_one_set=len(asked.data) == 1)
     if (folder / ASKED).is_file():
-        return as_begun(folder, _begun(folder)["tracks"], Tracks(all_there, [], names, unusable))
+        begun = _begun(folder).get("tracks")
+        if begun is None:
+            raise UsageError(
+                f"{folder} holds a run of an earlier version, which did not record its tracks: "
+                "take another folder"
+            )
+        return as_begun(folder, begun, Tracks(all_there, [], names, unusable))
     train: Sequence[Track] = there["train"]
     held_out: Sequence[Track] = ()
     if recipe.validation:
@@ -303,7 +309,7 @@ def begin(asked: Asked, folder: Path, tracks: Tracks, at_end: ExitStack) -> None
 
     Raises:
         UsageError: it holds another one, or other files, or another process is at work in it.
-        OSError: it cannot be written.
+        DataError: it cannot be written.
     """
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is there already and is no folder")

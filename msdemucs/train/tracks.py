@@ -136,7 +136,7 @@ def read_left_out(folder: Path) -> dict[str, Reason]:
 def write_left_out(folder: Path, reasons: Mapping[str, Reason]) -> None:
     """Keep why a run leaves tracks out, in one step."""
     rows = {name: vars(reason) for name, reason in reasons.items()}
-    write_text(folder / LEFT_OUT, json.dumps(rows, indent=1, ensure_ascii=False))
+    write_text(folder / LEFT_OUT, json.dumps(rows, indent=1))
 
 
 def keep_unusable(folder: Path, unusable: Sequence[DataError], step: int) -> None:

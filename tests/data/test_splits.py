@@ -120,6 +120,7 @@ def test_of_too_few_songs_none_is_held_out_and_that_is_said() -> None:
         ("Ann - One", "ann - one"),
         ("Ann -  ONE (live)", "ann - one"),
         ("Ann - One [2019 Remaster]", "ann - one"),
+        ("Ann - One (live) [2019 Remaster]", "ann - one"),
         ("Ann - (One) Two", "ann - (one) two"),
         ("(One)", "(one)"),
     ],

@@ -24,7 +24,9 @@ def sentences(record: StudyRecord) -> list[str]:
     return [text_of(found).replace("\N{NO-BREAK SPACE}", " ") for found in findings_of(record)]
 
 
-def judged(record: StudyRecord, trials: list[int], *, lower_db: float = 0.3) -> StudyRecord:
+def judged(
+    record: StudyRecord, trials: list[int], *, lower_db: float = 0.3, promoted: str = ""
+) -> StudyRecord:
     """The record with trials judged on test tracks, where each has so much less."""
     rows = []
     for trial in trials:
@@ -32,7 +34,8 @@ def judged(record: StudyRecord, trials: list[int], *, lower_db: float = 0.3) -> 
         scores = scores.assign(split="test")[list(SCORE_COLUMNS)]
         kept = {"columns": list(SCORE_COLUMNS), "rows": scores.to_numpy().tolist()}
         value = TOYS[trial].usdr_db - lower_db
-        rows.append([trial, "judge", "usdr_db", value, 0, {"scores": kept}, "test"])
+        detail = {"scores": kept, **({"promoted": promoted} if promoted else {})}
+        rows.append([trial, "judge", "usdr_db", value, 0, detail, "test"])
     later = pd.DataFrame(rows, columns=list(LATER_COLUMNS))
     looks = [*record.attrs.get(LOOKS, ()), *trials]  # type: ignore[misc]
     return replace(
@@ -131,3 +134,16 @@ def test_studies_of_different_splits_are_not_compared(record: StudyRecord) -> No
         combine([record, replace(of_test(make_eight()), name="other")])
     both = combine([record, replace(record, name="other")])
     assert len(both.floors) == len(record.floors)
+
+
+def test_weights_of_a_promotion_are_judged_beside_the_trials_own(record: StudyRecord) -> None:
+    looked = judged(judged(record, [4]), [4], lower_db=-1.0, promoted="long")
+    longer, own = judged_of(looked, quality_of(looked))
+    assert (longer.name, own.name) == ("trial 4, promoted by long", "trial 4")
+    assert own.test == pytest.approx(2.41 - 0.3)
+    assert longer.test == pytest.approx(2.41 + 1.0)
+    assert (
+        "uSDR on test tracks: trial 4, promoted by long 3.41 dB; "
+        "trial 4 2.11 dB (2.31 dB on validation)."
+    ) in sentences(looked)
+    assert [row[0] for row in judged_table(looked).rows] == ["trial 4, promoted by long", "trial 4"]

@@ -242,6 +242,11 @@ def test_the_noise_is_pooled_over_all_that_was_trained_more_than_once() -> None:
     wider = effects(replace(record, later=pd.DataFrame(beside, columns=list(LATER_COLUMNS))))
     assert wider.noise is not None
     assert (wider.noise.degrees, wider.noise.source) == (36, "42 trainings of 6 specs, pooled")
+    known = record.scores[record.scores.trial == 0]
+    again = float(known.groupby("source").value.mean().mean())
+    twice = [[-1, "noise", "usdr_db", again, 0, {"spec_hash": "base"}, "validation"]]
+    same = effects(replace(record, later=pd.DataFrame(twice, columns=list(LATER_COLUMNS))))
+    assert same.noise == found.noise  # one training, told by its trial and by `study noise`
     squares = 35 * found.noise.sigma.value**2 + 2 * 2.5**2
     assert wider.noise.sigma.value == pytest.approx(math.sqrt(squares / 36))
 

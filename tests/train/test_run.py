@@ -255,7 +255,7 @@ def test_a_place_that_cannot_be_written_is_named_with_the_reason(
     asked: Asked, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(CheckpointError, match="file/run: cannot be written: not a directory"):
+    with pytest.raises(DataError, match="file/run: cannot be written: not a directory"):
         run(asked, tmp_path / "file" / "run")
     with pytest.raises(UsageError, match="file is there already and is no folder"):
         run(asked, tmp_path / "file")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from math import sqrt
 
+import numpy as np
 import pandas as pd
 from scipy.stats import t as students_t
 
@@ -100,7 +101,7 @@ def by_training(scores: pd.DataFrame, quality: Quality) -> pd.DataFrame:
 
 
 def _repeated(record: StudyRecord, quality: Quality) -> pd.DataFrame:
-    """Columns spec (the trial that stands for it), value: a row a training of a complete spec."""
+    """Columns spec (the trial that stands for it), seed, value: a row a training of a spec."""
     arms = {arm.trial for arm in repeats_of(record)}
     scores = pooled(record).scores
     rows = quality.rows(scores[scores["split"] == record.split]).dropna(subset=["value"])
@@ -109,9 +110,13 @@ def _repeated(record: StudyRecord, quality: Quality) -> pd.DataFrame:
         n = rows.groupby("trial")["seed"].transform("nunique")
         shared = rows.groupby(["trial", "group", "track", "source"])["seed"].transform("nunique")
         rows = rows[shared == n]
-    own = by_training(rows, quality)
-    values = [own[["trial", "value"]].rename(columns={"trial": "spec"}), _beside(record, quality)]
-    return pd.concat([part for part in values if len(part)] or values[:1], ignore_index=True)
+    own = by_training(rows, quality).rename(columns={"trial": "spec"})
+    parts = [own[["spec", "seed", "value"]], _beside(record, quality)]
+    values = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+    values = values[np.isfinite(values["value"].astype(float))]
+    # a base that `study noise` trained before the search may be trained by its baseline again
+    is_again = values.duplicated(["spec", "seed"]) & (values["seed"] >= 0)
+    return values[~is_again]
 
 
 def _beside(record: StudyRecord, quality: Quality) -> pd.DataFrame:
@@ -126,7 +131,8 @@ def _beside(record: StudyRecord, quality: Quality) -> pd.DataFrame:
     rows = own.to_dict("records")
     keys = [_spec_key(row, row["detail"]) for row in rows]
     specs = [trials.get(key, f"beside {key}") for key in keys]
-    return pd.DataFrame({"spec": specs, "value": [float(row["value"]) for row in rows]})
+    seeds, values = [int(row["seed"]) for row in rows], [float(row["value"]) for row in rows]
+    return pd.DataFrame({"spec": specs, "seed": seeds, "value": values})
 
 
 def _spec_key(row: Mapping[Hashable, object], trained: Mapping[Hashable, object]) -> str:

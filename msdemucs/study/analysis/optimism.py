@@ -25,10 +25,11 @@ def expected_fall(scores: Sequence[float], errors: Sequence[float]) -> float:
     mean of the maximum of n draws of the noise; where the best leads by far it is nothing.
 
     Args:
-        scores: the larger, the better; finite.
+        scores: the larger, the better; infinite ones are left out.
         errors: standard deviation of each score's noise.
     """
     y, s = np.asarray(scores, dtype=float), np.asarray(errors, dtype=float)
+    y, s = y[np.isfinite(y)], s[np.isfinite(y)]
     if len(y) < 2 or not s.any():
         return 0.0
     variance = float(y.var(ddof=1))

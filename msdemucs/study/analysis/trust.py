@@ -19,6 +19,7 @@ from msdemucs.study.analysis.picking import complete, quality_of
 from msdemucs.study.analysis.pooling import once
 from msdemucs.study.analysis.statistics import Array
 from msdemucs.study.records import StudyRecord
+from msdemucs.study.space.limits import better, ranked_by
 
 RESAMPLES = 2000
 
@@ -104,8 +105,8 @@ def _scores(record: StudyRecord) -> pd.DataFrame:
     Raises:
         UsageError: there are no rungs.
     """
-    quality = quality_of(record)
-    sign = 1 if record.directions[quality] == "maximize" else -1
+    quality = ranked_by(record.directions)[0]
+    sign = 1 if better(quality) == "maximize" else -1
     rungs = record.rungs[record.rungs["quality"] == quality]
     rungs = rungs.assign(value=sign * pd.to_numeric(rungs["value"]))  # the more, the better
     scores = rungs.pivot_table(index="trial", columns="step", values="value")

@@ -14,11 +14,11 @@ from msdemucs.errors import UsageError
 from msdemucs.evaluate.conventions import Convention
 from msdemucs.evaluate.evaluation import Listener as EvaluationListener
 from msdemucs.evaluate.evaluation import evaluate
-from msdemucs.metrics import METRICS, Quality, metrics_named
+from msdemucs.metrics import METRICS, USUAL, Quality, metrics_named
 from msdemucs.model import load_weights
 from msdemucs.model.weights import read_about
 from msdemucs.study.analysis.picking import complete
-from msdemucs.study.records import StudyRecord
+from msdemucs.study.records import StudyRecord, is_quality
 from msdemucs.study.storage.depot import at_hand
 from msdemucs.study.storage.later import Later, add, rows_of
 from msdemucs.study.trials.candidate import Listener
@@ -82,8 +82,7 @@ def qualities_of(record: StudyRecord, asked: Sequence[str] = ()) -> list[str]:
     """
     names = [name for text in asked for name in _spelt_out(text)]
     if not names:
-        own = [name for name in record.directions if name.partition("/")[0] in METRICS]
-        names = ["usdr_db", *own]
+        names = [USUAL, *filter(is_quality, record.directions)]
     return list(dict.fromkeys(names))
 
 

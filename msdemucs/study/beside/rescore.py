@@ -1,5 +1,6 @@
 """Trials judged again from their weights, under another convention."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -72,8 +73,11 @@ def rescore(  # noqa: PLR0913 (a score is of all these)
                 count = "1 track" if len(tracks) == 1 else f"{len(tracks)} tracks"
                 listener.said(f"trial {number} ({trial['name']}): {metric.label} of {count}")
                 row = replace(_judged(trial, path, tracks, metric, device), split=split)
-                add(study, [row])
                 value = row.value
+                if math.isnan(value):  # which no database keeps
+                    listener.said(f"trial {number} has no {metric.label} on any track")
+                else:
+                    add(study, [row])
         rows.append({"trial": number, "name": trial["name"], metric.name: value})
     return pd.DataFrame(rows, columns=["trial", "name", metric.name])
 

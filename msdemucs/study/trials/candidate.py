@@ -240,7 +240,7 @@ class TrialLog:
         self._trial.set_user_attr(RUNG_SCORES, table)
 
     def left_out(self, error: DataError) -> None:
-        """Say and keep that a test track could not be used: the scores are of the others."""
+        """Say and keep that a validation track could not be used: the scores are of the others."""
         self._without("left_out", str(error))
 
     def trained_without(self, reason: str) -> None:

@@ -15,6 +15,7 @@ from msdemucs.errors import DataError, SpecError, UsageError
 from msdemucs.evaluate import Score, evaluate_tracks
 from msdemucs.measure import choose_device, device_name, latency, machine, peak_memory, quietly
 from msdemucs.metrics import METRICS, USUAL, Metric, Quality
+from msdemucs.metrics.registry import other_sources
 from msdemucs.model import Separator
 from msdemucs.study.records import SPLIT
 from msdemucs.study.space.limits import qualities_of
@@ -69,7 +70,7 @@ def recorded_qualities(search: Search, tracks: StudyTracks) -> Mapping[str, Qual
         tracks: that trials are scored on.
 
     Raises:
-        SpecError: an objective of a group that no track is of.
+        SpecError: an objective of a group that no track is of, or that one source alone has not.
     """
     metric, groups = METRICS[USUAL], {track.group for track in tracks.validation}
     usual = [Quality(metric), *(Quality(metric, group=group) for group in sorted(groups))]
@@ -79,6 +80,10 @@ def recorded_qualities(search: Search, tracks: StudyTracks) -> Mapping[str, Qual
             found[name] = Quality.parse(name, sources=search.base.sources, groups=groups)
         except UsageError as error:
             problems.append(problem_at(search, f"objectives.{name}", str(error)))
+            continue
+        if len(search.base.sources) == 1 and other_sources in found[name].metric.needs:
+            fault = f"“{name}” needs other sources than {search.base.sources[0]}, the only one"
+            problems.append(problem_at(search, f"objectives.{name}", fault))
     if problems:
         raise SpecError(problems)
     return found
