@@ -29,7 +29,7 @@ from torch.utils.flop_counter import FlopCounterMode
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from msdemucs import build, load_spec
-from msdemucs.cost import Cost, Limits, check_size, cost, ptflops_count, thop_count
+from msdemucs.cost import Cost, Limits, check_size, cost_of, ptflops_count, thop_count
 from msdemucs.errors import PlanError, SpecError
 from msdemucs.model import Separator
 from msdemucs.spec import Spec, parse_spec, plan, zoo_names
@@ -76,7 +76,7 @@ def counts(spec: Spec) -> dict[str, int]:
     with torch.device("meta"):
         model = build(spec).eval()
         found = {
-            "ours": cost(spec).macs,
+            "ours": cost_of(spec).macs,
             "thop": thop_count(spec).macs,
             "ptflops": ptflops_count(spec),
             "ptflops aten": by_ptflops(model, "aten"),
@@ -107,7 +107,7 @@ def by_torch(model: Separator) -> int:
 
 def whole_cost(name: str) -> Cost:
     """From the file to the cost."""
-    return cost(load_spec(name))
+    return cost_of(load_spec(name))
 
 
 def refusal() -> None:
@@ -161,7 +161,7 @@ def time_random(count: int) -> float:
     start = time.perf_counter()
     for data in drawn:
         try:
-            cost(parse_spec(data))
+            cost_of(parse_spec(data))
         except SpecError:
             continue
     return (time.perf_counter() - start) * count / len(drawn)

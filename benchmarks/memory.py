@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
-from msdemucs import build, cost, load_spec
+from msdemucs import build, cost_of, load_spec
 from msdemucs.measure import allocated_peak, machine, peak_memory
 from msdemucs.spec import Spec, zoo_names
 
@@ -81,7 +81,7 @@ def row(asked: argparse.Namespace, name: str, task: str) -> tuple[str | float, .
         check=True,
     )
     found = {key: value / 2**20 for key, value in json.loads(done.stdout).items()}
-    costs = cost(spec_of(name, asked.segment))
+    costs = cost_of(spec_of(name, asked.segment))
     ours = (costs.inference_bytes if task == "inference" else costs.training_bytes) / 2**20
     allocated, resident = found["allocated"], found["resident"]
     return name, task, costs.seconds, ours, allocated, ours / allocated, resident

@@ -69,4 +69,4 @@ class Oracle(Replay):
 
 def finals(table: Table) -> Array:
     """The SDR after all steps."""
-    return np.array([one.usdr_db for one in table.trained.values()])
+    return np.array([one.quality for one in table.trained.values()])

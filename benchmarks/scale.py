@@ -39,13 +39,15 @@ import psutil
 from optuna.trial import FrozenTrial, TrialState
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from msdemucs.metrics import USUAL
+from msdemucs.study.records import SPLIT
 from msdemucs.study.running.beginning import begin_study
 from msdemucs.study.running.workers import work_on
 from msdemucs.study.space.reading import load_search_space
 from msdemucs.study.space.space import Search
 from msdemucs.study.storage.databases import Database
 from msdemucs.study.storage.studies import open_storage
-from msdemucs.study.trials.candidate import Candidate, TrialLog
+from msdemucs.study.trials.candidate import Candidate, Row, TrialLog
 from tests.study.postgres import Postgres
 
 SPACE = """\
@@ -110,10 +112,16 @@ class Sleeper:
         low, high = (0.0, self.first) if is_first else (0.8 * self.seconds, 1.2 * self.seconds)
         time.sleep(self.dice.uniform(low, high))
         self.mark("end", time.monotonic())
-        rows = [("band", f"track {i}", "bass", -5.0, -9.0, candidate.seed) for i in range(20)]
-        log.scores([row for row in rows for _ in range(4)])
+        tracks, sources = [f"track {i}" for i in range(20)], ("drums", "bass", "other", "vocals")
+        log.scores(
+            [
+                Row(candidate.seed, SPLIT, "band", track, source, USUAL, -5.0)
+                for track in tracks
+                for source in sources
+            ]
+        )
         log.note("curve", [[step, 0.1] for step in range(1000)])
-        log.record({"usdr_db": self.dice.random()})
+        log.record({USUAL: self.dice.random()})
 
 
 def work(url: str, sleeper: Sleeper) -> BaseProcess:

@@ -21,11 +21,12 @@ import numpy as np
 import torch
 from scipy.signal import resample_poly
 
-from msdemucs.cost import cost
+from msdemucs.cost import cost_of
 from msdemucs.data import Track, find_tracks
 from msdemucs.data.folders import quantise, write_track
 from msdemucs.data.synthetic import make_song
-from msdemucs.evaluate import evaluate_tracks
+from msdemucs.evaluate import evaluate_tracks, score_frame
+from msdemucs.metrics import METRICS, USUAL, Quality
 from msdemucs.model import build
 from msdemucs.spec import spec_hash
 from msdemucs.study.space.reading import load_search_space
@@ -91,7 +92,7 @@ def curve(
     torch.manual_seed(seed)
     model = build(spec)
     batches = sampler(RECIPE, spec, tracks["train"], seed=seed, normalised=RECIPE.normalise)
-    known = cost(spec)
+    known = cost_of(spec)
     rows: list[list[object]] = []
     begun, judging = time.process_time(), 0.0
 
@@ -102,11 +103,11 @@ def curve(
         before = time.process_time()
         scores = evaluate_tracks(model, tracks["test"])
         model.train()
-        found = [score.usdr_db for score in scores if score.usdr_db is not None]
+        quality = Quality(METRICS[USUAL]).of(score_frame(scores))
         seconds = before - begun - judging
         judging += time.process_time() - before
         figures = (spec_hash(spec), known.macs_per_second, known.parameters, seed, report.step)
-        rows.append([*figures, round(sum(found) / len(found), 4), round(seconds, 3)])
+        rows.append([*figures, round(quality, 4), round(seconds, 3)])
 
     train(model, batches, RECIPE, Session(on_step=on_step))
     yield from rows

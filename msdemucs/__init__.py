@@ -9,7 +9,7 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from msdemucs.cost import cost
+from msdemucs.cost import cost_of
 from msdemucs.spec import Spec, load_spec, parse_spec
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ __all__ = [
     "Separator",
     "Spec",
     "build",
-    "cost",
+    "cost_of",
     "load_pretrained",
     "load_spec",
     "load_weights",

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
-from msdemucs.errors import UsageError
+from msdemucs.errors import DataError, UsageError
 
 LOCK = ".lock"
 """In a folder at which a process is at work: who it is."""
@@ -50,9 +50,10 @@ def cause_of(error: BaseException) -> str:
 def whole(path: Path) -> Iterator[Path]:
     """Gives a hidden place to write a file or folder to, which then takes the path in one step.
 
-    The path, whose parent is made, holds the old or the new, whenever the process is killed. What
-    an exception leaves unfinished is removed. A link goes on pointing where it did; a device or a
-    pipe is written to as it is.
+    The path, whose parent is made, holds the old or the new whenever the process is killed; a
+    folder that is replaced, which takes two steps, may be gone, and is never half there. What an
+    exception leaves unfinished is removed. A link goes on pointing where it did; a device or a pipe
+    is written to as it is.
 
     Raises:
         OSError: it cannot be written.
@@ -62,19 +63,21 @@ def whole(path: Path) -> Iterator[Path]:
         yield path
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{_shortened(path.name)}.{os.getpid()}.partial")
+    hidden = f".{_shortened(path.name)}.{os.getpid()}"
+    unfinished, replaced = path.with_name(f"{hidden}.partial"), path.with_name(f"{hidden}.replaced")
     _remove(unfinished)
     try:
         yield unfinished
         for written in (*unfinished.rglob("*"), unfinished):
             flush(written)
         if unfinished.is_dir() and path.is_dir():
-            shutil.rmtree(path)
+            path.rename(replaced)  # which no process takes for the folder, if it is killed here
         unfinished.replace(path)
         flush(path.parent)
     finally:
-        with suppress(OSError):
-            _remove(unfinished)
+        for remains in (unfinished, replaced):
+            with suppress(OSError):
+                _remove(remains)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -108,11 +111,14 @@ def sole_user(folder: Path, what: str) -> Iterator[None]:
 
     Raises:
         UsageError: another process is at work there; who, and since when.
-        OSError: the folder cannot be written to.
+        DataError: the folder cannot be written to.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / LOCK
-    number = _take(path, folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        number = _take(path, folder)
+    except OSError as error:
+        raise DataError(f"cannot be written: {cause_of(error)}", path=folder) from None
     try:
         since = datetime.now().astimezone().strftime("%H:%M on %Y-%m-%d")
         user = {"pid": os.getpid(), "host": socket.gethostname(), "since": since, "for": what}

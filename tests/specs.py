@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from hypothesis import strategies as st
@@ -10,6 +11,10 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 from msdemucs import build
 from msdemucs.errors import SpecError
 from msdemucs.spec import Spec, load_spec, parse_spec
+from msdemucs.spec.attention import AttentionOptions
+from msdemucs.spec.fusion import BottleneckOptions, OutputOptions
+from msdemucs.spec.kinds import Kind, kinds_of
+from tests.kinds import choices, small_kinds
 
 SMALL: dict[str, object] = {
     "channels.start": 4,
@@ -161,22 +166,24 @@ def spectra(draw: DrawFn, strides: list[int], merge: int | None) -> Data:
 
 @st.composite
 def fusions(draw: DrawFn, several: bool) -> Data:
-    """Plain data of both fusions, of every kind."""
-    smoothing = draw(one_of(None, 0.5))
-    averages = ["weighted", "per_source"] if several else []
+    """Plain data of both fusions, of every kind that makes sense."""
+    outputs = [
+        kind
+        for kind in kinds_of(OutputOptions).values()
+        if several or all(small.fewest == 1 for small in small_kinds(kind))
+    ]
+    bottlenecks = kinds_of(BottleneckOptions).values()
     return {
-        "bottleneck": draw(one_of({"kind": "mean"}, {"kind": "weighted", "smoothing": smoothing})),
-        "output": draw(
-            one_of(
-                {"kind": "sum"},
-                *([{"kind": kind, "smoothing": smoothing} for kind in averages]),
-                {"kind": "convolution", "width": 5},
-                {"kind": "time_unet_2d", "channels": 2, "depth": 3, "kernel_size": 3},
-                {"kind": "time_unet_2d", "channels": 3, "activation": "gelu"},
-                *([{"kind": "attention", "features": 3, "hop_length": 50}] * several),
-            )
-        ),
+        "bottleneck": draw(st.one_of(*map(options, bottlenecks))),
+        "output": draw(st.one_of(*map(options, outputs))),
     }
+
+
+@cache
+def options(kind: type[Kind]) -> SearchStrategy[Data]:
+    """Plain data of a kind: any of the small values of every field."""
+    fields = {name: st.sampled_from(values) for name, values in choices(kind).items()}
+    return st.fixed_dictionaries({"kind": st.just(kind.model_fields["kind"].default), **fields})
 
 
 def _places(depth: int, merge: int | None, *, alone: bool) -> list[tuple[list[str], bool]]:
@@ -198,22 +205,12 @@ def _places(depth: int, merge: int | None, *, alone: bool) -> list[tuple[list[st
 def blocks(draw: DrawFn, places: list[tuple[list[str], bool]]) -> Data:
     """Plain data of one attention block."""
     at, crosses = draw(st.sampled_from(places))
-    kind = draw(st.sampled_from(["self", "alternating", "cross"] if crosses else ["self"]))
-    data: Data = {
-        "kind": kind,
-        "mechanism": draw(one_of("softmax", "linear")),
-        "layers": draw(st.integers(1, 2)),
-        "heads": draw(one_of(1, 2)),
-        "ffn": draw(one_of(0.5, 2.0)),
-        "width": draw(one_of(None, None, 8)),
-        "at": at,
-        "mix": draw(one_of("replace", "gate")),
-        "layer_scale": draw(one_of(1e-4, 0.1)),
-        "dropout": draw(one_of(0.0, 0.0, 0.2)),
-    }
-    if kind == "alternating":
-        data["cross_first"] = draw(st.booleans())
-    return data
+    kinds = [
+        kind
+        for kind in kinds_of(AttentionOptions).values()
+        if crosses or not any(small.crosses for small in small_kinds(kind))
+    ]
+    return {**draw(st.one_of(*map(options, kinds))), "at": at}
 
 
 @dataclass(frozen=True)

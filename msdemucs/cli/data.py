@@ -63,11 +63,15 @@ def check(
     set_: Set = None,
     sources: Sources = None,
 ) -> None:
-    """List a folder's tracks and what is wrong with them for a spec; reads all of it once."""
+    """List a folder's tracks and what is wrong with them for a spec; reads all of it once.
+
+    Raises:
+        UsageError: a folder without tracks.
+    """
     from msdemucs.data.doctor import examine, far_sum
-    from msdemucs.data.find import find_all
+    from msdemucs.data.find import find_all, no_tracks
     from msdemucs.data.tracks import SPLITS
-    from msdemucs.errors import DataError
+    from msdemucs.errors import DataError, UsageError
 
     spec = load_spec(source, overrides=overrides(set_, sources))
     faults: list[DataError] = []
@@ -76,6 +80,8 @@ def check(
     table = _table()
     tracks = [track for split in SPLITS for track in found[split]]
     n_tracks = len(tracks) + len(faults)
+    if not n_tracks:
+        raise UsageError(no_tracks(root))
     for track in tracks:
         try:
             finding = examine(track)

@@ -182,7 +182,8 @@ def _evaluate(job: Job, faults: list[str]) -> "Evaluation":
     convention = replace(job.convention, normalised=own.normalised)
     if not convention.segment:
         convention = replace(convention, segment=own.spec.segment)
-    about = _about(job, path, own.spec, convention)
+    known_by = {f"{track.group}/{track.name}": _digest(track) for track in tracks}
+    about = {**_about(job, path, own.spec, convention), "tracks": known_by}
     about["left_out"] = [{"track": e.track, "reason": str(e)} for e in left_out]
     before = begun(job.output, about).without(job.plots)  # what is to be drawn is separated again
     if before.scored():
@@ -219,6 +220,16 @@ def _tracks(job: Job, spec: "Spec", left_out: Callable[[DataError], None]) -> li
         known = ", ".join(f"“{track.name}”" for track in tracks[:10])
         raise UsageError(f"--plots: there is no track “{unknown[0]}”; there is {known}")
     return tracks
+
+
+def _digest(track: "Track") -> str:
+    """What tells a track, as its files are now, from another state of them."""
+    import hashlib
+
+    place = track.recording.path
+    files = sorted(place.iterdir()) if place.is_dir() else [place]
+    facts = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    return hashlib.sha256(ascii(facts).encode()).hexdigest()[:16]
 
 
 def _about(job: Job, path: Path, spec: "Spec", convention: "Convention") -> dict[str, Any]:
@@ -308,8 +319,9 @@ def _show(found: "Evaluation", *, as_json: bool) -> None:
 
 
 def _compare(first: Path, second: Path, *, as_json: bool) -> None:
-    from msdemucs.evaluate.compare import FEWEST_FOR_WILCOXON, compare
+    from msdemucs.evaluate.compare import compare
     from msdemucs.evaluate.evaluation import load_evaluation
+    from msdemucs.metrics.signed_rank import FEWEST_FOR_WILCOXON
 
     found = compare(load_evaluation(first), load_evaluation(second))
     if as_json:

@@ -60,7 +60,8 @@ def report(  # noqa: PLR0913 (one option a thing that a user may decide)
         typer.Option(
             "--audio",
             metavar="DATA",
-            help="Players for the best trials: the first test track under this folder, separated.",
+            help="Players for the best trials: the first track under this folder that the study "
+            "selected by, separated.",
         ),
     ] = None,
     watch: Annotated[

@@ -15,7 +15,7 @@ from msdemucs.cost import (
     Cost,
     Limits,
     check_size,
-    cost,
+    cost_of,
     ptflops_count,
     thop_count,
 )
@@ -69,7 +69,7 @@ def build(
 ) -> None:
     """Print the model's levels, parameters and MACs; nothing is written."""
     spec = load_spec(source, overrides=overrides(set_, sources))
-    resolved, costs = plan(spec), cost(spec)
+    resolved, costs = plan(spec), cost_of(spec)
     check_size(resolved, _limits(max_parameters, max_memory))
     if as_json:
         print_json(_summary(spec, costs))
@@ -100,7 +100,7 @@ def explain(
 def check(source: Source, set_: Set = None, sources: Sources = None) -> None:
     """Say whether a spec is valid and builds; every fault comes with its line."""
     spec = load_spec(source, overrides=overrides(set_, sources))
-    out.print(f"{spec.name}: valid; {format_count(cost(spec).parameters)} parameters")
+    out.print(f"{spec.name}: valid; {format_count(cost_of(spec).parameters)} parameters")
 
 
 @app.command()
@@ -148,7 +148,7 @@ def list_() -> None:
         table.add_column(name, justify="right", no_wrap=True)
     for name in zoo_names():
         spec = load_spec(name)
-        costs, thop = cost(spec), thop_count(spec)
+        costs, thop = cost_of(spec), thop_count(spec)
         table.add_row(
             name,
             f"{spec.segment:g} s",
@@ -183,6 +183,8 @@ def _write(path: Path, text: str) -> None:
     Raises:
         UsageError: it cannot be written.
     """
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"{path}: cannot be written: there is no folder {path.parent}")
     try:
         write_text(path, text)
     except OSError as error:

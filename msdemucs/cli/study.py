@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from msdemucs.cli.chunks import Device
 from msdemucs.cli.console import errors, out, print_table
 from msdemucs.cli.fitting import fitted
 from msdemucs.cli.study_effects import print_effects
 from msdemucs.cli.study_later import later_counts, later_table
 from msdemucs.cli.work import (
+    NOTHING_LEFT,
     STORAGE_VARIABLE,
     Data,
     Folder,
@@ -31,8 +33,9 @@ from msdemucs.cli.work import (
     Workers,
     work,
 )
+from msdemucs.columns import COLUMNS, FORMATS
 from msdemucs.errors import UsageError
-from msdemucs.units import format_count, format_db, format_seconds
+from msdemucs.metrics import USUAL
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,14 +47,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Run architecture searches and look at them.")
 
-COLUMNS = {
-    "usdr_db": "uSDR",
-    "macs_per_second": "MAC/s",
-    "parameters": "params",
-    "latency_ms_p50": "latency",
-    "seconds": "time",
-}
-"""What the tables show beside the objectives, and how it is headed."""
+SHOWN = ("macs_per_second", "parameters", "latency_ms_p50", "seconds")
+"""Columns that the tables show beside objectives and qualities."""
 
 LEAST_WANTED = ("seconds", "latency_ms_p50", "parameters")
 """Columns that a narrow terminal goes without, unless they are objectives."""
@@ -78,6 +75,7 @@ def run(  # noqa: PLR0913 (one option a thing that a user may decide)
     folder: Folder = None,
     trial_cpus: TrialCpus = 1.0,
     trial_gpus: TrialGpus = 0.0,
+    device: Device = "auto",
     extend: Annotated[
         bool, typer.Option("--extend", help="Take in what was added to the file since.")
     ] = False,
@@ -101,7 +99,7 @@ def run(  # noqa: PLR0913 (one option a thing that a user may decide)
             options["storage"] = without_password(storage)
         storage = storage_url(search.space.name, storage)
         check_url(storage)
-    hands = Hands(workers, gpu_fraction, ray, trial_cpus, trial_gpus)
+    hands = Hands(workers, gpu_fraction, ray, trial_cpus, trial_gpus, device)
     options |= hands.words()
     again = _command(space, small, options, data or [])
     wanted = search.space.trials
@@ -130,12 +128,15 @@ def _train(search: "Search", asked: _Asked, hands: Hands, listener: "Listener") 
     from msdemucs.study.running.beginning import begin_study, explained
     from msdemucs.study.running.joining import absolute
     from msdemucs.study.running.runner import run_study
-    from msdemucs.study.storage.urls import STUDIES, storage_url
+    from msdemucs.study.storage.urls import storage_url, study_folder
 
     # torch is imported late, so that a search space at fault is told at once
     from msdemucs.study.trials.objective import prepare
+    from msdemucs.study.trials.promises import remark
 
-    bench = prepare(search, say=listener.said)
+    bench = prepare(search, say=listener.said, device=hands.choose())
+    if left_out := remark(search):
+        listener.said(left_out)
     attrs = {**bench.describe(), "command": asked.command}
     if not hands.are_many:
         return run_study(
@@ -149,7 +150,7 @@ def _train(search: "Search", asked: _Asked, hands: Hands, listener: "Listener") 
         )
     name, extends, is_usual = search.space.name, asked.extends, asked.folder is None
     url = storage_url(name, asked.storage)
-    place = absolute(asked.folder or STUDIES / name / "trials")
+    place = absolute(asked.folder or study_folder(name) / "trials")
     with explained(url):
         begin_study(search, url, place, attrs, extends=extends, is_usual=is_usual)[1].close()
     return hands.run(name, url, None, listener)
@@ -195,16 +196,32 @@ def show(
 
 
 def _remarks(record: "StudyRecord") -> Iterator[str]:
-    """Why trials failed or were refused, whose results they took, what scores are without."""
+    """What scores are of, why trials failed, whose results they took, what scores are without."""
+    yield from _about_tracks(record)
     for _, trial in record.trials.iterrows():
         if isinstance(trial.failure, str):
             yield f"trial {trial.trial} {trial.state}: {trial.failure}"
         elif isinstance(trial.duplicate_of, str):
             yield f"trial {trial.trial} has the result of {trial.duplicate_of}: it trained the same"
         for reason in trial.left_out:
-            yield f"trial {trial.trial} without a test track: {reason}"
+            yield f"trial {trial.trial} without a {record.split} track: {reason}"
         for reason in trial.trained_without:
             yield f"trial {trial.trial} trained without a track: {reason}"
+
+
+def _about_tracks(record: "StudyRecord") -> Iterator[str]:
+    """Which tracks the scores are of, and how often the test tracks were looked at."""
+    from msdemucs.study.records import looked
+
+    data = record.attrs.get("data")
+    if record.split == "test":
+        yield (
+            "this study chose its trials by their scores on its test tracks: the best of them is "
+            "optimistic, and no figure of its is of tracks that were not chosen by"
+        )
+    elif isinstance(data, Mapping) and "validation_by" in data:
+        yield f"scores are of validation tracks: {data['validation_by']}"
+        yield looked(record.n_looks)
 
 
 @app.command()
@@ -227,6 +244,8 @@ def _print_finished(finished: "Finished", storage: str | None, wanted: int) -> N
         more = f"for more trials: --trials {max(wanted, finished.complete) + 8}"
         if "ablation" in record.attrs:
             more = "for more seeds raise repeats in the file, and take --extend"
+        elif finished.is_used_up:
+            more = f"{NOTHING_LEFT}: add values to vary, and take --extend"
         out.print(f"study {finished.name} was finished already; {more}", soft_wrap=True)
     plural = "" if finished.complete == 1 else "s"
     shown = record.trials.iloc[:0]
@@ -235,6 +254,7 @@ def _print_finished(finished: "Finished", storage: str | None, wanted: int) -> N
     stopped = sum(record.trials.state == "stopped")
     kind = "trial" if stopped else "complete trial"
     note = f", {stopped} of its runs stopped at a rung" if stopped else ""
+    note += f" of {wanted}, since {NOTHING_LEFT}" if finished.is_used_up else ""
     out.print(f"study {finished.name}: {finished.complete} {kind}{plural}{note}; the front:")
     print_table(trial_table(record, shown.sort_values(next(iter(record.directions)))))
     if "ablation" in record.attrs and finished.complete:
@@ -249,27 +269,26 @@ def trial_table(record: "StudyRecord", trials: "pd.DataFrame") -> Table:
     table = Table(box=None, header_style="bold")
     for column in ("trial", "name", "state"):
         table.add_column(column)
-    shown = list(dict.fromkeys([*record.directions, *COLUMNS, *_groups(record)]))
+    shown = list(dict.fromkeys([*record.directions, USUAL, *SHOWN, *record.qualities]))
     for column in shown:
-        table.add_column(_heading(column), justify="right")
+        table.add_column(_heading(record, column), justify="right")
     table.add_column("chosen")
     for _, trial in trials.iterrows():
-        figures = [_figure(column, trial[column]) for column in shown]
+        figures = [_figure(record, column, trial[column]) for column in shown]
         chosen = ", ".join(f"{_short(field)} {value}" for field, value in trial.params.items())
         is_copy = isinstance(trial.duplicate_of, str)
         state = f"{trial.state}, as {trial.duplicate_of}" if is_copy else trial.state
         table.add_row(str(trial.trial), trial["name"], state, *figures, chosen)
-    rest = [*_groups(record), *LEAST_WANTED]
-    optional = [_heading(column) for column in rest if column not in record.directions]
+    further = [name for name in record.qualities if name != USUAL]
+    least = [name for name in (*further, *LEAST_WANTED) if name not in record.directions]
+    optional = [_heading(record, column) for column in least]
     return fitted(table, out, optional=optional, wrapping=["chosen"])
 
 
-def _heading(column: str) -> str:
-    return COLUMNS.get(column, column.replace("usdr_db/", "uSDR "))
-
-
-def _groups(record: "StudyRecord") -> list[str]:
-    return [column for column in record.trials.columns if column.startswith("usdr_db/")]
+def _heading(record: "StudyRecord", column: str) -> str:
+    if column in record.qualities:
+        return record.qualities[column].heading
+    return COLUMNS[column].short or COLUMNS[column].heading if column in COLUMNS else column
 
 
 def _short(field: str) -> str:
@@ -277,17 +296,13 @@ def _short(field: str) -> str:
     return ".".join([part for part in field.split(".") if not part.isdigit()][-2:])
 
 
-def _figure(column: str, value: float) -> str:
+def _figure(record: "StudyRecord", column: str, value: float) -> str:
     """A figure with its unit; "–" where it was not measured."""
     if value != value:
         return "–"
-    if column.startswith("usdr_db"):
-        return format_db(value)
-    if column.startswith("latency_ms"):
-        return format_seconds(value / 1000)
-    if column in ("seconds", "train_seconds"):
-        return format_seconds(value)
-    return format_count(value)
+    if column in record.qualities:
+        return FORMATS[record.qualities[column].unit](value)
+    return COLUMNS[column].text(value) if column in COLUMNS else f"{value:.4g}"
 
 
 def _command(space: Path, small: bool, options: Mapping[str, object], data: Sequence[Path]) -> str:

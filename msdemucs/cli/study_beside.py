@@ -1,9 +1,6 @@
 """`msdemucs study`: trainings beside a study's trials: its noise floor, and its best for longer."""
 
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,25 +8,32 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from msdemucs.cli.chunks import Device, choose_device
 from msdemucs.cli.console import errors, out, print_table
 from msdemucs.cli.study import app
+from msdemucs.cli.study_joined import Joined, Name, joined_study
+from msdemucs.cli.study_judge import judged_table
 from msdemucs.cli.work import Data, DataHere, Folder, Seed, Storage, StudyName
 from msdemucs.errors import UsageError
 from msdemucs.units import format_count, format_db
 
 if TYPE_CHECKING:
-    import optuna
     import pandas as pd
 
     from msdemucs.study.space.space import Search
-    from msdemucs.study.trials.candidate import Listener
 
-__all__ = ["Name", "app"]
+__all__ = ["app"]
 
-Name = Annotated[str, typer.Argument(metavar="STUDY", help="A study's name, or its database.")]
 Top = Annotated[
     int | None, typer.Option(min=1, help="How many, best first; the front when not given.")
 ]
+
+
+class Split(StrEnum):
+    """Of the tracks that are scored."""
+
+    validation = "validation"
+    test = "test"
 
 
 class Start(StrEnum):
@@ -51,6 +55,7 @@ def noise(  # noqa: PLR0913 (one option a thing that a user may decide)
     seed: Seed = None,
     folder: Folder = None,
     storage: Storage = None,
+    device: Device = "auto",
 ) -> None:
     """Train the base with several seeds: the spread that every difference is read against.
 
@@ -65,10 +70,8 @@ def noise(  # noqa: PLR0913 (one option a thing that a user may decide)
         study, storage = _begun(search, folder, storage)
     else:
         _refuse_settings(study, [small or None, name, seed, folder])
-    with _joined(study, storage, wanted=seeds, data=data) as joined:
-        from msdemucs.study.trials.objective import prepare
-
-        bench = prepare(joined.search, say=joined.listener.said).alone()
+    with joined_study(study, storage, wanted=seeds, data=data) as joined:
+        bench = joined.bench(choose_device(device)).alone()
         floor = measure_noise(
             joined.study,
             joined.search,
@@ -84,7 +87,7 @@ def noise(  # noqa: PLR0913 (one option a thing that a user may decide)
 
 
 @app.command()
-def promote(
+def promote(  # noqa: PLR0913 (one option a thing that a user may decide)
     study: Name,
     recipe: Annotated[str, typer.Option(help="The longer recipe: a shipped name, or a file.")],
     top: Top = None,
@@ -92,38 +95,45 @@ def promote(
         Start, typer.Option(help="scratch: anew; weights: on from what the trial learned.")
     ] = Start.scratch,
     data: DataHere = None,
+    no_test: Annotated[
+        bool, typer.Option("--no-test", help="Leave the test tracks closed.")
+    ] = False,
     storage: Storage = None,
+    device: Device = "auto",
 ) -> None:
-    """Train the best trials for longer and print both scores side by side."""
+    """Train the best trials for longer, print both scores and judge what was trained, once."""
     from msdemucs.study.beside.promotion import Longer, candidates
     from msdemucs.study.beside.promotion import promote as train_longer
+    from msdemucs.study.space.limits import ranked_by
     from msdemucs.study.storage.load import read_record
-    from msdemucs.study.trials.objective import Bench
-    from msdemucs.study.trials.tracks import gather
     from msdemucs.train import load_recipe
 
     longer = Longer(load_recipe(recipe), start.value, recipe)
-    with _joined(study, storage, wanted=top or 1, data=data) as joined:
-        trials = candidates(read_record(joined.study), top=top)
-        space, told = joined.search.space, joined.listener
-        segment = longer.recipe.segment
-        tracks = gather(space.data, joined.search.base, segment=segment, say=told.said)
+    with joined_study(study, storage, wanted=top or 1, data=data) as joined:
+        record = read_record(joined.study)
+        trials = candidates(record, top=top)
+        place = choose_device(device)
+        bench = joined.bench(place).for_longer(longer.recipe, say=joined.listener.said)
         found = train_longer(
             joined.study,
             trials,
             longer,
-            Bench(longer.recipe, tracks, _device()).evaluate,
-            listener=told,
+            bench.evaluate,
+            listener=joined.listener,
             directory=joined.directory,
         )
-    print_table(promoted_table(found, f"{recipe}, from {start.value}"))
+        judged = None if no_test else _judge_promoted(joined, trials, found, longer.name, place)
+    heading = record.qualities[ranked_by(record.directions)[0]].heading
+    print_table(promoted_table(found, heading, f"{recipe}, from {start.value}"))
+    if judged is not None and len(judged):
+        print_table(judged_table(judged, record))
     if len(found) > 2:
         tau = found.short_db.corr(found.long_db, method="kendall")
         out.print(f"Kendall's τ between short and long: {tau:.2f}")
 
 
 @app.command()
-def rescore(
+def rescore(  # noqa: PLR0913 (one option a thing that a user may decide)
     study: Name,
     metric: Annotated[
         str,
@@ -132,35 +142,43 @@ def rescore(
             help="Of `msdemucs metrics`, or usdr, sisdr, chunked, bsseval (its SDR).",
         ),
     ] = "bsseval",
+    split: Annotated[
+        Split, typer.Option(help="validation; test is counted as a look at the test tracks.")
+    ] = Split.validation,
     top: Top = None,
     data: DataHere = None,
     storage: Storage = None,
+    device: Device = "auto",
 ) -> None:
     """Judge the best trials again, from their weights, by another metric."""
     from msdemucs.metrics import METRICS, metrics_named
     from msdemucs.study.beside.promotion import candidates
     from msdemucs.study.beside.rescore import rescore as judge_again
     from msdemucs.study.storage.load import read_record
-    from msdemucs.study.trials.tracks import gather
 
     chosen = METRICS[metrics_named(metric)[0]]
-    with _joined(study, storage, wanted=top or 1, data=data) as joined:
+    with joined_study(study, storage, wanted=top or 1, data=data) as joined:
         trials = candidates(read_record(joined.study), top=top)
-        space, told = joined.search.space, joined.listener
-        tracks = gather(space.data, joined.search.base, segment=0, say=told.said).test
-        found = judge_again(joined.study, trials, tracks, chosen, device=_device(), listener=told)
+        place, told = choose_device(device), joined.listener
+        if split is Split.test:
+            tracks = joined.test_tracks(f"rescore --metric {metric}")
+        else:
+            tracks = joined.validation_tracks()
+        found = judge_again(
+            joined.study, trials, tracks, chosen, device=place, listener=told, split=split.value
+        )
     table = Table("trial", "name", *found.columns[2:], box=None, header_style="bold")
     for row in found.itertuples(index=False):
         table.add_row(str(row[0]), str(row[1]), format_db(float(str(row[2]))))
     print_table(table)
 
 
-def promoted_table(found: "pd.DataFrame", how: str) -> Table:
-    """One row a promoted trial."""
+def promoted_table(found: "pd.DataFrame", quality: str, how: str) -> Table:
+    """One row a promoted trial, with a quality before and after."""
     table = Table(box=None, header_style="bold")
     for column in ("trial", "name"):
         table.add_column(column)
-    for column in ("MAC/s", "uSDR short", f"uSDR long ({how})", "gain"):
+    for column in ("MAC/s", f"{quality} short", f"{quality} long ({how})", "gain"):
         table.add_column(column, justify="right")
     table.add_column("weights")
     for _, row in found.iterrows():
@@ -176,55 +194,26 @@ def promoted_table(found: "pd.DataFrame", how: str) -> Table:
     return table
 
 
-@dataclass(frozen=True)
-class Joined:
-    """A study that trainings beside it belong to.
+def _judge_promoted(
+    joined: Joined, trials: "pd.DataFrame", found: "pd.DataFrame", recipe: str, device: str
+) -> "pd.DataFrame":
+    """Scores on the test tracks of what was trained for longer."""
+    from msdemucs.study.beside.judge import Chosen, judge, qualities_of
+    from msdemucs.study.storage.load import read_record
 
-    Attributes:
-        directory: where the studies' folders lie.
-    """
-
-    study: "optuna.Study"
-    search: "Search"
-    directory: Path
-    listener: "Listener"
-
-
-@contextmanager
-def _joined(
-    name: str, storage: str | None, *, wanted: int, data: list[Path] | None
-) -> Iterator[Joined]:
-    """An open study with progress on the console; Ctrl-C and SIGTERM save, and exit with 130.
-
-    Raises:
-        UsageError: other data than the study's.
-    """
-    from msdemucs.cli.progress import progress
-    from msdemucs.study.running.beginning import explained
-    from msdemucs.study.running.joining import rejoin
-    from msdemucs.study.storage.depot import is_url
-    from msdemucs.study.storage.load import locate_study, only_study
-    from msdemucs.study.storage.studies import open_storage, open_study, refuse_other_data
-    from msdemucs.study.storage.urls import STUDIES
-    from msdemucs.train.interrupts import Interrupts
-
-    found, url = locate_study(name, storage)
-    try:
-        with explained(url), closing(open_storage(url)) as opened:
-            study = open_study(opened, found or only_study(opened, name))
-            search, folder = rejoin(study)
-            shown = progress(errors, study=study.study_name, wanted=wanted)
-            with shown as listener, Interrupts():
-                directory = STUDIES if is_url(folder) else Path(folder).parent.parent
-                if data:
-                    from msdemucs.study.trials.objective import prepare
-
-                    search = search.asking(data=data)
-                    refuse_other_data(study, prepare(search, say=listener.said).describe())
-                yield Joined(study, search, directory, listener)
-    except KeyboardInterrupt:
-        errors.print("interrupted; the same command goes on", markup=False)
-        sys.exit(130)
+    seeds = dict(zip(trials.trial, trials.seed, strict=True))
+    chosen = [
+        Chosen(int(row.trial), row["name"], int(seeds[row.trial]), row.weights or "", recipe)
+        for _, row in found.iterrows()
+    ]
+    return judge(
+        joined.study,
+        chosen,
+        qualities_of(read_record(joined.study)),
+        lambda: joined.test_tracks(f"promote --recipe {recipe}"),
+        device=device,
+        listener=joined.listener,
+    )
 
 
 def _refuse_settings(study: str, settings: Sequence[object]) -> None:
@@ -244,19 +233,13 @@ def _begun(search: "Search", folder: str | None, storage: str | None) -> tuple[s
     """(name, URL) of a search space's study, which is begun where it is not yet."""
     from msdemucs.study.running.beginning import begin_study, explained
     from msdemucs.study.running.joining import absolute
-    from msdemucs.study.storage.urls import STUDIES, storage_url
+    from msdemucs.study.storage.urls import storage_url, study_folder
 
     name, url = search.space.name, storage_url(search.space.name, storage)
     from msdemucs.study.trials.objective import prepare  # loads torch: after the file's own faults
 
     attrs = prepare(search, say=errors.print).describe()
-    place, is_usual = absolute(folder or STUDIES / name / "trials"), folder is None
+    place, is_usual = absolute(folder or study_folder(name) / "trials"), folder is None
     with explained(url):
         begin_study(search, url, place, attrs, is_usual=is_usual)[1].close()
     return name, url
-
-
-def _device() -> str:
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"

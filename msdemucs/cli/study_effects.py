@@ -18,6 +18,9 @@ LEAST_WANTED = ("p", "against", "kind", "params", "seeds × tracks", "MAC/s", "b
 
 def print_effects(found: "Effects") -> None:
     """The table of effects, the noise that they are read against, and what to know."""
+    is_high = found.quality.direction == "maximize"
+    better = "the higher the better" if is_high else "the lower the better"
+    out.print(f"effects on {found.quality.label}, {better}", markup=False, soft_wrap=True)
     print_table(effects_table(found))
     if found.noise:
         low, high = found.noise.sigma.low, found.noise.sigma.high
@@ -70,7 +73,8 @@ def effects_json(found: "Effects") -> dict[str, object]:
         "degrees": found.noise.degrees,
         "source": found.noise.source,
     }
-    return {"effects": rows, "noise": noise, "notes": list(found.notes)}
+    quality = str(found.quality)
+    return {"quality": quality, "effects": rows, "noise": noise, "notes": list(found.notes)}
 
 
 def _is_none(value: float) -> bool:

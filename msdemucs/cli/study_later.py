@@ -20,13 +20,17 @@ def later_counts(record: "StudyRecord") -> str:
 
 def later_table(record: "StudyRecord") -> Table:
     """One row for each score of the side table, beside the trial's own."""
+    from msdemucs.study.space.limits import ranked_by
+
     names = dict(zip(record.trials.trial, record.trials["name"], strict=True))
-    own = dict(zip(record.trials.trial, record.trials.usdr_db, strict=True))
+    quality = ranked_by(record.directions)[0]
+    heading = record.qualities[quality].heading
+    own = dict(zip(record.trials.trial, record.trials[quality], strict=True))
     table = Table(box=None, header_style="bold")
     for column in ("later", "trial", "name", "score of"):
         table.add_column(column)
-    for column in ("later score", "uSDR then", "seed"):
-        table.add_column(column, justify="right")
+    for column in ("later score", "of", f"{heading} then", "seed"):
+        table.add_column(column, justify="left" if column == "of" else "right")
     table.add_column("how")
     for _, row in record.later.iterrows():
         is_base = row.trial not in names
@@ -37,6 +41,7 @@ def later_table(record: "StudyRecord") -> Table:
             str(record.attrs.get("base", "base")) if is_base else names[row.trial],
             row.convention,
             format_db(row.value),
+            row.split,
             "–" if then != then else format_db(then),
             str(row.seed),
             _how(row),
@@ -49,6 +54,7 @@ def _how(row: "pd.Series[Any]") -> str:
     detail = row.detail
     recipe = detail.get("recipe")
     said = [
+        f"promoted by {detail['promoted']}" if detail.get("promoted") else "",
         f"recipe {recipe['name']}" if isinstance(recipe, dict) and recipe.get("name") else "",
         f"{detail['steps']} steps" if detail.get("steps") else "",
         f"from {detail['start']}" if detail.get("start") else "",

@@ -10,8 +10,9 @@ import typer
 
 from msdemucs.cli.console import errors, out, print_json, print_table
 from msdemucs.cli.study import trial_table
-from msdemucs.cli.study_beside import Name, app
+from msdemucs.cli.study_beside import app
 from msdemucs.cli.study_effects import effects_json, print_effects
+from msdemucs.cli.study_joined import Name
 from msdemucs.cli.study_trust import control_json, control_lines, fidelity_table
 from msdemucs.cli.work import Storage
 from msdemucs.errors import UsageError
@@ -52,7 +53,10 @@ def export(
         Kind | None, typer.Option("--format", help="By the file's ending when not given.")
     ] = None,
     table: Annotated[
-        str, typer.Option(help="trials, scores, rungs, rung_scores, curves or later; json has all.")
+        str,
+        typer.Option(
+            help="trials, scores, floors, rungs, rung_scores, curves or later; json has all."
+        ),
     ] = "trials",
     storage: Storage = None,
 ) -> None:
@@ -89,12 +93,19 @@ def best(  # noqa: PLR0913 (one option a thing that a user may decide)
         float | None, typer.Option(min=0, help="Median latency at most, in ms.")
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="How many, best first.")] = 1,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            help="The quality that counts: si_sdr_db/vocals is metric/source; the study's first "
+            "otherwise."
+        ),
+    ] = None,
     as_json: AsJson = False,
     storage: Storage = None,
 ) -> None:
     """Print the best complete trials within limits, and where their weights are."""
     from msdemucs.study.analysis.exports import plain_rows
-    from msdemucs.study.analysis.picking import best_trials
+    from msdemucs.study.analysis.picking import best_trials, by_quality
     from msdemucs.study.storage.load import load_study
 
     record = load_study(study, storage=storage)
@@ -104,6 +115,7 @@ def best(  # noqa: PLR0913 (one option a thing that a user may decide)
         "latency_ms_p50": max_latency_ms,
     }
     given = {name: value for name, value in limits.items() if value is not None}
+    record = record if by is None else by_quality(record, by)
     found = best_trials(record, limits=given, top=top)
     if as_json:
         print_json({"study": record.name, "trials": plain_rows(found)})

@@ -35,7 +35,7 @@ def import_(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace DST.")] = False,
 ) -> None:
     """Write official weights as ours: one safetensors file with its spec inside."""
-    from msdemucs.cost import cost
+    from msdemucs.cost import cost_of
     from msdemucs.model import save_weights
     from msdemucs.model.importing import read_source, separator_from, spec_of
 
@@ -48,7 +48,7 @@ def import_(
         name = checkpoint.path.name if checkpoint.path else source
         save_weights(model, path, origin=f"{name}{named}", normalised=True)
     found = model.spec
-    summary = f"{found.name}, {cost(found).parameters:,} parameters, {', '.join(found.sources)}"
+    summary = f"{found.name}, {cost_of(found).parameters:,} parameters, {', '.join(found.sources)}"
     out.print(f"{path}: {summary}", markup=False, soft_wrap=True)
 
 
@@ -59,7 +59,7 @@ def show(
     ],
 ) -> None:
     """Print what a file of weights holds."""
-    from msdemucs.cost import cost
+    from msdemucs.cost import cost_of
     from msdemucs.model.pretrained import find_weights
     from msdemucs.model.weights import read_about
 
@@ -69,7 +69,7 @@ def show(
     level = "each track normalised" if about.normalised else "tracks as they are"
     rows = {
         "spec": f"{spec.name} ({spec_hash(spec)})",
-        "parameters": f"{cost(spec).parameters:,}",
+        "parameters": f"{cost_of(spec).parameters:,}",
         "sources": ", ".join(spec.sources),
         "audio": f"{spec.sample_rate} Hz, {spec.audio_channels} channels",
         "segment": f"{spec.segment:g} s",

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from msdemucs.cli.console import errors
+from msdemucs.cli.chunks import Device, choose_device
+from msdemucs.cli.console import errors, out
 from msdemucs.errors import MsdemucsError, UsageError
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 STORAGE_VARIABLE = "MSDEMUCS_STORAGE"
 """Of the environment: the storage where --storage is not given. Its password shows in no `ps`."""
 
+NOTHING_LEFT = "nothing else is left to try"
+"""Of a study that ends with fewer trials than were asked for."""
+
 Storage = Annotated[
     str | None,
     typer.Option(
@@ -32,7 +36,9 @@ Storage = Annotated[
 ]
 Data = Annotated[
     list[Path] | None,
-    typer.Option(help="Folder of tracks with train/ and test/; may be given several times."),
+    typer.Option(
+        help="Folder with train/, test/ and maybe validation/; may be given several times."
+    ),
 ]
 DataHere = Annotated[
     list[Path] | None,
@@ -75,6 +81,7 @@ class Hands:
         ray: the address of a cluster, in place of them.
         cpus: of each of its tasks.
         gpus: likewise.
+        device: where trials run: as --device, which each process chooses for itself.
 
     Raises:
         UsageError: options of both ways at once.
@@ -85,8 +92,19 @@ class Hands:
     ray: str | None = None
     cpus: float = 1.0
     gpus: float = 0.0
+    device: str = "auto"
 
     def __post_init__(self) -> None:
+        if self.ray is not None and self.device != "auto":
+            raise UsageError(
+                "--device is of processes on this machine: leave it out beside --ray, whose tasks "
+                "--trial-gpus gives their GPUs"
+            )
+        if self.workers > 1 and ":" in self.device:
+            raise UsageError(
+                f"--device {self.device} is one GPU, and {self.workers} workers share all: take "
+                "--device cuda, and name the GPUs with CUDA_VISIBLE_DEVICES"
+            )
         if self.ray is not None and (self.workers > 1 or self.gpu_fraction < 1):
             raise UsageError(
                 "--workers and --gpu-fraction are of processes on this machine: leave them out "
@@ -102,6 +120,20 @@ class Hands:
     def are_many(self) -> bool:
         """Whether there are others than this process."""
         return self.workers > 1 or self.ray is not None
+
+    def choose(self) -> str:
+        """Returns this process's device, which is named unless others do the work.
+
+        Raises:
+            UsageError: there is no such device.
+        """
+        if self.ray is not None:
+            return "cpu"
+        if not self.are_many:
+            return choose_device(self.device)
+        from msdemucs import measure
+
+        return measure.choose_device(self.device)
 
     def run(
         self,
@@ -120,8 +152,9 @@ class Hands:
             KeyboardInterrupt: Ctrl-C or SIGTERM; all have saved and left.
         """
         if self.ray is None:
-            shares = environments(self.workers, self.gpu_fraction)
+            shares = environments(self.workers, self.gpu_fraction, device=self.device)
             words = [word for path in data for word in ("--data", str(path))]
+            words += [] if self.device == "auto" else ["--device", self.device]
             return crew(name, url, folder, shares, listener, words)
         from msdemucs.study.running.cluster import Cluster, run_on_cluster
 
@@ -132,7 +165,7 @@ class Hands:
         """The options that ask for this."""
         usual = Hands()
         names = {"workers": "workers", "gpu_fraction": "gpu-fraction", "ray": "ray"}
-        names |= {"cpus": "trial-cpus", "gpus": "trial-gpus"}
+        names |= {"cpus": "trial-cpus", "gpus": "trial-gpus", "device": "device"}
         return {
             option: getattr(self, field)
             for field, option in names.items()
@@ -147,6 +180,7 @@ def work(  # noqa: PLR0913 (one option a thing that a user may decide)
     workers: Workers = 1,
     gpu_fraction: GpuFraction = 1.0,
     data: DataHere = None,
+    device: Device = "auto",
     child: Annotated[bool, typer.Option("--child", hidden=True)] = False,
 ) -> None:
     """Join a study that exists, from any host, until it has its trials."""
@@ -158,24 +192,29 @@ def work(  # noqa: PLR0913 (one option a thing that a user may decide)
         with closing(open_storage(url)) as opened:
             name = only_study(opened, study)
     if child:
-        sys.exit(_as_child(name, url, folder, data))
+        sys.exit(_as_child(name, url, folder, data, device))
     from msdemucs.cli.progress import progress
 
     try:
         with progress(errors, study=name, wanted=0) as listener:
-            hands = Hands(workers, gpu_fraction)
+            hands = Hands(workers, gpu_fraction, device=device)
+            chosen = hands.choose()
             if hands.are_many:
                 finished = hands.run(name, url, folder, listener, data=data or ())
             else:
-                _limit_gpu(gpu_fraction)
-                finished = _alone(name, url, folder, data, listener)
+                _limit_gpu(gpu_fraction, chosen)
+                finished = _alone(name, url, folder, listener, Here(data, chosen))
     except KeyboardInterrupt:
         errors.print("interrupted; the same command goes on", markup=False)
         sys.exit(130)
-    print(f"study {name}: {finished.complete} trials done, {finished.ran} of them here")  # noqa: T201
+    used_up = f"; {NOTHING_LEFT}" if finished.is_used_up else ""
+    line = f"study {name}: {finished.complete} trials done, {finished.ran} of them here{used_up}"
+    out.print(line, markup=False, soft_wrap=True)
 
 
-def environments(workers: int, gpu_fraction: float) -> list[dict[str, str]]:
+def environments(
+    workers: int, gpu_fraction: float, *, device: str = "auto"
+) -> list[dict[str, str]]:
     """What each worker's environment has beside this process's.
 
     Raises:
@@ -187,9 +226,10 @@ def environments(workers: int, gpu_fraction: float) -> list[dict[str, str]]:
 
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     listed = named.split(",") if named else map(str, range(torch.cuda.device_count()))
-    gpus = list(listed) if torch.cuda.is_available() else []
+    gpus = list(listed) if torch.cuda.is_available() and device != "cpu" else []
     if gpu_fraction < 1 and not gpus:
-        errors.print("there is no GPU here: --gpu-fraction changes nothing", markup=False)
+        where = "on the CPU" if device == "cpu" else "there is no GPU here"
+        errors.print(f"{where}: --gpu-fraction changes nothing", markup=False)
     cores = len(os.sched_getaffinity(0))
     return shares(workers, cores=cores, gpus=gpus, gpu_fraction=gpu_fraction)
 
@@ -209,44 +249,55 @@ def crew(
         KeyboardInterrupt: Ctrl-C or SIGTERM; every worker has saved and left.
     """
     from msdemucs.cli.progress import beside
-    from msdemucs.study.running.beginning import explained
+    from msdemucs.study.running.beginning import explained, turns_of
     from msdemucs.study.running.crew import Crew
     from msdemucs.study.running.joining import rejoin
     from msdemucs.study.running.runner import Finished
-    from msdemucs.study.running.turns import counts
     from msdemucs.study.storage.depot import is_url
     from msdemucs.study.storage.studies import open_storage, open_study
-    from msdemucs.study.storage.urls import STUDIES, without_password
+    from msdemucs.study.storage.urls import study_folder
     from msdemucs.train.interrupts import Interrupts
 
     with Interrupts(), explained(url), closing(open_storage(url)) as opened:
         study = open_study(opened, name)
-        place = str(folder or rejoin(study)[1])
-        logs = (STUDIES / name if is_url(place) else Path(place).parent) / "workers"
+        search, recorded = rejoin(study)
+        place = str(folder or recorded)
+        logs = (study_folder(name) if is_url(place) else Path(place).parent) / "workers"
         options = ["--child", "--folder", place, *words]
         command = [sys.executable, "-m", "msdemucs", "study", "work", name, *options]
         given = [{**share, STORAGE_VARIABLE: url} for share in shares]
         many = [beside(listener) for _ in shares]
         with Crew(command, given, many, logs) as started:
             ran = started.run()
-        done = sum(map(counts, study.get_trials(deepcopy=False)))
-        front = tuple(trial.number for trial in study.best_trials)
-        return Finished(name, ran, done, front, without_password(url))
+        wanted = search.space.trials
+        turns = turns_of(search, study, opened, wanted=lambda: wanted, say=listener.said)
+        return Finished.of(turns, ran, url)
 
 
-def _alone(
-    name: str, url: str, folder: str | None, data: list[Path] | None, listener: "Listener"
-) -> "Finished":
+@dataclass(frozen=True)
+class Here:
+    """What differs from host to host.
+
+    Attributes:
+        data: where the study's tracks lie, if not where it was begun.
+        device: where trials run.
+    """
+
+    data: list[Path] | None
+    device: str
+
+
+def _alone(name: str, url: str, folder: str | None, listener: "Listener", here: Here) -> "Finished":
     from msdemucs.study.running.workers import work_on
     from msdemucs.study.trials.objective import prepare
 
     def prepare_here(search: "Search", *, say: Callable[[str], None]) -> "Bench":
-        return prepare(search.asking(data=data), say=say)
+        return prepare(search.asking(data=here.data), say=say, device=here.device)
 
     return work_on(name, url, prepare_here, listener=listener, folder=folder)
 
 
-def _as_child(name: str, url: str, folder: str | None, data: list[Path] | None) -> int:
+def _as_child(name: str, url: str, folder: str | None, data: list[Path] | None, device: str) -> int:
     """A worker of a crew: tells events on its output, and leaves with the process that began it."""
     from msdemucs.study.running.events import FAILED, FINISHED, Teller, leave_with_parent
 
@@ -255,8 +306,9 @@ def _as_child(name: str, url: str, folder: str | None, data: list[Path] | None) 
     teller = Teller(events)
     leave_with_parent()
     try:
-        _limit_gpu(float(os.environ.get("MSDEMUCS_GPU_FRACTION", "1")))
-        finished = _alone(name, url, folder, data, teller)
+        here = Here(data, choose_device(device))
+        _limit_gpu(float(os.environ.get("MSDEMUCS_GPU_FRACTION", "1")), here.device)
+        finished = _alone(name, url, folder, teller, here)
     except KeyboardInterrupt:
         return 130
     except MsdemucsError as error:
@@ -266,9 +318,9 @@ def _as_child(name: str, url: str, folder: str | None, data: list[Path] | None) 
     return 0
 
 
-def _limit_gpu(fraction: float) -> None:
+def _limit_gpu(fraction: float, device: str) -> None:
     """Have this process use no more than a fraction of its GPU's memory."""
     import torch
 
-    if fraction < 1 and torch.cuda.is_available():
-        torch.cuda.set_per_process_memory_fraction(fraction)
+    if fraction < 1 and device.startswith("cuda"):
+        torch.cuda.set_per_process_memory_fraction(fraction, torch.device(device).index or 0)

@@ -1,6 +1,6 @@
 """What a spec costs, from its plan alone; needs no torch."""
 
-from msdemucs.cost.account import Cost, NodeCost, cost, node_costs
+from msdemucs.cost.account import Cost, NodeCost, cost_of, node_costs
 from msdemucs.cost.dialects import ThopCount, ptflops_count, thop_count
 from msdemucs.cost.guard import Limits, check_size
 from msdemucs.cost.memory import inference_bytes, training_bytes
@@ -12,7 +12,7 @@ __all__ = [
     "NodeCost",
     "ThopCount",
     "check_size",
-    "cost",
+    "cost_of",
     "inference_bytes",
     "node_costs",
     "ptflops_count",

@@ -106,7 +106,7 @@ class Cost:
         return _by_part((node.part, node.macs) for node in self.nodes)
 
 
-def cost(spec: Spec | Plan) -> Cost:
+def cost_of(spec: Spec | Plan) -> Cost:
     """The exact cost of a spec, from its plan alone: no model is built, torch is not needed.
 
     Raises:
@@ -129,7 +129,7 @@ def cost(spec: Spec | Plan) -> Cost:
 
 
 def node_costs(resolved: Plan) -> tuple[NodeCost, ...]:
-    """What each node of a plan costs, in the plan's order: `cost` without sums and memory."""
+    """What each node of a plan costs, in the plan's order: `cost_of` without sums and memory."""
     return tuple(_priced(node) for node in resolved.nodes)
 
 

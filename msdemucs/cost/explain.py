@@ -8,7 +8,7 @@ causal, and its algorithmic latency is a segment.
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from msdemucs.cost.account import NodeCost, cost
+from msdemucs.cost.account import NodeCost, cost_of
 from msdemucs.cost.formulas import activations
 from msdemucs.cost.memory import BYTES
 from msdemucs.spec import Plan, Resolution, Spec, plan
@@ -84,7 +84,7 @@ def explain(spec: Spec) -> Explanation:
             views.get(node.path),
             BYTES * sum(activations(operator) for operator in node.operators),
         )
-        for node, priced in zip(resolved.nodes, cost(resolved).nodes, strict=True)
+        for node, priced in zip(resolved.nodes, cost_of(resolved).nodes, strict=True)
     )
     deepest = _deepest(resolved, views)
     return Explanation(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from msdemucs.cost.account import cost
+from msdemucs.cost.account import cost_of
 from msdemucs.errors import PlanError, Problem
 from msdemucs.spec import Plan
 from msdemucs.units import format_bytes, format_count
@@ -29,7 +29,7 @@ def check_size(plan: Plan, limits: Limits) -> None:
         PlanError: it is larger; each problem says how large, and what the limit is.
     """
     problems = []
-    found = cost(plan)
+    found = cost_of(plan)
     if limits.parameters is not None and found.parameters > limits.parameters:
         count, most = format_count(found.parameters), format_count(limits.parameters)
         problems.append(

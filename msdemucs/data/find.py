@@ -1,7 +1,7 @@
 """Which tracks lie under folders? Both layouts of MUSDB are known, by what is there."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -35,7 +35,12 @@ or
 
 
 def find_all(
-    roots: Mapping[str, Sequence[Path]], task: Spec, *, say: Say, on_error: OnError
+    roots: Mapping[str, Sequence[Path]],
+    task: Spec,
+    *,
+    say: Say,
+    on_error: OnError,
+    splits: Collection[str] = SPLITS,
 ) -> dict[str, list[Track]]:
     """The tracks of several folders by split; of no two are group and name the same.
 
@@ -44,9 +49,10 @@ def find_all(
         task: sources, sample rate and audio channels that every track must have.
         say: is told which audio beside the tracks' stems is not used.
         on_error: is told of each track that cannot be used, which is then left out.
+        splits: to look for; the folders of others only take part in telling groups apart.
 
     Raises:
-        UsageError: a folder that is not there, has no track in any split, or is given twice.
+        UsageError: a folder that is not there, has no split, or is given twice for one.
         DataError: a folder that cannot be listed.
     """
     groups = _groups(roots)
@@ -65,6 +71,7 @@ def find_all(
             )
         ]
         for split, folders_of_split in roots.items()
+        if split in splits
     }
     _name_others([track for of_split in tracks.values() for track in of_split], task, say)
     return tracks
@@ -135,9 +142,11 @@ def find_tracks(  # noqa: PLR0913 (all but two have defaults)
 ) -> list[Track]:
     """The tracks of one split, sorted by name; the headers of all their files are checked.
 
+    Folders of other splits are not opened.
+
     Args:
-        root: a folder with train/ or test/ in it.
-        split: "train" or "test".
+        root: a folder with train/, validation/ or test/ in it.
+        split: of SPLITS.
         sources: what will be asked of the tracks.
         sample_rate: what every file must have, in Hz.
         audio_channels: likewise.
@@ -145,18 +154,17 @@ def find_tracks(  # noqa: PLR0913 (all but two have defaults)
         group: the tracks' group; None takes the folder's name.
 
     Returns:
-        Nothing when only the other split has tracks.
+        Nothing where there are other splits only.
 
     Raises:
-        UsageError: a folder that is not there or has no track in any split.
+        UsageError: a folder that is not there or has no split.
         DataError: a track that cannot be used, without on_error; a folder that cannot be listed.
     """
-    places = {name: [*_places(root / name)] for name in SPLITS}
-    if not any(places.values()):
-        fault = "holds no tracks" if root.is_dir() else "is no folder"
-        raise UsageError(f"{root}: {fault}; {LAYOUT}")
+    places = [*_places(root / split)]
+    if not places and not any((root / name).is_dir() for name in SPLITS if name != split):
+        raise UsageError(no_tracks(root))
     tracks: dict[str, Track] = {}
-    for place in places[split]:
+    for place in places:
         name = musdb.track_name(place)
         try:
             recording = _open(place, sources)
@@ -172,6 +180,11 @@ def find_tracks(  # noqa: PLR0913 (all but two have defaults)
             found = group or legible(root.resolve().name)
             tracks[name] = Track(name, found, split, recording)
     return _completed([*tracks.values()])
+
+
+def no_tracks(root: Path) -> str:
+    """Returns what is said of a folder without tracks."""
+    return f"{root}: {'holds no tracks' if root.is_dir() else 'is no folder'}; {LAYOUT}"
 
 
 def _completed(tracks: Sequence[Track]) -> list[Track]:

@@ -79,6 +79,8 @@ def patiently(read: Callable[[], T], path: Path) -> T:
             if system is None:  # the bytes are there now: did the failure pass?
                 return read()
             if system.errno not in PASSING or not pauses:
+                if system is error:
+                    raise
                 raise system from error
         time.sleep(pauses.pop(0))
 

@@ -253,11 +253,11 @@ class SegmentSampler:
 
 
 def _windows(tracks: Sequence[Track], length: int, stride: int) -> list[tuple[Track, int]]:
-    """Every track and start of a grid."""
+    """Every track and start of a grid; each start lies in its track."""
     return [
         (track, start)
         for track in tracks
-        for start in range(0, track.n_samples - length + stride, stride)
+        for start in range(0, min(track.n_samples, track.n_samples - length + stride), stride)
     ]
 
 

@@ -18,7 +18,8 @@ MIXTURE = "mixture"
 ACCOMPANIMENT = "accompaniment"
 """A derived source: every stem but the vocals."""
 
-SPLITS = ("train", "test")
+SPLITS = ("train", "validation", "test")
+"""Trained on; what steers; read once for what was chosen."""
 
 
 class Recording(Protocol):
@@ -61,7 +62,7 @@ class Track:
     Attributes:
         name: "ARTIST - TITLE".
         group: the data set that it belongs to, by the name of the root folder.
-        split: "train" or "test".
+        split: of SPLITS, by its folder; held out tracks are of "train".
         recording: the files.
     """
 

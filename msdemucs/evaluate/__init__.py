@@ -2,7 +2,7 @@
 
 from msdemucs.evaluate.overlap_add import Chunking, separate_waveform
 from msdemucs.evaluate.separation import separate, separate_mixture
-from msdemucs.evaluate.tables import Score, evaluate_tracks
+from msdemucs.evaluate.tables import Score, evaluate_tracks, score_frame
 from msdemucs.metrics.bss_eval import BssEval, bsseval
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Score",
     "bsseval",
     "evaluate_tracks",
+    "score_frame",
     "separate",
     "separate_mixture",
     "separate_waveform",

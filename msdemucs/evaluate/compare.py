@@ -7,16 +7,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from scipy.stats import wilcoxon
 
 from msdemucs.errors import UsageError
 from msdemucs.evaluate.evaluation import Evaluation, scores_in
 from msdemucs.metrics import METRICS, metrics_named
+from msdemucs.metrics.signed_rank import signed_rank_p
 
 RESAMPLES = 10_000
-FEWEST_FOR_WILCOXON = 6
-"""Pairs below which no result of the signed-rank test is below 0.05."""
 
 KEYS = ["group", "track", "source"]
 HARMLESS = ("normalised", "engine", "metrics")
@@ -71,17 +68,6 @@ def compare(first: Evaluation, second: Evaluation, *, seed: int = 0) -> Comparis
             groups["all"] = means.to_frame()
         rows += [_row(metric, source, own.difference, rng) for source, own in groups.items()]
     return Comparison(both, pd.DataFrame(rows))
-
-
-def signed_rank_p(differences: NDArray[np.floating]) -> float:
-    """The p of Wilcoxon's signed-rank test, two-sided; NaN for too few pairs.
-
-    Args:
-        differences: one a pair, [N], finite.
-    """
-    if len(differences) < FEWEST_FOR_WILCOXON:
-        return float("nan")
-    return float(wilcoxon(differences).pvalue) if differences.any() else 1.0
 
 
 def _row(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from msdemucs.metrics import Engine, metrics_named
+from msdemucs.metrics import USUAL, Engine, metrics_named
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Convention:
         normalised: whether each track was brought to zero mean and unit deviation first.
     """
 
-    metrics: tuple[str, ...] = ("usdr_db",)
+    metrics: tuple[str, ...] = (USUAL,)
     chunk: float = 1.0
     window: float = 1.0
     engine: Engine = "msdemucs"

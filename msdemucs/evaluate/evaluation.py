@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -62,7 +62,7 @@ class Evaluation:
     def summary(self) -> pd.DataFrame:
         """A row a source, and "all": statistics over tracks, and over frames, by their names.
 
-        `usdr_db.mean` is a mean over tracks; `sdr_bsseval_db.median` the median over tracks of the
+        `si_sdr_db.mean` is a mean over tracks; `csdr_db.median` the median over tracks of the
         medians over frames (museval's); `….frames_mean`, `….frames_median` and `….frames_std` are
         over all frames of all tracks. "all" takes the mean over sources of every track first.
         """
@@ -169,11 +169,7 @@ def reserved(folder: Path) -> Iterator[None]:
         is_ours = {path.name for path in folder.iterdir()} <= {*SAVED, EXCERPTS, UNFINISHED, LOCK}
     if not is_ours:
         raise UsageError(f"{folder} is there already and holds no evaluation")
-    with ExitStack() as at_end:
-        try:
-            at_end.enter_context(sole_user(folder, "an evaluation"))
-        except OSError as error:
-            raise DataError(f"cannot be written: {cause_of(error)}", path=folder) from None
+    with sole_user(folder, "an evaluation"):
         yield
 
 
@@ -203,14 +199,23 @@ def begun(folder: Path | None, about: dict[str, Any]) -> Evaluation:
 
     Args:
         folder: as for `Evaluation.save`; None holds nothing.
-        about: of the evaluation that is to be made, with all of SAME.
+        about: of the evaluation that is to be made, with all of SAME; with `tracks` (GROUP/NAME →
+            what its files are known by) the rows of other tracks, and of changed ones, are dropped.
     """
     about = json.loads(json.dumps(about))
     with suppress(DataError, UsageError):
         saved = load_evaluation(folder) if folder else Evaluation({}, pd.DataFrame())
         if all(saved.about.get(key) == about[key] for key in SAME):
-            return Evaluation(about, saved.tracks, saved.frames)
+            before, now = saved.about.get("tracks", {}), about.get("tracks", {})
+            changed = {name for name in {**before, **now} if before.get(name) != now.get(name)}
+            tables = (_without(table, changed) for table in (saved.tracks, saved.frames))
+            return Evaluation(about, *tables)
     return Evaluation(about, pd.DataFrame())
+
+
+def _without(table: pd.DataFrame, tracks: set[str]) -> pd.DataFrame:
+    """A table without the rows of some tracks, each GROUP/NAME."""
+    return table[~(table.group + "/" + table.track).isin(tracks)] if len(table) else table
 
 
 def _nothing(*_: object) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from msdemucs.errors import DataError, UsageError
 from msdemucs.evaluate.scoring import Separated
 from msdemucs.files import cause_of
-from msdemucs.metrics import METRICS, Stems
+from msdemucs.metrics import METRICS, USUAL, Stems
 from msdemucs.outside import within
 
 N_FFT = 2048
@@ -78,7 +78,7 @@ def write_excerpt(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         references, estimates = found.references[..., part], found.estimates[..., part]
-        scores = METRICS["usdr_db"].of(
+        scores = METRICS[USUAL].of(
             Stems(found.sources, references.numpy(), estimates.numpy(), mixture.numpy())
         )
         for name, reference, estimate, score in zip(

@@ -163,6 +163,7 @@ def separate_file(
             path, **rates, mean=mean, deviation=deviation, kept=how.chunking.segment_samples
         ) as source,
         AudioSource(path, **rates) as mixture,
+        sole_user(output.folder, "a separation"),
         _writing(output, source) as write,
         autocast(device_of(model), how.precision),
     ):
@@ -185,7 +186,6 @@ def _writing(output: Output, source: AudioSource) -> Iterator[Callable[[Tensor, 
 
     Raises:
         DataError: a file that cannot be written; none is left.
-        UsageError: another process separates into this folder.
     """
     subtype = output.subtype(source.subtype)
     limits = subtype.startswith("PCM")
@@ -196,7 +196,7 @@ def _writing(output: Output, source: AudioSource) -> Iterator[Callable[[Tensor, 
     container = output.container(frames * source.audio_channels, subtype)
     written = 0
     try:
-        with sole_user(output.folder, "a separation"), ExitStack() as stack:
+        with ExitStack() as stack:
             files = [
                 stack.enter_context(
                     soundfile.SoundFile(

@@ -6,6 +6,7 @@ Importing this loads neither torch nor pandas.
 from msdemucs.metrics.quality import Quality
 from msdemucs.metrics.registry import (
     METRICS,
+    USUAL,
     Direction,
     Metric,
     TrackScore,
@@ -15,6 +16,7 @@ from msdemucs.metrics.stems import Engine, Stems
 
 __all__ = [
     "METRICS",
+    "USUAL",
     "Direction",
     "Engine",
     "Metric",

@@ -71,6 +71,11 @@ class Quality:
         return f"{self.metric.label}{source}{f' on {self.group}' if self.group else ''}"
 
     @property
+    def heading(self) -> str:
+        """Over a table: "SI-SDR vocals musdb18hq"."""
+        return " ".join(filter(None, (self.metric.label, self.source, self.group)))
+
+    @property
     def convention(self) -> str:
         """How the number is made, in words."""
         over = f"{self.source} alone" if self.source else "the mean over sources"
@@ -112,6 +117,7 @@ class Quality:
         """The value of each training; one without any score is left out.
 
         The mean over sources of the mean (or, if the metric says so, the median) over tracks.
+        Scores without a seed are of one training, whose seed is given as -1.
         Scores that are NaN are left out; infinite ones are not, so that an estimate without
         anything of its reference is not overlooked.
 
@@ -126,6 +132,7 @@ class Quality:
         known = self.rows(scores).dropna(subset=["value"])
         if known.empty:
             return {}
+        known = known.assign(seed=known["seed"].fillna(-1))  # of studies that did not record it
         by_source = known.groupby(["seed", "source"])["value"].agg(self.metric.tracks)
         means = by_source.groupby("seed").mean()
         return dict(zip(means.index.astype(int), means.astype(float), strict=True))

@@ -18,6 +18,9 @@ from msdemucs.metrics.stems import FrameKind, Stems
 Direction = Literal["maximize", "minimize"]
 Join = Literal["mean", "median"]
 
+USUAL = "usdr_db"
+"""The metric that every evaluation computes, and that is optimised where nobody names another."""
+
 Need = Callable[[Stems], Sequence[str]]
 """Says for each source why it has no score; "" where nothing is lacking."""
 
@@ -173,7 +176,7 @@ METRICS = {
     metric.name: metric
     for metric in (
         Metric(
-            "usdr_db",
+            USUAL,
             "uSDR",
             scores.usdr,
             "utterance SDR of whole tracks, channels together, no filters and no frames, as in the "
@@ -275,7 +278,7 @@ METRICS = {
 """By their names."""
 
 ALIASES = {
-    "usdr": ("usdr_db",),
+    "usdr": (USUAL,),
     "sisdr": ("si_sdr_db",),
     "chunked": ("chunk_sdr_db",),
     "bsseval": ("sdr_bsseval_db", "isr_bsseval_db", "sir_bsseval_db", "sar_bsseval_db"),

@@ -1,7 +1,5 @@
 """What tells the network where it is: frequency embeddings and position tables."""
 
-from functools import lru_cache
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -44,7 +42,10 @@ def sinusoids_1d(frames: int, width: int, device: torch.device) -> Float[Tensor,
 
     Source: Vaswani et al. 2017, section 3.5, in the arrangement of Demucs.
     """
-    return _sinusoids_1d(frames, width, device)
+    half = width // 2
+    exponent = torch.arange(half, device=device) / max(1, half - 1)
+    phase = torch.arange(frames, device=device)[:, None] / MAX_PERIOD**exponent
+    return torch.cat([phase.cos(), phase.sin()], dim=1)
 
 
 def sinusoids_2d(rows: int, frames: int, width: int, device: torch.device) -> Float[Tensor, "N D"]:
@@ -52,21 +53,6 @@ def sinusoids_2d(rows: int, frames: int, width: int, device: torch.device) -> Fl
 
     Source: Wang and Liu 2019 (Translating math formula images), section 3.2.
     """
-    return _sinusoids_2d(rows, frames, width, device)
-
-
-@lru_cache(maxsize=16)
-@torch.inference_mode(mode=False)
-def _sinusoids_1d(frames: int, width: int, device: torch.device) -> Tensor:
-    half = width // 2
-    exponent = torch.arange(half, device=device) / max(1, half - 1)
-    phase = torch.arange(frames, device=device)[:, None] / MAX_PERIOD**exponent
-    return torch.cat([phase.cos(), phase.sin()], dim=1)
-
-
-@lru_cache(maxsize=16)
-@torch.inference_mode(mode=False)
-def _sinusoids_2d(rows: int, frames: int, width: int, device: torch.device) -> Tensor:
     frame = _interleaved(frames, width // 2, device)[:, None].expand(-1, rows, -1)  # [T, F, D / 2]
     row = _interleaved(rows, width // 2, device)[None].expand(frames, -1, -1)
     return torch.cat([frame, row], dim=2).flatten(0, 1)

@@ -6,7 +6,8 @@ from functools import lru_cache
 from math import isfinite
 
 from msdemucs.errors import StudyError, UsageError
-from msdemucs.report.measures import signed_percent, typeset
+from msdemucs.report.frames import quality_of
+from msdemucs.report.measures import Measure, signed_percent, typeset
 from msdemucs.study.analysis.effects import Effects, effects
 from msdemucs.study.analysis.trust import Fidelity, fidelity
 from msdemucs.study.records import StudyRecord
@@ -28,9 +29,9 @@ class Answer:
     Attributes:
         kind: as in `study.contrasts.Contrast`.
         label: the factor and its alternative, or the two of an interaction.
-        effect_db: of uSDR; NaN where an arm is missing.
-        low_db: of the 95 % interval; NaN without one.
-        high_db: likewise.
+        effect: of the study's first quality, in its unit; NaN where an arm is missing.
+        low: of the 95 % interval; NaN without one.
+        high: likewise.
         p: Holm-adjusted; NaN with too few tracks.
         macs_change: relative change of MACs per second; NaN for interactions.
         verdict: as in `study.effects.VERDICTS`.
@@ -42,9 +43,9 @@ class Answer:
 
     kind: str
     label: str
-    effect_db: float
-    low_db: float
-    high_db: float
+    effect: float
+    low: float
+    high: float
     p: float
     macs_change: float
     verdict: str
@@ -61,7 +62,7 @@ class Answer:
     @property
     def interval(self) -> str:
         """Its ends: "[0.12, 0.49]"; "" without them."""
-        return typeset(f"[{self.low_db:.2f}, {self.high_db:.2f}]") if isfinite(self.low_db) else ""
+        return typeset(f"[{self.low:.2f}, {self.high:.2f}]") if isfinite(self.low) else ""
 
     @property
     def hover(self) -> str:
@@ -102,10 +103,10 @@ def answers_of(record: StudyRecord) -> tuple[Answer, ...]:
     found = effects_of(record)
     if found is None:
         return ()
-    answers = [
-        _answer({str(k): v for k, v in row.items()}) for row in found.table.to_dict("records")
-    ]
-    return tuple(sorted(answers, key=lambda a: -abs(a.effect_db) if isfinite(a.effect_db) else 1.0))
+    quality = quality_of(record)
+    rows = found.table.to_dict("records")
+    answers = [_answer({str(k): v for k, v in row.items()}, quality) for row in rows]
+    return tuple(sorted(answers, key=lambda a: -abs(a.effect) if isfinite(a.effect) else 1.0))
 
 
 @lru_cache(maxsize=8)
@@ -119,7 +120,7 @@ def fidelity_of(record: StudyRecord) -> Fidelity | None:
         return None
 
 
-def _answer(row: Mapping[str, object]) -> Answer:
+def _answer(row: Mapping[str, object], quality: Measure) -> Answer:
     def of(name: str) -> float:
         value = row[name]
         return float(value) if isinstance(value, int | float) else float("nan")
@@ -145,13 +146,17 @@ def _answer(row: Mapping[str, object]) -> Answer:
         str(row["verdict"]),
         int(of("n_seeds")),
         int(of("n_tracks")),
-        _sentence(kind, (factor, alternative, against), row, effect),
+        _sentence(quality, kind, (factor, alternative, against), row, effect),
         tuple(map(str, confused)) if isinstance(confused, list | tuple) else (),
     )
 
 
 def _sentence(
-    kind: str, names: tuple[str, str, str], row: Mapping[str, object], effect: float
+    quality: Measure,
+    kind: str,
+    names: tuple[str, str, str],
+    row: Mapping[str, object],
+    effect: float,
 ) -> str:
     """In words: "fusion per_source gains 0.31 dB [0.12, 0.49] over convolution at +0.0 % MACs"."""
     factor, alternative, against = names
@@ -163,13 +168,18 @@ def _sentence(
     if isinstance(low, float) and isinstance(high, float) and isfinite(low):
         ends = (low, high) if effect >= 0 else (-high, -low)
         interval = f" [{ends[0]:.2f}, {ends[1]:.2f}]".replace("-", "−")
-    amount = typeset(f"{abs(effect):.2f} dB") + interval
-    verb = "gains" if effect >= 0 else "loses"
+    is_gain = quality.sign * effect >= 0
+    amount = quality.text(abs(effect)) + interval
+    if quality.direction == "maximize":
+        change_text, more = f"{'gains' if is_gain else 'loses'} {amount}", " more than"
+        to = "over" if is_gain else "against"
+    else:  # who gains something of which less is better?
+        change_text = f"gives {amount} {'less' if is_gain else 'more'} {quality.header}"
+        more, to = " than", "than"
     claim = CLAIMS.get(verdict, "")
     if kind == INTERACTION:
-        return f"{factor}: together {alternative} {verb} {amount} more than the sum of both{claim}."
+        return f"{factor}: together {alternative} {change_text}{more} the sum of both{claim}."
     is_known = isinstance(change, float) and isfinite(change)
     cost = f" at {signed_percent(float(str(change)))} MACs" if is_known else ""
     left = " (left out of all)" if kind == "left out" else ""
-    to = "over" if effect >= 0 else "against"
-    return f"{factor} {alternative} {verb} {amount} {to} {against}{left}{cost}{claim}."
+    return f"{factor} {alternative} {change_text} {to} {against}{left}{cost}{claim}."

@@ -48,7 +48,7 @@ def objectives_text(record: StudyRecord) -> str:
     """The objectives with what is better: "maximise uSDR (dB), minimise Parameters"."""
     verbs = {"maximize": "maximise", "minimize": "minimise"}
     texts = [
-        f"{verbs[direction]} {measure_of(column).label}"
+        f"{verbs[direction]} {measure_of(column, record).named}"
         for column, direction in record.directions.items()
     ]
     return "; ".join(texts) or "none"

@@ -23,8 +23,8 @@ class Band:
 
     Attributes:
         x: costs of the specs that were trained with every seed, ascending.
-        low: of the worst seed.
-        high: of the best seed.
+        low: of the seed with the lowest.
+        high: of the seed with the highest.
         n_seeds: how many seeds there are.
     """
 
@@ -40,17 +40,17 @@ def band_of(record: StudyRecord, trade: Trade) -> Band | None:
     A spec counts with all seeds or not at all, so that each seed's front is made of the same
     specs.
     """
-    if trade.x.direction != "minimize" or trade.y.direction != "maximize":
+    if trade.x.direction != "minimize":
         return None
     values = by_seed(pooled(record), trade.y)
     costs = {point.trial: point.x for point in trade.admitted}
     values = values[values["trial"].isin(list(costs))]
-    table = values.pivot(index="trial", columns="seed", values="usdr_db")
+    table = values.pivot(index="trial", columns="seed", values="value")
     table = _most_shared(table)
     if table.shape[1] < 2 or len(table) < FEWEST_SPECS:
         return None
     ordered = table.loc[sorted(table.index, key=lambda trial: costs[int(trial)])]
-    best = ordered.cummax()
+    best = ordered.cummax() if trade.y.direction == "maximize" else ordered.cummin()
     costs_along = [costs[int(str(trial))] for trial in ordered.index]
     by_cost: dict[float, tuple[float, float]] = {}
     for x, row in zip(costs_along, best.to_numpy(), strict=True):

@@ -1,4 +1,4 @@
-"""What the best trials sound like: one excerpt of a test track, with players and spectrograms."""
+"""What the best trials sound like: one excerpt of a track, with players and spectrograms."""
 
 import base64
 from collections.abc import Callable, Mapping
@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msdemucs.errors import DataError, MsdemucsError, UsageError
-from msdemucs.report.frames import Row, is_baseline, trial_number
+from msdemucs.metrics import Quality, Stems
+from msdemucs.report.frames import Row, is_baseline, metric_of, scores_of, trial_number
 from msdemucs.report.fronts import study_front
-from msdemucs.report.measures import USDR
+from msdemucs.report.measures import measure_of_quality
 from msdemucs.report.tables import best_first
 from msdemucs.study.records import StudyRecord
 from msdemucs.study.storage.depot import at_hand, is_url
+from msdemucs.study.storage.urls import study_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,7 +38,7 @@ class SourceExcerpt:
 
     Attributes:
         source: its name.
-        score: its uSDR in the excerpt, as text.
+        score: by the metric of the study, in the excerpt, as text.
         sounds: (what it is, data URL) of reference, estimate and error.
         picture: data URL of their spectrograms.
     """
@@ -69,12 +71,12 @@ def excerpts_of(
 
     Args:
         record: the study.
-        data: a folder of tracks; the first test track of it is heard.
+        data: a folder of tracks; the first of it that the study selected by is heard.
         studies: where the studies' folders lie, for records that do not name their weights.
         say: is told what is left out, and why.
 
     Raises:
-        UsageError: no test track in the folder, or no weights.
+        UsageError: none of the study's tracks in the folder, or no weights.
     """
     from msdemucs.model.weights import load_weights, read_about
 
@@ -85,7 +87,7 @@ def excerpts_of(
     if not found:
         raise UsageError(
             f"study “{record.name}” has no trial whose weights are there; --audio needs the "
-            f"folder {studies / record.name}, which the study made where it ran"
+            f"folder {study_folder(record.name, studies)}, which the study made where it ran"
         )
     excerpts: dict[int, Excerpt] = {}
     for trial, path in found.items():
@@ -95,8 +97,8 @@ def excerpts_of(
                     say(f"trial {trial} cannot be heard: {path} cannot be fetched")
                     continue
                 model, normalised = load_weights(file), read_about(file).normalised
-            track = first_test_track(data, model.spec.sources, model.spec.sample_rate)
-            excerpts[trial] = _excerpt(model, track, normalised=normalised)
+            track = first_track(record, data, model.spec.sources, model.spec.sample_rate)
+            excerpts[trial] = _excerpt(model, track, metric_of(record), normalised=normalised)
         except UsageError:
             raise
         except MsdemucsError as error:
@@ -111,41 +113,48 @@ def weights_of(record: StudyRecord, row: Row, studies: Path) -> str | None:
     named = row.get("weights")
     if isinstance(named, str) and is_url(named):
         return named
-    usual = studies / record.name / "trials" / str(trial_number(row)) / "weights.safetensors"
+    trial = str(trial_number(row))
+    usual = study_folder(record.name, studies) / "trials" / trial / "weights.safetensors"
     candidates = [Path(named), studies.parent / named] if isinstance(named, str) else []
     return next((str(path) for path in [*candidates, usual] if path.is_file()), None)
 
 
-def first_test_track(data: Path, sources: tuple[str, ...], sample_rate: int) -> "Track":
-    """The first test track of a folder that has all sources.
+def first_track(
+    record: StudyRecord, data: Path, sources: tuple[str, ...], sample_rate: int
+) -> "Track":
+    """The first track of a folder that the study selected by: no test track is opened for it.
 
     Raises:
         UsageError: there is none.
     """
     from msdemucs.data import find_tracks
+    from msdemucs.data.tracks import SPLITS
 
+    is_test, known = record.split == "test", set(scores_of(record)["track"])
     problems: list[DataError] = []
-    tracks = find_tracks(
-        data,
-        split="test",
-        sources=sources,
-        sample_rate=sample_rate,
-        audio_channels=2,
-        on_error=problems.append,
-    )
-    if not tracks:
-        reason = f": {problems[0]}" if problems else ""
-        raise UsageError(f"there is no test track to be heard under {data}{reason}")
-    return tracks[0]
+    for split in SPLITS:
+        if (split == "test") != is_test:
+            continue
+        tracks = find_tracks(
+            data,
+            split=split,
+            sources=sources,
+            sample_rate=sample_rate,
+            audio_channels=2,
+            on_error=problems.append,
+        )
+        if scored := [track for track in tracks if is_test or track.name in known]:
+            return scored[0]
+    reason = f": {problems[0]}" if problems else ""
+    raise UsageError(f"no {record.split} track of the study lies under {data}{reason}")
 
 
-def _excerpt(model: object, track: "Track", *, normalised: bool) -> Excerpt:
-    """A model's estimates of the middle of a track."""
+def _excerpt(model: object, track: "Track", quality: Quality, *, normalised: bool) -> Excerpt:
+    """A model's estimates of the middle of a track, scored by a quality's metric."""
     import torch
 
     from msdemucs.evaluate.excerpts import draw
     from msdemucs.evaluate.separation import separate_mixture
-    from msdemucs.metrics import METRICS, Stems
     from msdemucs.model import Separator
 
     assert isinstance(model, Separator)
@@ -158,7 +167,8 @@ def _excerpt(model: object, track: "Track", *, normalised: bool) -> Excerpt:
     estimates = separate_mixture(model, mixture, normalised=normalised)
     scale = LOUDEST / max(1.0, float(mixture.abs().max()), float(estimates.abs().max()))
     sources = []
-    scores = METRICS["usdr_db"].of(
+    measure = measure_of_quality(Quality(quality.metric))
+    scores = quality.metric.of(
         Stems(spec.sources, references.numpy(), estimates.numpy(), mixture.numpy())
     )
     for name, reference, estimate, score in zip(
@@ -170,7 +180,7 @@ def _excerpt(model: object, track: "Track", *, normalised: bool) -> Excerpt:
         sources.append(
             SourceExcerpt(
                 name,
-                USDR.text(score.value),
+                f"{measure.header} {measure.text(score.value)}",
                 tuple((kind, sound_url(scale * wave, rate)) for kind, wave in parts.items()),
                 picture_url(picture),
             )

@@ -4,8 +4,9 @@ import re
 from dataclasses import dataclass
 
 from msdemucs.report.delta import delta_yaml
-from msdemucs.report.frames import Row, costs_of, mapping_of, rows_of, trial_number
-from msdemucs.report.fronts import Point, Trade, trade_of
+from msdemucs.report.findings import trades_of
+from msdemucs.report.frames import Row, mapping_of, rows_of, trial_number
+from msdemucs.report.fronts import Point, Trade
 from msdemucs.study.records import StudyRecord
 
 MOST_STEPS = 60
@@ -36,7 +37,7 @@ class Ladder:
     Attributes:
         column: the cost's column.
         label: its name in a sentence.
-        unit: as in `measures.FORMATS`.
+        unit: as in `columns.FORMATS`.
         low: the cheapest trial's cost.
         high: the dearest complete trial's cost.
         steps: by cost; each is better than those before.
@@ -52,9 +53,10 @@ class Ladder:
 
 def ladders_of(record: StudyRecord) -> tuple[Ladder, ...]:
     """One ladder a cost that is to be kept low, those without a trial left out."""
-    trades = [trade_of(record, cost) for cost in costs_of(record)]
+    trades = trades_of(record)
+    several = len({trade.y for trade in trades}) > 1
     return tuple(
-        _ladder(trade)
+        _ladder(trade, f" for {trade.y.header}" if several else "")
         for trade in trades
         if trade.admitted and trade.x.direction == "minimize" and trade.admitted[0].x > 0
     )
@@ -80,14 +82,14 @@ def spec_text(record: StudyRecord, row: Row) -> str:
     return delta_yaml(spec, base=base if isinstance(base, str) else None, name=name)
 
 
-def _ladder(trade: Trade) -> Ladder:
+def _ladder(trade: Trade, whose: str) -> Ladder:
     front = trade.front
     if len(front) > MOST_STEPS:
         kept = {round(i * (len(front) - 1) / (MOST_STEPS - 1)) for i in range(MOST_STEPS)}
         front = tuple(point for index, point in enumerate(front) if index in kept)
     return Ladder(
         trade.x.column,
-        trade.x.header,
+        trade.x.header + whose,
         trade.x.unit,
         trade.admitted[0].x,
         trade.admitted[-1].x,

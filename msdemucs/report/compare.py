@@ -20,12 +20,13 @@ def combine(records: Sequence[StudyRecord]) -> StudyRecord:
         records: two or more, of different names.
 
     Raises:
-        UsageError: a name twice, or no objective in common.
+        UsageError: a name twice, no objective in common, or scores of different splits.
     """
     names = [record.name for record in records]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise UsageError(f"study “{twice[0]}” is given twice; a report compares different studies")
+    _check_splits(records)
     offsets = _offsets(records)
     return StudyRecord(
         name="-".join(names),
@@ -39,7 +40,8 @@ def combine(records: Sequence[StudyRecord]) -> StudyRecord:
         rung_scores=_stacked(
             [_moved(r.rung_scores, o) for r, o in zip(records, offsets, strict=True)]
         ),
-        later=_stacked([_moved(r.later, o) for r, o in zip(records, offsets, strict=True)]),
+        floors=_stacked([r.floors for r in records]).drop_duplicates(),
+        later=_stacked([_later(r, o) for r, o in zip(records, offsets, strict=True)]),
     )
 
 
@@ -56,6 +58,13 @@ def _trials(record: StudyRecord, offset: int) -> pd.DataFrame:
     trials = _moved(record.trials, offset)
     named = [f"{record.name}: {name}" for name in trials["name"]]
     return trials.assign(name=named, **{STUDY_COLUMN: record.name})
+
+
+def _later(record: StudyRecord, offset: int) -> pd.DataFrame:
+    """A study's later rows; those of its base are of no trial, and stay so."""
+    later = record.later
+    numbers = later["trial"].where(later["trial"] < 0, later["trial"] + offset)
+    return later.assign(trial=numbers, **{STUDY_COLUMN: record.name})
 
 
 def _moved(frame: pd.DataFrame, offset: int) -> pd.DataFrame:
@@ -78,6 +87,18 @@ def _shared_directions(records: Sequence[StudyRecord]) -> dict[str, Direction]:
         asked = "; ".join(f"{r.name}: {', '.join(r.directions) or 'none'}" for r in records)
         raise UsageError(f"the studies have no objective in common ({asked})")
     return shared
+
+
+def _check_splits(records: Sequence[StudyRecord]) -> None:
+    """Nothing, where all studies selected on the same split.
+
+    Raises:
+        UsageError: some did on test tracks, some not: their scores are of other tracks.
+    """
+    scored = [record for record in records if len(record.scores)]
+    if len({record.split for record in scored}) > 1:
+        asked = "; ".join(f"{record.name}: {record.split} tracks" for record in scored)
+        raise UsageError(f"the studies did not select on the same split ({asked})")
 
 
 def _attrs(records: Sequence[StudyRecord]) -> Mapping[str, object]:

@@ -22,7 +22,7 @@ from msdemucs.report.frames import (
     number,
     trial_number,
 )
-from msdemucs.report.measures import Measure, typeset
+from msdemucs.report.measures import Measure, measure_of, typeset
 from msdemucs.report.scores import ScoreTable, score_table
 from msdemucs.report.sparkline import draw_curve
 from msdemucs.report.tables import (
@@ -71,8 +71,15 @@ class Anatomy:
 
 @dataclass(frozen=True)
 class Rungs:
-    """A trial's quality at the rungs: one line a seed."""
+    """A trial's qualities at the rungs: one line a seed and quality.
 
+    Attributes:
+        label: of the quality; "Qualities" where there are several.
+        steps: of the rungs.
+        lines: seed, and quality where there are several, with a text a step.
+    """
+
+    label: str
     steps: tuple[int, ...]
     lines: tuple[tuple[str, tuple[str, ...]], ...]
 
@@ -86,7 +93,7 @@ class Detail:
         title: its name.
         facts: label and text of each of its numbers.
         reason: why it failed or was refused; "" where it was not.
-        left_out: why each test track that its scores are without could not be used.
+        left_out: why each track that its scores are without could not be used.
         chosen: what the sampler chose, on one line; "" for nothing.
         differences: field, value in the base, value here.
         scores: by track and source.
@@ -154,9 +161,9 @@ class Details:
             spec_text(self.record, row) if has_delta else "",
             self.anatomies[key],
             draw_curve(curve) if curve else Markup(),
-            rungs_of(self.rungs[trial]) if trial in self.rungs else None,
+            rungs_of(self.record, self.rungs[trial]) if trial in self.rungs else None,
             log_end(row.get("log")),
-            tuple(later_of(self.later[trial])) if trial in self.later else (),
+            tuple(later_of(self.record, self.later[trial])) if trial in self.later else (),
             self.excerpts.get(trial),
         )
 
@@ -213,23 +220,30 @@ def parts_of(costs: Sequence[NodeCost]) -> list[PartCost]:
     ]
 
 
-def rungs_of(rows: pd.DataFrame) -> Rungs:
-    """A trial's quality at each rung, in dB."""
+def rungs_of(record: StudyRecord, rows: pd.DataFrame) -> Rungs:
+    """A trial's qualities at each rung."""
     steps = tuple(sorted({int(step) for step in rows["step"]}))
+    measures = {name: measure_of(str(name), record) for name in dict.fromkeys(rows["quality"])}
     lines = []
-    for seed, own in rows.groupby("seed"):
-        by_step = {int(s): float(v) for s, v in zip(own["step"], own["usdr_db"], strict=True)}
-        texts = tuple(typeset(f"{by_step[s]:.2f}") if s in by_step else "–" for s in steps)
-        lines.append((f"seed {seed}", texts))
-    return Rungs(steps, tuple(lines))
+    for (name, seed), own in rows.groupby(["quality", "seed"], sort=False):
+        by_step = {int(s): float(v) for s, v in zip(own["step"], own["value"], strict=True)}
+        texts = tuple(measures[name].text(by_step[s]) if s in by_step else "–" for s in steps)
+        which = f"{measures[name].header}, " if len(measures) > 1 else ""
+        lines.append((f"{which}seed {seed}", texts))
+    label = next(iter(measures.values())).label if len(measures) == 1 else "Qualities"
+    return Rungs(label, steps, tuple(lines))
 
 
-def later_of(rows: pd.DataFrame) -> list[str]:
-    """What was computed after a trial had ended: "promotion: usdr_db 3.21 dB, seed 0"."""
-    return [
-        f"{row['kind']}: {row['convention']} {row['value']:.2f} dB, seed {row['seed']}"
-        for row in rows.to_dict("records")
-    ]
+def later_of(record: StudyRecord, rows: pd.DataFrame) -> list[str]:
+    """What was computed after a trial had ended: "promotion: uSDR 3.21 dB, test tracks, seed 0"."""
+    texts = []
+    for row in rows.to_dict("records"):
+        name = str(row["convention"])
+        measure = measure_of(name, record if name in record.qualities else None)
+        value = measure.text(float(row["value"]))
+        tracks = f", {row['split']} tracks" if isinstance(row["split"], str) else ""
+        texts.append(f"{row['kind']}: {measure.header} {value}{tracks}, seed {row['seed']}")
+    return texts
 
 
 def log_end(path: object) -> str:

@@ -3,7 +3,15 @@
 from collections import Counter
 from collections.abc import Mapping
 
-from msdemucs.report.frames import complete_rows, curves_of, left_out_of, quality_of, trial_number
+from msdemucs.report.frames import (
+    complete_rows,
+    curves_of,
+    left_out_of,
+    quality_of,
+    scores_of,
+    tracks_text,
+    trial_number,
+)
 from msdemucs.report.fronts import Point, Trade
 from msdemucs.report.noise import gap_between, n_seeds
 from msdemucs.report.sentences import Part, Sentence, say
@@ -11,8 +19,8 @@ from msdemucs.study.analysis.pooling import pooled, repeat_key
 from msdemucs.study.records import StudyRecord
 from msdemucs.units import count
 
-SAME_DB = 0.01
-"""Differences closer than this are one difference, computed twice."""
+SAME = 0.01
+"""Differences, in the quality's unit, closer than this are one difference, computed twice."""
 
 MOST_NAMED = 8
 """Trials named in one sentence, at most."""
@@ -33,10 +41,10 @@ def evidence_text(record: StudyRecord, trade: Trade, first: Point, second: Point
     gap = gap_between(pooled(record), trade.y, first.trial, second.trial)
     if gap is None or not gap.has_interval:
         return ""
-    if abs(gap.mean_db - (first.y - second.y)) > SAME_DB:
+    if abs(gap.mean - (first.y - second.y)) > SAME:
         return ""  # over other tracks than the qualities are
-    is_ahead = gap.mean_db >= 0
-    low, high = (gap.low_db, gap.high_db) if is_ahead else (-gap.high_db, -gap.low_db)
+    is_ahead = gap.mean >= 0
+    low, high = (gap.low, gap.high) if is_ahead else (-gap.high, -gap.low)
     of, noun = (gap.n_seeds, "seeds") if gap.n_seeds > 1 else (gap.n_tracks, "tracks")
     ends = f"{low:.2f}, {high:.2f}".replace("-", "−")
     return f" [{ends}; {gap.n_agree} of {of} {noun} agree]"
@@ -50,9 +58,9 @@ def describe_noise(trade: Trade) -> tuple[Sentence, ...]:
     tied = len(trade.tied)
     return (
         say(
-            f"Trainings of one spec with other seeds differ by {trade.y.text(noise.sigma_db)} "
-            f"(σ, {count(noise.degrees, 'degree')} of freedom): two single scores closer than "
-            f"{trade.y.text(noise.tie_db)} may be equal, and "
+            f"Trainings of one spec with other seeds differ by {trade.y.text(noise.sigma.value)} "
+            f"(σ of {trade.y.header}, {count(noise.degrees, 'degree')} of freedom): two single "
+            f"scores closer than {trade.y.text(noise.tie)} may be equal, and "
             + (
                 f"{count(tied, trade.noun.removeprefix('complete '))} may be on the front."
                 if tied
@@ -63,12 +71,12 @@ def describe_noise(trade: Trade) -> tuple[Sentence, ...]:
 
 
 def describe_evidence(record: StudyRecord) -> Sentence:
-    """What the scores stand on: steps of training, test tracks, trainings of the same spec."""
+    """What the scores stand on: steps of training, tracks, trainings of the same spec."""
     steps = [curve.steps[-1] for curve in curves_of(record) if curve.state == "complete"]
-    n_tracks = len(record.scores[["group", "track"]].drop_duplicates())
+    n_tracks = len(scores_of(record)[["group", "track"]].drop_duplicates())
     most = "" if len(set(steps)) <= 1 else "up to "
     grounds = [f"{most}{count(max(steps), 'step')} of training"] if steps else []
-    grounds += [count(n_tracks, "test track")] if n_tracks else []
+    grounds += [tracks_text(record, n_tracks)] if n_tracks else []
     basis = f"Scores rest on {' and '.join(grounds)}. " if grounds else ""
 
     complete = complete_rows(record)
@@ -87,22 +95,21 @@ def describe_evidence(record: StudyRecord) -> Sentence:
 
 
 def describe_left_out(record: StudyRecord) -> tuple[Sentence, ...]:
-    """Which scores are over fewer test tracks than there were, and may not compare."""
+    """Which scores are over fewer tracks than there were, and may not compare."""
     complete = complete_rows(record)
     without = [row for row in complete if left_out_of(row)]
     if not without:
         return ()
     if len(without) == len(complete) and len({left_out_of(row) for row in complete}) == 1:
-        tracks = count(len(left_out_of(complete[0])), "test track")
+        tracks = tracks_text(record, len(left_out_of(complete[0])))
         return (say(f"All scores are without {tracks} that could not be used."),)
     links = [Part(str(row["name"]), trial_number(row)) for row in without[:MOST_NAMED]]
     parts = [part for link in links for part in (Part(", "), link)][1:]
     if len(without) > MOST_NAMED:
         parts.append(Part(f" and {count(len(without) - MOST_NAMED, 'more trial')}"))
+    verb, whose = ("is", "its") if len(without) == 1 else ("are", "their")
     ending = (
-        " is without test tracks that could not be used: its scores do not compare with the others."
-        if len(without) == 1
-        else " are without test tracks that could not be used: their scores do not compare with "
-        "the others."
+        f" {verb} without {record.split} tracks that could not be used: {whose} scores do not "
+        "compare with the others."
     )
     return ((*parts, Part(ending)),)

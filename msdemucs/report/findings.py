@@ -11,15 +11,22 @@ from msdemucs.report.evidence import (
     describe_noise,
     evidence_text,
 )
-from msdemucs.report.frames import costs_of, count_states, mapping_of, rows_of
+from msdemucs.report.frames import (
+    costs_of,
+    count_states,
+    mapping_of,
+    qualities_of,
+    quality_of,
+    rows_of,
+    tracks_text,
+)
 from msdemucs.report.fronts import Point, Trade, trade_of
+from msdemucs.report.judged import describe_judged, describe_split
 from msdemucs.report.measures import Measure, percent, signed_percent
+from msdemucs.report.optimism import describe_optimism
 from msdemucs.report.sentences import Sentence, say
 from msdemucs.study.records import StudyRecord
 from msdemucs.units import count
-
-SILENCE_DB = 0.0
-"""The uSDR of an estimate of silence, by definition."""
 
 BARS = "95 % t-interval of the mean over seeds, from σ pooled over repeated specs"
 """What an error bar of a quality is."""
@@ -59,23 +66,49 @@ def main_cost(record: StudyRecord) -> Measure:
     return asked[0] if asked else costs[0]
 
 
+def trades_of(record: StudyRecord) -> tuple[Trade, ...]:
+    """What is drawn: qualities against the main cost, then the first against the other costs."""
+    main, first = main_cost(record), quality_of(record)
+    others = [cost for cost in costs_of(record) if cost != main]
+    return (*main_trades(record), *(trade_of(record, cost, first) for cost in others))
+
+
+def view_key(record: StudyRecord, trade: Trade) -> str:
+    """The name of a trade's figure: of its cost, and of the quality where that is not the first."""
+    first = trade.y == quality_of(record)
+    return f"front-{trade.x.column}{'' if first else f'-{trade.y.column}'}".replace("/", "-")
+
+
 def findings_of(record: StudyRecord) -> tuple[Sentence, ...]:
     """The study's results, the most important first; what cannot be said is left out."""
-    trade = trade_of(record, main_cost(record))
-    if not trade.points:
-        return (say(f"Nothing can be compared yet. {summarise_states(record)}"),)
+    trades = main_trades(record)
+    if not any(trade.points for trade in trades):
+        return (
+            *describe_split(record),
+            say(f"Nothing can be compared yet. {summarise_states(record)}"),
+        )
+    told = [trade for trade in trades if trade.points]
     return (
+        *describe_split(record),
         *describe_compared(record),
         *describe_answers(record),
-        *describe_best(record, trade),
+        *(found for trade in told for found in describe_best(record, trade)),
+        *(found for trade in told for found in describe_optimism(trade)),
+        *describe_judged(record),
         describe_evidence(record),
-        *describe_noise(trade),
+        *(found for trade in told for found in describe_noise(trade)),
         *describe_left_out(record),
-        describe_front(trade),
-        *describe_beaten_baselines(trade),
-        *describe_against_base(record, trade),
-        *describe_floor(trade),
+        *(describe_front(trade) for trade in told),
+        *(found for trade in told for found in describe_beaten_baselines(trade)),
+        *(found for trade in told for found in describe_against_base(record, trade)),
+        *(found for trade in told for found in describe_floor(trade)),
     )
+
+
+def main_trades(record: StudyRecord) -> tuple[Trade, ...]:
+    """Each of the study's qualities against its main cost."""
+    main = main_cost(record)
+    return tuple(trade_of(record, main, quality) for quality in qualities_of(record))
 
 
 def describe_question(record: StudyRecord) -> Sentence:
@@ -103,7 +136,7 @@ def describe_answers(record: StudyRecord) -> tuple[Sentence, ...]:
     seeds, tracks = (min(getattr(a, name) for a in known) for name in ("n_seeds", "n_tracks"))
     head = (
         f"None of {count(len(known), 'effect')} may be claimed, "
-        f"with {count(seeds, 'seed')} and {count(tracks, 'test track')}."
+        f"with {count(seeds, 'seed')} and {tracks_text(record, tracks)}."
     )
     return (say(head), *said)
 
@@ -113,15 +146,18 @@ def describe_best(record: StudyRecord, trade: Trade) -> tuple[Sentence, ...]:
     if not trade.admitted:
         return ()
     best = _best(trade.admitted, trade)
-    head = ("Best uSDR: ", best, f" with {_at(best, trade)}")
+    head = (f"Best {trade.y.header} ({record.split}): ", best, f" with {_at(best, trade)}")
     baselines = [point for point in trade.admitted if point.is_baseline]
     sampled = [point for point in trade.admitted if not point.is_baseline]
     if not baselines or not sampled:
         return (say(*head, "."),)
     other = _best(sampled if best.is_baseline else baselines, trade)
     role = "sampled trial" if best.is_baseline else "baseline"
+    worse = "below" if trade.y.direction == "maximize" else "above"
     gap = f"{trade.y.text(abs(best.y - other.y))}{evidence_text(record, trade, best, other)}"
-    return (say(*head, f"; the best {role}, ", other, f", is {gap} below ({_at(other, trade)})."),)
+    return (
+        say(*head, f"; the best {role}, ", other, f", is {gap} {worse} ({_at(other, trade)})."),
+    )
 
 
 def describe_against_base(record: StudyRecord, trade: Trade) -> tuple[Sentence, ...]:
@@ -132,7 +168,7 @@ def describe_against_base(record: StudyRecord, trade: Trade) -> tuple[Sentence, 
     others = [point for point in trade.points if point.is_baseline and point is not base]
     sentences = []
     for point in others[:MOST_BASELINES]:
-        better = (point.y > base.y) == (trade.y.direction == "maximize")
+        better = trade.y.is_better(point.y, base.y)
         gained = f" {'gains' if better else 'loses'} {trade.y.text(abs(point.y - base.y))}"
         change = signed_percent(point.x / base.x - 1)
         against = f" at {change} {trade.x.header}"
@@ -179,7 +215,7 @@ def describe_bars(trade: Trade) -> str:
     mean = of if is_mean else ""
     if trade.noise is None:
         return mean
-    return f"{mean} Bars: {BARS} ({trade.y.text(trade.noise.sigma_db)})."
+    return f"{mean} Bars: {BARS} ({trade.y.text(trade.noise.sigma.value)})."
 
 
 def seeds_text(points: Sequence[Point]) -> str:
@@ -204,7 +240,7 @@ def describe_beaten_baselines(trade: Trade) -> tuple[Sentence, ...]:
     for baseline in (point for point in trade.points if point.is_baseline):
         better = [point for point in sampled if _beats(point, baseline, trade)]
         if better and baseline.x > 0:
-            cheapest = min(better, key=lambda point: (point.x, -point.y))
+            cheapest = min(better, key=lambda point: (point.x, -trade.y.sign * point.y))
             share = percent(cheapest.x / baseline.x)
             scores = f"{trade.y.text(cheapest.y)} against {trade.y.text(baseline.y)}"
             sentences.append(
@@ -220,29 +256,24 @@ def describe_beaten_baselines(trade: Trade) -> tuple[Sentence, ...]:
 
 def describe_floor(trade: Trade) -> tuple[Sentence, ...]:
     """How many trials are better than no separation at all."""
-    if trade.floor is None:
-        return ()
-    above = sum(point.y > trade.floor for point in trade.points)
-    audible = sum(point.y > SILENCE_DB for point in trade.points)
-    total = count(len(trade.points), trade.noun)
-    return (
-        say(
-            f"{above} of {total} beat the mixture itself as the estimate "
-            f"({trade.y.text(trade.floor)}); {audible} beat silence ({trade.y.text(SILENCE_DB)})."
-        ),
-    )
+    floors = (("the mixture itself as the estimate", trade.floor), ("silence", trade.y.silence))
+    texts: list[str] = []
+    for name, floor in floors:
+        if floor is not None:
+            n = sum(trade.y.is_better(point.y, floor) for point in trade.points)
+            of = "" if texts else f" of {count(len(trade.points), trade.noun)}"
+            texts.append(f"{n}{of} beat {name} ({trade.y.text(floor)})")
+    return (say(f"By {trade.y.header}, {'; '.join(texts)}."),) if texts else ()
 
 
 def _best(points: Sequence[Point], trade: Trade) -> Point:
     """The best quality; of equals the cheapest."""
-    sign = 1.0 if trade.y.direction == "maximize" else -1.0
-    return max(points, key=lambda point: (sign * point.y, -point.x))
+    return max(points, key=lambda point: (trade.y.sign * point.y, trade.x.sign * point.x))
 
 
 def _beats(point: Point, other: Point, trade: Trade) -> bool:
     """Whether a point costs less and is at least as good."""
-    sign = 1.0 if trade.y.direction == "maximize" else -1.0
-    return point.x < other.x and sign * point.y >= sign * other.y
+    return point.x < other.x and not trade.y.is_better(other.y, point.y)
 
 
 def _at(point: Point, trade: Trade) -> str:

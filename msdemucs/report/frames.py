@@ -5,15 +5,18 @@ Nothing here draws; `figures` paints, `page.py` fills the templates.
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import isfinite, nan
 from numbers import Real
 
 import pandas as pd
 
-from msdemucs.report.measures import USDR, Measure, measure_of
+from msdemucs.metrics import METRICS, USUAL, Quality
+from msdemucs.report.measures import Measure, measure_of
+from msdemucs.study.analysis.noise import by_training
 from msdemucs.study.records import STATES, StudyRecord
+from msdemucs.units import count
 
 COSTS = ("macs_per_second", "parameters", "latency_ms_p50")
 """What quality is always drawn against; memory and further objectives of a study follow."""
@@ -79,7 +82,7 @@ def mapping_of(row: Row, column: str) -> Mapping[str, object]:
 
 
 def left_out_of(row: Row) -> tuple[str, ...]:
-    """Why each test track that a trial's scores are without could not be used."""
+    """Why each track that a trial's scores are without could not be used."""
     value = row.get("left_out")
     return tuple(str(reason) for reason in value) if isinstance(value, list | tuple) else ()
 
@@ -90,10 +93,31 @@ def complete_rows(record: StudyRecord) -> tuple[Row, ...]:
     return tuple(row for row in rows_of(record) if row["state"] == "complete")
 
 
+def qualities_of(record: StudyRecord) -> tuple[Measure, ...]:
+    """The study's objectives that are qualities; uSDR over everything where none is."""
+    named = [column for column in record.directions if column in record.qualities]
+    return tuple(measure_of(column, record) for column in named or [USUAL])
+
+
 def quality_of(record: StudyRecord) -> Measure:
-    """The study's first objective that is a uSDR, or the uSDR over all groups."""
-    named = [column for column in record.directions if column.startswith(USDR.column)]
-    return measure_of(named[0] if named else USDR.column, record.directions)
+    """The first of the study's qualities."""
+    return qualities_of(record)[0]
+
+
+def metric_of(record: StudyRecord) -> Quality:
+    """The first quality over all its sources: what the tables by source are of."""
+    quality = quality_of(record).quality or Quality(METRICS[USUAL])
+    return replace(quality, source="")
+
+
+def scores_of(record: StudyRecord) -> pd.DataFrame:
+    """The scores that the study selected by: those of its own split."""
+    return record.scores[record.scores["split"] == record.split]
+
+
+def tracks_text(record: StudyRecord, n: int) -> str:
+    """So many of the tracks that the study selected by: "3 validation tracks"."""
+    return count(n, f"{record.split} track")
 
 
 def costs_of(record: StudyRecord) -> tuple[Measure, ...]:
@@ -104,9 +128,9 @@ def costs_of(record: StudyRecord) -> tuple[Measure, ...]:
     others = [
         column
         for column in record.directions
-        if column not in drawn and not column.startswith(USDR.column)
+        if column not in drawn and column not in record.qualities
     ]
-    return tuple(measure_of(column, record.directions) for column in (*drawn, *others))
+    return tuple(measure_of(column, record) for column in (*drawn, *others))
 
 
 @lru_cache(maxsize=4)
@@ -147,9 +171,20 @@ def _reason(row: Row) -> str:
 
 
 def source_means(record: StudyRecord) -> pd.DataFrame:
-    """Mean uSDR over test tracks: one row a trial, one column a source, in order of appearance."""
-    scores = record.scores.dropna(subset=["usdr_db"])
-    if scores.empty:
-        return pd.DataFrame()
-    means = scores.groupby(["trial", "source"], sort=False)["usdr_db"].mean().unstack("source")
-    return means.sort_index()
+    """The first quality's metric of each source alone: one row a trial, one column a source."""
+    overall, scores = metric_of(record), scores_of(record)
+    sources = dict.fromkeys(str(name) for name in overall.rows(scores)["source"])
+    return pd.DataFrame(
+        {name: means_of(scores, replace(overall, source=name)) for name in sources}, dtype=float
+    ).sort_index()
+
+
+def means_of(scores: pd.DataFrame, quality: Quality) -> Mapping[int, float]:
+    """A quality of each trial, the mean over its seeds; one without any score is left out.
+
+    Args:
+        scores: of one split.
+        quality: what to make of them.
+    """
+    means = by_training(scores, quality).groupby("trial")["value"].mean()
+    return {int(str(trial)): float(value) for trial, value in means.items()}

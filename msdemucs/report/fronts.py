@@ -21,10 +21,11 @@ from msdemucs.report.frames import (
     trial_number,
 )
 from msdemucs.report.measures import Measure
-from msdemucs.report.noise import Noise, n_seeds, noise_of
-from msdemucs.report.pareto import non_dominated
+from msdemucs.report.noise import n_seeds, spread_of
+from msdemucs.study.analysis.noise import Noise
+from msdemucs.study.analysis.pareto import non_dominated
 from msdemucs.study.analysis.pooling import pooled, repeated, repeats_of
-from msdemucs.study.records import GROUP_COLUMN_PREFIX, Direction, StudyRecord
+from msdemucs.study.records import Direction, StudyRecord
 
 
 @dataclass(frozen=True)
@@ -95,9 +96,15 @@ class Trade:
 
 
 @lru_cache(maxsize=32)
-def trade_of(record: StudyRecord, cost: Measure) -> Trade:
-    """Quality against a cost over the complete trials, with the front of this pair."""
-    quality = quality_of(record)
+def trade_of(record: StudyRecord, cost: Measure, of: Measure | None = None) -> Trade:
+    """Quality against a cost over the complete trials, with the front of this pair.
+
+    Args:
+        record: the study.
+        cost: along.
+        of: the quality; the study's first when not given.
+    """
+    quality = quality_of(record) if of is None else of
     one_each = pooled(record)
     complete = complete_rows(one_each)
     measured = [
@@ -106,7 +113,7 @@ def trade_of(record: StudyRecord, cost: Measure) -> Trade:
         if isfinite(number(row, cost.column)) and isfinite(number(row, quality.column))
     ]
     measured.sort(key=lambda row: (number(row, cost.column), trial_number(row)))
-    noise, trained = noise_of(record, quality), n_seeds(one_each, quality)
+    noise, trained = spread_of(record, quality), n_seeds(one_each, quality)
     plain = [
         Point(
             trial=(trial := trial_number(row)),
@@ -115,7 +122,7 @@ def trade_of(record: StudyRecord, cost: Measure) -> Trade:
             x=number(row, cost.column),
             y=number(row, quality.column),
             is_front=False,
-            half_width=noise.half_width_db(trained.get(trial, 1)) if noise else nan,
+            half_width=noise.half_width(trained.get(trial, 1)) if noise else nan,
             n_seeds=trained.get(trial, 1),
             beyond=beyond(row),
         )
@@ -171,7 +178,7 @@ def _best(points: Sequence[Point], directions: tuple[Direction, Direction]) -> l
     best: Point | None = None
     at_cost: dict[float, Point] = {}
     for point in points if directions[0] == "minimize" else reversed(points):
-        if best is None or sign * point.y > sign * best.y:
+        if best is None or sign * (point.y - best.y) > 0:
             best = point
         at_cost[point.x] = best
     return [at_cost[point.x] for point in points]
@@ -197,14 +204,12 @@ def fronts_by(record: StudyRecord, trade: Trade, column: str) -> dict[str, list[
 
 
 def floor_of(record: StudyRecord, quality: Measure) -> float | None:
-    """The mixture's own uSDR as the estimate of every source, aggregated as the quality is."""
-    scores = record.scores
-    if quality.column.startswith(GROUP_COLUMN_PREFIX):
-        scores = scores[scores["group"] == quality.column.removeprefix(GROUP_COLUMN_PREFIX)]
-    once = scores.drop_duplicates(["group", "track", "source"]).dropna(subset=["input_usdr_db"])
-    if once.empty:
+    """What the mixture scores as the estimate of every source; None where that is not known."""
+    if quality.quality is None:
         return None
-    return float(once.groupby("source")["input_usdr_db"].mean().mean())
+    floors = record.floors[record.floors["split"] == record.split]
+    value = quality.quality.of(floors.assign(seed=0))
+    return value if isfinite(value) else None
 
 
 @lru_cache(maxsize=8)

@@ -1,11 +1,12 @@
 """What each number of a report is called, its unit, what is better, and by which convention."""
 
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from math import isfinite
 
-from msdemucs import units
-from msdemucs.study.records import GROUP_COLUMN_PREFIX, Direction
+from msdemucs.columns import COLUMNS, FORMATS
+from msdemucs.metrics import METRICS, Quality
+from msdemucs.study.records import Direction, StudyRecord
 
 MISSING = "–"
 
@@ -16,11 +17,12 @@ class Measure:
 
     Attributes:
         column: its name in the record.
-        label: its name in a sentence or on an axis, with the unit where ticks carry none.
-        header: its name over a table column.
+        label: its name on an axis, with the unit where ticks carry none.
+        header: its name in a sentence or over a table column.
         unit: a key of FORMATS.
         direction: what is better.
         convention: how the number was made; "" when the label says it.
+        quality: what it is made of; None for a cost.
     """
 
     column: str
@@ -29,12 +31,38 @@ class Measure:
     unit: str
     direction: Direction
     convention: str = ""
+    quality: Quality | None = None
+
+    @property
+    def sign(self) -> float:
+        """1 where more is better, -1 where less is."""
+        return 1.0 if self.direction == "maximize" else -1.0
+
+    @property
+    def may_be_log(self) -> bool:
+        """Whether values far apart are drawn by their logarithm: decibels are one already."""
+        return self.quality is None
+
+    @property
+    def named(self) -> str:
+        """Its name with its unit: "uSDR (dB)"."""
+        return f"{self.header} ({self.unit})" if self.quality else self.label
+
+    @property
+    def silence(self) -> float | None:
+        """What silence as every estimate scores; None where it depends, or is infinite."""
+        value = self.quality.silence if self.quality else None
+        return value if value is not None and isfinite(value) else None
+
+    def is_better(self, value: float, than: float) -> bool:
+        """Whether a value is better than another."""
+        return self.sign * value > self.sign * than
 
     def text(self, value: float) -> str:
         """The value with its unit, or a dash for one that was not measured."""
         if value != value:
             return MISSING
-        return typeset(unsigned_zero(FORMATS[self.unit](value)))
+        return typeset(unsigned_zero(FORMATS[self.unit](value)).replace("inf", "∞"))
 
 
 def unsigned_zero(number: str) -> str:
@@ -47,129 +75,53 @@ def typeset(number: str) -> str:
     return number.replace("-", "−").replace(" ", "\N{NO-BREAK SPACE}")
 
 
-FORMATS: Mapping[str, Callable[[float], str]] = {
-    "dB": units.format_db,
-    "MAC": lambda value: units.format_count(value, "MAC"),
-    "MAC/s": lambda value: units.format_count(value, "MAC/s"),
-    "count": units.format_count,
-    "B": units.format_bytes,
-    "s": units.format_seconds,
-    "ms": lambda value: units.format_seconds(value / 1e3),
-    "plain": lambda value: f"{value:.4g}",
-}
-"""How a value of each unit is written."""
-
-USDR = Measure(
-    "usdr_db",
-    "uSDR (dB)",
-    "uSDR",
-    "dB",
-    "maximize",
-    "utterance SDR of whole tracks: 10 log₁₀ of the energy of the reference over that of the "
-    "error, both channels together; the mean over sources of the mean over test tracks. Silent "
-    "references are left out. An estimate of silence scores 0 dB.",
-)
-
-MEASURES = (
-    USDR,
-    Measure(
-        "macs_per_second",
-        "MACs per second of audio",
-        "MACs/s",
-        "MAC/s",
-        "minimize",
-        "multiply-accumulates of one forward pass over a segment, counted from the plan, divided "
-        "by the length of the segment. One MAC is one multiplication with its addition (2 FLOPs).",
-    ),
-    Measure(
-        "parameters", "Parameters", "Parameters", "count", "minimize", "learned numbers, counted."
-    ),
-    Measure(
-        "latency_ms_p50",
-        "Latency of one segment, median (ms)",
-        "Latency p50",
-        "ms",
-        "minimize",
-        "wall time of one forward pass over one segment, a batch of one, after warm-up passes, on "
-        "the machine named below: median and 95th percentile of the repeats.",
-    ),
-    Measure("latency_ms_p95", "Latency, 95th percentile (ms)", "Latency p95", "ms", "minimize"),
-    Measure(
-        "rtf",
-        "Real-time factor",
-        "RTF",
-        "plain",
-        "minimize",
-        "real-time factor: seconds of compute for one second of audio, from the median latency.",
-    ),
-    Measure(
-        "inference_bytes",
-        "Activation memory of one segment (bytes)",
-        "Activations",
-        "B",
-        "minimize",
-        "the most that a forward pass over one segment holds beside the model, in float32, "
-        "computed from the plan.",
-    ),
-    Measure(
-        "training_bytes",
-        "Memory of a training step (bytes)",
-        "Training step",
-        "B",
-        "minimize",
-        "the most that a training step on one segment holds beside the model, its gradients and "
-        "the state of the optimiser, in float32, computed from the plan.",
-    ),
-    Measure(
-        "peak_memory_bytes",
-        "Peak memory (bytes)",
-        "Peak memory",
-        "B",
-        "minimize",
-        "the most that the whole process held while the trial ran, Python and its libraries "
-        "included; on a GPU, the most that torch's allocator had given out.",
-    ),
-    Measure(
-        "train_seconds", "Training time (s)", "Training", "s", "minimize", "wall time of training."
-    ),
-    Measure("seconds", "Time of the trial (s)", "Trial", "s", "minimize"),
-    Measure("cpu_seconds", "CPU time of the trial (s)", "CPU", "s", "minimize"),
-    Measure("gpu_seconds", "Time that a GPU was held (s)", "GPU", "s", "minimize"),
-    Measure(
-        "steps",
-        "Training steps",
-        "Steps",
-        "count",
-        "minimize",
-        "optimiser steps that the trial trained, over all its seeds.",
-    ),
-    Measure("macs", "MACs of one segment", "MACs", "MAC", "minimize"),
-)
-"""Every measure with a name of its own, in the order of the report's table."""
-
-
-def measure_of(column: str, directions: Mapping[str, Direction] | None = None) -> Measure:
+def measure_of(column: str, record: StudyRecord | None = None) -> Measure:
     """The measure of a record's column; a column without a name of its own keeps it as label.
 
     Args:
         column: a numeric column of the record's trials.
-        directions: a study's objectives, which decide what is better.
+        record: the study, which knows its sources and groups, its split, and what is better;
+            without one, a quality is a metric over all of them.
     """
-    known = {measure.column: measure for measure in MEASURES}
-    if column in known:
-        measure = known[column]
-    elif column.startswith(GROUP_COLUMN_PREFIX):
-        group = column.removeprefix(GROUP_COLUMN_PREFIX)
-        measure = replace(
-            USDR,
-            column=column,
-            label=f"uSDR on {group} (dB)",
-            header=f"uSDR {group}",
-            convention=f"uSDR over the tracks of {group} alone.",
+    if record is not None:
+        quality = record.qualities.get(column)
+    else:
+        quality = Quality(METRICS[column]) if column in METRICS else None
+    if quality is not None:
+        measure = measure_of_quality(quality, record.split if record is not None else "")
+    elif column in COLUMNS:
+        known = COLUMNS[column]
+        measure = Measure(
+            column,
+            known.label or column,
+            known.heading or column,
+            known.unit,
+            known.direction or "minimize",
+            f"{known.meaning}.",
         )
     else:
-        measure = Measure(column, column, column, "plain", "minimize")
-    return replace(measure, direction=(directions or {}).get(column, measure.direction))
+        measure = Measure(column, column, column, "", "minimize")
+    directions = record.directions if record is not None else {}
+    return replace(measure, column=column, direction=directions.get(column, measure.direction))
+
+
+def measure_of_quality(quality: Quality, split: str = "") -> Measure:
+    """A quality as people read it.
+
+    Args:
+        quality: the quality.
+        split: of its tracks; "" to leave it unnamed.
+    """
+    known = Measure(
+        str(quality), quality.label, quality.label, quality.unit, quality.direction, quality=quality
+    )
+    notes = [quality.convention]
+    notes += [f"Of {split} tracks"] if split else []
+    notes += [] if known.silence is None else [f"Silence scores {known.text(known.silence)}"]
+    notes += ["Less is better"] if quality.direction == "minimize" else []
+    tracks = f", {split} tracks" if split else ""
+    label = f"{quality.label} ({quality.unit}){tracks}"
+    return replace(known, label=label, convention=". ".join(notes) + ".")
 
 
 def percent(ratio: float) -> str:

@@ -14,13 +14,25 @@ from msdemucs.report.findings import (
     seeds_text,
     summarise_states,
 )
-from msdemucs.report.frames import Row, costs_of, number, rows_of, trial_number
+from msdemucs.report.frames import (
+    Row,
+    costs_of,
+    number,
+    qualities_of,
+    quality_of,
+    rows_of,
+    tracks_text,
+    trial_number,
+)
 from msdemucs.report.fronts import Point, trade_of
+from msdemucs.report.judged import describe_judged, judged_of, on_test
 from msdemucs.report.measures import signed_percent, typeset
+from msdemucs.report.optimism import NOTE, fall_of
 from msdemucs.report.sentences import text_of
 from msdemucs.report.tables import changes_text
 from msdemucs.study.analysis.pooling import pooled
 from msdemucs.study.records import StudyRecord
+from msdemucs.units import count
 
 Format = Literal["md", "latex"]
 
@@ -49,6 +61,7 @@ class PaperTable:
 def paper_tables(record: StudyRecord) -> list[PaperTable]:
     """The front with the baselines, or an ablation's arms, and its effects."""
     tables = [front_table(record)] if trade_of(record, main_cost(record)).points else []
+    tables += [judged_table(record)] if judged_of(record, quality_of(record)) else []
     return tables + ([effect_table(record)] if answers_of(record) else [])
 
 
@@ -58,6 +71,7 @@ def front_table(record: StudyRecord) -> PaperTable:
     is_ablation = isinstance(record.attrs.get("ablation"), Mapping)
     rows = {trial_number(row): row for row in rows_of(pooled(record))}
     costs = [cost for cost in costs_of(record) if _any(rows.values(), cost.column)]
+    others = qualities_of(record)[1:]
     shown = [p for p in trade.points if is_ablation or p.is_front or p.is_baseline]
     lines = []
     for point in shown:
@@ -67,6 +81,7 @@ def front_table(record: StudyRecord) -> PaperTable:
             (
                 f"{point.name}{standing(point)}",
                 typeset(f"{point.y:.2f}{interval}"),
+                *(typeset(f"{number(row, other.column):.2f}") for other in others),
                 *(cost.text(number(row, cost.column)) for cost in costs),
                 changes_text(row) or "–",
             )
@@ -74,7 +89,7 @@ def front_table(record: StudyRecord) -> PaperTable:
     noun = trade.noun.removeprefix("complete ")
     notes = [
         f"{measure.header}: {measure.convention}"
-        for measure in (trade.y, *costs)
+        for measure in (trade.y, *others, *costs)
         if measure.convention
     ]
     if any(point.n_seeds > 1 for point in shown):
@@ -82,8 +97,10 @@ def front_table(record: StudyRecord) -> PaperTable:
     if trade.noise is not None:
         notes.append(
             f"±: 95 % t-interval of the mean over seeds, from a pooled σ of "
-            f"{trade.y.text(trade.noise.sigma_db)} ({trade.noise.degrees} degrees of freedom)."
+            f"{trade.y.text(trade.noise.sigma.value)} ({trade.noise.degrees} degrees of freedom)."
         )
+        if fall_of(trade) is not None:
+            notes.append(NOTE)
     else:
         notes.append(
             "Every spec was trained once: how much of a difference is chance is not known."
@@ -94,13 +111,44 @@ def front_table(record: StudyRecord) -> PaperTable:
         f"{'all other arms' if is_ablation else 'baselines'}; {summarise_states(record)}",
         (
             noun,
-            f"{trade.y.header} (dB)",
+            *(measure.label for measure in (trade.y, *others)),
             *(cost.header for cost in costs),
             "differs in",
         ),
         tuple(lines),
-        (False, True, *(True for _ in costs), False),
+        (False, True, *(True for _ in (*others, *costs)), False),
         tuple(notes),
+    )
+
+
+def judged_table(record: StudyRecord) -> PaperTable:
+    """The judged trials: each quality on the tracks that chose them, and on test tracks."""
+    measures = qualities_of(record)
+    judged = {measure: judged_of(record, measure) for measure in measures}
+    weights = dict.fromkeys((one.trial, one.name) for own in judged.values() for one in own)
+    values = {(m, one.trial, one.name): one for m, own in judged.items() for one in own}
+    lines = []
+    for trial, name in weights:
+        found = [values.get((measure, trial, name)) for measure in measures]
+        cells = [
+            text
+            for measure, one in zip(measures, found, strict=True)
+            for text in (
+                ("–", "–")
+                if one is None
+                else (measure.text(one.validation), on_test(measure).text(one.test))
+            )
+        ]
+        lines.append((name, *cells))
+    heads = [label for measure in measures for label in (measure.label, on_test(measure).label)]
+    return PaperTable(
+        "judged",
+        f"{record.title}: what test tracks say of the trials that were chosen on {record.split} "
+        "tracks",
+        ("trial", *heads),
+        tuple(lines),
+        (False, *(True for _ in heads)),
+        tuple(text_of(said) for said in describe_judged(record)[-1:]),
     )
 
 
@@ -113,12 +161,12 @@ def standing(point: Point) -> str:
 
 def effect_table(record: StudyRecord) -> PaperTable:
     """Each effect of an ablation with its interval, adjusted p and cost."""
-    answers = answers_of(record)
+    answers, quality = answers_of(record), quality_of(record)
     lines = tuple(
         (
             answer.label,
             answer.kind,
-            typeset(f"{answer.effect_db:+.2f}") if isfinite(answer.effect_db) else "–",
+            typeset(f"{answer.effect:+.2f}") if isfinite(answer.effect) else "–",
             answer.interval or "–",
             f"{answer.p:.3f}" if isfinite(answer.p) else "–",
             signed_percent(answer.macs_change) if isfinite(answer.macs_change) else "–",
@@ -129,8 +177,8 @@ def effect_table(record: StudyRecord) -> PaperTable:
     seeds = min(answer.n_seeds for answer in answers)
     tracks = min(answer.n_tracks for answer in answers)
     notes = [
-        f"Effects on the uSDR of whole tracks, the mean over sources of the mean over tracks; "
-        f"at least {seeds} seeds and {tracks} tracks.",
+        f"Effects on {quality.header}: {quality.convention} At least {count(seeds, 'seed')} and "
+        f"{tracks_text(record, tracks)}.",
         "95 %: bootstrap over seeds and tracks. p: Wilcoxon's signed-rank test over tracks, "
         "adjusted by Holm's method.",
     ]
@@ -139,7 +187,7 @@ def effect_table(record: StudyRecord) -> PaperTable:
     return PaperTable(
         "effects",
         f"{record.title}: the effect of each factor",
-        ("factor", "kind", "Δ uSDR (dB)", "95 %", "p", "Δ MACs", "verdict"),
+        ("factor", "kind", f"Δ {quality.named}", "95 %", "p", "Δ MACs", "verdict"),
         lines,
         (False, False, True, True, True, True, False),
         tuple(notes),
@@ -217,6 +265,9 @@ LATEX = {
     "τ": r"$\tau$",
     "₁": r"$_1$",
     "₀": r"$_0$",
+    "√": r"$\surd$",
+    "·": r"$\cdot$",
+    "∞": r"$\infty$",
     "–": "--",
     "…": r"\ldots{}",
     "“": "``",

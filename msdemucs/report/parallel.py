@@ -27,7 +27,7 @@ class Scale:
         low: at place 0.
         high: at place 1.
         is_log: in between, logarithms are evenly spaced.
-        unit: a key of `measures.FORMATS`.
+        unit: a key of `columns.FORMATS`.
     """
 
     low: float
@@ -67,8 +67,7 @@ def parallel_of(record: StudyRecord, fields: Sequence[str]) -> Parallel | None:
     """Choices, the main cost and the quality of the best trials; None with too few of either."""
     quality, cost = quality_of(record), main_cost(record)
     rows = [row for row in sampled(record, quality.column) if isfinite(number(row, cost.column))]
-    sign = -1.0 if quality.direction == "maximize" else 1.0
-    rows.sort(key=lambda row: sign * number(row, quality.column))
+    rows.sort(key=lambda row: -quality.sign * number(row, quality.column))
     shown = rows[:MOST_LINES]
     shared = [f for f in fields if all(f in mapping_of(row, "params") for row in shown)]
     columns = [_choice_axis(shown, field) for field in shared[:MOST_FIELDS]]
@@ -91,7 +90,7 @@ def _choice_axis(rows: Sequence[Row], field: str) -> tuple[ParallelAxis, list[fl
     distinct = list(dict.fromkeys(texts))
     if is_numeric and lies_on_a_scale(distinct):
         numbers = [float(str(value)) for value in raw]
-        return _axis_of(field, numbers, Measure(field, field, field, "plain", "minimize"))
+        return _axis_of(field, numbers, Measure(field, field, field, "", "minimize"))
     distinct.sort(
         key=(lambda text: (float(text), text)) if is_numeric else (lambda text: (0.0, text))
     )
@@ -111,7 +110,7 @@ def _axis_of(
     name: str, values: Sequence[float], measure: Measure
 ) -> tuple[ParallelAxis, list[float]]:
     low, high = min(values), max(values)
-    is_log = low > 0 and high / low >= LOG_FROM_RATIO
+    is_log = measure.may_be_log and low > 0 and high / low >= LOG_FROM_RATIO
 
     def place(value: float) -> float:
         if high == low:

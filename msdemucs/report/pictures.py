@@ -8,9 +8,11 @@ from msdemucs.errors import ReportError
 from msdemucs.files import cause_of
 from msdemucs.report.answers import INTERACTION, Answer, answers_of
 from msdemucs.report.attainment import band_of
-from msdemucs.report.findings import main_cost
-from msdemucs.report.frames import costs_of
-from msdemucs.report.fronts import Point, Trade, trade_of
+from msdemucs.report.figures.ablation import effect_axis
+from msdemucs.report.findings import main_cost, trades_of, view_key
+from msdemucs.report.frames import quality_of
+from msdemucs.report.fronts import Point, Trade
+from msdemucs.report.measures import Measure
 from msdemucs.report.progress import Climb, climbs_of
 from msdemucs.study.records import StudyRecord
 
@@ -66,17 +68,16 @@ def write_pictures(record: StudyRecord, folder: Path) -> list[Path]:
 def drawings(record: StudyRecord) -> Iterator[tuple[str, int, Draw]]:
     """(file name, rows where the height depends on them, what draws it) of every figure."""
     main = main_cost(record)
-    for cost in sorted(costs_of(record), key=lambda one: one != main):
-        trade = trade_of(record, cost)
+    for trade in trades_of(record):
         if trade.points:
-            yield f"front-{cost.column}", 0, _front(record, trade, is_main=cost == main)
+            yield view_key(record, trade), 0, _front(record, trade, is_main=trade.x == main)
     climbs = climbs_of(record)
     if climbs:
         yield "hypervolume", 0, lambda axes: _draw_climbs(axes, climbs)
     effects = [answer for answer in answers_of(record) if answer.kind != INTERACTION]
-    effects = [answer for answer in effects if answer.effect_db == answer.effect_db]
+    effects = [answer for answer in effects if answer.effect == answer.effect]
     if effects:
-        yield "effects", len(effects), lambda axes: _draw_effects(axes, effects)
+        yield "effects", len(effects), lambda axes: _draw_effects(axes, effects, quality_of(record))
 
 
 def _front(record: StudyRecord, trade: Trade, *, is_main: bool) -> Draw:
@@ -86,7 +87,7 @@ def _front(record: StudyRecord, trade: Trade, *, is_main: bool) -> Draw:
         from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
         xs = [point.x for point in trade.points]
-        if min(xs) > 0 and max(xs) / min(xs) >= LOG_FROM_RATIO:
+        if trade.x.may_be_log and min(xs) > 0 and max(xs) / min(xs) >= LOG_FROM_RATIO:
             axes.set_xscale("log")
             axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axes.xaxis.set_minor_formatter(NullFormatter())
@@ -140,13 +141,13 @@ def _draw_climbs(axes: "Axes", climbs: Sequence[Climb]) -> None:
     axes.legend(frameon=False)
 
 
-def _draw_effects(axes: "Axes", answers: Sequence[Answer]) -> None:
+def _draw_effects(axes: "Axes", answers: Sequence[Answer], quality: Measure) -> None:
     axes.axvline(0, color=MUTED, lw=0.8)
     for index, answer in enumerate(answers):
-        low, high, effect = answer.low_db, answer.high_db, answer.effect_db
+        low, high, effect = answer.low, answer.high, answer.effect
         axes.plot([low, high], [index, index], color=MUTED, lw=1.2)
         face = ACCENT if answer.is_told else "white"
         axes.plot([effect], [index], "s", color=ACCENT, markerfacecolor=face)
     axes.set_yticks(range(len(answers)), [answer.label for answer in answers])
     axes.set_ylim(len(answers) - 0.4, -0.6)
-    axes.set_xlabel("effect on uSDR (dB), 95 % interval")
+    axes.set_xlabel(effect_axis(quality))

@@ -19,7 +19,7 @@ from msdemucs.report.frames import (
 )
 from msdemucs.report.fronts import Trade, beyond
 from msdemucs.report.measures import Measure, measure_of
-from msdemucs.report.pareto import non_dominated
+from msdemucs.study.analysis.pareto import non_dominated
 from msdemucs.study.analysis.pooling import pooled, repeats_of
 from msdemucs.study.records import StudyRecord
 
@@ -69,14 +69,14 @@ class Side:
 def side_of(values: Sequence[float], measure: Measure) -> Side:
     """The side over all values of a number; a cost of very different values by its logarithm."""
     low, high = min(values), max(values)
-    is_log = measure.direction == "minimize" and low > 0 and high / low >= LOG_FROM_RATIO
+    is_log = measure.may_be_log and low > 0 and high / low >= LOG_FROM_RATIO
     return Side(low, high, is_log) if measure.direction == "minimize" else Side(high, low, is_log)
 
 
 def volume_measures(record: StudyRecord) -> tuple[Measure, ...]:
     """What hypervolumes are over: all objectives; quality and main cost where there is but one."""
     if len(record.directions) > 1:
-        return tuple(measure_of(column, record.directions) for column in record.directions)
+        return tuple(measure_of(column, record) for column in record.directions)
     return quality_of(record), main_cost(record)
 
 
@@ -159,15 +159,12 @@ def _volume(front: Sequence[Sequence[float]]) -> float:
 
 def _add(front: list[tuple[float, ...]], point: tuple[float, ...] | None) -> bool:
     """Whether a front takes a point in; what the point beats is dropped."""
-    if point is None or any(_covers(other, point) for other in front):
+    if point is None or point in front:
         return False
-    front[:] = [other for other in front if not _covers(point, other)] + [point]
-    return True
-
-
-def _covers(one: Sequence[float], other: Sequence[float]) -> bool:
-    """Whether one is at least as good in everything."""
-    return all(a >= b for a, b in zip(one, other, strict=True))
+    points = [*front, point]
+    is_on = non_dominated(points, ["maximize"] * len(point))
+    front[:] = [other for other, is_kept in zip(points, is_on, strict=True) if is_kept]
+    return bool(is_on[-1])
 
 
 @dataclass(frozen=True)
@@ -178,7 +175,7 @@ class RungFront:
         step: of the rung.
         trials: on the front at that step, by cost.
         x: their costs.
-        y: their qualities at that step, dB, the mean over their seeds.
+        y: their qualities at that step, the mean over their seeds.
         n: how many trials reached it.
     """
 
@@ -192,8 +189,7 @@ class RungFront:
 def rung_fronts(record: StudyRecord, trade: Trade) -> tuple[RungFront, ...]:
     """The front at every rung that two trials or more have reached, by step."""
     rungs = pooled(record).rungs
-    if rungs.empty:
-        return ()
+    rungs = rungs[rungs["quality"] == trade.y.column]
     costs = {
         trial_number(row): number(row, trade.x.column)
         for row in rows_of(pooled(record))
@@ -201,7 +197,7 @@ def rung_fronts(record: StudyRecord, trade: Trade) -> tuple[RungFront, ...]:
     }
     fronts = []
     for step, own in rungs.groupby("step"):
-        means = own.groupby("trial")["usdr_db"].mean()
+        means = own.groupby("trial")["value"].mean()
         reached = [
             (costs[int(str(trial))], float(value), int(str(trial)))
             for trial, value in means.items()
@@ -210,7 +206,7 @@ def rung_fronts(record: StudyRecord, trade: Trade) -> tuple[RungFront, ...]:
         if len(reached) < 2:
             continue
         reached.sort()
-        on = non_dominated([point[:2] for point in reached], (trade.x.direction, "maximize"))
+        on = non_dominated([point[:2] for point in reached], (trade.x.direction, trade.y.direction))
         front = [point for point, is_on in zip(reached, on, strict=True) if is_on]
         x, y, trials = zip(*front, strict=True)
         fronts.append(RungFront(int(str(step)), trials, x, y, len(reached)))

@@ -2,31 +2,37 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from math import nan
 from typing import Literal
 
+from msdemucs.columns import COLUMNS
 from msdemucs.report.frames import (
     Row,
     complete_rows,
     is_baseline,
     left_out_of,
     mapping_of,
+    means_of,
+    metric_of,
     number,
     quality_of,
     rows_of,
+    scores_of,
     source_means,
     trial_number,
 )
 from msdemucs.report.fronts import study_front
-from msdemucs.report.measures import MEASURES, MISSING, USDR, Measure, measure_of
-from msdemucs.study.records import GROUP_COLUMN_PREFIX, StudyRecord
+from msdemucs.report.measures import MISSING, Measure, measure_of, measure_of_quality
+from msdemucs.study.records import StudyRecord
+from msdemucs.units import count
 
 Kind = Literal["name", "state", "number", "text"]
 
 HIDDEN = (
-    "seconds", "macs", "latency_ms_p95", "rtf", "training_bytes", "peak_memory_bytes", "steps",
-    "cpu_seconds", "gpu_seconds",
+    "seconds", "macs", "latency_ms_p05", "latency_ms_p95", "rtf", "training_bytes",
+    "peak_memory_bytes", "steps", "cpu_seconds", "gpu_seconds",
 )  # fmt: skip
 """Measures whose columns are shown only when a reader asks, unless they are objectives."""
 
@@ -44,7 +50,7 @@ class Column:
         best_first: the order of the first click puts large values on top.
         title: what the header means, in one sentence; "" when it says it.
         key: its name in the CSV; the header where it is "".
-        unit: of its numbers, a key of `measures.FORMATS`; "" for texts.
+        unit: of its numbers, a key of `columns.FORMATS`; "" for texts.
         is_hidden: a reader sees it only after asking for it.
     """
 
@@ -94,13 +100,15 @@ class Table:
 
 @lru_cache(maxsize=8)
 def all_measures(record: StudyRecord) -> tuple[Measure, ...]:
-    """The objectives, and all numbers that some trial has: quality first, its groups next."""
-    groups = [str(name) for name in record.trials if str(name).startswith(GROUP_COLUMN_PREFIX)]
-    groups = groups if len(groups) > 1 else []  # the only one says what the uSDR says
-    known = [measure.column for measure in MEASURES if measure is not USDR]
-    named = [USDR.column, *sorted(groups), *known, *record.directions]
+    """The objectives, and all numbers that some trial has: qualities first, then costs."""
+    of_groups = {name for name, quality in record.qualities.items() if quality.group}
+    redundant = of_groups if len(of_groups) == 1 else set()  # the only one says what the whole says
+    others = sorted(name for name in record.qualities if name not in redundant)
+    known = [name for name, column in COLUMNS.items() if column.direction is not None]
+    objectives = [name for name in record.directions if name in record.qualities]
+    named = [*objectives, *others, *known, *record.directions]
     return tuple(
-        measure_of(column, record.directions)
+        measure_of(column, record)
         for column in dict.fromkeys(named)
         if column in record.directions
         or any(number(row, column) == number(row, column) for row in rows_of(record))
@@ -122,7 +130,7 @@ def number_column(measure: Measure, *, is_hidden: bool = False) -> Column:
     return Column(
         measure.header,
         "number",
-        measure.direction == "maximize",
+        measure.sign > 0,
         measure.convention or measure.label,
         measure.column,
         measure.unit,
@@ -185,22 +193,21 @@ def changes_text(row: Row) -> str:
 
 
 def state_text(row: Row) -> str:
-    """A trial's state with its reason, and with the test tracks that its scores are without."""
+    """A trial's state with its reason, and how many tracks its scores are without."""
     failure, left_out = row["failure"], left_out_of(row)
     reason = f": {failure}" if isinstance(failure, str) else ""
-    tracks = "1 test track" if len(left_out) == 1 else f"{len(left_out)} test tracks"
+    tracks = count(len(left_out), "track")
     return f"{row['state']}{reason}" + (f", without {tracks}" if left_out else "")
 
 
 def best_first(record: StudyRecord) -> list[Row]:
     """All trials, the best quality on top, those without one at the end, by number."""
     quality = quality_of(record)
-    sign = -1.0 if quality.direction == "maximize" else 1.0
 
     def rank(row: Row) -> tuple[bool, float, int]:
         value = number(row, quality.column)
         missing = value != value
-        return missing, 0.0 if missing else sign * value, trial_number(row)
+        return missing, 0.0 if missing else -quality.sign * value, trial_number(row)
 
     return sorted(rows_of(record), key=rank)
 
@@ -277,14 +284,19 @@ def note_cell(row: Row, key: str) -> Cell:
 
 
 def source_table(record: StudyRecord) -> Table:
-    """Mean uSDR of each source over all test tracks, for the complete trials, best first."""
-    means, front, quality = source_means(record), study_front(record), quality_of(record)
+    """The metric of each source alone, for the complete trials, best first."""
+    means, front, overall = source_means(record), study_front(record), metric_of(record)
     sources = [str(source) for source in means]
-    overall = quality if quality.column == USDR.column else USDR
+    of_all = means_of(scores_of(record), overall)
+    whole, known = measure_of_quality(overall, record.split), str(overall)
+    parts = [measure_of_quality(replace(overall, source=name), record.split) for name in sources]
     columns = (
         Column("Trial", "name"),
-        *(Column(s, "number", True, f"uSDR of {s}, mean over test tracks") for s in sources),
-        Column("mean", "number", True, USDR.convention),
+        *(
+            Column(name, "number", part.sign > 0, f"{part.header}: {part.convention}")
+            for name, part in zip(sources, parts, strict=True)
+        ),
+        Column("mean", "number", whole.sign > 0, whole.convention),
     )
     complete = {trial_number(row) for row in complete_rows(record)}
     lines = []
@@ -295,8 +307,8 @@ def source_table(record: StudyRecord) -> Table:
         values = [float(value) for value in means.to_numpy()[means.index.get_loc(trial)]]
         cells = (
             Cell(str(row["name"]), str(row["name"])),
-            *(number_cell(value, overall) for value in values),
-            number_cell(number(row, USDR.column), overall),
+            *(number_cell(value, whole) for value in values),
+            number_cell(number(row, known) if known in row else of_all.get(trial, nan), whole),
         )
         lines.append(Line(trial, "complete", trial in front, is_baseline(row), cells))
     return Table(columns, tuple(lines))

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from msdemucs.report.attainment import band_of
 from msdemucs.report.figures.curves import paint_curves
 from msdemucs.report.figures.trades import paint_trade
-from msdemucs.report.findings import describe_trade, main_cost
-from msdemucs.report.frames import Curve, complete_rows, costs_of, curves_of, trial_number
-from msdemucs.report.fronts import Trade, fronts_by, study_front, trade_of
+from msdemucs.report.findings import describe_trade, main_cost, trades_of, view_key
+from msdemucs.report.frames import Curve, complete_rows, curves_of, trial_number
+from msdemucs.report.fronts import Trade, fronts_by, study_front
 from msdemucs.report.sentences import Sentence, say
 from msdemucs.report.tables import best_first
 from msdemucs.study.analysis.pooling import pooled
@@ -37,11 +37,7 @@ class FigureView:
 def trade_views(record: StudyRecord) -> list[FigureView]:
     """Quality against each cost; the study's main cost is drawn larger, with the seeds' band."""
     main = main_cost(record)
-    views = [
-        trade_view(record, trade_of(record, cost), is_main=cost == main)
-        for cost in costs_of(record)
-    ]
-    return sorted(views, key=lambda view: not view.is_wide)
+    return [trade_view(record, trade, is_main=trade.x == main) for trade in trades_of(record)]
 
 
 def trade_view(record: StudyRecord, trade: Trade, *, is_main: bool) -> FigureView:
@@ -57,7 +53,7 @@ def trade_view(record: StudyRecord, trade: Trade, *, is_main: bool) -> FigureVie
     if band is not None:
         caption = (*caption, *say(f" Band: what single seeds attain, of {band.n_seeds}."))
     return FigureView(
-        f"front-{trade.x.column}",
+        view_key(record, trade),
         f"{trade.y.header} against {trade.x.header}",
         is_main,
         caption,

@@ -7,7 +7,7 @@ from msdemucs.report.figures.ablation import paint_forest, paint_interactions
 from msdemucs.report.figures.progress import paint_climbs, paint_fidelity, paint_rungs
 from msdemucs.report.figures.sizes import paint_sizes
 from msdemucs.report.figures.why import paint_importances, paint_marginal, paint_parallel
-from msdemucs.report.findings import main_cost
+from msdemucs.report.findings import main_cost, main_trades
 from msdemucs.report.frames import quality_of
 from msdemucs.report.fronts import trade_of
 from msdemucs.report.parallel import parallel_of
@@ -46,12 +46,16 @@ def progress_views(record: StudyRecord) -> list[FigureView]:
             )
         caption += "" if by_steps else compared(climbs)
         views.append(FigureView(f"climb-{key}", title, False, say(caption), 0, painted))
-    fronts = rung_fronts(record, trade) if trade.points else ()
-    if len(fronts) > 1:
-        painted = paint_rungs(fronts, trade, height=340).to_plotly_json()
-        reached = ", ".join(f"{front.n} at step {front.step}" for front in fronts)
-        caption = f"Trials that reached the rungs: {reached}."
-        views.append(FigureView("rungs", "Fronts at the rungs", False, say(caption), 0, painted))
+    trades = main_trades(record)
+    for own in trades:
+        fronts = rung_fronts(record, own) if own.points else ()
+        if len(fronts) > 1:
+            painted = paint_rungs(fronts, own, height=340).to_plotly_json()
+            reached = ", ".join(f"{front.n} at step {front.step}" for front in fronts)
+            caption = f"Trials that reached the rungs: {reached}."
+            key = "rungs" if own.y == trade.y else f"rungs-{own.y.column}".replace("/", "-")
+            title = "Fronts at the rungs" + (f", {own.y.header}" if len(trades) > 1 else "")
+            views.append(FigureView(key, title, False, say(caption), 0, painted))
     trust = fidelity_of(record)
     if trust is not None:
         painted = paint_fidelity(trust.table, height=340).to_plotly_json()
@@ -72,7 +76,7 @@ def compared(climbs: Sequence[Climb]) -> str:
 
 def answer_views(record: StudyRecord) -> list[FigureView]:
     """An ablation's forest plot and its interactions."""
-    answers = answers_of(record)
+    answers, quality = answers_of(record), quality_of(record)
     found = effects_of(record)
     effects = [answer for answer in answers if answer.kind != INTERACTION]
     views = []
@@ -80,14 +84,18 @@ def answer_views(record: StudyRecord) -> list[FigureView]:
         noise = found.noise.sigma.value if found.noise else None
         caption = "Filled squares may be claimed; open ones are not told apart from chance. "
         if noise is not None and found.noise is not None:
-            caption += f"Shaded: one σ between seeds, {noise:.2f} dB ({found.noise.source}). "
+            caption += (
+                f"Shaded: one σ between seeds, {quality.text(noise)} ({found.noise.source}). "
+            )
         caption += " ".join(f"{note[:1].upper()}{note[1:]}." for note in found.notes)
-        painted = paint_forest(effects, noise).to_plotly_json()
+        painted = paint_forest(effects, quality, noise).to_plotly_json()
         views.append(FigureView("forest", "What each factor gives", True, say(caption), 0, painted))
     pairs: list[Answer] = [answer for answer in answers if answer.kind == INTERACTION]
     if pairs:
-        caption = "How many dB more one alternative gives where the other is there too."
-        painted = paint_interactions(pairs).to_plotly_json()
+        caption = (
+            f"How many {quality.unit} more one alternative gives where the other is there too."
+        )
+        painted = paint_interactions(pairs, quality).to_plotly_json()
         views.append(FigureView("interactions", "Interactions", False, say(caption), 0, painted))
     return views
 

@@ -7,7 +7,15 @@ from math import isfinite
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from msdemucs.report.frames import Row, complete_rows, costs_of, mapping_of, number, quality_of
+from msdemucs.report.frames import (
+    Row,
+    complete_rows,
+    costs_of,
+    mapping_of,
+    number,
+    qualities_of,
+    quality_of,
+)
 from msdemucs.report.frames import trial_number as number_of
 from msdemucs.report.measures import Measure
 from msdemucs.report.tables import plain
@@ -86,7 +94,7 @@ def importances_of(record: StudyRecord) -> tuple[Importance, ...]:
     Source: Watanabe et al. 2023 (arXiv:2304.10255), as Optuna computes it, over the trials that
     made all choices.
     """
-    measures = (quality_of(record), *costs_of(record))
+    measures = (*qualities_of(record), *costs_of(record))
     found = (_importance(sampled(record, measure.column), measure) for measure in measures)
     return tuple(one for one in found if one is not None)
 
@@ -99,7 +107,6 @@ def _importance(rows: Sequence[Row], measure: Measure) -> Importance | None:
 
     values = {name: [mapping_of(row, "params")[name] for row in rows] for name in names}
     spaces = {name: _space(own) for name, own in values.items()}
-    sign = -1.0 if measure.direction == "maximize" else 1.0
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # not a word about this helper's study
     study = optuna.create_study()
@@ -109,7 +116,7 @@ def _importance(rows: Sequence[Row], measure: Measure) -> Importance | None:
         trial = optuna.trial.create_trial(
             params=params,
             distributions=spaces,
-            value=sign * number(row, measure.column),
+            value=-measure.sign * number(row, measure.column),
         )
         study.add_trial(trial)
     evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=QUANTILE)

@@ -8,6 +8,7 @@ asked, so that a kind may also live in a user's own file.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
@@ -23,9 +24,12 @@ class Kind(Section):
     """What YAML calls it."""
 
 
-def kinds_of(base: type[Kind]) -> dict[str, type[Kind]]:
+K = TypeVar("K", bound=Kind)
+
+
+def kinds_of(base: type[K]) -> dict[str, type[K]]:
     """The kinds that are defined now, by name."""
-    found: dict[str, type[Kind]] = {}
+    found: dict[str, type[K]] = {}
     for section in base.__subclasses__():
         default = section.model_fields["kind"].default
         if isinstance(default, str):

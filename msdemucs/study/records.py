@@ -3,11 +3,15 @@
 A record holds strings, numbers, dicts and pandas frames only; no Optuna object leaks through it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
 
 import pandas as pd
 
+from msdemucs.columns import COLUMNS
+from msdemucs.metrics import METRICS, USUAL, Quality
 from msdemucs.metrics import Direction as Direction
 
 STATES = ("complete", "failed", "running", "waiting", "stopped", "infeasible", "continued")
@@ -17,64 +21,28 @@ training, by its plan or by a constraint. Continued: cut short, and another tria
 STUDY_COLUMN = "study"
 """The column that a combined record's trials have beside TRIAL_COLUMNS: whose they are."""
 
-TRIAL_COLUMNS = (
-    "trial",  # int: the trial's number in its study
-    "state",  # str: one of STATES
-    "name",  # str: the baseline's name, or "trial 7"
-    "baseline",  # str | None: the baseline's name when the trial is one
-    "usdr_db",  # float, dB: mean over sources of the mean over test tracks; NaN when not measured
-    "macs",  # int: multiply-accumulates of one forward pass over a segment
-    "macs_per_second",  # float: MACs for one second of audio
-    "parameters",  # int: learned numbers
-    "latency_ms_p05",  # float, ms: 5th percentile of the wall time of one segment's forward pass
-    "latency_ms_p50",  # float, ms: median wall time of one segment's forward pass
-    "latency_ms_p95",  # float, ms: its 95th percentile
-    "rtf",  # float: seconds of compute for one second of audio
-    "latency_busy",  # float: share of the cores that others kept busy while latency was measured
-    "inference_bytes",  # int: peak activation memory of one segment's forward pass, computed
-    "training_bytes",  # int: the same of a training step on one segment
-    "peak_memory_bytes",  # int: peak of the whole process (CPU) or of the allocator (GPU)
-    "seconds",  # float, s: wall time of the whole trial
-    "train_seconds",  # float, s: wall time of its training alone
-    "cpu_seconds",  # float, s: CPU time of the trial's process
-    "gpu_seconds",  # float, s: wall time that a GPU was held; NaN without one
-    "steps",  # int: optimiser steps that the trial trained, over all its seeds
-    "stopped_at",  # int: the step of the rung at which it was stopped; NaN otherwise
-    "seed",  # int: the first of its seeds
-    "arm",  # dict: factor -> alternative, in an ablation; empty otherwise
-    "is_control",  # bool: of the random control arm
-    "duplicate_of",  # str | None: "study/trial" whose result it took, its spec being the same
-    "violations",  # dict: constraint -> by how much it is exceeded; empty where all hold
-    "recipe",  # dict: the full recipe that it was trained by; empty in older studies
-    "device",  # str | None: what it was trained and timed on: "cpu: AMD EPYC"
-    "weights",  # str | None: path or URL of its weights
-    "log",  # str | None: path or URL of its log
-    "git",  # str | None: revision of the source tree, "+" after it where it was changed
-    "spec",  # dict: the canonical full spec, as dump_spec gives it
-    "spec_hash",  # str: 16 hexadecimal digits, name excluded
-    "differences",  # dict: dotted field -> [value in the base, value in the trial]
-    "params",  # dict: the values that the sampler chose, by name
-    "failure",  # str | None: why a trial failed or was refused
-    "left_out",  # list[str]: why each test track that the scores are without could not be used
-    "trained_without",  # list[str]: why each training track that was left out was damaged
-    "started",  # str | None: ISO 8601 with offset
-    "versions",  # dict: package -> version
-)
-"""Columns of `StudyRecord.trials` that every record has, absent values as None or NaN."""
+SPLIT: "Split" = "validation"
+"""The split of the tracks by which a study is steered."""
 
-GROUP_COLUMN_PREFIX = "usdr_db/"
-"""One further column a group of test tracks: "usdr_db/synthetic", dB, usdr_db over it alone."""
+TRIAL_COLUMNS = (*COLUMNS, USUAL)
+"""Columns of `StudyRecord.trials` that every record has, absent values as None or NaN. Those of
+other qualities follow, named as in YAML: "usdr_db/synthetic", "si_sdr_db/vocals"."""
 
 SCORE_COLUMNS = (
     "trial",  # int
+    "seed",  # int: of the training; NaN in studies that did not record it
+    "split",  # str: "validation" for what steers a study, "test" for what was judged
     "group",  # str: the data set that the track belongs to
     "track",  # str: "ARTIST - TITLE"
     "source",  # str
-    "usdr_db",  # float, dB: of the whole track; NaN when the reference is silent
-    "input_usdr_db",  # float, dB: with the mixture as the estimate, the floor; NaN likewise
-    "seed",  # int: of the training
+    "metric",  # str: of msdemucs.metrics.METRICS
+    "value",  # float: of the whole track; NaN where the metric has none
 )
-"""Columns of `StudyRecord.scores`, one row a trial, seed, test track and source."""
+"""Columns of `StudyRecord.scores`, one row a trial, seed, track, source and metric."""
+
+FLOOR_COLUMNS = ("split", "group", "track", "source", "metric", "value")
+"""Columns of `StudyRecord.floors`, one row a track, source and metric: the mixture taken as the
+estimate, which is what doing nothing scores."""
 
 CURVE_COLUMNS = (
     "trial",  # int
@@ -87,9 +55,11 @@ RUNG_COLUMNS = (
     "trial",  # int
     "seed",  # int: of the training
     "step",  # int: of the rung
-    "usdr_db",  # float, dB
+    "quality",  # str: as in YAML
+    "value",  # float
 )
-"""Columns of `StudyRecord.rungs`, one row a trial, seed and rung, the last step's included."""
+"""Columns of `StudyRecord.rungs`, one row a trial, seed, rung and quality, the last step's
+included."""
 
 RUNG_SCORE_COLUMNS = (
     "trial",  # int: one that was stopped
@@ -101,13 +71,39 @@ those in `scores`, with which they do not compare."""
 
 LATER_COLUMNS = (
     "trial",  # int: the trial that it is about; -1 for the base of the study
-    "kind",  # str: "promotion", "rescore", "noise" …
-    "convention",  # str: "usdr_db", "sdr_bsseval_db" …
+    "kind",  # str: "promotion", "rescore", "noise", "judge"
+    "convention",  # str: the quality or metric: "si_sdr_db/vocals", "sdr_bsseval_db"
     "value",  # float, dB
     "seed",  # int
-    "detail",  # dict: recipe, steps, weights, when
+    "detail",  # dict: recipe, steps, weights, when, scores; of "judge" the rows of the score
+    "split",  # str: of the tracks that were scored, as in SCORE_COLUMNS
 )
 """Columns of `StudyRecord.later`: what was computed after a trial had ended."""
+
+
+Split = Literal["validation", "test"]
+
+
+def split_of(attrs: Mapping[str, object]) -> Split:
+    """Returns the split of the scores by which a study with these attributes chose its trials.
+
+    It is "test" for studies of earlier versions, whose data have no validation tracks.
+    """
+    data = attrs.get("data")
+    is_old = isinstance(data, Mapping) and "test" in data and "validation" not in data
+    return "test" if is_old else "validation"
+
+
+LOOKS = "test_looks"
+"""Key of a record's attrs: a mapping of `when` and `why` for each time that its test tracks were
+read; absent where they never were."""
+
+
+def looked(n_looks: int) -> str:
+    """Returns how often a study's test tracks were looked at, in words."""
+    times = {0: "never looked at", 1: "looked at once"}
+    often = f"looked at {n_looks} times: the best of several looks is optimistic"
+    return f"the test tracks were {times.get(n_looks, often)}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,13 +116,15 @@ class StudyRecord:
         directions: objectives in their order, each the name of a numeric column of `trials`.
         attrs: what the study was asked and where it ran, JSON-able. Known keys, all optional:
             `search_space` (the YAML text), `recipe`, `data`, `machine`, `versions` (mappings),
-            `base` (the name of the spec that differences are taken from), `started`, `command`.
-        trials: TRIAL_COLUMNS and a GROUP_COLUMN_PREFIX column for each group, by trial.
+            `base` (the name of the spec that differences are taken from), `started`, `command`,
+            LOOKS.
+        trials: TRIAL_COLUMNS, and a column for each further quality, on `split`, by trial.
         scores: SCORE_COLUMNS.
         curves: CURVE_COLUMNS.
         rungs: RUNG_COLUMNS; empty where nobody asked for rungs.
         later: LATER_COLUMNS.
         rung_scores: RUNG_SCORE_COLUMNS.
+        floors: FLOOR_COLUMNS.
     """
 
     name: str
@@ -141,3 +139,52 @@ class StudyRecord:
     rung_scores: pd.DataFrame = field(
         default_factory=lambda: pd.DataFrame(columns=list(RUNG_SCORE_COLUMNS))
     )
+    floors: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(FLOOR_COLUMNS)))
+
+    @property
+    def split(self) -> Split:
+        """Of the tracks by whose scores trials were chosen."""
+        asked = split_of(self.attrs)
+        return asked if asked == "test" else next(iter(self.scores["split"]), asked)
+
+    @property
+    def n_looks(self) -> int:
+        """How often the study's test tracks were looked at."""
+        looks = self.attrs.get(LOOKS, ())
+        return len(looks) if isinstance(looks, Sequence) else 0
+
+    @cached_property
+    def qualities(self) -> Mapping[str, Quality]:
+        """Column → quality, of every quality that trials have a column of."""
+        sources = {*self.scores["source"], *self.rung_scores["source"]}
+        sources |= {str(name) for spec in self.trials["spec"] for name in _sources(spec)}
+        # before the first spec is recorded: of two parts the first is a source
+        sources |= {str(name).split("/")[1] for name in self.trials if str(name).count("/") == 2}
+        return {
+            str(column): asked_quality(str(column), sources=sources)
+            for column in self.trials
+            if is_quality(str(column))
+        }
+
+
+def is_quality(name: str) -> bool:
+    """Whether a column or an objective is a quality: its name begins with a metric's."""
+    return name.split("/")[0] in METRICS
+
+
+def asked_quality(text: str, *, sources: Collection[str]) -> Quality:
+    """A quality as it is written where the groups of tracks are not known.
+
+    What is neither metric nor source is taken for a group.
+
+    Raises:
+        UsageError: an unknown metric; two parts behind it of which the first is no source.
+    """
+    groups = [part for part in text.split("/", 2)[1:] if part not in sources]
+    return Quality.parse(text, sources=sources, groups=groups)
+
+
+def _sources(spec: object) -> Collection[str]:
+    """The sources of a trial's spec; none where it is not known."""
+    sources = spec.get("sources") if isinstance(spec, Mapping) else None
+    return sources if isinstance(sources, list) else ()

@@ -65,7 +65,7 @@ class Checkpoints:
         """
         path = self.path(step)
         try:
-            for stale in self.folder.glob(".step-*.partial"):  # what a kill left
+            for stale in self.folder.glob(".step-*"):  # what a kill left
                 shutil.rmtree(stale)
             with whole(path) as unfinished:
                 unfinished.mkdir()

@@ -1,32 +1,10 @@
-"""What of a collection is a training given: tracks, and batches of segments?"""
+"""What of its tracks is a training given: batches of segments."""
 
 from collections.abc import Sequence
 
 from msdemucs.data import Augmentation, Grid, SegmentSampler, Track
-from msdemucs.errors import DataError
 from msdemucs.spec import Spec
-from msdemucs.train.recipe import Recipe, Validation
-
-
-def hold_out(
-    tracks: Sequence[Track], validation: Validation | None, *, where: str
-) -> tuple[tuple[Track, ...], tuple[Track, ...]]:
-    """Return the tracks to train on and those held out, the last in their order.
-
-    Args:
-        tracks: all that can be used.
-        validation: how many; None holds none out.
-        where: they come from, for the error.
-
-    Raises:
-        DataError: none would be left to train on.
-    """
-    n_held = validation.n_tracks(len(tracks)) if validation else 0
-    if len(tracks) <= n_held:
-        held_out = f", {n_held} of which would be held out for validation" if n_held else ""
-        raise DataError(f"{len(tracks)} training tracks can be used under {where}{held_out}")
-    n_kept = len(tracks) - n_held
-    return tuple(tracks[:n_kept]), tuple(tracks[n_kept:])
+from msdemucs.train.recipe import Recipe
 
 
 def sampler(

@@ -8,12 +8,13 @@ from typing import Any, Protocol
 
 from msdemucs.errors import UsageError
 from msdemucs.files import write_text
+from msdemucs.metrics import USUAL
 from msdemucs.train.recipe import Metric
 from msdemucs.train.session import StepReport
 
 STEPS, SCORES = "log.csv", "validation.csv"
 STEP_COLUMNS = ("step", "loss", "lr", "gradient_norm", "samples_per_second")
-SCORE_COLUMN = {"usdr": "usdr_db", "loss": "loss"}
+SCORE_COLUMN = {"usdr": USUAL, "loss": "loss"}
 """The column of each metric of a validation."""
 
 

@@ -24,9 +24,6 @@ from msdemucs.train.schedule import Cosine, ScheduleOptions
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 
-OFFICIAL_SHARE = 0.14
-"""Of MUSDB18's 100 training tracks 14 are held out."""
-
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -82,8 +79,9 @@ class Validation(Grown):
     """Optimiser steps from one validation to the next; the last step has one too."""
 
     tracks: Count | None = 1
-    """How many of the training tracks are held out for it: the last by name; null holds out 14 in
-    100, as MUSDB18's training does, and at least one."""
+    """How many of the training tracks are held out for it, whole songs; null holds out MUSDB's
+    official ones, or 15 in 100 and at least two. Where there is a validation/ folder beside train/,
+    its tracks are taken instead; in a study, the study's."""
 
     metric: Metric = "usdr"
     """The uSDR in dB, the higher the better; or the recipe's loss of whole tracks, the lower."""
@@ -91,10 +89,6 @@ class Validation(Grown):
     def is_better(self, value: float, than: float) -> bool:
         """Whether one value of the metric is better than another."""
         return value > than if self.metric == "usdr" else value < than
-
-    def n_tracks(self, of: int) -> int:
-        """How many of so many tracks are held out."""
-        return max(1, round(OFFICIAL_SHARE * of)) if self.tracks is None else self.tracks
 
 
 class Gain(Section):

@@ -15,6 +15,7 @@ from torch import distributed
 
 from msdemucs.data import Prefetch, SegmentSampler, Track, drop_short, find_all
 from msdemucs.data.doctor import warn_of_far_sums
+from msdemucs.data.splits import divide
 from msdemucs.errors import CheckpointError, DataError, UsageError
 from msdemucs.files import cause_of, sole_user, write_text
 from msdemucs.measure import machine
@@ -23,7 +24,7 @@ from msdemucs.model.weights import About, read_about
 from msdemucs.spec import Spec, diff_specs, dump_spec, spec_hash
 from msdemucs.train.checkpoints import Checkpoints
 from msdemucs.train.devices import fabric_for, is_first_process
-from msdemucs.train.examples import hold_out, sampler
+from msdemucs.train.examples import sampler
 from msdemucs.train.logs import CsvLog, Log, TensorBoardLog
 from msdemucs.train.loop import train
 from msdemucs.train.losses import check_weights
@@ -233,14 +234,30 @@ def gather(asked: Asked, folder: Path, say: Callable[[str], None]) -> Tracks:
         say(f"left out: {error}")
 
     spec, recipe = asked.spec, asked.recipe
-    there = find_all({"train": asked.data}, spec, say=say, on_error=left_out)["train"]
+    roots = dict.fromkeys(("train", "validation") if recipe.validation else ("train",), asked.data)
+    there = find_all(roots, spec, say=say, on_error=left_out)
     shortest = round(recipe.segment * spec.sample_rate)
-    there = drop_short(there, n_samples=shortest, on_error=left_out)
-    warn_of_far_sums(there, say)
-    names = names_of(there, is_one_set=len(asked.data) == 1)
+    all_there = [track for tracks in there.values() for track in tracks]
+    warn_of_far_sums(all_there, say)
+    names = names_of(all_there, is_one_set=len(asked.data) == 1)
     if (folder / ASKED).is_file():
-        return as_begun(folder, _begun(folder)["tracks"], Tracks(there, [], names, unusable))
-    train, held_out = hold_out(there, recipe.validation, where=", ".join(map(str, asked.data)))
+        begun = _begun(folder).get("tracks")
+        if begun is None:
+            raise UsageError(
+                f"{folder} holds a run of an earlier version, which did not record its tracks: "
+                "take another folder"
+            )
+        return as_begun(folder, begun, Tracks(all_there, [], names, unusable))
+    train: Sequence[Track] = there["train"]
+    held_out: Sequence[Track] = ()
+    if recipe.validation:
+        divided = divide(there, seed=asked.seed, n_tracks=recipe.validation.tracks)
+        say(divided.sentence)
+        train, held_out = divided.train, divided.validation
+    train = drop_short(train, n_samples=shortest, on_error=left_out)
+    if not train:
+        where = ", ".join(map(str, asked.data))
+        raise DataError(f"no training track can be used under {where}")
     return Tracks(train, held_out, names, unusable)
 
 
@@ -292,7 +309,7 @@ def begin(asked: Asked, folder: Path, tracks: Tracks, at_end: ExitStack) -> None
 
     Raises:
         UsageError: it holds another one, or other files, or another process is at work in it.
-        OSError: it cannot be written.
+        DataError: it cannot be written.
     """
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is there already and is no folder")

@@ -43,9 +43,14 @@ class Tracks:
 def names_of(tracks: Sequence[Track], *, is_one_set: bool) -> dict[Track, str]:
     """A name for each track, its data set's before it where there are several.
 
-    A single data set may be moved, and have another name, while a run goes on.
+    A single data set may be moved, and have another name, while a run goes on. Tracks of another
+    folder than train/ have the folder's name before theirs.
     """
-    return {track: track.name if is_one_set else f"{track.group}/{track.name}" for track in tracks}
+    names = {}
+    for track in tracks:
+        of_split = "" if track.split == "train" else f"{track.split}/"
+        names[track] = f"{'' if is_one_set else f'{track.group}/'}{of_split}{track.name}"
+    return names
 
 
 def _facts(track: Track) -> str:
@@ -131,7 +136,7 @@ def read_left_out(folder: Path) -> dict[str, Reason]:
 def write_left_out(folder: Path, reasons: Mapping[str, Reason]) -> None:
     """Keep why a run leaves tracks out, in one step."""
     rows = {name: vars(reason) for name, reason in reasons.items()}
-    write_text(folder / LEFT_OUT, json.dumps(rows, indent=1, ensure_ascii=False))
+    write_text(folder / LEFT_OUT, json.dumps(rows, indent=1))
 
 
 def keep_unusable(folder: Path, unusable: Sequence[DataError], step: int) -> None:

@@ -8,7 +8,8 @@ from torch import nn
 from msdemucs.data import Track, statistics
 from msdemucs.data.find import OnError
 from msdemucs.errors import DataError, MsdemucsError
-from msdemucs.evaluate import Chunking, evaluate_tracks, separate_mixture
+from msdemucs.evaluate import Chunking, evaluate_tracks, score_frame, separate_mixture
+from msdemucs.metrics import METRICS, USUAL, Quality
 from msdemucs.model import Separator
 from msdemucs.train.losses import Loss
 from msdemucs.train.recipe import Recipe
@@ -22,7 +23,10 @@ def judge(
     normalised: bool,
     on_error: OnError | None = None,
 ) -> float:
-    """Return the mean over held-out tracks of what the recipe's validation measures.
+    """Return what the recipe's validation measures on held-out tracks.
+
+    uSDR is joined as studies join it: the mean over sources of the mean over tracks. The loss is
+    the mean over tracks.
 
     Args:
         model: used in evaluation mode; its modes are restored.
@@ -41,11 +45,10 @@ def judge(
     assert isinstance(model, Separator)
     assert recipe.validation is not None
     if recipe.validation.metric == "loss":
-        values = [*_losses(model, tracks, recipe, normalised=normalised, on_error=on_error)]
-    else:
-        rows = evaluate_tracks(model, tracks, normalised=normalised, on_error=on_error)
-        values = [row.usdr_db for row in rows if row.usdr_db is not None]
-    return sum(values) / len(values) if values else float("nan")
+        losses = [*_losses(model, tracks, recipe, normalised=normalised, on_error=on_error)]
+        return sum(losses) / len(losses) if losses else float("nan")
+    scores = evaluate_tracks(model, tracks, normalised=normalised, on_error=on_error)
+    return Quality(METRICS[USUAL]).of(score_frame(scores))
 
 
 def _losses(

@@ -12,10 +12,11 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from msdemucs.cli import study as commands
+from msdemucs.cli import work
 from msdemucs.cli.app import main
 from msdemucs.cli.progress import Bars, Lines, progress
 from msdemucs.errors import DataError, SpecError, UsageError
-from msdemucs.study.running.runner import run_study
+from msdemucs.study.running.runner import Finished, run_study
 from msdemucs.study.space.reading import load_search_space
 from msdemucs.study.space.space import Search
 from msdemucs.study.storage.later import Later, add
@@ -29,13 +30,16 @@ from tests.study.conftest import SPACE, toy
 class ToyBench:
     """Stands where the real bench stands, and trains nothing."""
 
-    def __init__(self, search: Search, *, say: object) -> None:
+    def __init__(self, search: Search, *, say: object, device: str = "auto") -> None:
         self.tracks = [Path(root).name for root in search.space.data.train]
 
     def describe(self) -> dict[str, object]:
         return {"recipe": {"steps": 2}, "data": {"hash": " ".join(self.tracks)}}
 
     def alone(self) -> "ToyBench":
+        return self
+
+    def for_longer(self, recipe: object, *, say: object) -> "ToyBench":
         return self
 
     def evaluate(self, candidate: Candidate, log: TrialLog) -> None:
@@ -80,6 +84,8 @@ def test_small_and_options_change_what_is_asked(folder: Path) -> None:
         (["--ray", "auto", "--gpu-fraction", "0.5"], "--gpu-fraction"),
         (["--trial-cpus", "2"], "--ray ADDRESS"),
         (["--trial-gpus", "1"], "--ray ADDRESS"),
+        (["--ray", "auto", "--device", "cpu"], "--trial-gpus"),
+        (["--workers", "2", "--device", "cuda:1"], "CUDA_VISIBLE_DEVICES"),
     ],
 )
 def test_options_of_processes_and_of_a_cluster_do_not_mix(
@@ -98,6 +104,29 @@ def test_a_finished_study_says_how_to_ask_for_more(folder: Path) -> None:
     more = ["run", "toy.yaml", "--trials", "6"]
     done = CliRunner().invoke(commands.app, more, catch_exceptions=False)
     assert "6 complete trials" in done.stdout
+
+
+def test_a_study_says_that_nothing_is_left_to_try(folder: Path) -> None:
+    vary = "vary: {fusion.output.kind: {choice: [sum, weighted]}}\n"
+    (folder / "toy.yaml").write_text(f"name: toy\nbase: htdemucs_n\n{vary}trials: 5\n")
+    done = CliRunner().invoke(commands.app, ["run", "toy.yaml"], catch_exceptions=False)
+    left = "nothing else is left to try"
+    assert f"study toy: 2 complete trials of 5, since {left}; the front:" in done.stdout
+    again = CliRunner().invoke(commands.app, ["run", "toy.yaml"], catch_exceptions=False)
+    assert f"finished already; {left}: add values to vary, and take --extend" in again.stdout
+    joined = CliRunner().invoke(commands.app, ["work", "toy"], catch_exceptions=False)
+    assert joined.stdout == f"study toy: 2 trials done, 0 of them here; {left}\n"
+
+
+def test_work_prints_the_name_of_a_study_as_text(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "[red]\x1b[2Jtoy"
+    monkeypatch.setattr(work, "_alone", lambda *_: Finished(name, 1, 2, (), ""))
+    done = CliRunner().invoke(
+        commands.app, ["work", name, "--storage", "toy.db"], catch_exceptions=False
+    )
+    assert done.stdout == "study [red]\\x1b[2Jtoy: 2 trials done, 1 of them here\n"
 
 
 def test_ctrl_c_exits_130_with_the_command_that_continues(folder: Path) -> None:
@@ -174,7 +203,10 @@ def test_a_storage_that_is_none_is_refused_before_anything_is_made(folder: Path)
         ),
         (["study", "run", "toyy.yaml"], "did you mean “toy.yaml”?"),
         (["data", "check", "nowhere"], "error: nowhere: is no folder; expected"),
-        (["spec", "schema", "-o", "no/where"], "error: no/where: cannot be written: No such file"),
+        (
+            ["spec", "schema", "-o", "no/where"],
+            "error: no/where: cannot be written: there is no folder no",
+        ),
     ],
 )
 def test_what_is_not_there_is_wrong_input(
@@ -208,15 +240,15 @@ def test_show_tells_why_trials_have_no_score_or_fewer_tracks(folder: Path) -> No
         if candidate.trial == 0:
             log.left_out(DataError("is damaged", path=Path("drums.wav"), track="A - B"))
         if candidate.trial == 1:
-            raise DataError("none of the 2 test tracks can be read")
+            raise DataError("none of the 2 validation tracks can be read")
         toy(candidate, log)
 
     run_study(load_search_space(Path("toy.yaml")), careless)
     done = CliRunner().invoke(commands.app, ["show", "toy"], catch_exceptions=False)
     lines = done.stdout.splitlines()
-    assert "trial 0 without a test track: drums.wav: is damaged (track “A - B”)" in lines
+    assert "trial 0 without a validation track: drums.wav: is damaged (track “A - B”)" in lines
     assert any(
-        line.startswith("trial 1 failed: ") and "none of the 2 test tracks" in line
+        line.startswith("trial 1 failed: ") and "none of the 2 validation tracks" in line
         for line in lines
     )
 
@@ -264,11 +296,11 @@ def test_what_was_computed_later_is_listed_and_shown_beside_the_trials_own(folde
     shown = CliRunner().invoke(commands.app, ["show", "toy"], catch_exceptions=False).stdout
     rows = {line.split()[0]: " ".join(line.split()) for line in shown.splitlines() if line.strip()}
     own = format_db(float(load_study("toy").trials.usdr_db[2]))
-    assert rows["promotion"] == (
-        f"promotion 2 trial 2 usdr_db 7.25 dB {own} 0 recipe long, 900 steps, from scratch"
-    )
-    assert rows["rescore"].endswith(f"sdr_bsseval_db 6.50 dB {own} 0 3 tracks, median of tracks")
-    assert rows["noise"] == "noise – htdemucs_n usdr_db 1.50 dB – 4 40 steps"
+    scores = f"usdr_db 7.25 dB validation {own} 0"
+    assert rows["promotion"] == f"promotion 2 trial 2 {scores} recipe long, 900 steps, from scratch"
+    median_of = f"sdr_bsseval_db 6.50 dB validation {own} 0 3 tracks, median of tracks"
+    assert rows["rescore"].endswith(median_of)
+    assert rows["noise"] == "noise – htdemucs_n usdr_db 1.50 dB validation – 4 40 steps"
 
 
 def test_a_terminal_gets_bars_and_a_log_gets_lines() -> None:

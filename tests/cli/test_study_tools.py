@@ -10,7 +10,8 @@ from typer.testing import CliRunner, Result
 
 from msdemucs.cli.study_tools import app
 from msdemucs.errors import UsageError
-from msdemucs.study.trials.candidate import Candidate, TrialLog
+from msdemucs.study.records import SPLIT
+from msdemucs.study.trials.candidate import Candidate, Row, TrialLog
 from tests.cli.test_study import ToyBench
 from tests.study.conftest import SPACE, toy
 from tests.study.test_arms import ABLATION
@@ -20,7 +21,7 @@ from tests.study.test_arms import ABLATION
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A current directory with a toy search space and a toy ablation."""
     monkeypatch.chdir(tmp_path)
-    bench = SimpleNamespace(prepare=ToyBench, Bench=ToyBench)
+    bench = SimpleNamespace(prepare=ToyBench)
     monkeypatch.setitem(sys.modules, "msdemucs.study.trials.objective", bench)  # needs no torch
     (tmp_path / "toy.yaml").write_text(SPACE)
     (tmp_path / "parts.yaml").write_text(ABLATION)
@@ -40,7 +41,8 @@ def test_an_ablation_ends_with_its_effects(folder: Path) -> None:
     again = ask("effects", "parts")
     table = again.stdout.splitlines()
     assert table[0].startswith("parts:")
-    assert [line.split()[:3] for line in table[2:5]] == [
+    assert table[1] == "effects on uSDR, the higher the better"
+    assert [line.split()[:3] for line in table[3:6]] == [
         ["fusion", "per_source", "convolution"],
         ["fusion", "sum", "convolution"],
         ["resolutions", "one", "three"],
@@ -54,6 +56,7 @@ def test_effects_as_json_are_plain(folder: Path) -> None:
     assert found["effects"][0]["wilcoxon_p"] is None  # one track
     assert found["effects"][2]["macs_per_second_change"] < -0.5
     assert found["noise"]["degrees"] == 4
+    assert found["quality"] == "usdr_db"
 
 
 def test_an_unknown_metric_is_refused_before_a_study_is_opened() -> None:
@@ -82,7 +85,11 @@ def test_export_takes_the_format_from_the_ending(folder: Path) -> None:
     assert ask("export", "toy", "-o", "out.csv").stdout == "out.csv\n"
     assert Path("out.csv").read_text().startswith("study,trial,state,name")
     ask("export", "toy", "-o", "scores.txt", "--format", "csv", "--table", "scores")
-    assert Path("scores.txt").read_text().startswith("trial,group,track")
+    assert (
+        Path("scores.txt")
+        .read_text()
+        .startswith("trial,seed,split,group,track,source,metric,value")
+    )
     with pytest.raises(UsageError, match="ends in no known format"):
         ask("export", "toy", "-o", "out.txt")
 
@@ -103,7 +110,8 @@ def test_fidelity_prints_each_rung_and_its_verdict(
     def evaluate(self: ToyBench, candidate: Candidate, log: TrialLog) -> None:
         toy(candidate, log)
         usdr_db = log.figures["usdr_db"]
-        log.note("rungs", [[0, 10, -usdr_db], [0, 20, 2 * usdr_db], [0, 40, usdr_db]])
+        scores = ((10, -usdr_db), (20, 2 * usdr_db), (40, usdr_db))
+        log.note("rungs", [[0, step, "usdr_db", score] for step, score in scores])
 
     monkeypatch.setattr(ToyBench, "evaluate", evaluate)
     ask("run", "toy.yaml")
@@ -138,9 +146,7 @@ def test_noise_of_a_file_begins_the_study_that_run_continues_with_the_same_optio
         ask("noise", "parts.yaml", "--name", "other", "--seed", "7", "--data", "/data/studio")
 
 
-@pytest.mark.parametrize(
-    "words", [["noise"], ["promote", "--recipe", "demo"], ["rescore"], ["work"]], ids=str
-)
+@pytest.mark.parametrize("words", [["noise"], ["promote", "--recipe", "demo"], ["work"]], ids=str)
 def test_tracks_that_lie_elsewhere_are_the_studys_or_refused(
     words: list[str], folder: Path
 ) -> None:
@@ -162,17 +168,12 @@ def test_noise_of_a_study_refuses_what_only_a_file_takes(option: list[str], fold
 def test_promote_says_both_scores_and_from_where(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class LongBench(ToyBench):
-        def evaluate(self, candidate: Candidate, log: TrialLog) -> None:
-            log.scores([("band", "A - B", "bass", 9.0, -6.0, candidate.seed)])
-            log.record({"usdr_db": 9.0})
-
-        def __init__(self, *_: object, **__: object) -> None: ...
+    def evaluate(self: ToyBench, candidate: Candidate, log: TrialLog) -> None:
+        log.scores([Row(candidate.seed, SPLIT, "band", "A - B", "bass", "usdr_db", 9.0)])
+        log.record({"usdr_db": 9.0})
 
     ask("run", "toy.yaml")
-    bench = SimpleNamespace(prepare=ToyBench, Bench=LongBench)
-    monkeypatch.setitem(sys.modules, "msdemucs.study.trials.objective", bench)
-    monkeypatch.setattr("msdemucs.study.trials.tracks.gather", lambda *_, **__: None)
+    monkeypatch.setattr(ToyBench, "evaluate", evaluate)
     done = ask("promote", "toy", "--top", "2", "--recipe", "demo")
     assert "uSDR long (demo, from scratch)" in done.stdout
     assert done.stdout.count("9.00 dB") == 2

@@ -8,7 +8,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from msdemucs import build
-from msdemucs.cost import cost, ptflops_count
+from msdemucs.cost import cost_of, ptflops_count
 from msdemucs.cost.formulas import elementwise, macs, transform_flops
 from msdemucs.spec import Spec, load_spec, plan, zoo_names
 from msdemucs.spec.operators import (
@@ -40,7 +40,7 @@ ONE, FOUR = ["accompaniment"], ["drums", "bass", "other", "vocals"]
     ],
 )
 def test_parameters_are_the_published_ones(name: str, sources: list[str], parameters: int) -> None:
-    assert cost(load_spec(name, overrides={"sources": sources})).parameters == parameters
+    assert cost_of(load_spec(name, overrides={"sources": sources})).parameters == parameters
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_parameters_are_the_published_ones(name: str, sources: list[str], parame
 def test_macs_are_the_originals_true_counts(
     name: str, convolution: int, linear: int, products: int
 ) -> None:
-    assert cost(load_spec(name)).macs_by_kind == {
+    assert cost_of(load_spec(name)).macs_by_kind == {
         "convolution": convolution,
         "recurrent": 0,
         "linear": linear,
@@ -82,7 +82,7 @@ def test_formulas_by_hand() -> None:
 
 
 def test_totals_are_the_sums_over_nodes() -> None:
-    found = cost(load_spec("htdemucs_n"))
+    found = cost_of(load_spec("htdemucs_n"))
     assert sum(node.macs for node in found.nodes) == found.macs == sum(found.macs_by_kind.values())
     assert sum(node.parameters for node in found.nodes) == found.parameters
     assert found.macs_per_second == pytest.approx(found.macs / 10)
@@ -113,7 +113,7 @@ def test_planned_macs_and_parameters_are_those_of_the_built_model(data: dict[str
     spec = build_or_none(data)
     if spec is None:
         return
-    found = cost(plan(spec))
+    found = cost_of(plan(spec))
     # on the CPU torch has no formula for LSTMs
     assert found.macs - found.macs_by_kind["recurrent"] == counted_macs(spec)
     model = build(spec)
@@ -138,6 +138,12 @@ def test_the_ptflops_dialect_is_what_ptflops_says(name: str) -> None:
 @pytest.mark.parametrize("name", zoo_names())
 def test_torch_counts_the_same_macs_on_every_system_at_full_size(name: str) -> None:
     spec = load_spec(name)
-    if cost(spec).macs_by_kind["recurrent"]:  # torch unrolls LSTMs step by step
+    if cost_of(spec).macs_by_kind["recurrent"]:  # torch unrolls LSTMs step by step
         spec = load_spec(name, overrides={"segment": 2})
-    assert cost(spec).macs == counted_macs(spec, "meta")
+    assert cost_of(spec).macs == counted_macs(spec, "meta")
+
+
+def test_the_package_is_not_hidden_by_a_function_of_its_name() -> None:
+    import msdemucs.cost as package
+
+    assert package.cost_of is cost_of

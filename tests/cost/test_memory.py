@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from msdemucs import build, cost, load_spec
+from msdemucs import build, cost_of, load_spec
 from msdemucs.cost import inference_bytes, training_bytes
 from msdemucs.cost.memory.parts import activation, layer_norm, scale
 from msdemucs.cost.memory.tape import Tape
@@ -92,6 +92,6 @@ def test_every_size_grows_with_the_batch() -> None:
 
 def test_costs_hold_both_peaks_and_say_what_a_second_takes() -> None:
     spec = load_spec("htdemucs_n")
-    found = cost(spec)
+    found = cost_of(spec)
     assert found.inference_bytes == inference_bytes(plan(spec)) < found.training_bytes
     assert found.per_second["training_bytes"] == pytest.approx(found.training_bytes / 10)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from msdemucs.cost import cost, solve_width, with_width
+from msdemucs.cost import cost_of, solve_width, with_width
 from msdemucs.errors import PlanError
 from msdemucs.spec import expanded, load_spec, parse_spec, plan
 
@@ -11,7 +11,7 @@ from msdemucs.spec import expanded, load_spec, parse_spec, plan
 @pytest.mark.parametrize("name", ["demucs", "hdemucs", "htdemucs", "htdemucs_d", "htdemucs_n"])
 def test_the_width_leaves_at_most_a_tenth_of_the_budget(name: str, gmacs: int) -> None:
     solved = solve_width(load_spec(name), gmacs * 1e9, unused=0.1)
-    assert 0.9 * gmacs * 1e9 <= cost(solved).macs_per_second <= gmacs * 1e9
+    assert 0.9 * gmacs * 1e9 <= cost_of(solved).macs_per_second <= gmacs * 1e9
 
 
 @pytest.mark.parametrize("name", ["htdemucs", "htdemucs_d", "htdemucs_d4"])
@@ -24,7 +24,7 @@ def test_the_next_width_that_builds_is_above_the_budget(name: str) -> None:
             plan(with_width(solved, wider))
         except PlanError:
             continue
-        assert cost(with_width(solved, wider)).macs_per_second > 8e9
+        assert cost_of(with_width(solved, wider)).macs_per_second > 8e9
         break
     else:
         pytest.fail("no wider spec builds")

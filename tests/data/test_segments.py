@@ -351,3 +351,18 @@ def test_where_every_track_is_damaged_the_reasons_are_told(root: Path) -> None:
 def test_no_track_is_refused() -> None:
     with pytest.raises(DataError, match="no track to train on"):
         _sampler([])
+
+
+def test_a_grid_wider_than_its_segments_stays_inside_its_tracks() -> None:
+    counting = Counting()
+    track = Track("A - B", "toy", "train", counting)
+    sampler = SegmentSampler(
+        [track],
+        sources=STEMS,
+        segment_samples=SEGMENT,
+        batch_size=2,
+        seed=0,
+        grid=Grid(3 * SEGMENT),
+    )
+    assert sampler.batch(1).left_out == ()
+    assert sampler.batch(1).mixture.shape == (2, 2, SEGMENT)

@@ -207,6 +207,19 @@ def test_an_evaluation_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> 
         assert not begun(tmp_path, {**ABOUT, key: "other"}).scored()
 
 
+def test_scores_of_tracks_that_changed_or_are_gone_are_not_kept(tmp_path: Path) -> None:
+    known = {"toy/A - 1": "a", "toy/A - 2": "b"}
+    before = scored()
+    Evaluation({**before.about, **ABOUT, "tracks": known}, before.tracks, before.frames).save(
+        tmp_path
+    )
+    assert begun(tmp_path, {**ABOUT, "tracks": known}).scored() == before.scored()
+    changed = {**known, "toy/A - 2": "other"}
+    assert begun(tmp_path, {**ABOUT, "tracks": changed}).scored() == {("toy", "A - 1")}
+    gone = {"toy/A - 1": "a"}
+    assert begun(tmp_path, {**ABOUT, "tracks": gone}).scored() == {("toy", "A - 1")}
+
+
 def test_scores_are_told_before_anything_is_made_of_the_estimates() -> None:
     told: list[Evaluation] = []
 

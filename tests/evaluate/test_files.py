@@ -21,7 +21,6 @@ from msdemucs.evaluate.audio import read_mixture
 from msdemucs.evaluate.files import Output, outputs, separate_file
 from msdemucs.evaluate.overlap_add import Chunking
 from msdemucs.evaluate.separation import Separation, separate_mixture
-from msdemucs.files import sole_user
 from msdemucs.measure import peak_memory
 from tests.specs import small
 
@@ -153,12 +152,15 @@ def test_estimates_that_are_not_finite_leave_no_file(tmp_path: Path) -> None:
 def test_a_folder_into_which_another_process_separates_is_refused(tmp_path: Path) -> None:
     noise(tmp_path / "song.wav", 9000)
     output, model = Output(tmp_path / "out", ("drums",)), Thirds()
-    with (
-        sole_user(tmp_path / "out", "a separation"),
-        pytest.raises(UsageError, match="out is in use for a separation by process"),
-    ):
-        separate_file(model, tmp_path / "song.wav", output, how(model))
-    separate_file(model, tmp_path / "song.wav", output, how(model))
+
+    def again(done: int, of: int) -> None:
+        with pytest.raises(UsageError, match="out is in use for a separation by process"):
+            separate_file(Thirds(), tmp_path / "song.wav", output, how(model))
+        refused.append((done, of))
+
+    refused: list[tuple[int, int]] = []
+    separate_file(model, tmp_path / "song.wav", output, how(model), on_chunks=again)
+    assert refused
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["drums.wav"]
 
 

@@ -12,11 +12,11 @@ import pytest
 from typer.testing import CliRunner
 
 from msdemucs.cli.app import app
+from msdemucs.columns import FORMATS
 from msdemucs.errors import UsageError
 from msdemucs.evaluate.conventions import Convention
 from msdemucs.evaluate.evaluation import evaluate
 from msdemucs.metrics import METRICS, Metric, Quality, Stems, metrics_named
-from msdemucs.report.measures import FORMATS
 from tests.metrics.waveforms import RATE, leaky, music, noise, stems
 from tests.toys import Scale, track
 from tests.toys import noise as toy_noise

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from msdemucs.model.attention import (
+    AttentionBlock,
     Gate,
     MultiHeadAttention,
     SequenceNorm,
@@ -282,6 +283,16 @@ def test_positions_on_a_plane_tell_every_place_apart_with_frequency_fastest() ->
     frame, row = table[:, :8].view(frames, rows, 8), table[:, 8:].view(frames, rows, 8)
     assert torch.equal(frame, frame[:, :1].expand_as(frame))
     assert torch.equal(row, row[:1].expand_as(row))
+
+
+def test_a_block_that_is_exported_before_it_ran_computes_the_same_and_runs_on() -> None:
+    spec = small("htdemucs", {"attention.0.layers": 1})
+    block = AttentionBlock(plan(spec).blocks[0])
+    maps = [torch.randn(1, 8, 3, 5), torch.randn(1, 8, 1, 7)]
+    with torch.no_grad():
+        exported = torch.export.export(block, (maps,)).module()
+        for computed, expected in zip(exported(maps), block(maps), strict=True):
+            torch.testing.assert_close(computed, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_a_smooth_embedding_varies_slowly_over_rows() -> None:

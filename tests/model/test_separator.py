@@ -35,9 +35,6 @@ def test_output_is_as_long_as_the_input(name: str, training: bool) -> None:
         assert estimates.isfinite().all()
 
 
-HALVES = [torch.bfloat16, torch.float16]
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @settings(max_examples=500)
@@ -67,17 +64,6 @@ def test_what_passes_validation_runs_under_float16(data: Data, run: Run) -> None
     spec = build_or_none(data)
     if spec is not None:
         run_once(spec, replace(run, dtype=torch.float16))
-
-
-@pytest.mark.parametrize("dtype", HALVES)
-@pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("mix", ["gate", "replace"])
-def test_mixes_and_fusions_take_what_autocast_gives_them(
-    mix: str, device: str, dtype: torch.dtype
-) -> None:
-    for training in (True, False):
-        spec = small("htdemucs_n", {"attention.0.mix": mix})
-        run_once(spec, Run(1500, training, dtype=dtype, device=device))
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -112,9 +98,7 @@ def test_random_specs_vary_every_field_and_most_of_them_build() -> None:
 
     draw()
     assert sum(built) > 0.7 * len(built)
-    # a constant, and options of kinds and schedules that are drawn with one value
-    single = {"name", "fusion.output.width", "fusion.output.features", "fusion.output.hop_length"}
-    assert {field for field, found in values.items() if len(found) < 2} - single <= {
+    assert {field for field, found in values.items() if len(found) < 2} - {"name"} <= {
         field for field in values if field.startswith(("channels.", "residual.depth."))
     }
 

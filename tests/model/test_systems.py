@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from msdemucs import build, load_spec
-from msdemucs.cost import Limits, cost, thop_count
+from msdemucs.cost import Limits, cost_of, thop_count
 from msdemucs.spec import zoo_names
 from tests.specs import DEVICES, Run, run_once
 from tests.systems import FIGURES, slim, with_sources
@@ -20,7 +20,7 @@ def test_the_zoo_is_what_the_figures_are_of() -> None:
 def test_parameters_are_exact_in_the_plan_and_in_the_built_model(name: str, count: int) -> None:
     spec = with_sources(name, count)
     wanted = FIGURES[name]["parameters"][count]
-    assert cost(spec).parameters == wanted
+    assert cost_of(spec).parameters == wanted
     with torch.device("meta"):
         model = build(spec, limits=Limits(training_bytes=None))
     assert sum(parameter.numel() for parameter in model.parameters()) == wanted
@@ -53,13 +53,13 @@ def test_parameters_by_the_published_convention_are_exact(name: str) -> None:
     ],
 )
 def test_true_macs_are_what_torch_counts_on_the_original(name: str, kind: str) -> None:
-    assert cost(load_spec(name)).macs_by_kind[kind] == FIGURES[name][kind]
+    assert cost_of(load_spec(name)).macs_by_kind[kind] == FIGURES[name][kind]
 
 
 def test_macs_of_hdemucs_with_its_lstms_are_the_sheets() -> None:
     # base.md, section 6: convolutions, linear layers and LSTMs at 10 s; the products of local
     # attention, which it leaves out, are 0.22 G
-    found = cost(load_spec("hdemucs")).macs_by_kind
+    found = cost_of(load_spec("hdemucs")).macs_by_kind
     assert found["convolution"] + found["linear"] + found["recurrent"] == 104937411840
     assert found["attention products"] == pytest.approx(0.22e9, rel=0.05)
 

@@ -9,7 +9,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from msdemucs import build, load_weights, save_weights
-from msdemucs.cost import cost
+from msdemucs.cost import cost_of
 from msdemucs.errors import DataError
 from msdemucs.spec import parse_spec
 from tests.specs import small
@@ -52,7 +52,7 @@ def test_what_is_shared_is_written_once_and_read_back_shared(tmp_path: Path) -> 
         written = sum(file.get_tensor(name).numel() for name in file.keys())  # noqa: SIM118
     learned = sum(parameter.numel() for parameter in model.parameters())
     averages = sum(buffer.numel() for buffer in model.buffers() if buffer.shape == (2,))
-    assert learned == cost(model.spec).parameters
+    assert learned == cost_of(model.spec).parameters
     assert written == learned + averages
     loaded = load_weights(path)
     mixture = torch.randn(1, 2, 900)

@@ -1,6 +1,6 @@
 """Small but realistic records: three baselines, sampled trials, a failed and a refused one."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -8,9 +8,11 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Browser
 
+from msdemucs.metrics import Quality
 from msdemucs.report.page import write_report
 from msdemucs.study.records import (
     CURVE_COLUMNS,
+    FLOOR_COLUMNS,
     RUNG_COLUMNS,
     SCORE_COLUMNS,
     TRIAL_COLUMNS,
@@ -119,15 +121,33 @@ def score_rows(
             rows.append(
                 {
                     "trial": trial,
+                    "seed": seed,
+                    "split": "validation",
                     "group": group,
                     "track": track,
                     "source": source,
-                    "usdr_db": float("nan") if is_silent else score,
-                    "input_usdr_db": float("nan") if is_silent else FLOOR_DB[source],
-                    "seed": seed,
+                    "metric": "usdr_db",
+                    "value": float("nan") if is_silent else score,
                 }
             )
     return rows
+
+
+def floor_rows() -> list[dict[str, object]]:
+    """What the mixture scores as the estimate of each source."""
+    return [
+        {
+            "split": "validation",
+            "group": group,
+            "track": track,
+            "source": source,
+            "metric": "usdr_db",
+            "value": FLOOR_DB[source],
+        }
+        for group, track in TRACKS
+        for source in SOURCES
+        if (group, source) != ("sample", "bass")
+    ]
 
 
 def curve_rows(trial: int, *, steps: int, start: float) -> list[dict[str, object]]:
@@ -164,6 +184,47 @@ def make_record(
         trials=pd.DataFrame([*rows, *unfinished], columns=columns_of([*rows, *unfinished])),
         scores=pd.DataFrame(scores, columns=list(SCORE_COLUMNS)),
         curves=pd.DataFrame(curves, columns=list(CURVE_COLUMNS)),
+        floors=pd.DataFrame(floor_rows() if scores else [], columns=list(FLOOR_COLUMNS)),
+    )
+
+
+def judged_by(
+    record: StudyRecord,
+    qualities: Sequence[str],
+    of: Callable[[pd.Series], pd.Series] = lambda values: values,
+) -> StudyRecord:
+    """The record with other qualities as objectives, one made of its uSDR by a function.
+
+    Args:
+        record: a made one.
+        qualities: of one metric; each becomes an objective and a column.
+        of: scores of uSDR → scores of the metric.
+    """
+    parsed = [Quality.parse(name, sources=SOURCES, groups=("synthetic", "sample", "band"))
+              for name in qualities]  # fmt: skip
+    metric = parsed[0].metric.name
+    scores, floors, rung_scores = (
+        pd.concat([frame, frame.assign(metric=metric, value=of(frame["value"].astype(float)))])
+        for frame in (record.scores, record.floors, record.rung_scores)
+    )
+    own = {int(str(trial)): rows for trial, rows in scores.groupby("trial")}
+    columns = {
+        str(quality): [
+            quality.of(own[trial]) if trial in own else float("nan")
+            for trial in record.trials["trial"]
+        ]
+        for quality in parsed
+    }
+    costs = {name: how for name, how in record.directions.items() if name not in record.qualities}
+    rungs = record.rungs.assign(quality=qualities[0], value=of(record.rungs["value"].astype(float)))
+    return replace(
+        record,
+        directions={str(quality): quality.direction for quality in parsed} | costs,
+        trials=record.trials.assign(**columns),
+        scores=scores.reset_index(drop=True),
+        floors=floors.reset_index(drop=True),
+        rungs=rungs,
+        rung_scores=rung_scores.reset_index(drop=True),
     )
 
 
@@ -244,7 +305,7 @@ def make_search(n: int = 24) -> StudyRecord:
     control = [i % 4 == 3 for i in range(n)]
     trials = record.trials.assign(params=pd.Series(params), steps=30, is_control=control)
     rungs = [
-        [trial, 0, step, toy.usdr_db * share]
+        [trial, 0, step, "usdr_db", toy.usdr_db * share]
         for trial, toy in enumerate(toys)
         for step, share in ((10, 0.4), (30, 1.0))
     ]
@@ -265,8 +326,9 @@ def make_ablation(n_seeds: int = 3) -> StudyRecord:
         rows.append(row | {"spec_hash": f"{trial % 4:016x}"})
         for track in range(8):
             ripple = 0.02 * ((trial * 5 + track * 3) % 7 - 3)
-            scored = [trial, "band", f"t{track}"]
-            scores += [[*scored, source, 1.0 + gain + ripple, -5.0, seed] for source in SOURCES]
+            scored = [trial, seed, "validation", "band", f"t{track}"]
+            value = 1.0 + gain + ripple
+            scores += [[*scored, source, "usdr_db", value] for source in SOURCES]
     record = make_record([])
     return replace(
         record,
@@ -286,14 +348,14 @@ def make_lucky() -> StudyRecord:
     trials = record.trials.assign(
         usdr_db=quality, macs_per_second=[1e9 * value for value in gmacs]
     ).drop(columns=["usdr_db/synthetic", "usdr_db/sample"])
-    scores = record.scores.assign(usdr_db=[quality[trial] for trial in record.scores["trial"]])
+    scores = record.scores.assign(value=[quality[trial] for trial in record.scores["trial"]])
     return replace(record, trials=trials, scores=scores)
 
 
 ATTRS: dict[str, object] = {
     "base": "htdemucs_n",
     "recipe": {"name": "demo", "steps": 30, "batch_size": 2, "segment": 3, "loss": "l1"},
-    "data": {"synthetic": "8 tracks, 2 of them test", "sample": "1 test track"},
+    "data": {"synthetic": "8 tracks, 2 of them validation", "sample": "1 validation track"},
     "machine": {"cpu": "toy CPU", "cores": 2, "device": "cpu"},
     "versions": {"python": "3.11.9", "torch": "2.11.0", "optuna": "5.0.0"},
     "command": "msdemucs study run search_spaces/multires.yaml",

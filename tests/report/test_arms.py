@@ -65,7 +65,7 @@ def test_bars_and_ties_are_of_means_over_three_seeds() -> None:
     # squares of 0.9 once in three: 2 / 3 × 0.81, in one of four arms of two degrees of freedom each
     sigma = sqrt(2 / 3 * 0.81 / 8)
     t = students_t.ppf(0.975, 8)
-    assert trade.noise.sigma_db == pytest.approx(sigma)
+    assert trade.noise.sigma.value == pytest.approx(sigma)
     assert trade.points[0].half_width == pytest.approx(t * sigma / sqrt(3))
     # LUCKY is 0.1 dB, the arm of both 0.2 dB below the front: closer than t σ √(2 / 3) = 0.49 dB
     assert [point.trial for point in trade.tied] == [LUCKY, 3]

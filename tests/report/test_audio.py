@@ -1,6 +1,7 @@
 """Excerpts that can be heard in the report."""
 
 import base64
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -18,15 +19,22 @@ from msdemucs.report.details import Details
 from msdemucs.report.frames import rows_of
 from msdemucs.report.page import environment, render
 from msdemucs.study.records import StudyRecord
-from tests.report.conftest import SOURCES, amend
+from tests.report.conftest import SOURCES, amend, make_eight
 
 RATE = 8000
 
 
 @pytest.fixture
+def record() -> StudyRecord:
+    """The eight trials, scored on the track that there is to be heard."""
+    made = make_eight()
+    return replace(made, scores=made.scores.assign(track="A - <B>"))
+
+
+@pytest.fixture
 def music(tmp_path: Path) -> Path:
-    """A folder with one test track of a second."""
-    folder = tmp_path / "band" / "test" / "A - <B>"
+    """A folder with one track of a second, held out for validation."""
+    folder = tmp_path / "band" / "train" / "A - <B>"
     folder.mkdir(parents=True)
     rng = np.random.default_rng(0)
     stems = {source: 0.1 * rng.standard_normal((RATE, 2)) for source in SOURCES}

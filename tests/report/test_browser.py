@@ -79,8 +79,8 @@ def test_left_out_tracks_are_marked_in_the_table_and_named_in_the_details(
     reason = "data/Low Tide/drums.wav: cannot be read (track “Low Tide”)"
     marked = amend(record, 4, left_out=[reason])
     page = Opened(browser, write_report(marked, tmp_path / "r.html")).page
-    assert "without 1 test track" in page.locator("#row-4").inner_text()
-    assert "trial 4 is without test tracks" in page.locator(".found").inner_text()
+    assert "without 1 track" in page.locator("#row-4").inner_text()
+    assert "trial 4 is without validation tracks" in page.locator(".found").inner_text()
     page.locator("#trial-4 summary").first.click()
     page.wait_for_selector("#trial-4 .body")
     assert reason in page.locator("#trial-4").inner_text()
@@ -198,7 +198,7 @@ def test_without_scripts_the_findings_are_left_to_read(browser: Browser, report_
     page = browser.new_context(java_script_enabled=False).new_page()
     page.goto(report_path.as_uri())
     text = page.locator("main").inner_text()
-    assert "Best uSDR: trial 4" in text
+    assert "Best uSDR (validation): trial 4" in text
     assert "need JavaScript" in text
     assert "How it was run" in text
     assert "Colour by" not in text, "what does nothing is not offered"

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 from msdemucs.errors import UsageError
@@ -10,9 +11,10 @@ from msdemucs.report.embedded import fields_of
 from msdemucs.report.findings import findings_of
 from msdemucs.report.fronts import fronts_by, trade_of
 from msdemucs.report.measures import measure_of
+from msdemucs.report.noise import spread_of
 from msdemucs.report.page import render
 from msdemucs.report.sentences import text_of
-from msdemucs.study.records import STUDY_COLUMN, StudyRecord
+from msdemucs.study.records import LATER_COLUMNS, STUDY_COLUMN, StudyRecord
 from tests.report.conftest import make_record, make_search
 
 MACS = measure_of("macs_per_second")
@@ -27,8 +29,8 @@ def test_trials_are_numbered_anew_and_keep_their_rows(both: StudyRecord) -> None
     assert both.trials["trial"].tolist() == list(range(8 + 12))
     assert both.trials[STUDY_COLUMN].tolist() == ["multires"] * 8 + ["search"] * 12
     assert both.trials["name"][8] == "search: trial 0"
-    own = both.scores[both.scores["trial"] == 8]["usdr_db"].dropna()
-    alone = make_search(12).scores.query("trial == 0")["usdr_db"].dropna()
+    own = both.scores[both.scores["trial"] == 8]["value"].dropna()
+    alone = make_search(12).scores.query("trial == 0")["value"].dropna()
     assert own.tolist() == alone.tolist()
     assert set(both.rungs["trial"]) == set(range(8, 20))
 
@@ -57,6 +59,17 @@ def test_studies_must_have_names_of_their_own_and_an_objective_in_common(
     other = replace(record, name="other", directions={"parameters": "minimize"})
     with pytest.raises(UsageError, match="no objective in common"):
         combine([record, other])
+
+
+def test_what_is_of_a_base_is_of_no_trial_of_another_study(record: StudyRecord) -> None:
+    rows = [
+        [trial, kind, "usdr_db", 1.0, 0, {"spec_hash": "a"}, "validation"]
+        for trial, kind in ((-1, "noise"), (4, "promotion"))
+    ]
+    later = pd.DataFrame(rows, columns=list(LATER_COLUMNS))
+    both = combine([replace(record, later=later), replace(record, name="other", later=later)])
+    assert both.later["trial"].tolist() == [-1, 4, -1, 12]
+    assert spread_of(both, measure_of("usdr_db")) is None, "each study trained it once"
 
 
 def test_an_empty_study_can_be_compared(record: StudyRecord) -> None:

@@ -5,14 +5,14 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from msdemucs.cost import cost
+from msdemucs.cost import cost_of
 from msdemucs.report.drawing import draw_plan
 from msdemucs.spec import load_spec, plan, zoo_names
 
 
 def drawn(name: str, overrides: dict[str, object] | None = None) -> ET.Element:
     planned = plan(load_spec(name, overrides=overrides))
-    return ET.fromstring(draw_plan(planned, cost(planned).nodes))
+    return ET.fromstring(draw_plan(planned, cost_of(planned).nodes))
 
 
 def of_class(svg: ET.Element, name: str) -> list[ET.Element]:
@@ -62,7 +62,7 @@ def test_levels_with_more_macs_are_darker() -> None:
     for group in [*of_class(drawn("htdemucs"), "encoder"), *of_class(drawn("htdemucs"), "decoder")]:
         title = str(group.findtext("title"))
         shades[title.split(":")[0]] = float(str(list(group.iter("rect"))[1].get("fill-opacity")))
-    macs = {node.path: node.macs for node in cost(planned).nodes}
+    macs = {node.path: node.macs for node in cost_of(planned).nodes}
     ordered = sorted(shades, key=lambda path: macs[path])
     assert [shades[path] for path in ordered] == sorted(shades.values())
 
@@ -77,5 +77,5 @@ def test_a_box_tells_its_size_and_cost() -> None:
 
 def test_names_are_escaped() -> None:
     planned = plan(load_spec("htdemucs", overrides={"sources": ["b", "a&b"], "name": '"x"<i>'}))
-    svg = ET.fromstring(draw_plan(planned, cost(planned).nodes))
+    svg = ET.fromstring(draw_plan(planned, cost_of(planned).nodes))
     assert {"b", "a&b"} <= set(texts(svg))

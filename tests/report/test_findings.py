@@ -23,18 +23,18 @@ def sentences(record: StudyRecord) -> list[str]:
 
 def test_the_best_is_set_against_the_best_of_the_others(record: StudyRecord) -> None:
     assert sentences(record)[0] == (
-        "Best uSDR: trial 4 with 2.31 dB at 2.7 GMAC/s; the best baseline, htdemucs_nn, is "
-        "0.25 dB [0.25, 0.25; 3 of 3 tracks agree] below (2.06 dB at 3.61 GMAC/s)."
+        "Best uSDR (validation): trial 4 with 2.31 dB at 2.7 GMAC/s; the best baseline, "
+        "htdemucs_nn, is 0.25 dB [0.25, 0.25; 3 of 3 tracks agree] below (2.06 dB at 3.61 GMAC/s)."
     )
     ahead = amend(record, 2, usdr_db=2.5)
-    assert sentences(ahead)[0].startswith("Best uSDR: htdemucs_nn with 2.50 dB")
+    assert sentences(ahead)[0].startswith("Best uSDR (validation): htdemucs_nn with 2.50 dB")
     assert "the best sampled trial, trial 4, is 0.19 dB below" in sentences(ahead)[0]
 
 
 def test_what_scores_rest_on_comes_before_what_is_made_of_them(record: StudyRecord) -> None:
     assert sentences(record)[1] == (
-        "Scores rest on 30 steps of training and 3 test tracks. Every spec was trained once, so "
-        "that how much of a difference is chance is not known."
+        "Scores rest on 30 steps of training and 3 validation tracks. Every spec was trained once, "
+        "so that how much of a difference is chance is not known."
     )
 
 
@@ -47,7 +47,7 @@ def test_unequal_trainings_and_repeated_specs_are_told(record: StudyRecord) -> N
     curves = record.curves[(record.curves.trial != 0) | (record.curves.step <= 5)]
     repeated = amend(replace(record, curves=curves), 1, spec_hash=f"{0:016x}")
     assert sentences(repeated)[1] == (
-        "Scores rest on up to 30 steps of training and 3 test tracks. "
+        "Scores rest on up to 30 steps of training and 3 validation tracks. "
         "1 of 5 specs trained more than once."
     )
 
@@ -69,7 +69,7 @@ def test_a_baseline_is_reached_by_the_cheapest_that_is_no_worse(record: StudyRec
 def test_the_floor_and_silence_are_counted(record: StudyRecord) -> None:
     quieter = amend(amend(record, 3, usdr_db=-0.5), 5, usdr_db=-9.0)
     assert sentences(quieter)[-1] == (
-        "5 of 6 complete trials beat the mixture itself as the estimate (−5.75 dB); "
+        "By uSDR, 5 of 6 complete trials beat the mixture itself as the estimate (−5.75 dB); "
         "4 beat silence (0.00 dB)."
     )
 
@@ -82,11 +82,11 @@ def test_names_link_to_their_trials(record: StudyRecord) -> None:
 @pytest.mark.parametrize(
     ("trials", "sentence"),
     [
-        ([4], "trial 4 is without test tracks that could not be used: "
+        ([4], "trial 4 is without validation tracks that could not be used: "
               "its scores do not compare with the others."),
-        ([0, 4], "htdemucs, trial 4 are without test tracks that could not be used: "
+        ([0, 4], "htdemucs, trial 4 are without validation tracks that could not be used: "
                  "their scores do not compare with the others."),
-        (range(6), "All scores are without 1 test track that could not be used."),
+        (range(6), "All scores are without 1 validation track that could not be used."),
     ],
 )  # fmt: skip
 def test_left_out_test_tracks_are_told(
@@ -105,9 +105,9 @@ def test_many_trials_without_a_track_are_not_all_named() -> None:
     record = make_record([replace(TOYS[0], name=f"trial {i}") for i in range(11)])
     for trial in range(10):
         record = amend(record, trial, left_out=["drums.wav: cannot be read"])
-    sentence = next(text for text in sentences(record) if "without test tracks" in text)
+    sentence = next(text for text in sentences(record) if "without validation tracks" in text)
     assert sentence.startswith("trial 0, trial 1, ")
-    assert " and 2 more trials are without test tracks" in sentence
+    assert " and 2 more trials are without validation tracks" in sentence
 
 
 def test_a_caption_names_the_front_and_what_is_not_drawn(record: StudyRecord) -> None:
@@ -165,7 +165,7 @@ def test_scores_that_are_not_numbers_compare_nothing(record: StudyRecord) -> Non
 
 def test_one_trial_is_best_and_alone() -> None:
     found = sentences(make_record(TOYS[:1]))
-    assert found[0] == "Best uSDR: htdemucs with 1.42 dB at 1.93 GMAC/s."
+    assert found[0] == "Best uSDR (validation): htdemucs with 1.42 dB at 1.93 GMAC/s."
     assert found[2] == (
         "htdemucs alone is on the front of uSDR against MACs/s, of 1 complete trial."
     )
@@ -183,7 +183,7 @@ def test_stopped_trials_are_counted_by_the_step_at_which_they_stood() -> None:
 
 def test_an_ablation_that_shows_nothing_says_so_first() -> None:
     few = sentences(make_ablation(2))
-    assert few[0] == "None of 3 effects may be claimed, with 2 seeds and 8 test tracks."
+    assert few[0] == "None of 3 effects may be claimed, with 2 seeds and 8 validation tracks."
     assert "together" not in few[1], "main effects come before interactions"
     assert not any("may be claimed, with" in text for text in sentences(make_ablation(3)))
 

@@ -73,7 +73,7 @@ def test_the_studys_front_is_of_its_own_objectives(record: StudyRecord) -> None:
 def test_the_floor_is_the_mean_over_sources_of_the_mean_over_tracks(record: StudyRecord) -> None:
     # every track has the floors -4, -7.5, -5, -6.5; bass is silent in the sample and left out there
     assert floor_of(record, quality_of(record)) == pytest.approx(-5.75)
-    sample = measure_of("usdr_db/sample")
+    sample = measure_of("usdr_db/sample", record)
     assert floor_of(record, sample) == pytest.approx((-4 - 5 - 6.5) / 3)
 
 
@@ -149,7 +149,7 @@ def test_a_baseline_beyond_a_constraint_is_shown_and_on_no_front(record: StudyRe
     assert 1 not in places_of(beyond)
     caption = text_of(describe_trade(trade))
     assert "on no front: htdemucs_n (macs_per_second)." in caption
-    assert "Best uSDR: trial 4" in text_of(findings_of(beyond)[0])
+    assert "Best uSDR (validation): trial 4" in text_of(findings_of(beyond)[0])
     rows = {row[0] for row in front_table(beyond).rows}
     assert "htdemucs_n (beyond macs_per_second)" in rows
     painted = paint_trade(trade, height=400).data

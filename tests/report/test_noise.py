@@ -1,47 +1,104 @@
 """What of a score is chance: seeds, intervals, ties, what single seeds attain."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import sqrt
 
+import pandas as pd
 import pytest
 from scipy.stats import t as students_t
 
+from msdemucs.metrics import METRICS, Quality
+from msdemucs.report.answers import effects_of
 from msdemucs.report.attainment import band_of
 from msdemucs.report.findings import findings_of
 from msdemucs.report.frames import quality_of
 from msdemucs.report.fronts import trade_of
 from msdemucs.report.measures import measure_of
-from msdemucs.report.noise import by_seed, gap_between, noise_of
+from msdemucs.report.noise import by_seed, gap_between, spread_of
 from msdemucs.report.sentences import text_of
-from msdemucs.study.records import StudyRecord
-from tests.report.conftest import TOYS, amend, make_record, with_seeds
+from msdemucs.study.records import LATER_COLUMNS, StudyRecord
+from tests.report.conftest import TOYS, amend, make_ablation, make_record, with_seeds
 
 MACS, USDR = measure_of("macs_per_second"), measure_of("usdr_db")
 
 
 def test_a_spec_trained_once_tells_nothing_of_chance(record: StudyRecord) -> None:
-    assert noise_of(record, USDR) is None
+    assert spread_of(record, USDR) is None
     assert trade_of(record, MACS).tied == ()
 
 
 def test_sigma_is_pooled_over_trials(record: StudyRecord) -> None:
-    noise = noise_of(with_seeds(record, [-0.1, 0.1]), USDR)
+    noise = spread_of(with_seeds(record, [-0.1, 0.1]), USDR)
     assert noise is not None
     # six trials of two seeds at ±0.1 each: squares of 0.02 a trial, one degree of freedom each
-    assert noise.sigma_db == pytest.approx(0.1 * sqrt(2))
+    assert noise.sigma.value == pytest.approx(0.1 * sqrt(2))
     assert noise.degrees == 6
     t = students_t.ppf(0.975, 6)
-    assert noise.half_width_db(2) == pytest.approx(t * 0.1)
-    assert noise.tie_db == pytest.approx(t * 0.2)
+    assert noise.half_width(2) == pytest.approx(t * 0.1)
+    assert noise.tie == pytest.approx(t * 0.2)
 
 
 def test_equal_specs_of_two_trials_are_repeats_but_copied_results_are_not() -> None:
     twins = make_record([TOYS[0], replace(TOYS[0], usdr_db=1.62)])
-    twins = amend(twins, 1, spec_hash=f"{0:016x}")
-    noise = noise_of(twins, USDR)
+    twins = amend(twins, 1, spec_hash=f"{0:016x}", seed=1)
+    seeds = twins.scores["seed"].where(twins.scores["trial"] == 0, 1)
+    twins = replace(twins, scores=twins.scores.assign(seed=seeds))
+    noise = spread_of(twins, USDR)
     assert noise is not None
-    assert noise.sigma_db == pytest.approx(0.1 * sqrt(2))
-    assert noise_of(amend(twins, 1, duplicate_of="multires/0"), USDR) is None
+    assert noise.sigma.value == pytest.approx(0.1 * sqrt(2))
+    assert spread_of(amend(twins, 1, duplicate_of="multires/0"), USDR) is None
+
+
+def beside(record: StudyRecord, values: Sequence[float], **detail: object) -> StudyRecord:
+    """The record with trainings of a spec that `study noise` added, one a seed from 7 on."""
+    rows = [
+        [-1, "noise", "usdr_db", value, 7 + i, detail, "validation"]
+        for i, value in enumerate(values)
+    ]
+    return replace(record, later=pd.DataFrame(rows, columns=list(LATER_COLUMNS)))
+
+
+def test_fronts_and_effects_have_one_noise() -> None:
+    """A page once showed what `study noise` had found for its fronts, and another for effects."""
+    record = beside(make_ablation(3), [0.0, 1.8], spec_hash="another", recipe={})
+    noise = spread_of(record, USDR)
+    found = effects_of(record)
+    assert found is not None
+    assert found.noise == noise == trade_of(record, MACS).noise
+    assert noise is not None
+    alone = spread_of(make_ablation(3), USDR)
+    assert alone is not None
+    # four arms of three seeds, and two trainings 1.8 dB apart: one degree of freedom more
+    squares = alone.sigma.value**2 * 8 + 2 * 0.9**2
+    assert (alone.degrees, noise.degrees) == (8, 9)
+    assert noise.sigma.value == pytest.approx(sqrt(squares / 9))
+    assert noise.source == "14 trainings of 5 specs, pooled"
+
+
+def test_trainings_that_were_added_to_a_trials_spec_are_of_that_spec(record: StudyRecord) -> None:
+    recipe: dict[str, object] = {"name": "demo", "steps": 30}
+    trials = record.trials.assign(recipe=pd.Series([recipe] * len(record.trials)))
+    own = record.scores[record.scores["trial"] == 0]
+    score = Quality(METRICS["usdr_db"]).of(own)
+    renamed = {**recipe, "name": "as demo"}
+    known = replace(record, trials=trials)
+    again = beside(known, [score + 0.2], spec_hash="0" * 16, recipe=renamed)
+    noise = spread_of(again, USDR)
+    assert noise is not None
+    assert noise.degrees == 1
+    assert noise.sigma.value == pytest.approx(0.1 * sqrt(2))
+    other = beside(known, [score + 0.2], spec_hash="0" * 16, recipe={})
+    assert spread_of(other, USDR) is None, "one training of another recipe is no repeat"
+
+
+def test_a_track_that_one_seed_lacks_is_no_noise(record: StudyRecord) -> None:
+    seeded = with_seeds(record, [0.0, 0.0])
+    scores = seeded.scores
+    missing = (scores["seed"] == 1) & (scores["group"] == "sample")
+    noise = spread_of(replace(seeded, scores=scores[~missing]), USDR)
+    assert noise is not None
+    assert noise.sigma.value == pytest.approx(0.0, abs=1e-9)
 
 
 def test_a_point_within_the_noise_of_the_front_is_tied(record: StudyRecord) -> None:
@@ -49,7 +106,7 @@ def test_a_point_within_the_noise_of_the_front_is_tied(record: StudyRecord) -> N
     # htdemucs_nn is 0.25 dB below trial 4, which is cheaper
     trade = trade_of(with_seeds(record, [-0.08, 0.08]), MACS)
     assert trade.noise is not None
-    assert trade.noise.tie_db == pytest.approx(students_t.ppf(0.975, 6) * 0.16)
+    assert trade.noise.tie == pytest.approx(students_t.ppf(0.975, 6) * 0.16)
     assert trade.noise.tie_between(2, 2) == pytest.approx(students_t.ppf(0.975, 6) * 0.08 * sqrt(2))
     assert [point.name for point in trade.tied] == ["htdemucs_nn"]
     assert trade.points[0].half_width == pytest.approx(students_t.ppf(0.975, 6) * 0.08)
@@ -65,32 +122,32 @@ def test_a_gap_is_paired_over_tracks_and_seeds(record: StudyRecord) -> None:
     gap = gap_between(with_seeds(record, [-0.3, 0.0, 0.3]), USDR, 4, 2)
     assert gap is not None
     # the seeds' shifts are in both and cancel
-    assert (gap.mean_db, gap.low_db, gap.high_db) == pytest.approx((0.25, 0.25, 0.25))
+    assert (gap.mean, gap.low, gap.high) == pytest.approx((0.25, 0.25, 0.25))
     assert (gap.n_tracks, gap.n_seeds, gap.n_agree) == (3, 3, 3)
 
 
 def test_tracks_that_disagree_widen_a_gap(record: StudyRecord) -> None:
     scores = record.scores.copy()
-    scores.loc[(scores.trial == 4) & (scores.track == "Band 7 - Blue Hour"), "usdr_db"] -= 1.0
+    scores.loc[(scores.trial == 4) & (scores.track == "Band 7 - Blue Hour"), "value"] -= 1.0
     gap = gap_between(replace(record, scores=scores), USDR, 4, 2)
     assert gap is not None
-    assert gap.low_db < 0 < gap.high_db
+    assert gap.low < 0 < gap.high
     assert gap.n_agree == 1  # the mean is negative, as one track alone is
-    assert gap.mean_db == pytest.approx(0.25 - (1 / 3 + 1 / 2 + 1 / 3 + 1 / 3) / 4)
+    assert gap.mean == pytest.approx(0.25 - (1 / 3 + 1 / 2 + 1 / 3 + 1 / 3) / 4)
 
 
 def test_two_tracks_have_no_interval(record: StudyRecord) -> None:
-    synthetic = measure_of("usdr_db/synthetic")
+    synthetic = measure_of("usdr_db/synthetic", record)
     gap = gap_between(record, synthetic, 4, 2)
     assert gap is not None
-    assert gap.mean_db == pytest.approx(0.25)
+    assert gap.mean == pytest.approx(0.25)
     assert not gap.has_interval
     assert gap_between(record, USDR, 4, 6) is None  # trial 6 has no scores
 
 
 def test_each_seed_has_its_quality(record: StudyRecord) -> None:
     values = by_seed(with_seeds(record, [0.0, 0.5]), USDR)
-    own = values[values.trial == 0].set_index("seed")["usdr_db"]
+    own = values[values.trial == 0].set_index("seed")["value"]
     assert own[1] - own[0] == pytest.approx(0.5)
 
 
@@ -100,7 +157,7 @@ def test_the_band_lies_between_the_fronts_of_single_seeds(record: StudyRecord) -
     band = band_of(seeded, trade)
     assert band is not None
     assert band.x == (0.88e9, 1.93e9, 2.7e9, 3.61e9, 5.2e9)  # equal costs are one step
-    best = by_seed(seeded, quality_of(seeded)).groupby("seed")["usdr_db"].max()
+    best = by_seed(seeded, quality_of(seeded)).groupby("seed")["value"].max()
     assert (band.low[-1], band.high[-1]) == pytest.approx((best[0], best[1]))
     assert all(
         high - low == pytest.approx(0.3) for low, high in zip(band.low, band.high, strict=True)

@@ -23,7 +23,7 @@ def test_what_cannot_be_written_leaves_nothing_behind(
     with pytest.raises(ReportError, match=r"is a folder; name the file, such as .*report\.html"):
         write_text("page", tmp_path)
 
-    def refuse(self: Path, target: Path) -> None:
+    def refuse(self: Path, target: Path) -> Path:
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(Path, "replace", refuse)

@@ -44,7 +44,7 @@ def test_an_ablations_effects_are_a_table_of_their_own() -> None:
     assert (front.key, effects.key) == ("front", "effects")
     assert effects.rows[0][0] == "fusion: per_source"
     assert effects.rows[0][-1] == "better"
-    assert "3 seeds and 8 tracks" in effects.notes[0]
+    assert "3 seeds and 8 validation tracks" in effects.notes[0]
 
 
 def test_latex_is_balanced_and_disarmed(record: StudyRecord) -> None:

@@ -60,7 +60,7 @@ def test_negative_scores_have_a_true_minus(record: StudyRecord) -> None:
 def test_differences_stand_before_the_lesser_measures(record: StudyRecord) -> None:
     headers = [column.header for column in trial_table(record).columns if not column.is_hidden]
     assert headers == [
-        "Trial", "State", "uSDR", "uSDR sample", "uSDR synthetic", "MACs/s", "Parameters",
+        "Trial", "State", "uSDR", "uSDR on sample", "uSDR on synthetic", "MACs/s", "Parameters",
         "Latency p50", "Differs from htdemucs_n in", "Training",
     ]  # fmt: skip
 
@@ -89,8 +89,8 @@ def test_a_state_has_its_reason(record: StudyRecord) -> None:
     assert cell(table, 0, "State") == "complete"
 
 
-@pytest.mark.parametrize(("n", "tracks"), [(1, "1 test track"), (2, "2 test tracks")])
-def test_a_state_tells_left_out_test_tracks(record: StudyRecord, n: int, tracks: str) -> None:
+@pytest.mark.parametrize(("n", "tracks"), [(1, "1 track"), (2, "2 tracks")])
+def test_a_state_tells_left_out_tracks(record: StudyRecord, n: int, tracks: str) -> None:
     marked = amend(record, 0, left_out=["a.wav: is damaged"] * n)
     assert cell(trial_table(marked), 0, "State") == f"complete, without {tracks}"
 
@@ -156,12 +156,12 @@ def test_the_only_group_of_tracks_has_no_column_of_its_own(record: StudyRecord) 
     def headers(of: StudyRecord) -> list[str]:
         return [column.header for column in trial_table(of).columns]
 
-    assert {"uSDR synthetic", "uSDR sample"} <= set(headers(record))
+    assert {"uSDR on synthetic", "uSDR on sample"} <= set(headers(record))
     single = replace(record, trials=record.trials.drop(columns=["usdr_db/sample"]))
     assert "uSDR" in headers(single)
-    assert "uSDR synthetic" not in headers(single)
+    assert "uSDR on synthetic" not in headers(single)
     asked = replace(single, directions={"usdr_db/synthetic": "maximize"})
-    assert "uSDR synthetic" in headers(asked)
+    assert "uSDR on synthetic" in headers(asked)
 
 
 def test_a_stopped_trial_shows_what_it_had_at_its_rung(record: StudyRecord) -> None:
@@ -172,7 +172,10 @@ def test_a_stopped_trial_shows_what_it_had_at_its_rung(record: StudyRecord) -> N
     assert (table.step, own.step) == (10, None)
     assert table.tracks == own.tracks
     pages = detail_pages(stopped, {})
-    assert "uSDR by track and source (dB) at step 10, where it was stopped" in pages[7]
+    assert (
+        "uSDR (dB), validation tracks, by track and source at step 10, where it was stopped"
+        in pages[7]
+    )
     assert "Band 7 - Blue Hour" in pages[7]
     assert "where it was stopped" not in pages[4]
     assert "uSDR by track" not in pages[6]  # failed, without scores

@@ -115,8 +115,8 @@ def test_an_ablations_answers_are_told_by_what_may_be_claimed() -> None:
     ablation = make_ablation()
     first, second, third = answers_of(ablation)
     assert (first.label, first.verdict) == ("fusion: per_source", "better")
-    assert first.effect_db == pytest.approx(0.5, abs=0.02)
-    assert first.low_db < 0.5 < first.high_db
+    assert first.effect == pytest.approx(0.5, abs=0.02)
+    assert first.low < 0.5 < first.high
     assert first.is_told
     assert not second.is_told
     assert {second.kind, third.kind} == {"main", "interaction"}

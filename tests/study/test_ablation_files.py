@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from msdemucs.cost import cost
+from msdemucs.cost import cost_of
 from msdemucs.study.space.reading import load_search_space
 
 FOLDER = Path(__file__).parent.parent.parent / "search_spaces"
@@ -53,7 +53,7 @@ def test_the_arms_are_those_that_answer_the_claim_at_equal_cost(name: str) -> No
     assert list(search.arms) == ARMS[name]
     assert search.space.repeats >= 3
     for arm in search.arms.values():
-        assert 7.2e9 < cost(arm.spec).macs_per_second <= 8e9
+        assert 7.2e9 < cost_of(arm.spec).macs_per_second <= 8e9
 
 
 @pytest.mark.parametrize("name", ARMS)
@@ -63,4 +63,4 @@ def test_the_small_setting_is_a_matter_of_minutes(name: str) -> None:
     assert search.space.trials <= 10
     assert search.space.recipe == "demo"
     for arm in search.arms.values():
-        assert cost(arm.spec).macs_per_second < 0.5e9
+        assert cost_of(arm.spec).macs_per_second < 0.5e9

@@ -44,7 +44,7 @@ def test_noise_promotion_and_rescore_are_real(search: Search, in_tmp: Path) -> N
     floor = measure_noise(study, search, bench.evaluate, n_seeds=2, listener=Silent())
     assert floor.sigma.value > 0
 
-    tracks = bench.tracks.test
+    tracks = bench.tracks.validation
     found = rescore(study, trials, tracks, METRICS["usdr_db"], device="cpu", listener=Silent())
     assert found.usdr_db.iloc[0] == pytest.approx(short, abs=1e-3)
     again = rescore(study, trials, tracks, METRICS["usdr_db"], device="cpu", listener=Silent())

@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from msdemucs.cli.progress import Bars, Lines, beside, progress
-from msdemucs.cli.work import environments
+from msdemucs.cli.work import Hands, environments
 from msdemucs.errors import StudyError, UsageError
 from msdemucs.study.running import crew
 from msdemucs.study.running.crew import Crew, shares
@@ -207,6 +207,28 @@ def test_a_fraction_of_no_gpu_is_said_to_change_nothing(
     assert "there is no GPU here: --gpu-fraction changes nothing" in capsys.readouterr().err
     environments(2, 1.0)
     assert capsys.readouterr().err == ""
+
+
+def test_workers_on_the_cpu_take_no_gpu(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert {share["CUDA_VISIBLE_DEVICES"] for share in environments(1, 1.0)} == {"0"}
+    assert not any("CUDA_VISIBLE_DEVICES" in share for share in environments(3, 1.0, device="cpu"))
+    environments(3, 0.5, device="cpu")
+    assert "on the CPU: --gpu-fraction changes nothing" in capsys.readouterr().err
+
+
+def test_workers_are_given_the_device_that_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[object] = []
+    monkeypatch.setattr("msdemucs.cli.work.crew", lambda *arguments: given.append(arguments[-1]))
+    data = [Path("elsewhere")]
+    Hands(2, device="cpu").run("toy", "sqlite:///a.db", None, Silent(), data=data)
+    Hands(2).run("toy", "sqlite:///a.db", None, Silent())
+    assert given == [["--data", "elsewhere", "--device", "cpu"], []]
+    assert Hands(2, device="cpu").words() == {"workers": 2, "device": "cpu"}
 
 
 def test_processes_share_the_studys_bar_or_write_lines_of_their_own() -> None:

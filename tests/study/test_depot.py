@@ -249,7 +249,12 @@ def test_an_interrupted_trial_goes_on_from_the_url_alone_bit_for_bit(
     study = open_study(open_storage("sqlite:///studies/tiny.db"), "tiny")
     ears = Ears()
     found = rescore(
-        study, record.trials, bench.tracks.test, METRICS["usdr_db"], device="cpu", listener=ears
+        study,
+        record.trials,
+        bench.tracks.validation,
+        METRICS["usdr_db"],
+        device="cpu",
+        listener=ears,
     )
     assert found.usdr_db.iloc[0] == pytest.approx(trial.usdr_db, abs=1e-3)
     what = doomed("tiny")

@@ -12,7 +12,7 @@ import pytest
 
 from msdemucs.errors import StudyError, UsageError
 from msdemucs.study.analysis.effects import EFFECT_COLUMNS, VERDICTS, effects
-from msdemucs.study.records import SCORE_COLUMNS, TRIAL_COLUMNS, StudyRecord
+from msdemucs.study.records import LATER_COLUMNS, SCORE_COLUMNS, TRIAL_COLUMNS, StudyRecord
 from msdemucs.study.space.ablation import arm_name
 from msdemucs.study.space.designs import Arm, Design, arms
 
@@ -34,7 +34,8 @@ def made(
         trials.append(trial_of(trial, seed, arm, arm_name(arm, base), 2.0 ** bits["a"]))
         for track, (source, offset) in itertools.product(range(tracks), (("x", 0), ("y", 1))):
             value = score(bits, seed, track) + offset
-            scores.append([trial, "band", f"t{track:02}", source, value, 0.0, seed])
+            name = f"t{track:02}"
+            scores.append([trial, seed, "validation", "band", name, source, "usdr_db", value])
     about = {"levels": levels, "design": design.model_dump(mode="json")}
     return StudyRecord(
         name="made",
@@ -52,6 +53,7 @@ def trial_of(trial: int, seed: int, arm: Arm, name: str, macs: float) -> dict[st
         "trial": trial,
         "state": "complete",
         "name": name,
+        "spec_hash": name,
         "seed": seed,
         "arm": arm,
         "macs_per_second": macs,
@@ -111,6 +113,27 @@ def test_one_at_a_time_recovers_each_effect_with_its_cost() -> None:
     assert worse.macs_per_second_change == pytest.approx(0.0)
     assert better.by_source["x"] == pytest.approx(1.0, abs=0.2)
     assert any("up to 100%" in note for note in found.notes)
+
+
+def test_effects_are_on_the_studys_first_quality_and_better_as_that_is() -> None:
+    """The same scores, called a distance of one source: what rises is worse."""
+    score = noisy(lambda bits: 1.0 * bits["a"] - 0.5 * bits["b"])
+    usual = made(Design(), score, levels=LEVELS)
+    record = replace(
+        usual,
+        directions={"lsd_db/x": "minimize"},
+        trials=usual.trials.assign(**{"lsd_db/x": 0.0}),
+        scores=pd.concat([usual.scores, usual.scores.assign(metric="lsd_db")]),
+        attrs={**usual.attrs, "noise": {"sigma_db": 9.0, "low_db": 8.0, "high_db": 10.0}},
+    )
+    found = effects(record)
+    assert found.quality is record.qualities["lsd_db/x"]
+    assert found.noise is not None
+    assert found.noise.sigma.value < 1, "what was measured is another quality's"
+    worse, better = (row(found.table, factor) for factor in "ab")
+    assert (worse.verdict, better.verdict) == ("worse", "better")
+    assert worse.effect_db == pytest.approx(1.0, abs=0.2)
+    assert [*worse.by_source] == ["x"]
 
 
 def test_leave_one_out_is_what_each_gives_beside_the_others() -> None:
@@ -204,22 +227,28 @@ def test_too_few_seeds_or_tracks_claim_nothing_and_say_the_rule() -> None:
     assert any("8 tracks could" in note for note in found.notes)
 
 
-def test_the_noise_is_that_which_rests_on_more_trainings() -> None:
+def test_the_noise_is_pooled_over_all_that_was_trained_more_than_once() -> None:
     record = made(Design(), noisy(lambda bits: 0.0, of_seeds=0.2), seeds=8, levels=LEVELS)
     found = effects(record)
     assert found.noise is not None
     assert found.noise.sigma.low < 0.2 < found.noise.sigma.high
-    assert found.noise.source == "5 arms with 8 seeds each, pooled"
+    assert (found.noise.degrees, found.noise.source) == (35, "40 trainings of 5 specs, pooled")
     expected = found.noise.sigma.value * math.sqrt(2 / 8)
     assert row(found.table, "a").noise_db == pytest.approx(expected)
-    measured = {"sigma_db": 0.5, "low_db": 0.3, "high_db": 1.0, "n_seeds": 50, "spec": "base"}
-    record.attrs["noise"] = {**measured, "n_seeds": 5}  # type: ignore[index]
-    assert effects(record).noise == found.noise
-    record.attrs["noise"] = measured  # type: ignore[index]
-    found = effects(record)
-    assert found.noise is not None
-    assert (found.noise.sigma.value, found.noise.degrees) == (0.5, 49)
-    assert found.noise.source == "50 trainings of base"
+    beside = [
+        [-1, "noise", "usdr_db", value, seed, {"spec_hash": "other"}, "validation"]
+        for seed, value in enumerate((0.0, 5.0))
+    ]
+    wider = effects(replace(record, later=pd.DataFrame(beside, columns=list(LATER_COLUMNS))))
+    assert wider.noise is not None
+    assert (wider.noise.degrees, wider.noise.source) == (36, "42 trainings of 6 specs, pooled")
+    known = record.scores[record.scores.trial == 0]
+    again = float(known.groupby("source").value.mean().mean())
+    twice = [[-1, "noise", "usdr_db", again, 0, {"spec_hash": "base"}, "validation"]]
+    same = effects(replace(record, later=pd.DataFrame(twice, columns=list(LATER_COLUMNS))))
+    assert same.noise == found.noise  # one training, told by its trial and by `study noise`
+    squares = 35 * found.noise.sigma.value**2 + 2 * 2.5**2
+    assert wider.noise.sigma.value == pytest.approx(math.sqrt(squares / 36))
 
 
 def test_arms_that_are_missing_leave_their_effects_out() -> None:
@@ -243,7 +272,7 @@ def test_a_seed_that_one_arm_lacks_is_left_out_of_its_effects_alone() -> None:
 
 def test_silent_references_are_no_tracks() -> None:
     record = made(Design(), noisy(lambda bits: bits["a"]), levels=LEVELS)
-    record.scores.loc[record.scores.track == "t03", "usdr_db"] = math.nan
+    record.scores.loc[record.scores.track == "t03", "value"] = math.nan
     assert row(effects(record).table, "a").n_tracks == 9
 
 

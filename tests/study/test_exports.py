@@ -50,10 +50,10 @@ def record(studies: Path) -> StudyRecord:
     """Toy trials, the third with two seeds."""
     record = load_study("toy")
     again = record.scores[record.scores.trial == 2].assign(seed=1)
-    again["usdr_db"] += 1
+    again["value"] += 1
     scores = pd.concat([record.scores, again])
     other = scores[scores.source == "bass"].assign(source="drums")
-    other["usdr_db"] += 10
+    other["value"] += 10
     object.__setattr__(record, "scores", pd.concat([scores, other]))
     return record
 

@@ -1,5 +1,6 @@
 """The folder of a study: two studies of one name never write over each other's weights."""
 
+import os
 from pathlib import Path
 
 import optuna
@@ -55,6 +56,21 @@ def test_a_study_that_is_removed_under_a_worker_ends_it_with_a_word(
 
     with pytest.raises(StudyError, match=r"no longer in sqlite:///studies/toy\.db: it was removed"):
         run_study(search, removing)
+
+
+@pytest.mark.parametrize("name", ["../thesis", "../../thesis", ".", "..", "/{tmp}/thesis"])
+def test_no_name_of_a_study_leads_its_removal_out_of_its_folder(in_tmp: Path, name: str) -> None:
+    work = in_tmp / "work"
+    for folder in (in_tmp / "thesis", work / "thesis", work / "studies"):
+        folder.mkdir(parents=True)
+        (folder / "mine").touch()
+    os.chdir(work)
+    stranger, url = name.format(tmp=in_tmp), f"sqlite:///{in_tmp}/stranger.db"
+    optuna.create_study(study_name=stranger, storage=url)
+    remove_study(doomed(stranger, storage=url))
+    assert study_names(open_storage(url)) == []
+    for folder in (in_tmp / "thesis", work / "thesis", work / "studies"):
+        assert (folder / "mine").is_file()
 
 
 def test_the_folder_of_a_database_that_was_deleted_is_free(begun: Search, in_tmp: Path) -> None:

@@ -13,7 +13,7 @@ EPSILON_NET: Thinning = "epsilon_net"
 
 # multiples of 1/8 dB and powers of two: shifts and scalings are exact
 standings = st.builds(
-    lambda eighths, power: Standing(eighths / 8, (2.0**power,)),
+    lambda eighths, power: Standing((eighths / 8,), (2.0**power,)),
     st.integers(-80, 80),
     st.integers(0, 30),
 )
@@ -40,13 +40,13 @@ def test_the_order_of_arrival_decides_nothing(
 def test_units_decide_nothing(
     rule: Halving, rung: list[Standing], power: int, eighths: int
 ) -> None:
-    moved = [Standing(s.usdr_db + eighths / 8, (s.costs[0] * 2.0**power,)) for s in rung]
+    moved = [Standing((s.qualities[0] + eighths / 8,), (s.costs[0] * 2.0**power,)) for s in rung]
     assert rule.priorities(moved) == rule.priorities(rung)
 
 
 @given(rules, rungs)
 def test_a_newcomer_that_dominates_all_goes_on(rule: Halving, rung: list[Standing]) -> None:
-    best = Standing(max(s.usdr_db for s in rung), (min(s.costs[0] for s in rung),))
+    best = Standing((max(s.qualities[0] for s in rung),), (min(s.costs[0] for s in rung),))
     assert rule.priorities([*rung, best])[-1] == 0
     assert rule.goes_on(best, rung)
 
@@ -56,7 +56,9 @@ def test_who_is_dominated_beyond_the_tolerance_by_enough_is_stopped(
     rule: Halving, rung: list[Standing], own: Standing
 ) -> None:
     better = [
-        s for s in rung if s.usdr_db > own.usdr_db + rule.delta_db and s.costs[0] <= own.costs[0]
+        s
+        for s in rung
+        if s.qualities[0] > own.qualities[0] + rule.delta_db and s.costs[0] <= own.costs[0]
     ]
     if len(better) >= rule.places(len(rung) + 1):
         assert not rule.goes_on(own, rung)
@@ -90,7 +92,7 @@ def test_fronts_hold_every_point_once_and_no_one_dominates_within(
     assert sorted(p for front in fronts for p in front) == sorted(set(points))
 
     def dominates(p: Point, q: Point) -> bool:
-        return p != q and p[0] - q[0] >= rule.delta_db and p[1] <= q[1]
+        return p != q and q[0] - p[0] >= rule.delta_db and p[1] <= q[1]
 
     for front, later in zip(fronts, [*fronts[1:], []], strict=True):
         assert not any(dominates(p, q) for p in front for q in front)
@@ -99,14 +101,14 @@ def test_fronts_hold_every_point_once_and_no_one_dominates_within(
 
 @given(rules, st.lists(st.integers(-80, 80), min_size=1, max_size=20))
 def test_without_costs_the_rule_is_plain_halving(rule: Halving, eighths: list[int]) -> None:
-    rung = [Standing(value / 8) for value in eighths]
+    rung = [Standing((value / 8,)) for value in eighths]
     plain = Halving(eta=rule.eta, survivors=rule.survivors)
     expected = [sum(other > value for other in eighths) for value in eighths]
     assert plain.priorities(rung) == expected
 
 
 def placed(rule: Halving, rung: Sequence[tuple[float, float]]) -> list[int]:
-    return rule.priorities([Standing(db, (cost,)) for db, cost in rung])
+    return rule.priorities([Standing((db,), (cost,)) for db, cost in rung])
 
 
 # SDR rises by 1 dB as the cost doubles; a second front lies 2 dB below
@@ -146,8 +148,8 @@ def test_crowding_takes_the_ends_then_the_loneliest() -> None:
 def test_the_tolerance_keeps_what_noise_may_have_put_behind() -> None:
     rung = [(7.0, 4.0), (6.8, 5.0)]
     strict, tolerant = Halving(), Halving(delta_db=0.3)
-    assert [len(f) for f in strict.fronts([Standing(a, (b,)).point for a, b in rung])] == [1, 1]
-    assert [len(f) for f in tolerant.fronts([Standing(a, (b,)).point for a, b in rung])] == [2]
+    assert [len(f) for f in strict.fronts([Standing((a,), (b,)).point for a, b in rung])] == [1, 1]
+    assert [len(f) for f in tolerant.fronts([Standing((a,), (b,)).point for a, b in rung])] == [2]
 
 
 @pytest.mark.parametrize(
@@ -160,9 +162,9 @@ def test_one_in_eta_goes_on_rounded_up(n_trials: int, places: int) -> None:
 
 def test_a_stopped_trial_goes_on_when_worse_ones_have_come() -> None:
     rule = Halving(eta=3)
-    own, better = Standing(6.0, (2.0,)), Standing(7.0, (2.0,))
+    own, better = Standing((6.0,), (2.0,)), Standing((7.0,), (2.0,))
     assert not rule.goes_on(own, [better])
-    worse = [Standing(5.0 - i, (4.0,)) for i in range(3)]
+    worse = [Standing((5.0 - i,), (4.0,)) for i in range(3)]
     assert rule.goes_on(own, [better, *worse])
 
 

@@ -1,6 +1,9 @@
 """The side table: rows of finished trials, in a database that stays Optuna's."""
 
+import json
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import optuna
@@ -59,6 +62,36 @@ def test_a_database_with_the_table_is_still_optunas(tmp_path: Path) -> None:
     found.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
     assert len(found.trials) == 2
     assert rows_of(study) == [ROW]
+
+
+def add_as_before(study: optuna.Study, url: str) -> None:
+    """Keep ROW as versions kept it whose rows said nothing of a split."""
+    row = asdict(ROW)
+    del row["split"]
+    if url.startswith("journal"):
+        study.set_user_attr("later/old", row)
+        return
+    add(study, [ROW])
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as database:
+        database.execute("UPDATE msdemucs_later SET detail = ?", [json.dumps(ROW.detail)])
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("data", "split"),
+    [({"train": [], "test": []}, "test"), ({"train": [], "validation": []}, "validation")],
+)
+def test_rows_say_of_which_split_and_those_of_before_are_of_what_the_study_chose_by(
+    url: str, data: dict[str, object], split: str
+) -> None:
+    study = made(url)
+    study.set_user_attr("data", data)
+    add_as_before(study, url)
+    judged = replace(ROW, kind="judge", split="test")
+    add(study, [judged])
+    assert {row.kind: row.split for row in rows_of(study)} == {"promotion": split, "judge": "test"}
+    assert judged in rows_of(study)
+    assert set(frame_of(study).split) == {split, "test"}
 
 
 def test_a_new_study_of_the_same_name_has_none_of_the_old_ones_rows(url: str) -> None:

@@ -55,7 +55,7 @@ def test_scores_and_curves_have_a_row_for_each_measurement(search: Search) -> No
     record = load_study("toy")
     assert list(record.scores.trial) == [0, 0, 1, 1]
     assert list(record.scores.group) == ["band", "room"] * 2
-    assert math.isnan(record.scores.usdr_db[1])
+    assert math.isnan(record.scores["value"][1])
     assert list(record.curves.step) == [1, 2, 1, 2]
     assert record.curves.loss[0] == 1.0
 

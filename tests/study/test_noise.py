@@ -7,13 +7,15 @@ import numpy as np
 import optuna
 import pytest
 
-from msdemucs.study.analysis.effects import Noise, effects
+from msdemucs.study.analysis.effects import effects
 from msdemucs.study.beside.noise import Floor, measure_noise
+from msdemucs.study.records import SCORE_COLUMNS, SPLIT
 from msdemucs.study.running.runner import run_study
 from msdemucs.study.space.space import Search
 from msdemucs.study.storage.load import load_study
+from msdemucs.study.storage.scores import frame_in
 from msdemucs.study.storage.studies import create_or_continue, open_storage
-from msdemucs.study.trials.candidate import Candidate, Silent, TrialLog
+from msdemucs.study.trials.candidate import Candidate, Row, Silent, TrialLog
 from tests.study.test_arms import ABLATION, Read, read
 
 __all__ = ["ABLATION", "Read", "read"]
@@ -24,7 +26,7 @@ SCORES = {0: 3.0, 1: 3.4, 2: 2.9, 3: 3.3, 4: 3.1}
 def by_seed(candidate: Candidate, log: TrialLog) -> None:
     """A score that its seed decides."""
     value = SCORES[candidate.seed]
-    log.scores([("band", "A - B", "bass", value, -6.0, candidate.seed)])
+    log.scores([Row(candidate.seed, SPLIT, "band", "A - B", "bass", "usdr_db", value)])
     log.record({"usdr_db": value, "latency_ms_p50": 3.0, "steps": 40})
 
 
@@ -56,7 +58,10 @@ def test_the_spread_is_that_of_the_seeds_and_is_recorded(measure: Measure) -> No
     assert (noise["n_seeds"], noise["spec"]) == (5, "htdemucs_n")
     assert record.later.kind.tolist() == ["noise"] * 5
     assert record.later.trial.tolist() == [-1] * 5
-    assert record.later.detail[0]["scores"] == [["band", "A - B", "bass", 3.0, -6.0, 0]]
+    scores = frame_in(record.later.detail[0], "scores", SCORE_COLUMNS[1:])
+    assert scores.values.tolist() == [[0, SPLIT, "band", "A - B", "bass", "usdr_db", 3.0]]
+    assert set(record.later.convention) == {"usdr_db"}
+    assert set(record.later.split) == {SPLIT}
 
 
 def test_more_seeds_train_only_the_new_ones(measure: Measure) -> None:
@@ -92,7 +97,11 @@ def test_seeds_that_an_ablation_trained_are_not_trained_again(read: Read) -> Non
     study = create_or_continue(search, open_storage("sqlite:///studies/parts.db"), {})
     floor = measure_noise(study, search, by_seed, n_seeds=5, listener=Silent())
     assert floor.trained == (2, 3, 4)
-    assert effects(load_study("parts")).noise == Noise(floor.sigma, 4, "5 trainings of htdemucs_n")
+    noise = effects(
+        load_study("parts")
+    ).noise  # of the base's five, and of three arms with two each
+    assert noise is not None
+    assert (noise.degrees, noise.source) == (7, "11 trainings of 4 specs, pooled")
 
 
 def test_one_seed_has_no_spread(measure: Measure) -> None:

@@ -9,7 +9,6 @@ import torch
 
 from msdemucs.data import synthesise
 from msdemucs.errors import SpecError
-from msdemucs.evaluate import Score
 from msdemucs.measure import device_name
 from msdemucs.model import load_weights
 from msdemucs.spec import dump_spec
@@ -19,7 +18,7 @@ from msdemucs.study.space.reading import load_search_space
 from msdemucs.study.space.space import Search
 from msdemucs.study.storage.load import load_study
 from msdemucs.study.trials.candidate import Candidate, Silent, TrialLog
-from msdemucs.study.trials.objective import prepare, summary
+from msdemucs.study.trials.objective import prepare
 
 SPACE = """\
 name: tiny
@@ -64,7 +63,7 @@ def test_a_real_study_records_everything_that_a_report_needs(search: Search) -> 
     assert (trials.latency_ms_p50 >= trials.latency_ms_p05).all()
     assert trials.latency_busy.between(0, 1).all()
     assert (trials.peak_memory_bytes > 1e6).all()
-    assert len(record.scores) == 2 * 4  # trials × sources, one test track
+    assert len(record.scores) == 2 * 4  # trials × sources, one track
     assert list(record.curves.groupby("trial").step.max()) == [2, 2]
     assert {"recipe", "data", "machine"} <= set(record.attrs)
     model = load_weights(Path("studies/tiny/trials/1/weights.safetensors"))
@@ -83,14 +82,14 @@ def test_the_same_study_gives_the_same_scores(search: Search) -> None:
 
 
 @pytest.mark.slow
-def test_a_test_track_that_becomes_unreadable_is_left_out_and_named(in_tmp: Path) -> None:
+def test_a_validation_track_that_becomes_unreadable_is_left_out_and_named(in_tmp: Path) -> None:
     synthesise(in_tmp / "band", n_tracks=8, seconds=1)
     (in_tmp / "tiny.yaml").write_text(RECIPE)
     (in_tmp / "space.yaml").write_text(SPACE.replace("trials: 2", "trials: 1"))
     search = load_search_space(in_tmp / "space.yaml")
     bench = prepare(search, say=Silent().said)
-    assert len(bench.tracks.test) > 1, "one track must remain"
-    broken = bench.tracks.test[0]
+    assert len(bench.tracks.validation) > 1, "one track must remain"
+    broken = bench.tracks.validation[0]
     drums = broken.recording.path / "drums.wav"
     drums.write_bytes(drums.read_bytes()[:2000])
     run_study(search, bench.evaluate, attrs=bench.describe())
@@ -98,28 +97,44 @@ def test_a_test_track_that_becomes_unreadable_is_left_out_and_named(in_tmp: Path
     assert list(record.trials.state) == ["complete"], list(record.trials.failure)
     assert broken.name not in set(record.scores.track)
     assert "drums.wav" in record.trials.left_out[0][0]
-    assert set(record.scores.track) == {track.name for track in bench.tracks.test[1:]}
+    assert set(record.scores.track) == {track.name for track in bench.tracks.validation[1:]}
 
 
-def score(group: str, track: str, source: str, usdr_db: float | None) -> Score:
-    return Score(
-        group=group, track=track, source=source, usdr_db=usdr_db, seconds=1.0, input_usdr_db=0.0
+@pytest.mark.slow
+@pytest.mark.filterwarnings("error")
+def test_a_study_of_another_quality_is_steered_by_it(search: Search) -> None:
+    """Through rungs, by a surrogate; every record of it is of the same quality."""
+    (search.path.parent / "tiny.yaml").write_text(RECIPE.replace("steps: 2", "steps: 4"))
+    search.path.write_text(
+        SPACE.replace("baselines: [htdemucs_nn]\n", "").replace("trials: 2", "trials: 3")
+        + "objectives: [si_sdr_db/vocals, macs_per_second]\n"
+        "fidelity: {rungs: [2]}\n"
+        "sampler: {kind: surrogate, control: 0, options: {n_startup_trials: 2}}\n"
     )
+    study(load_search_space(search.path))
+    record, name = load_study("tiny"), "si_sdr_db/vocals"
+    assert set(record.trials.state) <= {"complete", "stopped"}, list(record.trials.failure)
+    complete = record.trials[record.trials.state == "complete"]
+    assert len(complete) > 0
+    quality = record.qualities[name]
+    for _, trial in complete.iterrows():
+        scores = record.scores[record.scores.trial == trial.trial]
+        assert trial[name] == pytest.approx(quality.of(scores))
+        assert set(scores.metric) == {"usdr_db", "si_sdr_db"}
+    assert {"usdr_db", "usdr_db/band", name} == {*record.qualities} == {*record.rungs.quality}
+    floors = record.floors[record.floors.metric == "usdr_db"]
+    assert len(floors) == len(floors.drop_duplicates(["track", "source"])) > 0
 
 
-def test_the_summary_is_the_mean_over_sources_of_the_mean_over_tracks() -> None:
-    scores = [
-        score("band", "A", "bass", 2.0),
-        score("band", "B", "bass", 4.0),
-        score("room", "C", "bass", 6.0),
-        score("band", "A", "drums", 10.0),
-        score("band", "B", "drums", None),  # silent
-    ]
-    assert summary(scores) == {"usdr_db": 7.0, "usdr_db/band": 6.5, "usdr_db/room": 6.0}
-
-
-def test_what_is_silent_throughout_has_no_summary() -> None:
-    assert summary([score("band", "A", "bass", None)]) == {}
+def test_a_group_that_no_track_is_of_is_told_before_training(search: Search) -> None:
+    text = "objectives: [usdr_db/band, si_sdr_db/vocals/bend]\n"
+    search.path.write_text(SPACE + text)
+    with pytest.raises(SpecError) as caught:
+        prepare(load_search_space(search.path), say=Silent().said)
+    problem = caught.value.first
+    assert problem.line == len(SPACE.splitlines()) + 1
+    assert problem.column > len("objectives: [usdr_db/band")
+    assert "no group “bend”; did you mean “band”" in problem.message
 
 
 def test_an_unknown_recipe_is_told_at_its_line(search: Search) -> None:

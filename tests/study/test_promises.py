@@ -56,7 +56,7 @@ def climb(candidate: Candidate, log: TrialLog) -> None:
     for step in (10, 20):
         is_past = step < before
         done.write_text(str(max(step, before)))
-        log.rung(step, {candidate.seed: level + step / 10}, is_past=is_past)
+        log.rung(step, {"usdr_db": {candidate.seed: level + step / 10}}, is_past=is_past)
     log.record({"usdr_db": level + 3})
 
 
@@ -185,7 +185,7 @@ def test_a_large_space_gives_neighbours_of_what_was_trained(asked: Asked) -> Non
     [
         ("rungs: [10, 20]", "rungs: [10, 20], eta: 3", "fidelity.eta", "has no meaning"),
         ("macs_per_second]", "latency_ms_p50]", "objectives.latency_ms_p50", "known before"),
-        ("[usdr_db, macs_per_second]", "[macs_per_second]", "objectives", "needs an SDR"),
+        ("[usdr_db, macs_per_second]", "[macs_per_second]", "objectives", "needs a quality"),
         ("n_candidates: 24", "n_candidates: 0", "sampler.options", "from 1 on"),
         ("n_candidates: 24", "least_gain: 2", "sampler.options", "from 0 to 1"),
         ("n_candidates: 24", "population: 2", "sampler.options.population", "no such option"),

@@ -9,10 +9,11 @@ import pytest
 from msdemucs.errors import UsageError
 from msdemucs.study import StudyRecord, load_study
 from msdemucs.study.beside.promotion import PROMOTED_COLUMNS, Longer, Start, candidates, promote
+from msdemucs.study.records import SPLIT
 from msdemucs.study.running.runner import run_study
 from msdemucs.study.space.space import Search
 from msdemucs.study.storage.studies import open_storage, open_study
-from msdemucs.study.trials.candidate import Candidate, Silent, TrialLog
+from msdemucs.study.trials.candidate import Candidate, Row, Silent, TrialLog
 from msdemucs.train import load_recipe
 from tests.study.conftest import toy
 
@@ -29,7 +30,7 @@ def record(study: optuna.Study) -> StudyRecord:
 
 
 def scored(candidate: Candidate, log: TrialLog) -> None:
-    log.scores([("band", "A - B", "bass", 9.0, -6.0, candidate.seed)])
+    log.scores([Row(candidate.seed, SPLIT, "band", "A - B", "bass", "usdr_db", 9.0)])
     log.record({"usdr_db": 9.0 - candidate.trial, "steps": 80, "train_seconds": 1.0})
 
 

@@ -12,15 +12,17 @@ import soundfile
 import torch
 
 from msdemucs.data import synthesise
-from msdemucs.errors import DataError, SpecError
+from msdemucs.errors import SpecError
 from msdemucs.metrics import METRICS
 from msdemucs.model import build, load_weights, save_weights
 from msdemucs.model.weights import read_about
 from msdemucs.study.beside.rescore import _judged
+from msdemucs.study.records import RUNG_SCORE_COLUMNS, SCORE_COLUMNS
 from msdemucs.study.running.runner import run_study
 from msdemucs.study.space.reading import load_search_space
 from msdemucs.study.space.space import Search
 from msdemucs.study.storage.load import load_study, read_record
+from msdemucs.study.storage.scores import frame_in
 from msdemucs.study.storage.states import BEGUN
 from msdemucs.study.trials.candidate import Candidate, Silent, StoppedError, TrialLog
 from msdemucs.study.trials.objective import Bench, prepare
@@ -87,12 +89,11 @@ def test_a_stopped_trial_resumes_bit_for_bit(search: Search, study: optuna.Study
     assert first.user_attrs["steps"] == 2
     assert "usdr_db" not in first.user_attrs
     assert "scores" not in first.user_attrs
-    parts = first.user_attrs["rung_scores"]
-    assert {row[0] for row in parts} == {2}
-    assert {row[3] for row in parts} == set(search.base.sources)
-    assert sum(row[4] for row in parts) / len(parts) == pytest.approx(
-        first.user_attrs["rung:2"]
-    )  # one test track: the mean of its sources
+    parts = frame_in(first.user_attrs, "rung_scores", RUNG_SCORE_COLUMNS[1:])
+    assert set(parts.step) == {2}
+    assert set(parts.source) == set(search.base.sources)
+    at_rung = first.user_attrs["rung:2"]["usdr_db"]
+    assert parts["value"].mean() == pytest.approx(at_rung)  # one track: the mean of its sources
 
     again = study.ask()
     asked: list[int] = []
@@ -109,10 +110,10 @@ def test_a_stopped_trial_resumes_bit_for_bit(search: Search, study: optuna.Study
     both = [record.curves[record.curves.trial == number] for number in (0, 2)]
     assert list(both[0].step) == [1, 2, 3, 4, 5, 6]
     assert list(both[0].loss) == list(both[1].loss)
-    rows = record.rungs[record.rungs.trial == 2]
+    rows = record.rungs[(record.rungs.trial == 2) & (record.rungs.quality == "usdr_db")]
     assert list(rows.step) == [2, 4, 6]
-    assert rows.usdr_db.iloc[0] == first.user_attrs["rung:2"]
-    assert rows.usdr_db.iloc[-1] == log.figures["usdr_db"]
+    assert rows["value"].iloc[0] == at_rung
+    assert rows["value"].iloc[-1] == log.figures["usdr_db"]
     assert not Path("parts/checkpoints").exists()
     assert len(record.rung_scores) == len(parts)
     assert set(record.scores.trial) == {0, 2}  # scores after fewer steps are not among these
@@ -145,11 +146,15 @@ def test_repeats_train_each_seed_and_take_the_mean(search: Search, study: optuna
     alone = TrialLog(study.ask(), Silent())
     bench(search, "").evaluate(candidate(search, "alone", seed=6), alone)
     assert log.figures["steps"] == 12
-    assert {row[-1] for row in trial.user_attrs["scores"]} == {5, 6}
-    rungs = trial.user_attrs["rungs"]
-    assert [(seed, step) for seed, step, _ in rungs] == [(5, 2), (6, 2), (5, 6), (6, 6)]
-    assert rungs[3][2] == alone.figures["usdr_db"]
-    assert log.figures["usdr_db"] == pytest.approx((rungs[2][2] + rungs[3][2]) / 2)
+    assert set(frame_in(trial.user_attrs, "scores", SCORE_COLUMNS[1:]).seed) == {5, 6}
+    rungs = {
+        (seed, step): value
+        for seed, step, quality, value in trial.user_attrs["rungs"]
+        if quality == "usdr_db"
+    }
+    assert [*rungs] == [(5, 2), (6, 2), (5, 6), (6, 6)]
+    assert rungs[6, 6] == alone.figures["usdr_db"]
+    assert log.figures["usdr_db"] == pytest.approx((rungs[5, 6] + rungs[6, 6]) / 2)
     assert trial.user_attrs["weights"] == "both/seed-5/weights.safetensors"
     assert is_equal(
         weights("both/seed-6/weights.safetensors"), weights("alone/weights.safetensors")
@@ -190,14 +195,14 @@ keep: best
 
 @pytest.fixture
 def notes(in_tmp: Path) -> Search:
-    synthesise(in_tmp / "band", n_tracks=3, seconds=1)
+    synthesise(in_tmp / "band", n_tracks=5, seconds=1)
     (in_tmp / "tiny.yaml").write_text(RECIPE + NOTES)
     (in_tmp / "space.yaml").write_text(SPACE)
     return load_search_space(in_tmp / "space.yaml")
 
 
 @pytest.mark.slow
-def test_a_trial_keeps_the_best_weights_of_its_own_held_out_tracks(
+def test_a_trial_keeps_the_best_weights_by_the_studys_validation_tracks(
     notes: Search, study: optuna.Study
 ) -> None:
     """Stopped at a rung and interrupted or not; the weights say that tracks were normalised."""
@@ -218,11 +223,12 @@ def test_a_trial_keeps_the_best_weights_of_its_own_held_out_tracks(
     assert texts[0] == texts[1]
     assert [line.split(",")[0] for line in texts[0].split()] == ["step", "2", "4", "6"]
     trial = pd.Series({"trial": 0, "seed": 0, "weights": str(paths[0])})
-    row = _judged(trial, paths[0], rungs.tracks.test, METRICS["usdr_db"], "cpu")
+    row = _judged(trial, paths[0], rungs.tracks.validation, METRICS["usdr_db"], "cpu")
     assert row.value == pytest.approx(logs[0].figures["usdr_db"], abs=1e-4)
     assert row.detail["convention"]["normalised"] is True
     (training,) = rungs.trainings(candidate(notes, "again"))
     drawn = {name for step in range(1, 7) for name in training.sampler.batch(step).tracks}
+    assert training.held_out == rungs.tracks.validation
     assert not drawn & {track.name for track in training.held_out}
 
 
@@ -239,8 +245,12 @@ def test_weights_to_begin_with_that_saw_normalised_tracks_go_on_seeing_them(
 
 def test_a_study_without_a_track_to_hold_out_says_so_before_it_trains(search: Search) -> None:
     Path("tiny.yaml").write_text(RECIPE + NOTES)
-    with pytest.raises(DataError, match=r"1 training tracks can be used .*, 1 of which would be"):
-        bench(search, "")
+    said: list[str] = []
+    rule = "no track could be held out of 1 training song: validation is on the tracks of training"
+    tracks = prepare(search, say=said.append).tracks
+    assert said == [f"warning: {rule}"]
+    assert tracks.describe()["data"]["validation_by"] == rule  # type: ignore[index]
+    assert tracks.train == tracks.validation
 
 
 def test_a_validation_that_chooses_nothing_takes_no_track_from_a_trial(search: Search) -> None:
@@ -261,9 +271,9 @@ def test_a_wrong_value_of_a_field_that_recipes_do_not_write_is_told_as_one(searc
 def test_a_damaged_training_track_is_left_out_and_the_trial_resumes_bit_for_bit(
     search: Search, study: optuna.Study
 ) -> None:
-    synthesise(search.path.with_name("more") / "band", n_tracks=4, seconds=1)
+    synthesise(search.path.with_name("more") / "band", n_tracks=6, seconds=1)
     shutil.copytree(search.path.with_name("more") / "band", "band", dirs_exist_ok=True)
-    damaged = min(Path("band/train").iterdir())
+    damaged = bench(search, "").tracks.train[0].recording.path
     audio, rate = soundfile.read(damaged / "bass.wav")
     audio[rate // 2, 0] = np.nan
     soundfile.write(damaged / "bass.wav", audio, rate, subtype="FLOAT")
@@ -275,7 +285,7 @@ def test_a_damaged_training_track_is_left_out_and_the_trial_resumes_bit_for_bit(
     (reason,) = whole.user_attrs["trained_without"]
     assert "“bass” has samples that are not finite, the first at 0.50 s; mend" in reason
     assert damaged.name in reason
-    assert "left_out" not in whole.user_attrs  # that is of test tracks
+    assert "left_out" not in whole.user_attrs  # that is of validation tracks
 
     rungs = bench(search, "fidelity: {rungs: [2, 4]}\n")
     again = study.ask()

@@ -12,7 +12,7 @@ import jsonschema  # type: ignore[import-untyped]
 import optuna
 import pytest
 
-from msdemucs.cost import cost
+from msdemucs.cost import cost_of
 from msdemucs.errors import SpecError
 from msdemucs.spec import zoo_names
 from msdemucs.spec.source import read_yaml, read_yaml_file
@@ -139,7 +139,7 @@ def test_most_of_what_a_shipped_space_draws_can_be_trained(path: Path, small: bo
 
 def is_feasible(search: Search, trial: optuna.Trial) -> bool:
     try:
-        known = cost(search.spec(propose(trial, search.space.vary)))
+        known = cost_of(search.spec(propose(trial, search.space.vary)))
     except SpecError:
         return False
     limits = search.space.constraints.items()
@@ -162,7 +162,7 @@ def test_the_demonstration_is_small() -> None:
     search = load_search_space(SPACES / "demo.yaml")
     assert search.space.trials == 6
     assert search.space.recipe == "demo"
-    assert cost(search.spec({"channels.start": 8})).macs_per_second < 1e9
+    assert cost_of(search.spec({"channels.start": 8})).macs_per_second < 1e9
 
 
 def test_the_zoo_study_has_every_variant_of_the_notes() -> None:
@@ -181,6 +181,6 @@ def test_studies_at_equal_cost_have_baselines_of_that_cost() -> None:
         at_cost = search.space.at_cost
         assert at_cost is not None
         for spec in (search.base, *search.baselines.values()):
-            found = cost(spec).macs_per_second
+            found = cost_of(spec).macs_per_second
             assert (1 - at_cost.unused) * at_cost.macs_per_second <= found
             assert found <= at_cost.macs_per_second

@@ -60,9 +60,23 @@ def test_more_trials_or_another_title_are_no_change(search: Search) -> None:
 
 def test_other_data_or_another_recipe_is_a_change(search: Search) -> None:
     one = asking(search, trials=1)
-    run_study(one, toy, attrs={"recipe": {"steps": 10}, "data": {"test": ["a"]}})
+    run_study(one, toy, attrs={"recipe": {"steps": 10}, "data": {"train": ["a"]}})
     with pytest.raises(UsageError, match=r"recipe.steps: 10 → 20"):
-        run_study(one, toy, attrs={"recipe": {"steps": 20}, "data": {"test": ["a"]}})
+        run_study(one, toy, attrs={"recipe": {"steps": 20}, "data": {"train": ["a"]}})
+
+
+def test_a_study_that_chose_by_test_tracks_is_read_and_not_continued(search: Search) -> None:
+    old = {"data": {"train": ["band: 3 tracks, 1.5 s"], "test": ["band: 1 track, 500.0 ms"]}}
+    new = {"data": {"train": ["band: 1 track"], "validation": ["band: 2 tracks"]}}
+    one = asking(search, trials=1)
+    run_study(one, toy, attrs=old)
+    for attrs in (old, new):
+        with pytest.raises(UsageError, match="no validation tracks in its data"):
+            run_study(asking(search, trials=2), toy, attrs=attrs)
+    assert load_study("toy").split == "test"
+    assert len(load_study("toy").trials.query("state == 'complete'")) == 1
+    run_study(asking(search, name="new", trials=1), toy, attrs=new)
+    assert load_study("new").split == "validation"
 
 
 def test_a_study_whose_creation_was_cut_short_is_created_anew(search: Search) -> None:

@@ -34,17 +34,17 @@ def line(count: int, *, curves: bool = True) -> list[Point]:
 def test_what_is_trained_to_the_end_is_known() -> None:
     points = line(6)
     belief = believed(points)
-    assert belief.mean_db == pytest.approx([4, 5, 6, 7, 8, 9], abs=0.01)
-    assert (belief.deviation_db < 0.05).all()
+    assert belief.mean == pytest.approx([4, 5, 6, 7, 8, 9], abs=0.01)
+    assert (belief.deviation < 0.05).all()
 
 
 def test_a_curve_is_extended_by_how_others_went_on() -> None:
     points = [*line(6), Point((0.5,), (2.0**3,), {0: 5.0}), Point((0.5,), (2.0**3,), {0: 1.0})]
     belief = believed(points)
-    assert belief.mean_db[6] > belief.mean_db[3] > belief.mean_db[7], "as at the first rung"
-    assert 4 < belief.mean_db[3] + 4 < belief.mean_db[6] + 4
+    assert belief.mean[6] > belief.mean[3] > belief.mean[7], "as at the first rung"
+    assert 4 < belief.mean[3] + 4 < belief.mean[6] + 4
     alone = believed([points[6]])
-    assert alone.deviation_db[0] > 2 * belief.deviation_db[6], "others tell how curves go"
+    assert alone.deviation[0] > 2 * belief.deviation[6], "others tell how curves go"
 
 
 def test_the_more_is_seen_the_less_is_open() -> None:
@@ -53,7 +53,7 @@ def test_the_more_is_seen_the_less_is_open() -> None:
         believed([*points, Point((0.4,), (6.0,), {r: 2.0 + 2 * r for r in range(rungs)})])
         for rungs in range(4)
     ]
-    last = [belief.deviation_db[6] for belief in deviations]
+    last = [belief.deviation[6] for belief in deviations]
     assert last == sorted(last, reverse=True)
     assert last[3] < 0.1 * last[0]
 
@@ -68,10 +68,10 @@ def test_a_new_spec_is_expected_as_those_that_resemble_it() -> None:
         for width in (0.0, 0.3, 0.7, 1.0)
     ]
     belief = believed([*begun, of("good", 0.5, {}), of("poor", 0.5, {}), of("other", 0.5, {})])
-    good, poor, other = belief.mean_db[8:]
+    good, poor, other = belief.mean[8:]
     assert good > poor + 1.5
     assert poor < other < good
-    assert belief.deviation_db[10] > belief.deviation_db[8]
+    assert belief.deviation[10] > belief.deviation[8]
 
 
 @settings(max_examples=10)
@@ -101,8 +101,8 @@ def test_neither_order_nor_units_of_cost_nor_the_level_of_scores_matter(
             for at in order
         ]
     )
-    assert moved.mean_db == pytest.approx(belief.mean_db[order] + shift, abs=1e-5)
-    assert moved.deviation_db == pytest.approx(belief.deviation_db[order], rel=1e-4, abs=1e-6)
+    assert moved.mean == pytest.approx(belief.mean[order] + shift, abs=1e-5)
+    assert moved.deviation == pytest.approx(belief.deviation[order], rel=1e-4, abs=1e-6)
 
 
 def test_without_a_score_there_is_nothing_to_go_by() -> None:
@@ -112,7 +112,7 @@ def test_without_a_score_there_is_nothing_to_go_by() -> None:
 
 def test_objectives_without_a_cost_are_modelled_too() -> None:
     belief = believed([Point((0.0,), (), {2: 1.0}), Point((1.0,), (), {2: 3.0}), Point((0.9,), ())])
-    assert belief.mean_db[2] > 1.5
+    assert belief.mean[2] > 1.5
 
 
 @pytest.mark.parametrize(

@@ -5,15 +5,16 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import soundfile
 
-from msdemucs.data import synthesise
+from msdemucs.data import find, reading, synthesise
 from msdemucs.errors import DataError, UsageError
 from msdemucs.spec import load_spec
 from msdemucs.study.running.runner import run_study
 from msdemucs.study.space.space import DataRoots, Search
 from msdemucs.study.trials import tracks
-from msdemucs.study.trials.tracks import StudyTracks, gather
-from tests.study.conftest import asking, toy
+from msdemucs.study.trials.tracks import StudyTracks, gather, gather_test
+from tests.study.conftest import asking, closed_tests, toy
 
 TASK = load_spec("htdemucs_n")
 
@@ -25,10 +26,20 @@ def band(in_tmp: Path) -> Path:
     return Path("band")
 
 
-def gathered(*roots: str, segment: float = 0.25) -> tuple[StudyTracks, list[str]]:
+@pytest.fixture
+def large(in_tmp: Path) -> Path:
+    """Six tracks of half a second to train on, two to test on; and an empty folder beside it."""
+    synthesise(in_tmp / "large", n_tracks=8, seconds=0.5)
+    (in_tmp / "other").mkdir()
+    return in_tmp / "large"
+
+
+def gathered(
+    *roots: str, segment: float = 0.25, validation: tuple[str, ...] | None = None
+) -> tuple[StudyTracks, list[str]]:
     said: list[str] = []
-    found = gather(DataRoots(train=roots, test=roots), TASK, segment=segment, say=said.append)
-    return found, said
+    data = DataRoots(train=roots, validation=validation, test=roots)
+    return gather(data, TASK, segment=segment, say=said.append), said
 
 
 def described(found: StudyTracks) -> dict[str, object]:
@@ -37,12 +48,70 @@ def described(found: StudyTracks) -> dict[str, object]:
     return about
 
 
-def test_both_splits_are_found_and_described(band: Path) -> None:
-    found, said = gathered("band")
+RULE = "drawn from the training tracks with seed 0"
+
+
+def test_tracks_to_train_and_to_validate_on_are_found_and_described(large: Path) -> None:
+    found, said = gathered("large")
     about = described(found)
-    assert (len(found.train), len(found.test), said) == (3, 1, [])
-    assert about["train"] == ["band: 3 tracks, 1.5 s"]
-    assert about["test"] == ["band: 1 track, 500.0 ms"]
+    assert (len(found.train), len(found.validation)) == (4, 2)
+    assert said == [f"2 validation tracks: {RULE}"]
+    assert about["train"] == ["large: 4 tracks, 2.0 s"]
+    assert about["validation"] == ["large: 2 tracks, 1.0 s"]
+    assert about["validation_by"] == RULE
+    names = {f"large/{track.name}" for track in found.validation}
+    assert set(found.describe()["tracks"]["validation"]) == names  # type: ignore[index]
+
+
+def test_other_tracks_are_held_out_by_another_seed_and_a_study_is_told_which(
+    search: Search, large: Path
+) -> None:
+    roots = DataRoots(train=("large",), test=("large",))
+    seeded = [gather(roots, TASK, segment=0.25, say=lambda _: None, seed=seed) for seed in range(3)]
+    assert len({tracks.validation for tracks in seeded}) > 1
+    other = next(tracks for tracks in seeded if tracks.validation != seeded[0].validation)
+    run_study(asking(search, trials=1), toy, attrs=seeded[0].describe())
+    (gone, *_) = {*seeded[0].validation} - {*other.validation}
+    with pytest.raises(UsageError, match=rf"tracks.validation.large/{gone.name}: .* → nothing"):
+        run_study(asking(search, trials=2), toy, attrs=other.describe())
+
+
+def test_the_same_tracks_are_held_out_for_any_segment_and_order_of_files(
+    large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, _ = gathered("large")
+    listed = reading.listed
+    monkeypatch.setattr(find, "listed", lambda folder: [*listed(folder)][::-1])
+    short = min((large / "train").iterdir())
+    for file in short.glob("*.wav"):
+        audio, rate = soundfile.read(file)
+        soundfile.write(file, audio[: rate // 4], rate)
+    after, said = gathered("large", segment=0.4)
+    assert [track.name for track in after.validation] == [t.name for t in before.validation]
+    assert ("left out" in " ".join(said)) == (short.name in {t.name for t in before.train})
+
+
+def test_a_validation_folder_beside_train_is_taken(large: Path) -> None:
+    (large / "validation").mkdir()
+    moved = min((large / "train").iterdir())
+    moved.rename(large / "validation" / moved.name)
+    found, said = gathered("large")
+    assert [track.name for track in found.validation] == [moved.name]
+    assert said == ["1 validation track: the validation folders'"]
+    (large / "validation").rename(large.with_name("other") / "validation")
+    found, _ = gathered("large", validation=("other",))
+    assert [(track.group, track.name) for track in found.validation] == [("other", moved.name)]
+    with pytest.raises(DataError, match="there is no validation track to use under large"):
+        gathered("large", validation=("large",))
+
+
+def test_a_folder_of_test_tracks_is_not_opened(large: Path) -> None:
+    with closed_tests() as opened:
+        gathered("large")
+        assert not opened
+        with pytest.raises(AssertionError, match="was opened"):
+            gather_test(DataRoots(test=("large",)), TASK, say=lambda _: None)
+    assert len(gather_test(DataRoots(test=("large",)), TASK, say=lambda _: None)) == 2
 
 
 def test_the_hash_changes_with_the_tracks_and_with_nothing_else(band: Path) -> None:
@@ -93,15 +162,17 @@ def test_the_tracks_of_two_data_sets_of_one_name_are_told_apart(in_tmp: Path) ->
     for folder in ("a", "b"):
         synthesise(in_tmp / folder / "band", n_tracks=2, seconds=0.5)
     found, _ = gathered("a/band", "b/band")
-    keys = [(track.group, track.name) for track in (*found.train, *found.test)]
+    roots = DataRoots(test=("a/band", "b/band"))
+    tested = gather_test(roots, TASK, say=lambda _: None)
+    keys = [(track.group, track.name) for track in (*found.train, *tested)]
     assert len({*keys}) == len(keys) == 4
-    assert described(found)["test"] == ["a/band: 1 track, 500.0 ms", "b/band: 1 track, 500.0 ms"]
+    assert described(found)["train"] == ["a/band: 1 track, 500.0 ms", "b/band: 1 track, 500.0 ms"]
 
 
 def test_audio_beside_the_stems_and_stems_of_something_else_are_told(band: Path) -> None:
     folder = min((band / "train").iterdir())
     (folder / "instrumental.wav").write_bytes((folder / "bass.wav").read_bytes())
-    _, (line,) = gathered("band")
+    _, (line, _) = gathered("band")
     assert line.startswith("not used: instrumental.wav (in 1 track)")
     (folder / "vocals.wav").write_bytes((folder / "bass.wav").read_bytes())
     _, said = gathered("band")
@@ -112,7 +183,7 @@ def test_audio_beside_the_stems_and_stems_of_something_else_are_told(band: Path)
 def test_a_damaged_track_is_named_and_left_out(band: Path) -> None:
     damaged = next((band / "train").iterdir()) / "bass.wav"
     damaged.write_bytes(b"no sound")
-    found, (line,) = gathered("band")
+    found, (line, _) = gathered("band")
     assert len(found.train) == 2
     assert line.startswith("left out: ")
     assert "bass.wav" in line
@@ -140,6 +211,8 @@ def test_the_embedded_band_is_made_and_a_missing_ffmpeg_only_told(
     monkeypatch.setattr(tracks, "unpack_sample", without_ffmpeg)
     said: list[str] = []
     found = gather(DataRoots(), TASK, segment=0.25, say=said.append)
-    assert [track.group for track in (*found.train, *found.test)] == ["synthetic", "synthetic"]
+    assert [track.group for track in found.train] == ["synthetic"]
     assert said[0] == "composing the embedded band in data/synthetic"
+    tested = gather_test(DataRoots(), TASK, say=said.append)
+    assert [track.group for track in tested] == ["synthetic"]
     assert said[-1] == "going on without it: data/sample: ffmpeg is not installed"

@@ -33,7 +33,7 @@ def made(
         for trial in range(n_trials)
     ]
     rows = [
-        [trial, 0, step, values[trial]]
+        [trial, 0, step, "usdr_db", values[trial]]
         for step, values in rungs.items()
         for trial in range(n_trials)
         if not math.isnan(values[trial])

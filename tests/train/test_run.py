@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -254,7 +255,7 @@ def test_a_place_that_cannot_be_written_is_named_with_the_reason(
     asked: Asked, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(CheckpointError, match="file/run: cannot be written: not a directory"):
+    with pytest.raises(DataError, match="file/run: cannot be written: not a directory"):
         run(asked, tmp_path / "file" / "run")
     with pytest.raises(UsageError, match="file is there already and is no folder"):
         run(asked, tmp_path / "file")
@@ -303,10 +304,41 @@ def test_weights_may_be_read_by_whom_other_files_may(asked: Asked, tmp_path: Pat
     assert run(asked, tmp_path / "run").weights.stat().st_mode == wanted
 
 
-def test_too_few_tracks_to_hold_any_out_are_told(asked: Asked, tmp_path: Path) -> None:
+def test_one_track_is_left_to_train_on_however_many_are_to_be_held_out(
+    asked: Asked, tmp_path: Path
+) -> None:
     many = asked.recipe.validation.model_copy(update={"tracks": 3})  # type: ignore[union-attr]
-    with pytest.raises(DataError, match=r"3 training tracks .* 3 of which would be held out"):
-        run(change(asked, validation=many), tmp_path / "run")
+    said: list[str] = []
+    run(change(asked, validation=many), tmp_path / "run", Means(say=said.append))
+    assert said == ["2 validation tracks: drawn from the training tracks with seed 3"]
+    begun = json.loads((tmp_path / "run" / "run.json").read_text())["tracks"]
+    assert (len(begun["train"]), len(begun["validation"])) == (1, 2)
+
+
+def test_too_few_tracks_to_hold_any_out_are_told(asked: Asked, tmp_path: Path) -> None:
+    official = asked.recipe.validation.model_copy(update={"tracks": None})  # type: ignore[union-attr]
+    said: list[str] = []
+    run(change(asked, validation=official), tmp_path / "run", Means(say=said.append))
+    (line,) = said
+    assert line == (
+        "warning: no track could be held out of 3 training songs: validation is on the tracks of "
+        "training"
+    )
+
+
+def test_a_validation_folder_is_validated_on_and_all_of_train_is_trained_on(
+    asked: Asked, tmp_path: Path
+) -> None:
+    shutil.copytree(asked.data[0], tmp_path / "noise")
+    shutil.copytree(tmp_path / "noise/train/Bob - Two", tmp_path / "noise/validation/Bob - Two")
+    there = replace(asked, data=(tmp_path / "noise",))
+    begun = []
+    for _ in range(2):
+        run(there, tmp_path / "run")
+        begun.append(json.loads((tmp_path / "run" / "run.json").read_text())["tracks"])
+    assert begun[0] == begun[1]
+    assert list(begun[0]["train"]) == ["Ann - One", "Bob - Two", "Cem - Three"]
+    assert list(begun[0]["validation"]) == ["validation/Bob - Two"]
 
 
 def test_a_batch_that_devices_cannot_share_is_refused(asked: Asked, tmp_path: Path) -> None:

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from msdemucs.spec.kinds import kinds_of
 from msdemucs.train import learning_rate
-from msdemucs.train.schedule import Anneal, Constant, Cosine, Restarts, ScheduleOptions
+from msdemucs.train.schedule import Anneal, Constant, Restarts, ScheduleOptions
+from tests.kinds import small_kinds
 
 
 @st.composite
@@ -67,7 +69,7 @@ def test_without_a_warm_up_the_first_step_has_the_highest_rate() -> None:
     assert learning_rate(1, steps=10, lr=0.5, final_lr=0.0) == 0.5
 
 
-KINDS = [Constant(), Cosine(), Restarts(cycles=3, growth=1.5), Anneal(power=2.5)]
+KINDS = [small for kind in kinds_of(ScheduleOptions).values() for small in small_kinds(kind)]
 
 
 @pytest.mark.parametrize("schedule", KINDS)

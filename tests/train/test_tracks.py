@@ -70,10 +70,8 @@ def spoilt(asked: Asked, tmp_path: Path) -> Asked:
 
 @pytest.fixture
 def validated(asked: Asked, spoilt: Asked) -> Asked:
-    """The same, its last track held out and damaged, and it alone."""
-    write_again(spoilt.data[0] / "train" / BAD)
-    spoil(spoilt.data[0] / "train" / "Dan - Four")
-    return change(spoilt, validation=asked.recipe.validation)
+    """The same, its damaged track held out, which is the first that the seed draws."""
+    return replace(change(spoilt, validation=asked.recipe.validation), seed=asked.seed)
 
 
 @pytest.fixture
@@ -254,8 +252,8 @@ def test_validation_goes_on_without_a_held_out_track_that_is_damaged(
     said: list[str] = []
     two = validated.recipe.validation.model_copy(update={"tracks": 2})  # type: ignore[union-attr]
     run(change(validated, validation=two), tmp_path / "run", Means(say=said.append))
-    (line,) = said
-    assert "“Dan - Four”); validation goes on without it" in line
+    _, line = said
+    assert f"“{BAD}”); validation goes on without it" in line
     assert [int(step) for step, _ in read(tmp_path / "run" / "validation.csv")] == [5, 10, 12]
 
 

@@ -6,11 +6,10 @@ import pytest
 import torch
 
 from msdemucs.data import Track, find_tracks, statistics
-from msdemucs.errors import DataError, MsdemucsError
+from msdemucs.errors import MsdemucsError
 from msdemucs.model import Separator, build
 from msdemucs.spec import Spec
 from msdemucs.train import Recipe
-from msdemucs.train.examples import hold_out
 from msdemucs.train.validation import judge
 
 
@@ -71,12 +70,3 @@ def test_weights_that_diverged_are_said_to_have(model: Separator, tracks: list[T
         parameter.data.fill_(torch.nan)
     with pytest.raises(MsdemucsError, match=r"validation loss of “.*” is nan; the model's weights"):
         judge(model, tracks, asked(), normalised=False)
-
-
-def test_the_last_tracks_are_held_out_and_some_are_left(tracks: list[Track]) -> None:
-    validation = asked(validation={"every": 1, "tracks": None}).validation
-    kept, held_out = hold_out(tracks, validation, where="there")
-    assert [track.name for track in (*kept, *held_out)] == [track.name for track in tracks]
-    assert len(held_out) == 1
-    with pytest.raises(DataError, match="1 training tracks can be used under there, 1 of which"):
-        hold_out(tracks[:1], validation, where="there")

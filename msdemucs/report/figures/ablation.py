@@ -14,36 +14,43 @@ from msdemucs.report.figures.style import (
     MUTED,
     PAPER,
     RULE,
+    WARNING,
     axis_over,
     axis_style,
     base_layout,
     grid_style,
 )
-from msdemucs.report.measures import signed_percent
+from msdemucs.report.measures import Measure, signed_percent
 
 PALE = 1.8
 """The strongest interaction has this part less than the full colour, so that its number is read."""
 
 
-def paint_forest(answers: Sequence[Answer], noise_db: float | None) -> go.Figure:
-    """Each effect with its interval, one row an effect; what is told apart is filled."""
+def paint_forest(answers: Sequence[Answer], quality: Measure, noise: float | None) -> go.Figure:
+    """Each effect with its interval, one row an effect; what is told apart is filled.
+
+    Args:
+        answers: the effects.
+        quality: what they are of.
+        noise: one σ of it between seeds; None where it is unknown.
+    """
     labels = [answer.label for answer in answers]
     figure = go.Figure(layout=base_layout(92 + ROW_PX * len(answers)))
-    ends = [v for a in answers for v in (a.low_db, a.high_db, a.effect_db) if isfinite(v)]
+    ends = [v for a in answers for v in (a.low, a.high, a.effect) if isfinite(v)]
     x = axis_over([0.0, *ends], may_be_log=False, margin=0.08)
-    if noise_db is not None:
+    if noise is not None:
         figure.add_shape(
-            type="rect", x0=-noise_db, x1=noise_db, y0=-0.5, y1=len(answers) - 0.5,
+            type="rect", x0=-noise, x1=noise, y0=-0.5, y1=len(answers) - 0.5,
             fillcolor="var(--shade)", line={"width": 0}, layer="below", name="noise",
         )  # fmt: skip
     figure.add_shape(
         type="line", x0=0, x1=0, y0=-0.5, y1=len(answers) - 0.5, line={"color": MUTED, "width": 1}
     )
-    known = [(index, a) for index, a in enumerate(answers) if isfinite(a.effect_db)]
-    has_bars = [isfinite(a.low_db) for _, a in known]
+    known = [(index, a) for index, a in enumerate(answers) if isfinite(a.effect)]
+    has_bars = [isfinite(a.low) for _, a in known]
     figure.add_trace(
         go.Scatter(
-            x=[a.effect_db for _, a in known],
+            x=[a.effect for _, a in known],
             y=[index for index, _ in known],
             mode="markers",
             marker={
@@ -56,11 +63,11 @@ def paint_forest(answers: Sequence[Answer], noise_db: float | None) -> go.Figure
                 "type": "data",
                 "symmetric": False,
                 "array": [
-                    a.high_db - a.effect_db if bar else 0
+                    a.high - a.effect if bar else 0
                     for (_, a), bar in zip(known, has_bars, strict=True)
                 ],
                 "arrayminus": [
-                    a.effect_db - a.low_db if bar else 0
+                    a.effect - a.low if bar else 0
                     for (_, a), bar in zip(known, has_bars, strict=True)
                 ],
                 "color": MUTED,
@@ -74,7 +81,7 @@ def paint_forest(answers: Sequence[Answer], noise_db: float | None) -> go.Figure
     )
     figure.update_xaxes(
         **axis_style(x) | {"dtick": None, "nticks": 4},  # few enough for a phone
-        title={"text": "effect on uSDR (dB), 95 % interval"},
+        title={"text": effect_axis(quality)},
         tickangle=0,
     )
     figure.update_yaxes(**row_axis(labels))
@@ -90,11 +97,17 @@ def paint_forest(answers: Sequence[Answer], noise_db: float | None) -> go.Figure
     return figure
 
 
-def paint_interactions(answers: Sequence[Answer]) -> go.Figure:
+def effect_axis(quality: Measure) -> str:
+    """The name of an axis of effects; of a quality that is better low, with what is better."""
+    better = ", less is better" if quality.direction == "minimize" else ""
+    return f"effect on {quality.named}, 95 % interval{better}"
+
+
+def paint_interactions(answers: Sequence[Answer], quality: Measure) -> go.Figure:
     """How much more one alternative gives where the other is there: a square a pair."""
     pairs = [tuple(part.strip() for part in a.label.split("×", 1)) for a in answers]
     names = list(dict.fromkeys(name for pair in pairs for name in pair))
-    by_pair = {pair: a.effect_db for pair, a in zip(pairs, answers, strict=True)}
+    by_pair = {pair: a.effect for pair, a in zip(pairs, answers, strict=True)}
     cells = [
         [by_pair.get((row, column), by_pair.get((column, row))) for column in names]
         for row in names
@@ -108,7 +121,9 @@ def paint_interactions(answers: Sequence[Answer]) -> go.Figure:
             y=list(range(len(names))),
             zmin=-PALE * most,
             zmax=PALE * most,
-            colorscale=[[0, "var(--warning)"], [0.5, PAPER], [1, ACCENT]],
+            colorscale=list(
+                zip((0, 0.5, 1), (WARNING, PAPER, ACCENT)[:: int(quality.sign)], strict=True)
+            ),
             showscale=False,
             xgap=2,
             ygap=2,

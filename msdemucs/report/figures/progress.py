@@ -96,7 +96,7 @@ def paint_rungs(fronts: Sequence[RungFront], trade: Trade, *, height: int) -> go
     scale = ", log scale" if x.is_log else ""
     figure.update_xaxes(**axis_style(x), title={"text": escape(trade.x.label) + scale})
     figure.update_yaxes(**axis_style(y))
-    add_axis_name(figure, "uSDR at the rung (dB)")
+    add_axis_name(figure, escape(f"{trade.y.header} at the rung ({trade.y.unit})"))
     return figure
 
 
@@ -144,7 +144,7 @@ def paint_fidelity(table: pd.DataFrame, *, height: int) -> go.Figure:
     scale = ", log scale" if x.is_log else ""
     figure.update_xaxes(**axis_style(x), title={"text": f"step of the rung{scale}"})
     figure.update_yaxes(**grid_style(), range=[-1.05, 1.05], dtick=0.5)
-    add_axis_name(figure, "rank correlation (Kendall, τ-b) with the last step, 95 % interval")
+    add_axis_name(figure, "τ-b (Kendall) with the last step, 95 % interval")
     return figure
 
 

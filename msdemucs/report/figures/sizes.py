@@ -5,6 +5,7 @@ from html import escape
 
 import plotly.graph_objects as go
 
+from msdemucs.columns import FORMATS
 from msdemucs.report.figures.rows import ROW_PX, label_room, row_axis
 from msdemucs.report.figures.style import (
     ACCENT,
@@ -16,7 +17,7 @@ from msdemucs.report.figures.style import (
     axis_style,
     base_layout,
 )
-from msdemucs.report.measures import FORMATS, typeset
+from msdemucs.report.measures import typeset
 from msdemucs.report.published import Sized
 
 GAP = 0.05

@@ -29,7 +29,7 @@ NARROW_PX = (290.0, 300.0)
 """The plot's size on a phone, for which names are placed; on wider screens they only gain room."""
 
 FLOOR_REACH = 1.5
-"""The floor is inside the axis while it is no further below than this many times the spread."""
+"""The floor is inside the axis while it is no further away than this many times the spread."""
 
 FLOOR_NOTE = "mixture as estimate"
 
@@ -43,7 +43,7 @@ MOST_NAMES = 12
 
 def trade_axes(trade: Trade) -> tuple[Axis, Axis]:
     """The axes of a trade with at least one point; see FLOOR_REACH for the floor."""
-    x = axis_over([point.x for point in trade.points], may_be_log=True, margin=0.12)
+    x = axis_over([p.x for p in trade.points], may_be_log=trade.x.may_be_log, margin=0.12)
     qualities = [point.y for point in trade.points]
     bars = [point for point in trade.front if point.half_width == point.half_width]
     qualities += [p.y + side * p.half_width for p in bars for side in (-1, 1)]

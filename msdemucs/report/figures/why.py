@@ -73,8 +73,7 @@ def paint_marginal(marginal: Marginal) -> go.Figure:
     Long names of values stand at the left, each with a row of its own; of many numbers there are
     no means, and the axis is a scale.
     """
-    is_quality = marginal.measure.unit == "dB"
-    of_number = axis_over(marginal.numbers, may_be_log=not is_quality, margin=0.1)
+    of_number = axis_over(marginal.numbers, may_be_log=marginal.measure.may_be_log, margin=0.1)
     scale = ", log scale" if of_number.is_log else ""
     label = escape(marginal.measure.label) + scale
     if marginal.is_scale:

@@ -59,7 +59,7 @@ function format(value, unit) {
   if (unit === "ms") return value < 1000 ? `${value.toFixed(1)}\u00a0ms` : `${(value / 1000).toFixed(2)}\u00a0s`;
   if (unit === "s") return `${significant(value)}\u00a0s`;
   if (unit === "dB") return `${value.toFixed(2)}\u00a0dB`.replace("-", "−");
-  const named = unit === "count" || unit === "plain" ? "" : unit;
+  const named = unit === "count" ? "" : unit;
   const [size, prefix] = [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]].find(([s]) => Math.abs(value) >= s) || [1, ""];
   return `${significant(value / size)}\u00a0${prefix}${named}`.trim();
 }

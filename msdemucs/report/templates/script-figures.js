@@ -71,7 +71,7 @@ function colouring(style) {
   } else {
     for (const row of table.rows) values.set(row[0], valueOf(table.columns, row, name));
   }
-  return isNumeric ? ramp(values, kind === "f" ? "plain" : table.columns[name].unit) : palette(values, texts, style, muted, kind === "f" && data.fields[name].ordered);
+  return isNumeric ? ramp(values, kind === "f" ? "" : table.columns[name].unit) : palette(values, texts, style, muted, kind === "f" && data.fields[name].ordered);
 }
 
 function ramp(values, unit) {

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from msdemucs.metrics import Quality
 from msdemucs.study.analysis.statistics import Array
 from msdemucs.study.records import StudyRecord
 
@@ -30,12 +31,15 @@ def trained_arms(record: StudyRecord) -> pd.DataFrame:
     return trials.drop_duplicates(["name", "seed"])
 
 
-def scores_of(record: StudyRecord, trials: pd.DataFrame) -> dict[str, "pd.Series[float]"]:
-    """Arm → its scores by seed, track and source."""
-    rows = record.scores.merge(trials[["trial", "name"]], on="trial")
+def scores_of(
+    record: StudyRecord, trials: pd.DataFrame, quality: Quality
+) -> dict[str, "pd.Series[float]"]:
+    """Arm → its scores by seed, track and source: those of which a quality is made."""
+    scores = record.scores[record.scores["split"] == record.split]
+    rows = quality.rows(scores).merge(trials[["trial", "name"]], on="trial")
     rows["clip"] = rows.group + "/" + rows.track
     indexed = rows.set_index(["seed", "clip", "source"])
-    return {str(name): own.usdr_db for name, own in indexed.groupby("name", sort=False)}
+    return {str(name): own["value"] for name, own in indexed.groupby("name", sort=False)}
 
 
 def cube_of(scores: Mapping[str, "pd.Series[float]"], weights: Mapping[str, float]) -> Cube:

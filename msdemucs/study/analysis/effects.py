@@ -1,4 +1,4 @@
-"""What an ablation found: every factor's effect on SDR with its interval, p-value and cost.
+"""What an ablation found: every factor's effect on quality with its interval, p-value and cost.
 
 from msdemucs.study import load_study
 from msdemucs.study.analysis.effects import effects
@@ -14,16 +14,17 @@ import pandas as pd
 from scipy.stats import t
 
 from msdemucs.errors import StudyError, UsageError
-from msdemucs.evaluate.compare import FEWEST_FOR_WILCOXON, signed_rank_p
+from msdemucs.metrics import Direction, Quality
+from msdemucs.metrics.signed_rank import FEWEST_FOR_WILCOXON, signed_rank_p
 from msdemucs.study.analysis.contrasts import Contrast, contrasts
 from msdemucs.study.analysis.cubes import cube_of, scores_of, trained_arms
+from msdemucs.study.analysis.noise import Noise, noise_of
+from msdemucs.study.analysis.picking import steering
 from msdemucs.study.analysis.statistics import (
     Interval,
     fewest_tracks,
     hierarchical_interval,
     holm,
-    mean_of_means,
-    sigma_interval,
 )
 from msdemucs.study.records import StudyRecord
 from msdemucs.study.space.designs import Design
@@ -48,7 +49,7 @@ EFFECT_COLUMNS = (
     "factor",  # str
     "alternative",  # str
     "against",  # str: the base's level
-    "effect_db",  # float, dB: of usdr_db
+    "effect_db",  # float, dB: of the study's first quality
     "low_db",  # float, dB: of the 95 % bootstrap interval over seeds and tracks
     "high_db",  # float, dB
     "wilcoxon_p",  # float: signed-rank over tracks, each the mean over its seeds and sources
@@ -74,21 +75,6 @@ COSTS = {
 
 
 @dataclass(frozen=True)
-class Noise:
-    """The standard deviation of one training's score over seeds, dB.
-
-    Attributes:
-        sigma: with its 95 % interval.
-        degrees: of freedom that it was estimated with.
-        source: where it comes from, in words: `study noise`, or pooled over the arms.
-    """
-
-    sigma: Interval
-    degrees: int
-    source: str
-
-
-@dataclass(frozen=True)
 class Effects:
     """An ablation's answer.
 
@@ -96,11 +82,13 @@ class Effects:
         table: EFFECT_COLUMNS.
         noise: the spread of one training's score over seeds; None where each arm has one.
         notes: what a reader must know before believing a row.
+        quality: on which the effects are.
     """
 
     table: pd.DataFrame
     noise: Noise | None
     notes: tuple[str, ...]
+    quality: Quality
 
 
 def effects(record: StudyRecord, *, seed: int = 0) -> Effects:
@@ -126,8 +114,9 @@ def effects(record: StudyRecord, *, seed: int = 0) -> Effects:
     trials = trained_arms(record)
     if trials.empty:
         raise UsageError(f"no arm of study “{record.name}” is complete yet")
-    scores = scores_of(record, trials)
-    noise = _noise(record, scores)
+    quality = steering(record)
+    scores = scores_of(record, trials, quality)
+    noise = noise_of(record, quality)
     design = Design.model_validate(_tuples(about["design"]))
     wanted = contrasts(design, about["levels"])
     costs = trials.groupby("name", sort=False)[list(COSTS.values())].mean()
@@ -138,9 +127,9 @@ def effects(record: StudyRecord, *, seed: int = 0) -> Effects:
         table.loc[own.index, "holm_p"] = holm(own.wilcoxon_p.tolist())
         times = _quantile(noise, len(own)) if noise else math.nan
         table.loc[own.index, "least_db"] = times * own.noise_db.astype(float)
-    table["verdict"] = [_verdict(row) for _, row in table.iterrows()]
+    table["verdict"] = [_verdict(row, quality.direction) for _, row in table.iterrows()]
     missing = {name for contrast in wanted for name in contrast.weights} - set(scores)
-    return Effects(table, noise, tuple(_notes(table, sorted(missing))))
+    return Effects(table, noise, tuple(_notes(table, sorted(missing))), quality)
 
 
 def _row(
@@ -186,41 +175,12 @@ def _change(contrast: Contrast, cost: "pd.Series[float]") -> float:
     return math.expm1(sum(logs))
 
 
-def _noise(record: StudyRecord, scores: Mapping[str, "pd.Series[float]"]) -> Noise | None:
-    """The spread over seeds: that of `study noise` or of the arms, whichever rests on more."""
-    known = [one for one in (_measured(record), _pooled(scores)) if one is not None]
-    return max(known, key=lambda one: one.degrees, default=None)
-
-
-def _measured(record: StudyRecord) -> Noise | None:
-    """What `study noise` found with trainings of the base."""
-    found = record.attrs.get("noise")
-    if not isinstance(found, Mapping):
-        return None
-    low, value, high = (float(found[key]) for key in ("low_db", "sigma_db", "high_db"))
-    n_seeds = int(found["n_seeds"])
-    source = f"{n_seeds} trainings of {found['spec']}"
-    return Noise(Interval(value, low, high), n_seeds - 1, source)
-
-
-def _pooled(scores: Mapping[str, "pd.Series[float]"]) -> Noise | None:
-    """The spread of every arm over its seeds, pooled."""
-    cubes = [cube_of(scores, {name: 1.0}) for name in scores]
-    means = [mean_of_means(cube.differences) for cube in cubes if cube.n_seeds > 1]
-    if not means:
-        return None
-    degrees = sum(len(own) - 1 for own in means)
-    squares = sum(float(np.var(own, ddof=1)) * (len(own) - 1) for own in means)
-    source = f"{len(means)} arms with {max(map(len, means))} seeds each, pooled"
-    return Noise(sigma_interval(math.sqrt(squares / degrees), degrees), degrees, source)
-
-
 def _quantile(noise: Noise, n_effects: int) -> float:
     """Student's t that the largest of so many effects without substance exceeds once in 20."""
     return float(t.ppf(1 - LEVEL / 2 / n_effects, noise.degrees))
 
 
-def _verdict(row: "pd.Series[float]") -> str:
+def _verdict(row: "pd.Series[float]", direction: Direction) -> str:
     """What may be claimed of an effect."""
     if math.isnan(row.effect_db):
         return "incomplete"
@@ -229,7 +189,8 @@ def _verdict(row: "pd.Series[float]") -> str:
     interval = Interval(row.effect_db, row.low_db, row.high_db)
     is_beyond_noise = abs(row.effect_db) > row.least_db
     if row.holm_p < LEVEL and interval.excludes_zero and is_beyond_noise:
-        return "better" if row.effect_db > 0 else "worse"
+        is_more = row.effect_db > 0
+        return "better" if is_more == (direction == "maximize") else "worse"
     return "not told apart"
 
 

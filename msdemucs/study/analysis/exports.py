@@ -14,7 +14,7 @@ from msdemucs.study.analysis.tidy import frame
 from msdemucs.study.records import StudyRecord
 
 Format = Literal["csv", "parquet", "json"]
-TABLES = ("trials", "scores", "rungs", "rung_scores", "curves", "later")
+TABLES = ("trials", "scores", "floors", "rungs", "rung_scores", "curves", "later")
 
 
 def table_of(record: StudyRecord, table: str) -> pd.DataFrame:

@@ -5,11 +5,14 @@ the luckiest.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from msdemucs.errors import UsageError
+from msdemucs.metrics import METRICS, USUAL, Quality
+from msdemucs.study.analysis.pareto import non_dominated
 from msdemucs.study.analysis.pooling import pooled
 from msdemucs.study.records import StudyRecord
 
@@ -44,9 +47,44 @@ def holding(record: StudyRecord) -> pd.DataFrame:
 
 
 def quality_of(record: StudyRecord) -> str:
-    """The column by which trials are better: the first objective that is maximised, if one is."""
-    names = [name for name, direction in record.directions.items() if direction == "maximize"]
-    return names[0] if names else next(iter(record.directions))
+    """The column by which trials are better: the first objective that is a quality.
+
+    Where none is, of studies of another program for one, it is the first that is maximised.
+    """
+    names = [name for name in record.directions if name in record.qualities]
+    names += [name for name, direction in record.directions.items() if direction == "maximize"]
+    return next(iter([*names, *record.directions]))
+
+
+def steering(record: StudyRecord) -> Quality:
+    """The first objective that is a quality; the usual one over everything where none is."""
+    named = [record.qualities[name] for name in record.directions if name in record.qualities]
+    return (named or [Quality(METRICS[USUAL])])[0]
+
+
+def by_quality(record: StudyRecord, text: str) -> StudyRecord:
+    """The record with one quality as its only objective, computed of its scores where need be.
+
+    Raises:
+        UsageError: an unknown metric, source or group; a metric that the study did not record.
+    """
+    scores = record.scores
+    quality = Quality.parse(
+        text, sources=scores["source"].unique(), groups=scores["group"].unique()
+    )
+    name = str(quality)
+    trials = record.trials
+    if name not in trials:
+        metrics = [str(metric) for metric in scores["metric"].unique()]
+        if quality.metric.name not in metrics:
+            known = ", ".join(metrics) or "none"
+            raise UsageError(
+                f"study “{record.name}” did not record {quality.metric.name}; it recorded {known}: "
+                "study rescore judges its weights by another metric"
+            )
+        values = {trial: quality.of(rows) for trial, rows in scores.groupby("trial")}
+        trials = trials.assign(**{name: trials["trial"].map(values).astype(float)})
+    return replace(record, trials=trials, directions={name: quality.direction})
 
 
 def best_first(trials: pd.DataFrame, record: StudyRecord) -> pd.DataFrame:
@@ -88,9 +126,5 @@ def front(record: StudyRecord) -> pd.DataFrame:
     A trial dominates another if it is as good in every objective and better in one.
     """
     trials = holding(record)
-    signs = [1 if how == "maximize" else -1 for how in record.directions.values()]
-    values = trials[list(record.directions)].to_numpy(dtype=float) * signs
-    as_good = (values[:, None] >= values[None]).all(-1)  # [of, over]
-    better = (values[:, None] > values[None]).any(-1)
-    is_dominated = np.asarray((as_good & better).any(0))
-    return best_first(trials[~is_dominated], record)
+    values = trials[list(record.directions)]
+    return best_first(trials[non_dominated(values, list(record.directions.values()))], record)

@@ -9,10 +9,15 @@ from statistics import fmean
 
 import pandas as pd
 
-from msdemucs.study.records import GROUP_COLUMN_PREFIX, STUDY_COLUMN, TRIAL_COLUMNS, StudyRecord
+from msdemucs.columns import COLUMNS
+from msdemucs.study.records import STUDY_COLUMN, StudyRecord
 
-NUMBERS = TRIAL_COLUMNS[TRIAL_COLUMNS.index("usdr_db") : TRIAL_COLUMNS.index("steps") + 1]
-"""Columns of which the mean over trainings is taken."""
+NUMBERS = tuple(
+    name
+    for name, column in COLUMNS.items()
+    if column.kind == "number" and column.known != "proposed"
+)
+"""Columns of which the mean over trainings is taken, beside qualities."""
 
 Row = Mapping[str, object]
 
@@ -103,8 +108,7 @@ def pooled(record: StudyRecord) -> StudyRecord:
     frame = record.trials
     rows = {int(str(row["trial"])): row for row in frame.astype(object).to_dict("records")}
     seeds = record.scores.groupby("trial")["seed"].nunique().to_dict()
-    groups = [str(name) for name in frame if str(name).startswith(GROUP_COLUMN_PREFIX)]
-    numbers = dict.fromkeys([*NUMBERS, *groups, *record.directions])
+    numbers = dict.fromkeys([*NUMBERS, *record.qualities, *record.directions])
     columns = [name for name in numbers if name in frame]
     for arm in arms:
         own = [rows[trial] for trial in arm.trainings]

@@ -1,8 +1,8 @@
 """A search replayed on a table of trainings that were all made before: seconds in place of days.
 
-The table holds, for every combination of a space, its cost and its SDR at every rung with one seed
-(all trials of a study share theirs). Samplers are Optuna's own and stopping rules are `Halving`s,
-so that what is compared is what a study runs, with one worker.
+The table holds, for every combination of a space, its cost and its score at every rung with one
+seed (all trials of a study share theirs). Samplers are Optuna's own and stopping rules are
+`Halving`s, so that what is compared is what a study runs, with one worker.
 """
 
 import math
@@ -29,15 +29,15 @@ class Trained:
 
     Attributes:
         cost: known before training.
-        curve: the SDR in dB at each rung.
+        curve: the score at each rung, the higher the better.
     """
 
     cost: float
     curve: Sequence[float]
 
     @property
-    def usdr_db(self) -> float:
-        """The SDR after all steps."""
+    def quality(self) -> float:
+        """The score after all steps."""
         return self.curve[-1]
 
 
@@ -58,14 +58,14 @@ class Table:
     def hypervolume(self, found: Sequence[Labels]) -> float:
         """What the front of some combinations dominates, within the table's own ranges.
 
-        SDR after all steps against the logarithm of the cost. The point of
-        reference is the table's worst SDR and highest cost.
+        Quality after all steps against the logarithm of the cost. The point of
+        reference is the table's worst quality and highest cost.
         """
-        worst = min(one.usdr_db for one in self.trained.values())
+        worst = min(one.quality for one in self.trained.values())
         most = max(math.log(one.cost) for one in self.trained.values())
         if not found:
             return 0.0
-        points = [(math.log(self.trained[f].cost), self.trained[f].usdr_db) for f in found]
+        points = [(math.log(self.trained[f].cost), self.trained[f].quality) for f in found]
         ref, better_high = [most, worst], [False, True]
         return float(moocore.hypervolume(points, ref=ref, maximise=better_high))
 
@@ -75,7 +75,7 @@ class Seen:
     """A combination in a replayed search.
 
     Attributes:
-        curve: SDR at each rung, in dB.
+        curve: score at each rung.
         cost: known before training.
         rung: index of the last rung that it came to; −1 before the first.
         is_stopped: whether it was stopped there.
@@ -98,7 +98,7 @@ class Replay:
         table: what trainings give.
         sampler: who proposes; None for Optuna's usual.
         rule: who goes on at a rung; None for all.
-        knows_cost: whether the rule ranks by SDR and cost; else by SDR alone.
+        knows_cost: whether the rule ranks by quality and cost; else by quality alone.
         first: what is trained first, and never stopped.
 
     Attributes:
@@ -197,7 +197,7 @@ class Replay:
         assert self.rule
         there = {name: one for name, one in self.seen.items() if one.rung >= rung}
         standings = [
-            Standing(one.curve[rung], (one.cost,) if self.knows_cost else ())
+            Standing((one.curve[rung],), (one.cost,) if self.knows_cost else ())
             for one in there.values()
         ]
         return dict(zip(there, self.rule.priorities(standings), strict=True))

@@ -50,9 +50,9 @@ class Modelled(Replay):
         last = len(self.table.rungs) - 1
         done = [at for at, point in enumerate(points) if last in point.scores]
         scores = np.array([points[at].scores[last] for at in done])
-        floor = min(belief.mean_db.min(), scores.min(initial=np.inf))
+        floor = min(belief.mean.min(), scores.min(initial=np.inf))
         front = Front(scores, logs[done], float(floor))
-        gains = expected_gains(front, logs, belief.mean_db, belief.deviation_db)
+        gains = expected_gains(front, logs, belief.mean, belief.deviation)
         gains[done] = -1.0
         return self.labels[int(np.argmax(gains))]
 

@@ -1,14 +1,15 @@
 """A study as one tidy table: a row a trial and seed, every nested field a column of its own."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pandas as pd
 
-from msdemucs.study.records import GROUP_COLUMN_PREFIX, StudyRecord
+from msdemucs.metrics import METRICS, USUAL, Quality
+from msdemucs.study.records import StudyRecord
 
-SOURCE_COLUMN_PREFIX = "usdr_db."
-"""One column a source: "usdr_db.drums", dB, the mean over test tracks."""
+OF_SOURCE = "."
+"""Between a metric and a source in the columns that each has: "si_sdr_db.drums", over tracks."""
 
 FLATTENED = ("params", "arm", "violations")
 """Mappings of a trial that become columns: "params.channels.start", "arm.fusion"."""
@@ -25,9 +26,9 @@ def frame(study: StudyRecord | str, *, storage: str | None = None) -> pd.DataFra
         storage: URL of the database, for a study by name.
 
     Returns:
-        `study`, the plain columns of StudyRecord.trials, of which `seed`, `usdr_db` and those of
-        groups are the row's own; `usdr_db.SOURCE`, `params.FIELD`, `arm.FACTOR` and
-        `violations.CONSTRAINT` for whatever the study has. A trial without scores has one row.
+        `study`, the plain columns of StudyRecord.trials, of which `seed` and qualities are the
+        row's own; `METRIC.SOURCE`, `params.FIELD`, `arm.FACTOR` and `violations.CONSTRAINT` for
+        whatever the study has. A trial without scores has one row.
 
     Raises:
         UsageError: there is no such study or database.
@@ -51,14 +52,21 @@ def _rows(record: StudyRecord, trial: "pd.Series[Any]") -> list[dict[str, Any]]:
     own = record.scores[record.scores.trial == trial.trial]
     if own.empty:
         return [plain]
-    return [{**plain, "seed": seed, **_scores(scores)} for seed, scores in own.groupby("seed")]
+    qualities = record.qualities.values()
+    return [
+        {**plain, "seed": seed, **_scores(scores, qualities)}
+        for seed, scores in own.groupby("seed", dropna=False)
+    ]
 
 
-def _scores(scores: pd.DataFrame) -> Mapping[str, float]:
-    """Means over tracks by source, of all groups and of each, then over sources."""
-    by_source = scores.groupby("source", sort=False).usdr_db.mean()
-    found = {"usdr_db": float(by_source.mean())}
-    for group, own in scores.groupby("group"):
-        mean = own.groupby("source").usdr_db.mean().mean()
-        found[f"{GROUP_COLUMN_PREFIX}{group}"] = float(mean)
-    return found | {f"{SOURCE_COLUMN_PREFIX}{name}": float(v) for name, v in by_source.items()}
+def _scores(scores: pd.DataFrame, qualities: Collection[Quality]) -> Mapping[str, float]:
+    """The wide form of one training's long scores: qualities, and each source's by every metric."""
+    of_groups = [Quality(METRICS[USUAL], group=group) for group in scores["group"].unique()]
+    of_sources = {
+        f"{metric}{OF_SOURCE}{source}": Quality(METRICS[metric], source=source)
+        for metric in scores["metric"].unique()
+        if metric in METRICS
+        for source in scores["source"].unique()
+    }
+    named = {**{str(quality): quality for quality in (*qualities, *of_groups)}, **of_sources}
+    return {name: quality.of(scores) for name, quality in named.items()}

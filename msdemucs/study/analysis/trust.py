@@ -19,6 +19,7 @@ from msdemucs.study.analysis.picking import complete, quality_of
 from msdemucs.study.analysis.pooling import once
 from msdemucs.study.analysis.statistics import Array
 from msdemucs.study.records import StudyRecord
+from msdemucs.study.space.limits import better, ranked_by
 
 RESAMPLES = 2000
 
@@ -99,12 +100,16 @@ def fidelity(record: StudyRecord, *, top: int | None = None, seed: int = 0) -> F
 
 
 def _scores(record: StudyRecord) -> pd.DataFrame:
-    """A row a trial, a column a step, means over seeds.
+    """A row a trial, a column a step: means over seeds of the study's first quality.
 
     Raises:
         UsageError: there are no rungs.
     """
-    scores = record.rungs.pivot_table(index="trial", columns="step", values="usdr_db")
+    quality = ranked_by(record.directions)[0]
+    sign = 1 if better(quality) == "maximize" else -1
+    rungs = record.rungs[record.rungs["quality"] == quality]
+    rungs = rungs.assign(value=sign * pd.to_numeric(rungs["value"]))  # the more, the better
+    scores = rungs.pivot_table(index="trial", columns="step", values="value")
     if len(scores.columns) < 2:
         raise UsageError(
             f"study “{record.name}” has no rungs before its last step: run one with "
@@ -239,11 +244,17 @@ def control(record: StudyRecord, *, seed: int = 0) -> Control | None:
     rng = np.random.default_rng(seed)
     size = min(len(drawn), len(searched))
     samples = [rng.choice(len(searched), size, replace=False) for _ in range(RESAMPLES)]
+    best = np.max if record.directions[quality] == "maximize" else np.min
     values = searched[quality].to_numpy(dtype=float)
-    costs = [name for name, how in record.directions.items() if how == "minimize"]
+    costs = [
+        name
+        for name, how in record.directions.items()
+        if how == "minimize" and name not in record.qualities
+    ]
     volumes, middle = (math.nan, math.nan), (math.nan, math.nan, math.nan)
     if len(costs) == 1 and len(record.directions) == 2:
-        points = _points(trials, quality, costs[0])
+        sign = 1 if record.directions[quality] == "maximize" else -1
+        points = _points(sign * trials[quality], trials[costs[0]])
         of = [points[trials.trial.isin(arm.trial)] for arm in (drawn, searched)]
         whole = _hypervolume(np.concatenate(of))
         volumes = (_hypervolume(of[0]) / whole, _hypervolume(of[1]) / whole)
@@ -251,16 +262,16 @@ def control(record: StudyRecord, *, seed: int = 0) -> Control | None:
     return Control(
         len(drawn),
         len(searched),
-        (float(drawn[quality].max()), float(values.max())),
-        _quartiles([float(values[sample].max()) for sample in samples]),
+        (float(best(drawn[quality])), float(best(values))),
+        _quartiles([float(best(values[sample])) for sample in samples]),
         volumes,
         middle,
     )
 
 
-def _points(trials: pd.DataFrame, quality: str, cost: str) -> Array:
+def _points(quality: "pd.Series[float]", cost: "pd.Series[float]") -> Array:
     """Quality and negative log cost, each from 0 for the worst to 1 for the best, with a margin."""
-    points = np.stack([trials[quality], -np.log(trials[cost].astype(float))], axis=1)
+    points = np.stack([quality, -np.log(cost.astype(float))], axis=1)
     low, high = points.min(0), points.max(0)
     span = np.where(high > low, high - low, 1.0)
     return np.asarray((points - low) / span + 0.1)

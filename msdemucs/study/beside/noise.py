@@ -1,6 +1,6 @@
 """The noise floor: how much one training's score depends on its seed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,10 +10,13 @@ from optuna.trial import TrialState
 
 from msdemucs.spec import dump_spec, spec_hash
 from msdemucs.study.analysis.statistics import Interval, sigma
-from msdemucs.study.beside.extra import folder_of, train_beside
+from msdemucs.study.beside.extra import train_beside
+from msdemucs.study.records import SCORE_COLUMNS, asked_quality
+from msdemucs.study.space.limits import ranked_by
 from msdemucs.study.space.space import Search
 from msdemucs.study.storage.later import OF_THE_BASE, Later, add, rows_of
-from msdemucs.study.storage.urls import STUDIES
+from msdemucs.study.storage.scores import SCORES, frame_in
+from msdemucs.study.storage.urls import STUDIES, study_folder
 from msdemucs.study.trials.candidate import Candidate, Evaluate, Listener
 
 if TYPE_CHECKING:
@@ -28,8 +31,8 @@ class Floor:
     """The spread of a study's base over seeds.
 
     Attributes:
-        sigma: standard deviation of usdr_db, dB, with its 95 % χ² interval.
-        scores: seed → usdr_db.
+        sigma: standard deviation of the study's first quality, with its 95 % χ² interval.
+        scores: seed → its value.
         trained: seeds that this call trained; the others were known.
     """
 
@@ -47,7 +50,7 @@ def measure_noise(
     listener: Listener,
     directory: Path = STUDIES,
 ) -> Floor:
-    """Train the base of a study with several seeds, and record the spread of its score.
+    """Train the base of a study with several seeds, and record the spread of its first quality.
 
     Seeds that the study has trained the base with already, by the same recipe, are taken as they
     are; the same call goes on where it was interrupted. The study's attribute `noise` holds the
@@ -70,62 +73,54 @@ def measure_noise(
         raise ValueError(f"a spread needs two seeds; found {n_seeds}")
     recipe = search.recipe({})
     wanted = range(search.space.seed, search.space.seed + n_seeds)
-    known = _known(study, search, recipe)
+    quality = ranked_by(search.space.objectives)[0]
+    known = _known(study, search, recipe, quality)
     missing = [seed for seed in wanted if seed not in known]
     for seed in missing:
-        folder = folder_of(study, directory) / NOISE / f"{_key(search)}-{seed}"
+        folder = study_folder(study.study_name, directory) / NOISE / f"{_key(search)}-{seed}"
         name = f"{search.base.name}, seed {seed}"
         candidate = Candidate(OF_THE_BASE, name, search.base, seed, folder, recipe)
         listener.began(candidate, complete=n_seeds - len(missing), wanted=n_seeds)
-        done = train_beside(candidate, evaluate, listener)
+        done = train_beside(candidate, evaluate, listener, quality)
         detail = {
             "spec_hash": spec_hash(search.base),
             "spec": dump_spec(search.base),
             "recipe": recipe.model_dump(mode="json"),
             "steps": done.steps,
             "weights": None if done.weights is None else str(done.weights),
-            "scores": [list(row) for row in done.scores],
+            "scores": done.scores,
         }
-        add(study, [Later(OF_THE_BASE, NOISE, "usdr_db", done.usdr_db, seed, detail)])
-        known[seed] = done.usdr_db
+        add(study, [Later(OF_THE_BASE, NOISE, quality, done.value, seed, detail)])
+        known[seed] = done.value
     scores = {seed: known[seed] for seed in wanted}
     found = sigma(list(scores.values()))
-    study.set_user_attr(NOISE, _record(search, found, scores))
+    study.set_user_attr(NOISE, _record(search, found, scores, quality))
     return Floor(found, scores, tuple(missing))
 
 
-def _known(study: optuna.Study, search: Search, recipe: "Recipe") -> dict[int, float]:
+def _known(study: optuna.Study, search: Search, recipe: "Recipe", quality: str) -> dict[int, float]:
     """Seed → score of the trainings of the base by this recipe, in trials and beside them."""
     key, asked = spec_hash(search.base), _without_name(recipe.model_dump(mode="json"))
+    judged_by = asked_quality(quality, sources=search.base.sources)
     found: dict[int, float] = {}
     for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
         attrs = trial.user_attrs
         if attrs.get("spec_hash") == key and _without_name(attrs.get("recipe") or {}) == asked:
-            found |= _by_seed(attrs.get("scores", ()))
+            found |= judged_by.by_seed(frame_in(attrs, SCORES, SCORE_COLUMNS[1:]))
     for row in rows_of(study):
         is_same = row.detail.get("spec_hash") == key and row.kind == NOISE
+        is_same &= row.convention == quality
         if is_same and _without_name(row.detail["recipe"]) == asked:
             found[row.seed] = row.value
     return found
 
 
-def _by_seed(scores: Sequence[Sequence[object]]) -> dict[int, float]:
-    """Seed → mean over sources of the mean over tracks, of a trial's rows."""
-    sums: dict[int, dict[str, list[float]]] = {}
-    for _, _, source, usdr_db, _, seed in scores:
-        if usdr_db is not None:
-            sums.setdefault(int(str(seed)), {}).setdefault(str(source), []).append(
-                float(str(usdr_db))
-            )
-    return {
-        seed: sum(sum(values) / len(values) for values in sources.values()) / len(sources)
-        for seed, sources in sums.items()
-    }
-
-
-def _record(search: Search, found: Interval, scores: Mapping[int, float]) -> dict[str, object]:
+def _record(
+    search: Search, found: Interval, scores: Mapping[int, float], quality: str
+) -> dict[str, object]:
     """What the study's attribute holds, and effects and reports read."""
     return {
+        "quality": quality,
         "sigma_db": found.value,
         "low_db": found.low,
         "high_db": found.high,

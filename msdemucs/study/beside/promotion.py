@@ -3,7 +3,6 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,11 +14,12 @@ import pandas as pd
 from msdemucs.errors import UsageError
 from msdemucs.spec import parse_spec
 from msdemucs.study.analysis.picking import best_trials, front
-from msdemucs.study.beside.extra import folder_of, train_beside
+from msdemucs.study.beside.extra import train_beside
 from msdemucs.study.records import StudyRecord
+from msdemucs.study.space.limits import ranked_by
 from msdemucs.study.storage.depot import at_hand, is_url
 from msdemucs.study.storage.later import Later, add, rows_of
-from msdemucs.study.storage.urls import STUDIES
+from msdemucs.study.storage.urls import STUDIES, study_folder
 from msdemucs.study.trials.candidate import Candidate, Evaluate, Listener
 from msdemucs.train import Recipe
 
@@ -33,8 +33,8 @@ trial had learned, for recipes that are a second phase."""
 PROMOTED_COLUMNS = (
     "trial",  # int
     "name",  # str
-    "short_db",  # float, dB: of the trial
-    "long_db",  # float, dB: after the promotion
+    "short_db",  # float, dB: the study's first quality, of the trial
+    "long_db",  # float, dB: the same after the promotion
     "macs_per_second",  # float
     "steps",  # int: of the long recipe
     "weights",  # str | None: path of what it learned
@@ -103,6 +103,7 @@ def promote(
         MsdemucsError: one cannot be trained or judged.
         KeyboardInterrupt: Ctrl-C or SIGTERM.
     """
+    quality = ranked_by(study.metric_names or ())[0]
     done = {
         row.trial: row
         for row in rows_of(study)
@@ -113,7 +114,7 @@ def promote(
         if candidate.trial in done:
             continue
         listener.began(candidate, complete=count, wanted=len(begun))
-        found = train_beside(candidate, evaluate, listener)
+        found = train_beside(candidate, evaluate, listener, quality)
         detail: dict[str, Any] = {
             "key": longer.key,
             "recipe": longer.recipe.model_dump(mode="json"),
@@ -121,22 +122,24 @@ def promote(
             "steps": longer.recipe.n_steps,
             "weights": None if found.weights is None else str(found.weights),
             "when": datetime.now(UTC).astimezone().isoformat(timespec="seconds"),
-            "scores": [list(row) for row in found.scores],
+            "scores": found.scores,
         }
-        row = Later(candidate.trial, PROMOTION, "usdr_db", found.usdr_db, candidate.seed, detail)
+        row = Later(candidate.trial, PROMOTION, quality, found.value, candidate.seed, detail)
         add(study, [row])
         done[candidate.trial] = row
-        note = f"{longer.name}: usdr_db {found.usdr_db:.4g}"
+        note = f"{longer.name}: {quality} {found.value:.4g}"
         listener.ended(candidate.trial, "complete", note)
-    return pd.DataFrame(list(_side_by_side(trials, done)), columns=list(PROMOTED_COLUMNS))
+    return pd.DataFrame(_side_by_side(trials, done, quality), columns=list(PROMOTED_COLUMNS))
 
 
-def _side_by_side(trials: pd.DataFrame, done: dict[int, Later]) -> Sequence[dict[str, Any]]:
+def _side_by_side(
+    trials: pd.DataFrame, done: dict[int, Later], quality: str
+) -> list[dict[str, Any]]:
     return [
         {
             "trial": int(trial.trial),
             "name": trial["name"],
-            "short_db": float(trial.usdr_db),
+            "short_db": float(trial[quality]),
             "long_db": done[int(trial.trial)].value,
             "macs_per_second": float(trial.macs_per_second),
             "steps": done[int(trial.trial)].detail["steps"],
@@ -154,7 +157,7 @@ def _candidate(
     Raises:
         UsageError: its weights are gone, and it should start from them.
     """
-    folder = folder_of(study, directory) / "promoted" / longer.key / str(trial.trial)
+    folder = study_folder(study.study_name, directory) / "promoted" / longer.key / str(trial.trial)
     weights = None
     if longer.start == "weights":
         found = trial.weights if isinstance(trial.weights, str) else ""

@@ -1,6 +1,8 @@
 """Trials judged again from their weights, under another convention."""
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from msdemucs.evaluate.evaluation import evaluate
 from msdemucs.metrics import Metric
 from msdemucs.model import load_weights
 from msdemucs.model.weights import read_about
+from msdemucs.study.records import Split
 from msdemucs.study.storage.depot import at_hand
 from msdemucs.study.storage.later import Later, add, rows_of
 from msdemucs.study.trials.candidate import Listener
@@ -21,7 +24,7 @@ RESCORE = "rescore"
 """The kind of the rows in the side table."""
 
 
-def rescore(
+def rescore(  # noqa: PLR0913 (a score is of all these)
     study: optuna.Study,
     trials: pd.DataFrame,
     tracks: Sequence[Track],
@@ -29,6 +32,7 @@ def rescore(
     *,
     device: str,
     listener: Listener,
+    split: Split = "validation",
 ) -> pd.DataFrame:
     """Judge trials by their weights, and keep the scores in the study's side table.
 
@@ -43,6 +47,7 @@ def rescore(
             tracks.
         device: where.
         listener: is told what happens.
+        split: of the tracks.
 
     Returns:
         `trial`, `name`, and a column of the score under its own name, dB.
@@ -54,7 +59,7 @@ def rescore(
     known = {
         (row.trial, row.detail.get("weights")): row.value
         for row in rows_of(study)
-        if row.kind == RESCORE and row.convention == metric.name
+        if row.kind == RESCORE and (row.convention, row.split) == (metric.name, split)
     }
     rows = []
     for _, trial in trials.iterrows():
@@ -67,9 +72,12 @@ def rescore(
             if path is not None:
                 count = "1 track" if len(tracks) == 1 else f"{len(tracks)} tracks"
                 listener.said(f"trial {number} ({trial['name']}): {metric.label} of {count}")
-                row = _judged(trial, path, tracks, metric, device)
-                add(study, [row])
+                row = replace(_judged(trial, path, tracks, metric, device), split=split)
                 value = row.value
+                if math.isnan(value):  # which no database keeps
+                    listener.said(f"trial {number} has no {metric.label} on any track")
+                else:
+                    add(study, [row])
         rows.append({"trial": number, "name": trial["name"], metric.name: value})
     return pd.DataFrame(rows, columns=["trial", "name", metric.name])
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from msdemucs.errors import StudyError
 from msdemucs.study.running.joining import recorded_folder, remember
 from msdemucs.study.running.turns import Turns
-from msdemucs.study.space.samplers import is_used_up
+from msdemucs.study.space.samplers import EXHAUSTIVE, can_be_listed, is_used_up
 from msdemucs.study.space.space import Search
 from msdemucs.study.storage.databases import AnyStorage, reason_of
 from msdemucs.study.storage.depot import Depot, is_url
@@ -23,6 +23,7 @@ from msdemucs.study.trials.candidate import Listener
 from msdemucs.study.trials.failures import is_disk_full
 from msdemucs.study.trials.judging import take_up
 from msdemucs.study.trials.promises import promises_of
+from msdemucs.study.trials.untried import enqueue_untried
 from msdemucs.train.interrupts import Interrupts
 
 
@@ -82,6 +83,10 @@ def turns_of(
     """What hands out a study's trials; its arguments are those of `Turns`."""
     turns = Turns(study, opened, wanted=wanted, say=say, token=token)
     turns.is_used_up = partial(is_used_up, space=search.space)
+    if can_be_listed(search.space):
+        turns.counts_copies = False
+        if search.space.sampler.kind not in EXHAUSTIVE:  # those repeat nothing
+            turns.make_up = partial(enqueue_untried, study, space=search.space)
     promises = promises_of(search, study)
     if promises:
         turns.take_up = partial(promises.take_up, study)

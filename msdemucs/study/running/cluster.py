@@ -30,7 +30,7 @@ from msdemucs.study.running.workers import Part, Prepare, work_on
 from msdemucs.study.storage.databases import AnyStorage
 from msdemucs.study.storage.leases import give_up
 from msdemucs.study.storage.studies import open_storage, open_study
-from msdemucs.study.storage.urls import database_path, without_password
+from msdemucs.study.storage.urls import database_path
 from msdemucs.study.trials.candidate import Listener
 from msdemucs.train.interrupts import Interrupts
 
@@ -86,9 +86,7 @@ def run_on_cluster(
             place = folder or rejoin(study)[1]
             driver = Driver(ray, study, opened, cluster, listener)
             task = functools.partial(driver.submit, name, url, str(place))
-            ran = driver.run(task)
-            front = tuple(trial.number for trial in study.best_trials)
-            return Finished(name, ran, driver.turns.standing().done, front, without_password(url))
+            return Finished.of(driver.turns, driver.run(task), url)
     finally:
         ray.shutdown()
 

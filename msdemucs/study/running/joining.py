@@ -31,7 +31,7 @@ def remember(study: optuna.Study, search: Search, folder: str | Path) -> None:
     """
     space = search.space.model_dump(mode="json")
     for split, roots in space["data"].items():
-        space["data"][split] = [str(Path(root).absolute()) for root in roots]
+        space["data"][split] = roots and [str(Path(root).absolute()) for root in roots]
     about = {
         "path": str(search.path.absolute()),
         "space": space,
@@ -61,7 +61,9 @@ def rejoin(study: optuna.Study) -> tuple[Search, str]:
     path, is_small = Path(about["path"]), attrs["setting"] == "small"
     search = parse_search_space(attrs["search_space"], path, small=is_small)
     asked = about["space"]
-    data = {split: [_here(root) for root in roots] for split, roots in asked["data"].items()}
+    data = {
+        split: roots and [_here(root) for root in roots] for split, roots in asked["data"].items()
+    }
     origin = f"study {study.study_name}"
     space = validate_data({**asked, "data": data}, SearchSpace, origin=origin)
     return search.as_asked(space), str(about["folder"])

@@ -31,7 +31,7 @@ from msdemucs.study.storage.leases import (
     fail,
 )
 from msdemucs.study.storage.states import DIVERGED_AT
-from msdemucs.study.storage.urls import STUDIES, storage_url, without_password
+from msdemucs.study.storage.urls import STUDIES, storage_url, study_folder, without_password
 from msdemucs.study.trials.candidate import (
     Candidate,
     Evaluate,
@@ -66,6 +66,7 @@ class Finished:
         complete: trials in the study that count: complete, or stopped at a rung.
         front: numbers of the trials that no other dominates.
         url: the database, without password.
+        is_used_up: whether it has fewer trials than were asked for, nothing else being left to try.
     """
 
     name: str
@@ -73,6 +74,16 @@ class Finished:
     complete: int
     front: tuple[int, ...]
     url: str
+    is_used_up: bool = False
+
+    @classmethod
+    def of(cls, turns: Turns, ran: int, url: str) -> "Finished":
+        """Return what has become of a study, of whose trials this call ran some."""
+        study, standing = turns.study, turns.standing()
+        front = tuple(trial.number for trial in study.best_trials)
+        is_short = standing.is_used_up and standing.done < standing.wanted
+        shown = without_password(url)
+        return cls(study.study_name, ran, standing.done, front, shown, is_used_up=is_short)
 
 
 @dataclass(frozen=True)
@@ -117,7 +128,7 @@ def run_study(  # noqa: PLR0913 (one a thing that a caller may decide)
     url = storage_url(name, storage, directory)
     with Interrupts() as interrupts, explained(url), ExitStack() as at_end:
         with interrupts.held():
-            usual = directory / name / "trials"
+            usual = study_folder(name, directory) / "trials"
             study, opened = begin_study(
                 search, url, folder or usual, attrs or {}, extends=extends, is_usual=folder is None
             )
@@ -134,9 +145,7 @@ def run_study(  # noqa: PLR0913 (one a thing that a caller may decide)
         where = kept if is_url(kept) else folder or usual
         place = at_end.enter_context(place_of(where, study, say=told.said))
         runner = Runner(turns, search=search, evaluate=evaluate, listener=told, place=place)
-        ran = runner.run(interrupts)
-        front = tuple(trial.number for trial in study.best_trials)
-        return Finished(name, ran, turns.standing().done, front, without_password(url))
+        return Finished.of(turns, runner.run(interrupts), url)
 
 
 class Runner:
@@ -280,7 +289,10 @@ class Runner:
         """
         names = self.search.space.objectives
         for name in names:
-            if not math.isfinite(log.figures.get(name, math.nan)):
+            value = log.figures.get(name, math.nan)
+            if math.isinf(value):
+                raise StudyError(f"{name} is {value}, which no search can compare")
+            if math.isnan(value):
                 known = ", ".join(sorted(log.figures))
                 raise StudyError(f"{name} was not measured; recorded: {known}")
         return tuple(float(log.figures[name]) for name in names)

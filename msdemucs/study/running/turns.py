@@ -12,6 +12,7 @@ from msdemucs.study.storage.databases import AnyStorage, Database
 from msdemucs.study.storage.leases import Watch, claim, recover, whereabouts
 from msdemucs.study.storage.states import is_stopped
 from msdemucs.study.trials.judging import taken_up
+from msdemucs.study.trials.untried import count_trainings
 
 PAUSE_S = 2.0
 """How often a process that waits for the trials of others asks whether anything has changed."""
@@ -72,6 +73,8 @@ class Turns:
     Attributes:
         is_used_up: tells of all trials whether nothing is left to begin.
         take_up: enqueues the stopped trials that should go on by now; their numbers.
+        make_up: enqueues an untried combination, of all trials, where one repeated another.
+        counts_copies: whether a trial counts that took the result of another one of the study.
         last: how far the study was at the last look.
     """
 
@@ -90,6 +93,8 @@ class Turns:
         self.wanted, self.say, self.token = wanted, say, token
         self.is_used_up: Callable[[list[FrozenTrial]], bool] = lambda _: False
         self.take_up: Callable[[], Sequence[int]] = list
+        self.make_up: Callable[[list[FrozenTrial]], bool] = lambda _: False
+        self.counts_copies = True
         self.watch = Watch()
         self.last = Standing(0, (), 0)
         self._waits_for: tuple[str, ...] = ()
@@ -107,7 +112,8 @@ class Turns:
             if trial.state == TrialState.RUNNING
         )
         taken, is_used_up = taken_up(trials), self.is_used_up(trials)
-        done = sum(counts(trial) and trial.number not in taken for trial in trials)
+        counted = [trial for trial in trials if counts(trial) and trial.number not in taken]
+        done = len(counted) if self.counts_copies else count_trainings(counted)
         return Standing(done, running, self.wanted(), is_used_up)
 
     def next(self) -> optuna.Trial | None:
@@ -122,6 +128,8 @@ class Turns:
             with self.storage.same_look():
                 again = [f"trial {number} goes on after all" for number in self.take_up()]
                 standing = self._standing(trials) if not again else self.standing()
+                if standing.has_room and not again:
+                    self.make_up(trials)
                 trial = self.study.ask() if standing.has_room else None
             if trial is not None:
                 claim(trial, token=self.token)

@@ -10,7 +10,6 @@ from msdemucs.study.running.joining import WANTED, enrol, rejoin, usable
 from msdemucs.study.running.runner import Finished, Runner
 from msdemucs.study.space.space import Search
 from msdemucs.study.storage.studies import open_storage, open_study, refuse_other_data
-from msdemucs.study.storage.urls import without_password
 from msdemucs.study.trials.candidate import Candidate, Listener, Silent, TrialLog
 from msdemucs.study.trials.places import place_of
 from msdemucs.study.trials.tracks import Say
@@ -93,5 +92,4 @@ def work_on(
         place = at_end.enter_context(place_of(where, study, say=told.said))
         runner = Runner(turns, search=search, evaluate=bench.evaluate, listener=told, place=place)
         ran = runner.run(interrupts, most=part.most, waits=part.waits)
-        front = tuple(trial.number for trial in study.best_trials)
-        return Finished(name, ran, turns.standing().done, front, without_password(url))
+        return Finished.of(turns, ran, url)

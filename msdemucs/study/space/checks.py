@@ -2,13 +2,15 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from msdemucs.errors import Problem
+from msdemucs.errors import Problem, UsageError
+from msdemucs.metrics import USUAL
 from msdemucs.spec.merge import split_field
 from msdemucs.spec.source import Node
+from msdemucs.study.records import asked_quality
 from msdemucs.study.space.conditions import fault
-from msdemucs.study.space.limits import COMPUTED
+from msdemucs.study.space.limits import COMPUTED, qualities_of
 from msdemucs.study.space.places import fault_at
 from msdemucs.study.space.samplers import (
     EXHAUSTIVE,
@@ -94,6 +96,15 @@ def condition_problems(node: Node, space: SearchSpace) -> Iterator[Problem]:
             yield fault_at(node, ("vary", field, "when", other), message, hint)
 
 
+def objective_problems(node: Node, space: SearchSpace, sources: Sequence[str]) -> Iterator[Problem]:
+    """Qualities of sources that are not estimated; groups are known once there are tracks."""
+    for name in qualities_of(space.objectives):
+        try:
+            asked_quality(name, sources=sources)
+        except UsageError as error:
+            yield fault_at(node, ("objectives", name), str(error))
+
+
 LENGTHS = ("recipe.steps", "recipe.epochs", "recipe.steps_per_epoch")
 
 
@@ -152,13 +163,16 @@ def _unmodelled(node: Node, space: SearchSpace) -> Iterator[Problem]:
     """What a surrogate cannot follow."""
     if space.sampler.kind != "surrogate":
         return
-    scores = [name for name in space.objectives if name.startswith("usdr_db")]
-    others = [name for name in space.objectives if name not in (*scores, *COMPUTED)]
-    for name in (*others, *scores[1:]):
-        message = "surrogate models one SDR beside costs that are known before a model is built"
-        yield fault_at(node, ("objectives", name), message, f"leave {name} out")
-    if not scores:
-        yield fault_at(node, ("objectives",), "surrogate needs an SDR among the objectives")
+    qualities = qualities_of(space.objectives)
+    for name in space.objectives:
+        if name not in (*qualities, *COMPUTED):
+            message = (
+                "surrogate models a quality beside costs that are known before a model is built"
+            )
+            yield fault_at(node, ("objectives", name), message, f"leave {name} out")
+    if not qualities:
+        message = "surrogate needs a quality among the objectives"
+        yield fault_at(node, ("objectives",), message, f"add {USUAL}")
     for name in sorted(space.fidelity.model_fields_set - {"rungs"} if space.fidelity else ()):
         message = f"surrogate decides itself who goes on: {name} has no meaning beside it"
         yield fault_at(node, ("fidelity", name), message, f"leave {name} out")

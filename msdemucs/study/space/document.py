@@ -8,10 +8,10 @@ build).
 import copy
 from typing import Any
 
-from msdemucs.study.records import GROUP_COLUMN_PREFIX
+from msdemucs.metrics import METRICS, Metric
 from msdemucs.study.space.checks import WITHOUT_MEANING
 from msdemucs.study.space.designs import Design
-from msdemucs.study.space.limits import COMPUTED, MEASURED, OBJECTIVES
+from msdemucs.study.space.limits import COMPUTED, COSTS, MEASURED
 from msdemucs.study.space.naming import LONGEST_NAME, NAME
 from msdemucs.study.space.space import SearchSpace
 from msdemucs.study.space.variations import WAYS
@@ -67,14 +67,20 @@ def _baselines(field: Schema) -> None:
 
 
 def _objectives(field: Schema) -> None:
-    """One to four recorded columns, each with the only direction that makes sense, or alone."""
-    group = f"^{GROUP_COLUMN_PREFIX}"
-    known: Schema = {name: {"const": direction} for name, direction in OBJECTIVES.items()}
-    field["properties"] = known
-    field["patternProperties"] = {group: {"const": "maximize"}}
+    """One to four qualities and costs, each with the only direction that makes sense, or alone."""
+    field["properties"] = {name: {"const": direction} for name, direction in COSTS.items()}
+    field["patternProperties"] = {
+        _pattern(metric): {"const": metric.direction} for metric in METRICS.values()
+    }
     field |= {"additionalProperties": False, "minProperties": 1, "maxProperties": 4}
-    name: Schema = {"anyOf": [{"enum": list(OBJECTIVES)}, {"type": "string", "pattern": group}]}
+    patterns = [{"type": "string", "pattern": _pattern(metric)} for metric in METRICS.values()]
+    name: Schema = {"anyOf": [{"enum": [*COSTS, *METRICS]}, *patterns]}
     _also(field, NAMES | {"items": name, "minItems": 1, "maxItems": 4})
+
+
+def _pattern(metric: Metric) -> str:
+    """How a quality of a metric is written."""
+    return f"^{metric.name}(/|$)"
 
 
 def _variation(variation: Schema) -> None:

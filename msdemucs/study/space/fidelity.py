@@ -12,8 +12,8 @@ from msdemucs.study.space.halving import Halving, Thinning
 class Fidelity(Section):
     """Rungs at which trials are judged, so that those behind are stopped early.
 
-    Who goes on is decided by asynchronous successive halving, on fronts of (SDR at the rung, log
-    cost): see msdemucs.study.space.halving. Baselines and the control arm always go on.
+    Who goes on is decided by asynchronous successive halving, on fronts of (qualities at the rung,
+    log costs): see msdemucs.study.space.halving. Baselines and the control arm always go on.
     """
 
     rungs: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
@@ -23,7 +23,7 @@ class Fidelity(Section):
     survivors: Annotated[int, Field(ge=1)] = 4
     """At least so many go on from every rung."""
     delta_db: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
-    """An SDR counts as better from so much more on. Where nothing is given: from one standard
+    """A quality counts as better from so much on. Where nothing is given: from one standard
     deviation of the difference of two trainings, as `study noise` measured it; from 0 before."""
     thinning: Thinning = "epsilon_net"
     """Which of a front go on first. epsilon_net: those that span it best; crowding: its ends and
@@ -37,11 +37,12 @@ class Fidelity(Section):
             raise ValueError(f"rungs must rise; found {list(self.rungs)}")
         return self
 
-    def rule(self, *, noise_db: float = 0.0) -> Halving:
+    def rule(self, *, noise_db: float = 0.0, n_qualities: int = 1) -> Halving:
         """Who goes on.
 
         Args:
-            noise_db: standard deviation of one training's SDR over seeds; 0 for unknown.
+            noise_db: standard deviation of one training's score over seeds; 0 for unknown.
+            n_qualities: by how many trials are ranked.
         """
         measured = math.sqrt(2) * noise_db
         return Halving(
@@ -49,4 +50,5 @@ class Fidelity(Section):
             survivors=self.survivors,
             delta_db=measured if self.delta_db is None else self.delta_db,
             thinning=self.thinning,
+            n_qualities=n_qualities,
         )

@@ -1,10 +1,10 @@
 """Who goes on at a rung? Successive halving that ranks by a front, not by one number.
 
-Trials come to a rung one after another (asynchronously), each with its SDR there and with costs
-that were known before it began. Those at the rung are sorted into fronts by domination, each front
-is thinned so that its first points already span it, and the best 1/η go on. A newcomer is judged
-against those that came before it; one that was stopped may go on later, when others have come whom
-it beats.
+Trials come to a rung one after another (asynchronously), each with its score there, in each quality
+that the study optimises, and with costs that were known before it began. Those at the rung are
+sorted into fronts by domination, each front is thinned so that its first points already span it,
+and the best 1/η go on. A newcomer is judged against those that came before it; one that was stopped
+may go on later, when others have come whom it beats.
 
 Sources: Li et al. 2020 (A System for Massively Parallel Hyperparameter Tuning, arXiv:1810.05934)
 for asynchronous halving; Schmucker et al. 2021 (Multi-objective Asynchronous Successive Halving,
@@ -28,7 +28,7 @@ Name = TypeVar("Name", bound=Hashable)
 Thinning = Literal["epsilon_net", "crowding"]
 
 Point = tuple[float, ...]
-"""(SDR in dB, log of each cost)."""
+"""(Each quality, turned so that less is better, then the log of each cost)."""
 
 DIGITS = 9
 """Distances that agree to so many digits are equal, so that rounding does not decide."""
@@ -39,17 +39,18 @@ class Standing:
     """What a rung knows of a trial.
 
     Attributes:
-        usdr_db: its SDR after the rung's steps.
+        qualities: its scores after the rung's steps, the higher the better; as many for all.
         costs: known before training, each above 0 and the lower the better; as many for all.
     """
 
-    usdr_db: float
+    qualities: tuple[float, ...]
     costs: tuple[float, ...] = ()
 
     @property
     def point(self) -> Point:
-        """The SDR, and costs on the scale on which equal factors are equal steps."""
-        return (self.usdr_db, *(math.log(cost) for cost in self.costs))
+        """Qualities, and costs on the scale on which equal factors are equal steps."""
+        turned = (-quality for quality in self.qualities)
+        return (*turned, *(math.log(cost) for cost in self.costs))
 
 
 @dataclass(frozen=True)
@@ -62,16 +63,18 @@ class Halving:
     Attributes:
         eta: one in so many goes on.
         survivors: at least so many go on from every rung.
-        delta_db: an SDR counts as better only from so much more on, since training it again with
+        delta_db: a quality counts as better only from so much on, since training it again with
             another seed would move it by as much.
         thinning: how a front is ordered. epsilon_net: each next point is the one farthest from
             those before it; crowding: ends first, then by the room around a point.
+        n_qualities: how many coordinates of a point are qualities.
     """
 
     eta: float = 3.0
     survivors: int = 1
     delta_db: float = 0.0
     thinning: Thinning = "epsilon_net"
+    n_qualities: int = 1
 
     def places(self, n_trials: int) -> int:
         """How many of the trials that came to a rung go on from it."""
@@ -115,7 +118,7 @@ class Halving:
 
     def fronts(self, points: Sequence[Point]) -> list[list[Point]]:
         """The points that none dominates, then those that none of the rest does, and so on."""
-        rest = sorted(set(points), key=_best_first)
+        rest = sorted(set(points))
         dominated = self.dominated(rest)
         found, left = [], np.ones(len(rest), dtype=bool)
         while left.any():
@@ -127,12 +130,12 @@ class Halving:
     def dominated(self, points: Sequence[Point]) -> Bool[np.ndarray, "P P"]:
         """For each of some distinct points, which others it is better than.
 
-        It is when its SDR is higher by the tolerance or more, and none of its costs is higher.
+        It is when a quality is better by the tolerance or more, and no other coordinate is worse.
         """
         all_ = np.array(points, dtype=float).reshape(len(points), -1)
-        gain_db = all_[:, None, 0] - all_[None, :, 0]
-        is_cheaper = (all_[:, None, 1:] <= all_[None, :, 1:]).all(axis=2)
-        found = (gain_db >= self.delta_db) & is_cheaper
+        gains = all_[None] - all_[:, None]  # of each over each, coordinate by coordinate
+        is_better = (gains[..., : self.n_qualities] >= self.delta_db).any(axis=2)
+        found = is_better & (gains >= 0).all(axis=2)
         np.fill_diagonal(found, val=False)
         return np.asarray(found, dtype=bool)
 
@@ -146,13 +149,13 @@ def ranges(points: Sequence[Point]) -> Point:
 def epsilon_net(front: Sequence[Point], spans: Point) -> list[Point]:
     """A front in an order whose every beginning spans it: the farthest point comes next.
 
-    The first is the one of the highest SDR.
+    The first is the one of the best first quality.
 
     Args:
         front: distinct points.
         spans: what each coordinate is divided by before distances are taken.
     """
-    ordered = sorted(front, key=_best_first)
+    ordered = sorted(front)
     scaled = np.array(ordered, dtype=float).reshape(len(ordered), -1) / np.array(spans)
     gap = np.full(len(ordered), np.inf)  # of each to the nearest that is in the order
     found = [0]
@@ -168,13 +171,8 @@ def crowding(front: Sequence[Point], spans: Point) -> list[Point]:
     """A front's ends first, then its points by the distance between the neighbours of each."""
     room = dict.fromkeys(front, 0.0)
     for axis, span in enumerate(spans):
-        along = sorted(front, key=lambda point: (point[axis], _best_first(point)))
+        along = sorted(front, key=lambda point: (point[axis], point))
         room[along[0]] = room[along[-1]] = math.inf
         for before, point, after in zip(along, along[1:], along[2:], strict=False):
             room[point] += (after[axis] - before[axis]) / span
-    return sorted(front, key=lambda point: (-round(room[point], DIGITS), _best_first(point)))
-
-
-def _best_first(point: Point) -> Point:
-    """Sorts the highest SDR first, then the cheapest."""
-    return (-point[0], *point[1:])
+    return sorted(front, key=lambda point: (-round(room[point], DIGITS), point))

@@ -1,36 +1,36 @@
 """What a study optimises and what it may cost: objectives, constraints, an equal cost for all."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated
 
 from pydantic import Field
 
+from msdemucs.columns import COLUMNS
 from msdemucs.cost.width import UNUSED
+from msdemucs.metrics import METRICS, USUAL
 from msdemucs.spec import Section, nearest
-from msdemucs.study.records import GROUP_COLUMN_PREFIX, Direction
+from msdemucs.study.records import Direction, is_quality
 
-OBJECTIVES: Mapping[str, Direction] = {
-    "usdr_db": "maximize",
-    "macs": "minimize",
-    "macs_per_second": "minimize",
-    "parameters": "minimize",
-    "inference_bytes": "minimize",
-    "training_bytes": "minimize",
-    "latency_ms_p50": "minimize",
-    "latency_ms_p95": "minimize",
-    "rtf": "minimize",
-    "peak_memory_bytes": "minimize",
-    "seconds": "minimize",
-    "train_seconds": "minimize",
+COSTS: Mapping[str, Direction] = {
+    name: column.direction
+    for name, column in COLUMNS.items()
+    if column.is_objective and column.direction
 }
-"""The recorded columns that a study can optimise and where better is, beside the score of one
-group of tracks."""
+"""The recorded columns that a study can optimise, beside qualities, and where better is."""
 
-COMPUTED = ("macs_per_second", "macs", "parameters", "inference_bytes", "training_bytes")
+COMPUTED = tuple(name for name in COSTS if COLUMNS[name].known == "plan")
 """Costs that are known before a model is built."""
 
-MEASURED = ("latency_ms_p50", "latency_ms_p95", "rtf")
+MEASURED = tuple(name for name in COSTS if COLUMNS[name].known == "measured")
 """Costs that are measured on the model before it is trained."""
+
+SPENT = tuple(name for name, column in COLUMNS.items() if column.is_spent)
+"""What a trial spent: a duplicate spends nothing."""
+
+
+def better(name: str) -> Direction | None:
+    """Where an objective is better; None for what is none."""
+    return METRICS[name.split("/")[0]].direction if is_quality(name) else COSTS.get(name)
 
 
 def as_objectives(value: object) -> object:
@@ -40,7 +40,7 @@ def as_objectives(value: object) -> object:
         ValueError: neither names nor names with directions, or a name given twice.
     """
     names = names_of(value)
-    return {name: OBJECTIVES.get(name, "maximize") for name in names} if names else value
+    return {name: better(name) or "maximize" for name in names} if names else value
 
 
 def names_of(value: object) -> list[str]:
@@ -60,7 +60,7 @@ def names_of(value: object) -> list[str]:
 
 
 def checked_objectives(objectives: Mapping[str, Direction]) -> Mapping[str, Direction]:
-    """The objectives: one to four recorded columns, metrics up and costs down.
+    """The objectives: one to four qualities and costs, each in the direction that is better.
 
     Raises:
         ValueError: they are not.
@@ -68,15 +68,35 @@ def checked_objectives(objectives: Mapping[str, Direction]) -> Mapping[str, Dire
     if not 1 <= len(objectives) <= 4:
         raise ValueError(f"needs one to four objectives; found {len(objectives)}")
     for name, direction in objectives.items():
-        is_group = name.startswith(GROUP_COLUMN_PREFIX)
-        if name not in OBJECTIVES and not is_group:
-            hint = nearest(name, list(OBJECTIVES))
-            raise ValueError(f"found “{name}”, which is no recorded column: {hint}")
-        better = "maximize" if is_group else OBJECTIVES[name]
-        if direction != better:
-            kind = "a metric" if better == "maximize" else "a cost"
-            raise ValueError(f"{name} is {kind}: {better} it; found {direction}")
+        expected = better(name)
+        if expected is None:
+            metric, *parts = name.split("/")
+            hint = nearest(metric, [*METRICS] if parts else [*METRICS, *COSTS])
+            kind = "metric of a quality" if parts else "metric and no cost"
+            raise ValueError(f"found “{name}”; “{metric}” is no {kind}: {hint}")
+        if direction != expected:
+            kind = "a quality that is better " if is_quality(name) else "a cost, better "
+            kind += "high" if expected == "maximize" else "low"
+            raise ValueError(f"{name} is {kind}: {expected} it; found {direction}")
     return objectives
+
+
+def turned(name: str, value: float) -> float:
+    """Return an objective's value turned so that more is better."""
+    return value if better(name) == "maximize" else -value
+
+
+def qualities_of(names: Iterable[str]) -> list[str]:
+    """Those of some objectives that are qualities, in their order."""
+    return [name for name in names if is_quality(name)]
+
+
+def ranked_by(names: Iterable[str]) -> list[str]:
+    """The qualities by which trials are ranked while they are trained.
+
+    They are a study's objectives; where all of those are costs, the usual one.
+    """
+    return qualities_of(names) or [USUAL]
 
 
 def known_costs(value: object) -> object:

@@ -5,9 +5,11 @@ from msdemucs.spec.source import Node
 
 
 def below(node: Node, *parts: str) -> Node:
-    """The node of a field, or the nearest one above it."""
+    """The node of a field or of a name in a list, or the nearest one above it."""
     for part in parts:
-        node = node.child(part) or node
+        listed = node.value if isinstance(node.value, list) else []
+        named = next((entry for entry in listed if entry.value == part), None)
+        node = node.child(part) or named or node
     return node
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from msdemucs.cost import cost
+from msdemucs.cost import cost_of
 from msdemucs.errors import SpecError
 from msdemucs.study.space.conditions import combinations
 from msdemucs.study.space.limits import COMPUTED
@@ -114,7 +114,7 @@ class Pool:
     def _cost(self, params: Params) -> tuple[float, ...] | None:
         values = {field: self.vary[field].value_of(label) for field, label in params.items()}
         try:
-            found = cost(self.search.spec(values))
+            found = cost_of(self.search.spec(values))
         except SpecError:
             return None
         for name, most in self.search.space.constraints.items():

@@ -17,6 +17,7 @@ from msdemucs.study.space.checks import (
     length_problems,
     mode_problems,
     name_problems,
+    objective_problems,
     sampler_problems,
 )
 from msdemucs.study.space.conditions import required
@@ -141,6 +142,7 @@ def _check(node: Node, space: SearchSpace, *, text: str, path: Path, setting: st
     search = Search(space, text, path, setting, base, baselines, written=written)
     search = at_cost(node, search)
     problems = [
+        *objective_problems(node, space, base.sources),
         *condition_problems(node, space),
         *length_problems(node, space),
         *sampler_problems(node, space),

@@ -4,6 +4,7 @@ import contextlib
 import inspect
 import itertools
 import json
+import math
 import random
 import re
 import warnings
@@ -19,6 +20,7 @@ from pydantic import JsonValue
 
 from msdemucs.spec import nearest
 from msdemucs.study.space.conditions import combinations
+from msdemucs.study.space.limits import SPENT
 from msdemucs.study.space.space import Sampler, SearchSpace
 from msdemucs.study.space.surrogate_sampler import SurrogateSampler
 
@@ -60,6 +62,9 @@ EXHAUSTIVE = ("grid", "brute_force")
 
 MOST_COMBINATIONS = 100_000
 """Of an exhaustive sampler: far more than anyone trains."""
+
+MOST_LISTED = 4096
+"""Combinations of a space whose untried ones are listed: a list takes some 20 ms."""
 
 
 @contextlib.contextmanager
@@ -131,17 +136,32 @@ def in_control(asked: Sampler, number: int) -> bool:
 def is_used_up(trials: Sequence[FrozenTrial], space: SearchSpace) -> bool:
     """Whether nothing is left to begin.
 
-    No combination of an exhaustive sampler's, those in work included; or none of the arms or
-    baselines of a study that draws nothing.
+    No combination of an exhaustive sampler's or of a space that can be listed, those in work
+    included; or none of the arms or baselines of a study that draws nothing.
     """
-    if space.vary and space.sampler.kind not in EXHAUSTIVE:
+    if space.vary and space.sampler.kind not in EXHAUSTIVE and not can_be_listed(space):
         return False
     if any(trial.state == TrialState.WAITING for trial in trials):
         return False
     if not space.vary:
         return True
-    tried = {as_key(trial.params) for trial in trials}
+    tried = tried_in(trials)
     return all(as_key(one) in tried for one in combinations(space.vary))
+
+
+def can_be_listed(space: SearchSpace) -> bool:
+    """Return whether a space's combinations are few, and each is trained only once.
+
+    A finite space that is larger than MOST_LISTED without its conditions is none.
+    """
+    sizes = [variation.n_values or math.inf for variation in space.vary.values()]
+    is_trained_once = not set(space.objectives) & set(SPENT)
+    return bool(sizes) and is_trained_once and math.prod(sizes) <= MOST_LISTED
+
+
+def tried_in(trials: Sequence[FrozenTrial]) -> set[object]:
+    """Return the combinations of trials as keys, also of those that are only enqueued."""
+    return {as_key({**t.system_attrs.get("fixed_params", {}), **t.params}) for t in trials}
 
 
 class StudySampler(BaseSampler):

@@ -18,6 +18,7 @@ from pydantic import (
 
 from msdemucs.cost import solve_width
 from msdemucs.errors import Problem, SpecError, UsageError
+from msdemucs.metrics import USUAL
 from msdemucs.spec import Section, Spec, plan, validate_data
 from msdemucs.spec.load import read_document
 from msdemucs.spec.merge import override
@@ -82,10 +83,14 @@ class DataRoots(Section):
 
     train: Annotated[tuple[str, ...], Field(min_length=1)] = (EMBEDDED_BAND,)
     """Folders whose train split is trained on."""
+    validation: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """Folders whose validation split steers the study, each a group in the report. null: the
+    validation/ folders beside the train split, where there are any; else tracks held out of it, by
+    the study's seed, or MUSDB's official ones."""
     test: Annotated[tuple[str, ...], Field(min_length=1)] = (EMBEDDED_BAND, EMBEDDED_SAMPLE)
-    """Folders whose test split is evaluated, each a group in the report."""
+    """Folders whose test split `msdemucs study judge` alone reads, for what was chosen."""
 
-    @field_validator("train", "test", mode="before")
+    @field_validator("train", "validation", "test", mode="before")
     @classmethod
     def _one_or_several(cls, value: object) -> object:
         value = [value] if isinstance(value, str) else value
@@ -123,8 +128,9 @@ class SearchSpace(Section):
     """Zoo names (or paths) of the trials that come first; a mapping gives each its own fields."""
     objectives: Annotated[
         Mapping[str, Direction], BeforeValidator(as_objectives), AfterValidator(checked_objectives)
-    ] = {"usdr_db": "maximize", "macs_per_second": "minimize"}
-    """One to four recorded columns: metrics to maximize, costs to minimize."""
+    ] = {USUAL: "maximize", "macs_per_second": "minimize"}
+    """One to four qualities and costs. A quality is metric[/source][/group]: usdr_db is the mean
+    over sources, si_sdr_db/vocals of one alone; `msdemucs metrics` lists metrics."""
     constraints: Annotated[
         Mapping[str, Annotated[float, Field(gt=0)]], BeforeValidator(known_costs)
     ] = {}
@@ -143,7 +149,7 @@ class SearchSpace(Section):
     recipe: str = "field_notes"
     """How each trial is trained: a shipped recipe's name, or a path relative to this file."""
     data: DataRoots = DataRoots()
-    """Tracks to train on and to evaluate; the embedded set when not given."""
+    """Tracks to train on, to steer by and to judge on; the embedded set when not given."""
 
     @property
     def seeds_a_trial(self) -> int:

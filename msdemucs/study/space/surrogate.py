@@ -1,6 +1,6 @@
 """How well would a spec do, trained to the end? A model of what a study has scored so far.
 
-A Gaussian process over specs and rungs together: every score at any rung tells of the SDR after all
+A Gaussian process over specs and rungs together: every score at any rung tells of that after all
 steps, of the same spec (its learning curve) and of those that resemble it (in varied fields and in
 cost). Who is expected to enlarge the dominated hypervolume the most (msdemucs.study.space.gains) is
 then begun, or trained to its next rung.
@@ -50,7 +50,8 @@ class Point:
     Attributes:
         features: one a varied field, in the same order for all.
         costs: known before training, each above 0; as many for all.
-        scores: index of the rung → SDR there in dB, the end of training being the last rung.
+        scores: index of the rung → score there, the higher the better; the last rung is the end of
+            training.
     """
 
     features: tuple[Feature, ...]
@@ -60,15 +61,15 @@ class Point:
 
 @dataclass(frozen=True)
 class Belief:
-    """The SDR after all steps, a number a point.
+    """The score after all steps, a number a point.
 
     Attributes:
-        mean_db: what is expected.
-        deviation_db: how uncertain that is.
+        mean: what is expected.
+        deviation: how uncertain that is.
     """
 
-    mean_db: Float[np.ndarray, " n"]
-    deviation_db: Float[np.ndarray, " n"]
+    mean: Float[np.ndarray, " n"]
+    deviation: Float[np.ndarray, " n"]
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Hyper:
     """Shares of the covariance, in units of what resembling specs share.
 
     Attributes:
-        slope: of the SDR along log costs.
+        slope: of the score along log costs.
         own: of what is one spec's alone.
         along: correlation from one rung to another of three times the steps; of what specs share,
             of the slope, and of what is a spec's own.
@@ -128,12 +129,12 @@ class Surrogate:
         scored = [(at, rung) for at, point in enumerate(points) for rung in sorted(point.scores)]
         if not scored:
             raise ValueError("a surrogate needs at least one score")
-        usdr_db = np.array([points[at].scores[rung] for at, rung in scored])
-        centre = float(np.median(usdr_db))
+        values = np.array([points[at].scores[rung] for at, rung in scored])
+        centre = float(np.median(values))
         places = Places(points)
         seen, ends = np.array(scored), np.array([(at, len(self.apart) - 1) for at in places.all])
-        hyper = self._likeliest(places, seen, usdr_db - centre)
-        factor, white = _whitened(self.between(places, seen, seen), hyper, usdr_db - centre)
+        hyper = self._likeliest(places, seen, values - centre)
+        factor, white = _whitened(self.between(places, seen, seen), hyper, values - centre)
         across = self.between(places, seen, ends).covariance(hyper)
         across = solve_triangular(factor, across, lower=True, check_finite=False)
         before = 2 * LEVEL**2 + 1.0 + hyper.own**2 + hyper.slope**2 * (places.logs**2).sum(1)
@@ -150,12 +151,12 @@ class Surrogate:
             apart=self.apart[rung][:, its_rung],
         )
 
-    def _likeliest(self, places: "Places", seen: Pairs, usdr_db: Array) -> Hyper:
+    def _likeliest(self, places: "Places", seen: Pairs, values: Array) -> Hyper:
         few = slice(None, None, math.ceil(len(seen) / MOST_FITTED))
         between = self.between(places, seen[few], seen[few])
 
         def log_likelihood(hyper: Hyper) -> float:
-            factor, white = _whitened(between, hyper, usdr_db[few])
+            factor, white = _whitened(between, hyper, values[few])
             fit = -0.5 * (len(white) + SCALE_WEIGHT) * math.log(_scale2(white))
             return float(fit - np.log(np.diag(factor)).sum())
 
@@ -216,11 +217,11 @@ def squared_distances(column: Sequence[Feature]) -> Float[np.ndarray, "n n"]:
     return np.asarray(np.where(np.isnan(apart), differ, apart))
 
 
-def _whitened(between: Between, hyper: Hyper, usdr_db: Array) -> tuple[Array, Array]:
+def _whitened(between: Between, hyper: Hyper, values: Array) -> tuple[Array, Array]:
     """The Cholesky factor of the scores' covariance, and the scores that it makes white."""
-    covariance = between.covariance(hyper) + NUGGET * np.eye(len(usdr_db))
+    covariance = between.covariance(hyper) + NUGGET * np.eye(len(values))
     factor = cholesky(covariance, lower=True, check_finite=False)
-    return factor, solve_triangular(factor, usdr_db, lower=True, check_finite=False)
+    return factor, solve_triangular(factor, values, lower=True, check_finite=False)
 
 
 def _scale2(white: Array) -> float:

@@ -233,8 +233,8 @@ class Variation(Section):
             return [label for label, _ in self.options]
         if self.n_values is None:
             return None
-        low, _ = self.int or self.float or (0, 0)
-        return [low + index * (self.step or 1) for index in range(self.n_values)]
+        low, high = self.int or self.float or (0, 0)  # 0.1 + 2 * 0.1 is above 0.3
+        return [min(low + index * (self.step or 1), high) for index in range(self.n_values)]
 
     def contains(self, number: object) -> bool:
         """Whether a range can express a number."""

@@ -9,6 +9,7 @@ import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import optuna
@@ -18,13 +19,21 @@ from optuna.storages import RDBStorage
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import CreateTable
 
-from msdemucs.study.records import LATER_COLUMNS
+from msdemucs.study.records import LATER_COLUMNS, Split, split_of
 
 OF_THE_BASE = -1
 """In place of a trial's number: a row about the spec around which the study moves."""
 
+SPLIT = "split"
+
 PREFIX = "later/"
 """What the names of a journal's attributes begin with."""
+
+LOOK = "test look/"
+"""What the names of the study's attributes begin with that say when its test tracks were read."""
+
+TEST_TRACKS = "test tracks"
+"""The study's attribute with what each is known by, since they were first read."""
 
 TABLE = sql.Table(
     "msdemucs_later",
@@ -43,7 +52,10 @@ TABLE = sql.Table(
 
 @dataclass(frozen=True)
 class Later:
-    """One row of the side table, under the names of LATER_COLUMNS."""
+    """One row of the side table, under the names of LATER_COLUMNS.
+
+    The table has no column for the split, which older ones could not have: it lies in the detail.
+    """
 
     trial: int
     kind: str
@@ -51,6 +63,7 @@ class Later:
     value: float
     seed: int
     detail: Mapping[str, Any]
+    split: Split = "validation"
 
 
 def add(study: optuna.Study, rows: Sequence[Later]) -> None:
@@ -64,28 +77,42 @@ def add(study: optuna.Study, rows: Sequence[Later]) -> None:
     owner = _owner(study)
     with engine.begin() as connection:
         for row in rows:
-            detail = json.dumps(dict(row.detail), ensure_ascii=False)
-            connection.execute(sql.insert(TABLE).values({**asdict(row), **owner, "detail": detail}))
+            values = asdict(row)
+            detail = {**row.detail, SPLIT: values.pop(SPLIT)}
+            values |= {**owner, "detail": json.dumps(detail, ensure_ascii=False)}
+            connection.execute(sql.insert(TABLE).values(values))
 
 
 def rows_of(study: optuna.Study) -> list[Later]:
     """The rows of a study, oldest first in an SQL database."""
-    engine = _engine(study)
+    engine, attrs = _engine(study), study.user_attrs
+    before = {SPLIT: split_of(attrs)}  # what rows of earlier versions, which do not say it, are of
     if engine is None:
-        attrs = study.user_attrs.items()
-        return [Later(**row) for name, row in attrs if name.startswith(PREFIX)]
+        return [Later(**before | row) for name, row in attrs.items() if name.startswith(PREFIX)]
     if not sql.inspect(engine).has_table(TABLE.name):
         return []
-    columns = [TABLE.c[name] for name in LATER_COLUMNS]
+    columns = [TABLE.c[name] for name in LATER_COLUMNS if name != SPLIT]
     wanted = sql.select(*columns).filter_by(**_owner(study)).order_by(TABLE.c.id)
     with engine.connect() as connection:
-        return list(_read(connection.execute(wanted).mappings().all()))
+        return list(_read(connection.execute(wanted).mappings().all(), before))
 
 
 def frame_of(study: optuna.Study) -> pd.DataFrame:
     """The rows of a study as `StudyRecord.later`."""
     rows = [asdict(row) for row in rows_of(study)]
     return pd.DataFrame(rows, columns=list(LATER_COLUMNS))
+
+
+def add_look(study: optuna.Study, why: str) -> None:
+    """Record that a study's test tracks are read now, and why: the command."""
+    now = datetime.now(UTC).astimezone().isoformat(timespec="seconds")
+    study.set_user_attr(f"{LOOK}{uuid.uuid4()}", {"when": now, "why": why})
+
+
+def looks_of(study: optuna.Study) -> list[dict[str, str]]:
+    """When and why a study's test tracks were read, oldest first."""
+    looks = [look for name, look in study.user_attrs.items() if name.startswith(LOOK)]
+    return sorted(looks, key=lambda look: str(look["when"]))
 
 
 def remove(study: optuna.Study) -> None:
@@ -113,9 +140,10 @@ def _make_table(engine: sql.Engine) -> None:
             raise
 
 
-def _read(rows: Sequence[Mapping[Any, Any]]) -> Iterator[Later]:
+def _read(rows: Sequence[Mapping[Any, Any]], before: Mapping[str, str]) -> Iterator[Later]:
     for row in rows:
-        yield Later(**{**row, "detail": json.loads(row["detail"])})
+        detail = before | json.loads(row["detail"])
+        yield Later(**{**row, SPLIT: detail.pop(SPLIT), "detail": detail})
 
 
 def _owner(study: optuna.Study) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """A study's database → StudyRecord: plain frames that reports and notebooks read."""
 
 import copy
-import math
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -12,21 +11,28 @@ from optuna.exceptions import StorageInternalError
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
+from msdemucs.columns import COLUMNS
 from msdemucs.errors import MsdemucsError, StudyError, UsageError
+from msdemucs.metrics import USUAL
+from msdemucs.outside import within
 from msdemucs.spec import nearest
 from msdemucs.study.records import (
     CURVE_COLUMNS,
-    GROUP_COLUMN_PREFIX,
-    RUNG_COLUMNS,
-    RUNG_SCORE_COLUMNS,
-    SCORE_COLUMNS,
+    LOOKS,
     TRIAL_COLUMNS,
     Direction,
     StudyRecord,
+    is_quality,
 )
 from msdemucs.study.storage.databases import AnyStorage, reason_of
-from msdemucs.study.storage.later import PREFIX, frame_of
+from msdemucs.study.storage.later import LOOK, PREFIX, TEST_TRACKS, frame_of, looks_of
 from msdemucs.study.storage.leases import REPEATS
+from msdemucs.study.storage.scores import (
+    floors_frame,
+    rung_scores_frame,
+    rungs_frame,
+    scores_frame,
+)
 from msdemucs.study.storage.states import BEGUN, STOPPED_AT, has_failed, is_stopped
 from msdemucs.study.storage.studies import open_storage, open_study, study_names
 from msdemucs.study.storage.urls import (
@@ -44,10 +50,12 @@ STATE_NAMES = {
     TrialState.PRUNED: "infeasible",
 }
 
-NUMBERS = TRIAL_COLUMNS[TRIAL_COLUMNS.index("usdr_db") : TRIAL_COLUMNS.index("seed") + 1]
+NUMBERS = tuple(name for name, column in COLUMNS.items() if column.kind == "number")
 """The columns of figures; where one was not measured it is NaN."""
 
-INTERNAL_ATTRS = (BEGUN, "title", "joining", "wanted", "processes", "tracks")
+FACTS = {*COLUMNS} - {*NUMBERS}
+
+INTERNAL_ATTRS = (BEGUN, "title", "joining", "wanted", "processes", "tracks", TEST_TRACKS)
 """What is no attribute of the record: whether a study is asked the same, and how to join it."""
 
 
@@ -142,7 +150,7 @@ def locate_study(study: str, storage: str | None) -> tuple[str | None, str]:
         return study, storage_url(study, storage)
     if "://" in study or study.endswith((".db", *JOURNAL_ENDINGS)):
         return None, storage_url(study, study)
-    path = STUDIES / f"{study}.db"
+    path = within(STUDIES, study, ".db")
     if not path.is_file() and Path(study).is_file():
         endings = ", ".join((".db", *JOURNAL_ENDINGS))
         raise UsageError(
@@ -172,28 +180,31 @@ def read_record(study: optuna.Study) -> StudyRecord:
         for name, direction in zip(objectives, study.directions, strict=True)
     }
     attrs = {key: value for key, value in about.items() if not _is_internal(key)}
+    if looks := looks_of(study):
+        attrs[LOOKS] = looks
     return StudyRecord(
         name=study.study_name,
         title=str(about.get("title", study.study_name)),
         directions=directions,
         attrs=attrs,
         trials=_trials(stored, objectives),
-        scores=_rows(stored, "scores", SCORE_COLUMNS),
-        curves=_rows(stored, "curve", CURVE_COLUMNS),
-        rungs=_rows(stored, "rungs", RUNG_COLUMNS),
+        scores=scores_frame(stored),
+        curves=_curves(stored),
+        rungs=rungs_frame(stored),
         later=frame_of(study),
-        rung_scores=_rows(stored, "rung_scores", RUNG_SCORE_COLUMNS),
+        rung_scores=rung_scores_frame(stored),
+        floors=floors_frame(stored),
     )
 
 
 def _is_internal(attr: str) -> bool:
-    return attr in INTERNAL_ATTRS or attr.startswith(PREFIX)
+    return attr in INTERNAL_ATTRS or attr.startswith((PREFIX, LOOK))
 
 
 def _objectives(study: optuna.Study) -> list[str]:
     """The objectives' names; numbered where they have none that a column could have."""
     names = study.metric_names or []
-    if not names or len({*names}) < len(names) or {*names} & {*TRIAL_COLUMNS} - {*NUMBERS}:
+    if not names or len({*names}) < len(names) or {*names} & FACTS:
         return [f"objective {i}" for i in range(len(study.directions))]
     return names
 
@@ -208,13 +219,9 @@ def _values_alone(trial: FrozenTrial, objectives: list[str]) -> FrozenTrial:
 
 
 def _trials(stored: list[FrozenTrial], objectives: list[str]) -> pd.DataFrame:
-    groups = {
-        name: None
-        for trial in stored
-        for name in trial.user_attrs
-        if name.startswith(GROUP_COLUMN_PREFIX)
-    } | {name: None for name in objectives if name not in TRIAL_COLUMNS}
-    columns = [*TRIAL_COLUMNS, *sorted(groups)]
+    qualities = {name for trial in stored for name in trial.user_attrs if is_quality(name)}
+    further = sorted((qualities | {*objectives}) - {*TRIAL_COLUMNS})
+    columns = [*TRIAL_COLUMNS, *further]
     rows = [_trial(trial, columns) for trial in stored]
     again = {trial.user_attrs.get(REPEATS): trial.number for trial in stored}
     for row in rows:
@@ -222,7 +229,7 @@ def _trials(stored: list[FrozenTrial], objectives: list[str]) -> pd.DataFrame:
         if row["state"] == "failed" and after is not None:
             row |= {"state": "continued", "failure": f"{row['failure']}; goes on as trial {after}"}
     frame = pd.DataFrame(rows, columns=columns, dtype=object)  # None stays None in texts
-    for name in ("trial", *NUMBERS, *groups):
+    for name in (*NUMBERS, USUAL, *further):
         frame[name] = pd.to_numeric(frame[name])
     return frame
 
@@ -251,17 +258,6 @@ def _state(trial: FrozenTrial) -> str:
     return "stopped" if is_stopped(trial) else STATE_NAMES[trial.state]
 
 
-def _rows(stored: list[FrozenTrial], attr: str, columns: tuple[str, ...]) -> pd.DataFrame:
-    """The rows that trials keep as lists, with the trial's number before each.
-
-    A row may end before the last columns, which older studies did not have.
-    """
-    missing = [math.nan] * len(columns)
-    rows = [
-        [trial.number, *(math.nan if value is None else value for value in row), *missing][
-            : len(columns)
-        ]
-        for trial in stored
-        for row in trial.user_attrs.get(attr, ())
-    ]
-    return pd.DataFrame(rows, columns=list(columns))
+def _curves(stored: list[FrozenTrial]) -> pd.DataFrame:
+    rows = [[trial.number, *row] for trial in stored for row in trial.user_attrs.get("curve", ())]
+    return pd.DataFrame(rows, columns=list(CURVE_COLUMNS))

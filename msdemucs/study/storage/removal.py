@@ -15,7 +15,7 @@ from msdemucs.study.storage.later import remove, rows_of
 from msdemucs.study.storage.leases import Watch, whereabouts
 from msdemucs.study.storage.load import locate_study
 from msdemucs.study.storage.studies import open_storage, open_study, study_names
-from msdemucs.study.storage.urls import STUDIES, database_path, without_password
+from msdemucs.study.storage.urls import STUDIES, database_path, study_folder, without_password
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def doomed(study: str, *, storage: str | None = None, directory: Path = STUDIES)
         raise UsageError(f"{study} holds {len(names)} studies; name one, with --storage")
     found = open_study(opened, name or names[0])
     trials = found.get_trials(deepcopy=False)
-    folder = directory / found.study_name
+    folder = study_folder(found.study_name, directory)
     recorded = str(found.user_attrs.get("joining", {}).get("folder", ""))
     path = database_path(url)
     files: list[Path] = []

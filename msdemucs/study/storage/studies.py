@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from msdemucs.errors import StudyError, UsageError
 from msdemucs.spec import dump_spec, nearest
+from msdemucs.study.records import split_of
 from msdemucs.study.space.samplers import known_experiments
 from msdemucs.study.space.sampling import expressed
 from msdemucs.study.space.space import Search
@@ -99,6 +100,7 @@ def create_or_continue(
     if BEGUN not in study.user_attrs and not begun:  # its creation was cut short
         optuna.delete_study(study_name=space.name, storage=storage)
         return _create(search, storage, attrs)
+    refuse_selected_on_test(study)
     asked = json.loads(json.dumps({**_asked(search), **_compared(attrs)}))
     _refuse_differences(study, asked, extends=extends)
     if extends:
@@ -218,15 +220,33 @@ def _changes(before: object, now: object, field: str) -> list[str]:
     return [f"{field}: {_short(before)} → {_short(now)}"]
 
 
+def refuse_selected_on_test(study: optuna.Study) -> None:
+    """Raise UsageError for a study that was begun before studies had validation tracks.
+
+    Raises:
+        UsageError: its trials so far were chosen by test tracks.
+    """
+    if split_of(study.user_attrs) == "test":
+        raise UsageError(
+            f"study “{study.study_name}” has no validation tracks in its data: it was made by an "
+            "earlier version, and its trials were chosen by their scores on its test tracks. New "
+            "trials are scored on validation tracks, which do not compare. It can be shown, "
+            "reported and judged as it is; begin another with --name"
+        )
+
+
 def refuse_other_data(study: optuna.Study, attrs: Mapping[str, object]) -> None:
     """Nothing where a process that joins a study has its recipe and its data.
 
     Raises:
-        UsageError: it has others.
+        UsageError: it has others, or the study selected on its test tracks.
     """
+    refuse_selected_on_test(study)
     before = study.user_attrs.get(BEGUN, {})
     here = json.loads(json.dumps(_compared(attrs)))
     known = {key: before[key] for key in here if key in before}
+    if "tracks" in known:  # a caller that reads one split alone tells of that alone
+        known["tracks"] = {split: known["tracks"].get(split) for split in here["tracks"]}
     if changes := _changes(known, {key: here[key] for key in known}, ""):
         shown = "\n".join(f"  {change}" for change in changes[:10])
         raise UsageError(

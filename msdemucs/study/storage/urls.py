@@ -7,6 +7,7 @@ import sqlalchemy
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from msdemucs.errors import UsageError
+from msdemucs.outside import within
 
 STUDIES = Path("studies")
 """Where databases and trial folders land, relative to where the command is run."""
@@ -28,9 +29,14 @@ def storage_url(name: str, storage: str | None, directory: Path = STUDIES) -> st
     A path that ends in .journal or .log is a journal file, one that ends in .db an SQLite file.
     """
     if storage is None:
-        return file_url(directory / f"{name}.db")
+        return file_url(within(directory, name, ".db"))
     is_file = "://" not in storage and storage.endswith((".db", *JOURNAL_ENDINGS))
     return file_url(Path(storage)) if is_file else storage
+
+
+def study_folder(name: str, directory: Path = STUDIES) -> Path:
+    """Return where a study's files lie; a stranger's may be called anything, and leads nowhere."""
+    return within(directory, name)
 
 
 def file_url(path: Path) -> str:

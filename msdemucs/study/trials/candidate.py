@@ -4,25 +4,38 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from statistics import fmean
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import optuna
 
 from msdemucs.errors import DataError
 from msdemucs.spec import Spec
+from msdemucs.study.records import FLOOR_COLUMNS
 from msdemucs.study.space.limits import InfeasibleError, excesses
 from msdemucs.study.storage.databases import together
+from msdemucs.study.storage.scores import FLOORS, RUNG, RUNG_SCORES, RUNGS, SCORES, as_table
 from msdemucs.study.storage.states import STOPPED_AT
 from msdemucs.units import format_count
 
 if TYPE_CHECKING:
     from msdemucs.train.recipe import Recipe
 
-Row = tuple[str, str, str, float | None, float | None, int]
-"""(group, track, source, usdr_db, input_usdr_db, seed); None where the reference is silent."""
 
-RUNG = "rung:"
-"""The attribute "rung:400" is a trial's SDR in dB after 400 steps, the mean over its seeds."""
+class Row(NamedTuple):
+    """A score as it is recorded: the columns of `SCORE_COLUMNS` behind the trial."""
+
+    seed: int
+    split: str
+    group: str
+    track: str
+    source: str
+    metric: str
+    value: float
+
+
+Floor = tuple[str, str, str, str, str, float]
+"""A row of FLOOR_COLUMNS."""
 
 
 def _nothing() -> None:
@@ -143,7 +156,7 @@ class TrialLog:
         self._trial = trial
         self._listener = listener
         self._objection = objection
-        self._rungs: list[tuple[int, int, float]] = []
+        self._rungs: list[tuple[int, int, str, float]] = []
         self._curve: list[tuple[int, float]] = []
         self._reasons: dict[str, list[str]] = {}
         self._constraints: Mapping[str, float] = {}
@@ -215,16 +228,19 @@ class TrialLog:
         """Say a line about the trial."""
         self._listener.said(message)
 
-    def scores(self, rows: Sequence[Row]) -> None:
-        """Keep the scores of every test track and source."""
-        self._trial.set_user_attr("scores", [list(row) for row in rows])
+    def scores(self, rows: Sequence[Row], floors: Sequence[Floor] = ()) -> None:
+        """Keep the scores of every track, source and metric, and what the mixture scores."""
+        self._trial.set_user_attr(SCORES, as_table(Row._fields, rows))
+        if floors:
+            self._trial.set_user_attr(FLOORS, as_table(FLOOR_COLUMNS, floors))
 
     def rung_scores(self, step: int, rows: Sequence[Row]) -> None:
-        """Keep the scores of every test track and source at the rung where the trial stopped."""
-        self._trial.set_user_attr("rung_scores", [[step, *row] for row in rows])
+        """Keep the scores of every track, source and metric where the trial stopped."""
+        table = as_table(("step", *Row._fields), [(step, *row) for row in rows])
+        self._trial.set_user_attr(RUNG_SCORES, table)
 
     def left_out(self, error: DataError) -> None:
-        """Say and keep that a test track could not be used: the scores are of the others."""
+        """Say and keep that a validation track could not be used: the scores are of the others."""
         self._without("left_out", str(error))
 
     def trained_without(self, reason: str) -> None:
@@ -267,21 +283,27 @@ class TrialLog:
         """Begin the learning curve with the points of a training that is gone on with."""
         self._curve = [*points]
 
-    def rung(self, step: int, usdr_db: Mapping[int, float], *, is_past: bool = False) -> None:
+    def rung(
+        self, step: int, scores: Mapping[str, Mapping[int, float]], *, is_past: bool = False
+    ) -> None:
         """Keep the scores that a trial has after some steps, and ask whether it goes on.
 
         Args:
             step: of the rung.
-            usdr_db: of each seed.
+            scores: of each quality and seed.
             is_past: whether it went on from there before.
 
         Raises:
             StoppedError: it does not.
         """
-        self._rungs += [(seed, step, value) for seed, value in usdr_db.items()]
-        self._trial.set_user_attr("rungs", [list(row) for row in self._rungs])
-        mean = sum(usdr_db.values()) / len(usdr_db)
-        self._trial.set_user_attr(f"{RUNG}{step}", mean)
+        self._rungs += [
+            (seed, step, quality, value)
+            for quality, by_seed in scores.items()
+            for seed, value in by_seed.items()
+        ]
+        self._trial.set_user_attr(RUNGS, [list(row) for row in self._rungs])
+        means = {name: fmean(by_seed.values()) for name, by_seed in scores.items() if by_seed}
+        self._trial.set_user_attr(f"{RUNG}{step}", means)
         reason = self._objection(step) if self._objection and not is_past else ""
         if reason:
             self._trial.set_user_attr(STOPPED_AT, step)

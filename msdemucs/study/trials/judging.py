@@ -7,14 +7,15 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial
 
+from msdemucs.metrics import USUAL
 from msdemucs.study.space.fidelity import Fidelity
 from msdemucs.study.space.halving import Halving, Standing
-from msdemucs.study.space.limits import COMPUTED, MEASURED
+from msdemucs.study.space.limits import COMPUTED, MEASURED, ranked_by, turned
+from msdemucs.study.storage.scores import at_rung
 from msdemucs.study.storage.states import STOPPED_AT, has_failed, is_stopped
-from msdemucs.study.trials.candidate import RUNG
 
-COSTS = (*COMPUTED, *MEASURED)
-"""Objectives that are known before training, and by which trials are judged beside their SDR."""
+KNOWN = (*COMPUTED, *MEASURED)
+"""Objectives that are known before training, and by which trials are judged beside qualities."""
 
 RESUMES, RESUMES_AT = "resumes", "resumes_at"
 """On a trial that takes a stopped one up again: its number, and the step at which it stopped."""
@@ -40,17 +41,19 @@ class Judge:
         attrs = self.trial.user_attrs
         if step not in self.fidelity.rungs or is_protected(attrs) or is_past(attrs, step):
             return ""
-        costs = costs_of(self.study)
-        standings = rung(self.study, costs, step)
-        own = standings.pop(identity(attrs), None) or standing(attrs, costs, step)
+        names = self.study.metric_names or ()
+        standings = rung(self.study, step)
+        own = standings.pop(identity(attrs), None) or standing(attrs, names, step)
         rule = rule_of(self.study, self.fidelity)
         if own is None or rule.goes_on(own, [*standings.values()]):
             return ""
         n_trials = len(standings) + 1
         place = rule.priorities([own, *standings.values()])[0] + 1
+        scores = at_rung(attrs, step)
+        shown = ", ".join(f"{name} {scores[name]:.2f}" for name in ranked_by(names))
         return (
             f"at step {step}: place {place} of {n_trials} there, of which "
-            f"{rule.places(n_trials)} go on ({attrs[RUNG + str(step)]:.2f} dB)"
+            f"{rule.places(n_trials)} go on ({shown})"
         )
 
 
@@ -73,10 +76,10 @@ def take_up(study: optuna.Study, fidelity: Fidelity) -> list[int]:
         and "duplicate_of" not in trial.user_attrs
     ]
     promoted = []
-    costs, rule = costs_of(study), rule_of(study, fidelity)
+    rule = rule_of(study, fidelity)
     for step in fidelity.rungs:
         here = [trial for trial in stopped if trial.user_attrs[STOPPED_AT] == step]
-        standings = rung(study, costs, step) if here else {}
+        standings = rung(study, step) if here else {}
         going = rule.going(standings)
         for trial in here:
             if identity(trial.user_attrs) in going:
@@ -104,40 +107,37 @@ def enqueue(study: optuna.Study, trial: FrozenTrial, step: int) -> None:
 
 def rule_of(study: optuna.Study, fidelity: Fidelity) -> Halving:
     """Who goes on, by the noise between seeds that the study has measured, if it has."""
-    noise = study.user_attrs.get("noise")
-    return fidelity.rule(noise_db=float(noise["sigma_db"]) if isinstance(noise, dict) else 0.0)
+    noise, qualities = study.user_attrs.get("noise"), ranked_by(study.metric_names or ())
+    noise_db = 0.0
+    if isinstance(noise, dict) and noise.get("quality", USUAL) == qualities[0]:
+        noise_db = float(noise["sigma_db"])
+    return fidelity.rule(noise_db=noise_db, n_qualities=len(qualities))
 
 
-def rung(
-    study: optuna.Study, costs: Sequence[str], step: int
-) -> dict[tuple[object, object], Standing]:
+def rung(study: optuna.Study, step: int) -> dict[tuple[object, object], Standing]:
     """Who came to a rung; a trial that goes on with another's training is the same one."""
-    found = {}
+    found, names = {}, study.metric_names or ()
     for trial in study.get_trials(deepcopy=False):
-        own = standing(trial.user_attrs, costs, step)
+        own = standing(trial.user_attrs, names, step)
         if own is not None:
             found[identity(trial.user_attrs)] = own
     return found
 
 
-def standing(attrs: Mapping[str, Any], costs: Sequence[str], step: int) -> Standing | None:
-    """How a trial stands at a rung; None where it did not come to it."""
-    usdr_db = attrs.get(RUNG + str(step))
-    values = [float(attrs.get(name, math.nan)) for name in costs]
-    if usdr_db is None or not all(value > 0 for value in (*values, 1.0)):
+def standing(attrs: Mapping[str, Any], objectives: Sequence[str], step: int) -> Standing | None:
+    """How a trial stands at a rung by a study's objectives; None where it did not come to it."""
+    scores = at_rung(attrs, step)
+    qualities = [turned(name, scores.get(name, math.nan)) for name in ranked_by(objectives)]
+    costs = [float(attrs.get(name, math.nan)) for name in objectives if name in KNOWN]
+    if any(math.isnan(value) for value in qualities) or not all(value > 0 for value in costs):
         return None
-    return Standing(float(usdr_db), tuple(values))
+    return Standing(tuple(qualities), tuple(costs))
 
 
 def identity(attrs: Mapping[str, Any]) -> tuple[object, object]:
     """What two trials share that are one training: architecture, recipe and seed."""
     recipe = attrs.get("recipe")
     return attrs.get("spec_hash"), (repr(recipe), attrs.get("seed"))
-
-
-def costs_of(study: optuna.Study) -> list[str]:
-    """The objectives that are costs known before training."""
-    return [name for name in study.metric_names or () if name in COSTS]
 
 
 def is_protected(attrs: Mapping[str, Any]) -> bool:

@@ -1,25 +1,29 @@
 """One real trial: build, measure, train, judge whole tracks, record."""
 
-import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 
-import torch
+import pandas as pd
 
+from msdemucs.data import drop_short
 from msdemucs.errors import DataError, SpecError, UsageError
 from msdemucs.evaluate import Score, evaluate_tracks
-from msdemucs.measure import device_name, latency, machine, peak_memory, quietly
+from msdemucs.measure import choose_device, device_name, latency, machine, peak_memory, quietly
+from msdemucs.metrics import METRICS, USUAL, Metric, Quality
+from msdemucs.metrics.registry import other_sources
 from msdemucs.model import Separator
+from msdemucs.study.records import SPLIT
+from msdemucs.study.space.limits import qualities_of
 from msdemucs.study.space.reading import problem_at
 from msdemucs.study.space.space import Search
-from msdemucs.study.trials.candidate import Candidate, Row, StoppedError, TrialLog
+from msdemucs.study.trials.candidate import Candidate, Floor, Row, StoppedError, TrialLog
 from msdemucs.study.trials.seeds import (
     SeedTraining,
-    hold_out_best,
     read_rung_scores,
     read_rungs,
     write_rung_scores,
@@ -29,12 +33,17 @@ from msdemucs.study.trials.tracks import Say, StudyTracks, gather
 from msdemucs.train import Recipe
 
 
-def prepare(search: Search, *, say: Say) -> "Bench":
+def prepare(search: Search, *, say: Say, device: str = "auto") -> "Bench":
     """What all trials of a study share, checked before the first one.
 
+    Args:
+        search: what the study asks.
+        say: is told what is made, and which tracks are validated on or left out.
+        device: as for `choose_device`.
+
     Raises:
-        SpecError: a recipe that is not valid.
-        UsageError: a folder of tracks that is not there.
+        SpecError: a recipe that is not valid, an objective that no trial could record.
+        UsageError: a folder of tracks, or a device, that is not there.
         DataError: no track that can be used.
     """
     try:
@@ -48,10 +57,36 @@ def prepare(search: Search, *, say: Say) -> "Bench":
         raise SpecError([problem_at(search, "fidelity.rungs", message)])
     varied = space.vary["recipe.segment"].corners() if "recipe.segment" in space.vary else ()
     longest = max([recipe.segment, *(one for one in varied if isinstance(one, int | float))])
-    tracks = gather(space.data, search.base, segment=longest, say=say)
-    hold_out_best(tracks.train, recipe)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return Bench(recipe, tracks, device, rungs, space.seeds_a_trial)
+    tracks = gather(space.data, search.base, segment=longest, say=say, seed=space.seed)
+    qualities = recorded_qualities(search, tracks)
+    return Bench(recipe, tracks, choose_device(device), qualities, rungs, space.seeds_a_trial)
+
+
+def recorded_qualities(search: Search, tracks: StudyTracks) -> Mapping[str, Quality]:
+    """The qualities that every trial records: the usual one, over each group too, and objectives.
+
+    Args:
+        search: what is asked.
+        tracks: that trials are scored on.
+
+    Raises:
+        SpecError: an objective of a group that no track is of, or that one source alone has not.
+    """
+    metric, groups = METRICS[USUAL], {track.group for track in tracks.validation}
+    usual = [Quality(metric), *(Quality(metric, group=group) for group in sorted(groups))]
+    found, problems = {str(quality): quality for quality in usual}, []
+    for name in qualities_of(search.space.objectives):
+        try:
+            found[name] = Quality.parse(name, sources=search.base.sources, groups=groups)
+        except UsageError as error:
+            problems.append(problem_at(search, f"objectives.{name}", str(error)))
+            continue
+        if len(search.base.sources) == 1 and other_sources in found[name].metric.needs:
+            fault = f"“{name}” needs other sources than {search.base.sources[0]}, the only one"
+            problems.append(problem_at(search, f"objectives.{name}", fault))
+    if problems:
+        raise SpecError(problems)
+    return found
 
 
 @dataclass(frozen=True)
@@ -62,6 +97,7 @@ class Bench:
         recipe: of candidates that have none of their own.
         tracks: to train and to judge on.
         device: where.
+        qualities: that are recorded, by their names.
         rungs: steps at which trials are judged before the last, rising.
         repeats: trainings of each candidate, with its seed, the next one, and so on.
     """
@@ -69,12 +105,34 @@ class Bench:
     recipe: Recipe
     tracks: StudyTracks
     device: str
+    qualities: Mapping[str, Quality]
     rungs: tuple[int, ...] = ()
     repeats: int = 1
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """That are computed for every track."""
+        names = dict.fromkeys(quality.metric.name for quality in self.qualities.values())
+        return [METRICS[name] for name in names]
 
     def alone(self) -> "Bench":
         """The same with one training of a candidate, judged at its end alone."""
         return replace(self, rungs=(), repeats=1)
+
+    def for_longer(self, recipe: Recipe, *, say: Say) -> "Bench":
+        """The same by another recipe, on those tracks that are long enough for it.
+
+        Raises:
+            DataError: there is none.
+        """
+        shortest = round(recipe.segment * self.tracks.train[0].sample_rate)
+        train = drop_short(
+            self.tracks.train, n_samples=shortest, on_error=lambda error: say(f"left out: {error}")
+        )
+        if not train:
+            raise DataError(f"no training track is as long as a segment of {recipe.name}")
+        tracks = replace(self.tracks, train=tuple(train))
+        return replace(self.alone(), recipe=recipe, tracks=tracks)
 
     def describe(self) -> dict[str, object]:
         """What a study records about itself."""
@@ -86,7 +144,7 @@ class Bench:
         }
 
     def evaluate(self, candidate: Candidate, log: TrialLog) -> None:
-        """One trial: latency before training, then from rung to rung, then whole test tracks.
+        """One trial: latency before training, then from rung to rung, then whole validation tracks.
 
         Raises:
             StoppedError: at a rung; the folder has what the trial needs to go on from there.
@@ -114,6 +172,7 @@ class Bench:
                 candidate.spec,
                 candidate.recipe or self.recipe,
                 tracks=self.tracks.train,
+                validation=self.tracks.validation,
                 seed=seed,
                 folder=folder if self.repeats == 1 else folder / f"seed-{seed}",
                 device=self.device,
@@ -180,42 +239,39 @@ class Bench:
 
     def at_rung(
         self, runs: list[SeedTraining], step: int, folder: Path, log: TrialLog
-    ) -> dict[int, float]:
-        """The mean SDR of each training as it is; what it is the mean of is kept in the folder."""
-        scored = {run: self.scores(run, log) for run in runs}
-        rows = [row for run, scores in scored.items() for row in rows_of(run, scores)]
+    ) -> dict[str, dict[int, float]]:
+        """The qualities of each training as it is; what they are made of is kept in the folder."""
+        rows = [row for run in runs for row in rows_of(run, self.scores(run, log))]
         write_rung_scores(folder, step, rows)
-        return {run.seed: summary(scores)["usdr_db"] for run, scores in scored.items()}
+        return self.by_seed(rows)
+
+    def by_seed(self, rows: Sequence[Row]) -> dict[str, dict[int, float]]:
+        """Quality → seed → value, without what has none."""
+        scores = pd.DataFrame(rows, columns=list(Row._fields))
+        found = {name: quality.by_seed(scores) for name, quality in self.qualities.items()}
+        return {name: values for name, values in found.items() if values}
 
     def judge(self, runs: list[SeedTraining], log: TrialLog) -> None:
-        """Record the score of every seed, test track and source, and their means.
+        """Record the scores of every seed, track, source and metric, and the qualities they make.
 
         Raises:
-            DataError: none of the test tracks can be read.
+            DataError: none of the validation tracks can be read.
         """
-        rows: list[Row] = []
-        means: dict[str, list[float]] = {}
-        at_last: dict[int, float] = {}
-        for run in runs:
-            scores = self.scores(run, log)
-            rows += rows_of(run, scores)
-            found = summary(scores)
-            for name, value in found.items():
-                means.setdefault(name, []).append(value)
-            if "usdr_db" in found:
-                at_last[run.seed] = found["usdr_db"]
-        log.scores(rows)
-        log.record({name: sum(values) / len(values) for name, values in means.items()})
-        if self.rungs and at_last:
-            log.rung(runs[0].recipe.n_steps, at_last, is_past=True)
+        scores = {run: self.scores(run, log, floors=run is runs[0]) for run in runs}
+        rows = [row for run, of_run in scores.items() for row in rows_of(run, of_run)]
+        log.scores(rows, floors_of(scores[runs[0]]))
+        values = self.by_seed(rows)
+        log.record({name: fmean(by_seed.values()) for name, by_seed in values.items()})
+        if self.rungs and values:
+            log.rung(runs[0].recipe.n_steps, values, is_past=True)
 
-    def scores(self, run: SeedTraining, log: TrialLog) -> list[Score]:
-        """The score of every test track and source.
+    def scores(self, run: SeedTraining, log: TrialLog, *, floors: bool = False) -> list[Score]:
+        """The score of every validation track, source and metric.
 
         Raises:
-            DataError: none of the test tracks can be read.
+            DataError: none of the validation tracks can be read.
         """
-        log.phase("evaluation", len(self.tracks.test))
+        log.phase("evaluation", len(self.tracks.validation))
         done = 0
 
         def on_track(*_: object) -> None:
@@ -225,19 +281,32 @@ class Bench:
 
         scores = evaluate_tracks(
             run.model,
-            self.tracks.test,
+            self.tracks.validation,
+            metrics=self.metrics,
+            floors=floors,
             normalised=run.normalised,
             on_track=on_track,
             on_error=log.left_out,
         )
         if not scores:
-            raise DataError(f"none of the {len(self.tracks.test)} test tracks can be read")
+            raise DataError(
+                f"none of the {len(self.tracks.validation)} validation tracks can be read"
+            )
         return scores
 
 
 def rows_of(run: SeedTraining, scores: Sequence[Score]) -> list[Row]:
     """The scores of one training as they are recorded."""
-    return [(s.group, s.track, s.source, s.usdr_db, s.input_usdr_db, run.seed) for s in scores]
+    return [Row(run.seed, SPLIT, s.group, s.track, s.source, s.metric, s.value) for s in scores]
+
+
+def floors_of(scores: Sequence[Score]) -> list[Floor]:
+    """What the mixture scores in place of each estimate, as it is recorded."""
+    return [
+        (SPLIT, s.group, s.track, s.source, s.metric, s.floor)
+        for s in scores
+        if s.floor is not None
+    ]
 
 
 @contextmanager
@@ -251,25 +320,3 @@ def usage(device: str, log: TrialLog) -> Iterator[None]:
         if device.startswith("cuda"):
             used["gpu_seconds"] = time.perf_counter() - wall
         log.record(used)
-
-
-def summary(scores: Sequence[Score]) -> dict[str, float]:
-    """usdr_db over all test tracks, and over each group's.
-
-    Each is the mean over sources of the mean over tracks; silent references are left out.
-    """
-    groups = sorted({score.group for score in scores})
-    found = {"usdr_db": _mean_of_means(scores)}
-    for group in groups:
-        own = [score for score in scores if score.group == group]
-        found[f"usdr_db/{group}"] = _mean_of_means(own)
-    return {name: value for name, value in found.items() if not math.isnan(value)}
-
-
-def _mean_of_means(scores: Sequence[Score]) -> float:
-    by_source: dict[str, list[float]] = {}
-    for score in scores:
-        if score.usdr_db is not None:
-            by_source.setdefault(score.source, []).append(score.usdr_db)
-    means = [sum(values) / len(values) for values in by_source.values()]
-    return sum(means) / len(means) if means else math.nan

@@ -2,7 +2,8 @@
 
 Its trials, running or stopped, and combinations that it has not begun are ranked by the hypervolume
 that each is expected to add once it is trained to the end (msdemucs.study.space.gains), by a model
-of all scores so far (msdemucs.study.space.surrogate). The sampler takes the best new combination, a
+of all scores so far (msdemucs.study.space.surrogate) in the study's first quality, turned so that
+more is better. The sampler takes the best new combination, a
 trial that comes to a rung goes on while none promises more, and a stopped one is taken up when it
 promises the most.
 """
@@ -17,14 +18,14 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from msdemucs.study.space.gains import Front, expected_gains, volume
-from msdemucs.study.space.limits import COMPUTED
+from msdemucs.study.space.limits import qualities_of, turned
 from msdemucs.study.space.pool import Params, Pool
 from msdemucs.study.space.samplers import StudySampler
 from msdemucs.study.space.space import Search
 from msdemucs.study.space.surrogate import Point, Surrogate
 from msdemucs.study.space.surrogate_sampler import SurrogateSampler
+from msdemucs.study.storage.scores import at_rung
 from msdemucs.study.storage.states import is_stopped
-from msdemucs.study.trials.candidate import RUNG
 from msdemucs.study.trials.judging import (
     RESUMES,
     enqueue,
@@ -72,7 +73,7 @@ class Promises:
         self.search, self.sampler = search, sampler
         space = search.space
         self.pool = Pool(search, sampler)
-        self.score = next(name for name in space.objectives if name not in COMPUTED)
+        self.quality = qualities_of(space.objectives)[0]
         self.rungs = space.fidelity.rungs if space.fidelity else ()
 
     @cached_property
@@ -153,11 +154,11 @@ class Promises:
             is_under_way = not is_paused(one.last) and one.last.number != judged
             if one.is_complete or is_under_way:
                 on_front.append(at)
-                heights.append(one.point.scores.get(last, float(belief.mean_db[at])))
-        floor = float(min([*heights, belief.mean_db.min()]))
+                heights.append(one.point.scores.get(last, float(belief.mean[at])))
+        floor = float(min([*heights, belief.mean.min()]))  # the worst that was seen or is expected
         front = Front(np.array(heights), logs[on_front], floor)
         so_far = volume(front, logs) or 1.0
-        gains = expected_gains(front, logs, belief.mean_db, belief.deviation_db)
+        gains = expected_gains(front, logs, belief.mean, belief.deviation)
         return [float(gain) / so_far for gain in gains]
 
     def begun(self, trials: Sequence[FrozenTrial]) -> list[Begun]:
@@ -173,16 +174,21 @@ class Promises:
 
     def _one(self, same: Sequence[FrozenTrial]) -> Begun:
         scores: dict[int, float] = {}
-        index = list(self.search.space.objectives).index(self.score)
+        index = list(self.search.space.objectives).index(self.quality)
         for trial in same:
             for rung, step in enumerate(self.rungs):
-                if math.isfinite(value := trial.user_attrs.get(f"{RUNG}{step}", math.nan)):
-                    scores[rung] = float(value)
+                if self.quality in (there := at_rung(trial.user_attrs, step)):
+                    scores[rung] = there[self.quality]
             if trial.state == TrialState.COMPLETE:
                 scores[len(self.rungs)] = trial.values[index]
         costs = self.costs_of(same[-1])
         assert costs is not None
-        point = Point(self.pool.features(same[-1].params), costs, scores)
+        known = {
+            rung: turned(self.quality, value)
+            for rung, value in scores.items()
+            if math.isfinite(value)
+        }
+        point = Point(self.pool.features(same[-1].params), costs, known)
         is_complete = any(trial.state == TrialState.COMPLETE for trial in same)
         return Begun(point, same[-1], is_complete)
 
@@ -190,6 +196,19 @@ class Promises:
         """A trial's costs, None before they are recorded."""
         found = tuple(float(trial.user_attrs.get(name, 0)) for name in self.pool.costs)
         return found if all(value > 0 for value in found) else None
+
+
+def remark(search: Search) -> str:
+    """What a surrogate leaves out of its model, in words; "" for nothing, or another sampler."""
+    first, *further = qualities_of(search.space.objectives) or [""]
+    if search.space.sampler.kind != "surrogate" or not further:
+        return ""
+    others = " and ".join(further)
+    return (
+        f"surrogate proposes and stops trials by {first}, the first quality among the objectives, "
+        f"and costs; {others} {'is' if len(further) == 1 else 'are'} recorded and on the front, "
+        "but decides nothing before"
+    )
 
 
 def is_paused(trial: FrozenTrial) -> bool:

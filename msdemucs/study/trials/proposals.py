@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import optuna
 
-from msdemucs.cost import cost
+from msdemucs.cost import cost_of
 from msdemucs.spec import Spec, diff_specs, dump_spec, spec_hash
 from msdemucs.study.space.arms import arm_of
 from msdemucs.study.space.limits import COMPUTED
@@ -54,7 +54,7 @@ def describe(search: Search, spec: Spec, log: TrialLog) -> None:
     log.note("differences", {field: list(pair) for field, pair in differences.items()})
     log.note("versions", versions())
     log.note("git", revision())
-    known = cost(spec)
+    known = cost_of(spec)
     log.record({name: getattr(known, name) for name in COMPUTED})
 
 

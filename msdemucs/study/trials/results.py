@@ -17,40 +17,28 @@ from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import JsonValue
 
+from msdemucs.columns import COLUMNS
 from msdemucs.errors import DivergedError
+from msdemucs.metrics import USUAL
 from msdemucs.spec import spec_hash
-from msdemucs.study.records import GROUP_COLUMN_PREFIX
-from msdemucs.study.space.limits import MEASURED, OBJECTIVES
+from msdemucs.study.records import asked_quality, is_quality
+from msdemucs.study.space.limits import MEASURED, SPENT, qualities_of
 from msdemucs.study.space.space import Search
 from msdemucs.study.storage.databases import turn, whole
 from msdemucs.study.storage.leases import Watch
+from msdemucs.study.storage.scores import FLOORS, RUNG, RUNG_SCORES, RUNGS, SCORES
 from msdemucs.study.storage.states import DIVERGED_AT, STOPPED_AT, has_diverged, is_stopped
-from msdemucs.study.trials.candidate import RUNG, Candidate, Evaluate, StoppedError, TrialLog
+from msdemucs.study.trials.candidate import Candidate, Evaluate, StoppedError, TrialLog
 from msdemucs.study.trials.judging import taken_up
 
 RESULT_KEY = "result_key"
 """The trial's attribute that holds the key."""
 
-SPENT = ("seconds", "cpu_seconds", "gpu_seconds", "steps", "train_seconds")
-"""What a trial spent: a duplicate spends nothing."""
-
 TAKEN = (
-    *(name for name in OBJECTIVES if name not in SPENT),
-    *("latency_ms_p05", "latency_busy", "peak_memory_increase_bytes", "peak_memory_method"),
-    *(
-        "scores",
-        "rung_scores",
-        "curve",
-        "rungs",
-        "left_out",
-        "trained_without",
-        "weights",
-        "device",
-        "git",
-        "versions",
-    ),
+    *(name for name, column in COLUMNS.items() if column.is_copied),
+    *(SCORES, FLOORS, RUNGS, RUNG_SCORES, "curve"),
 )
-"""What a duplicate takes over, beside the scores of groups of tracks."""
+"""What a duplicate takes over, beside qualities and what is known of rungs."""
 
 QUERY = sqlalchemy.text(
     "SELECT studies.study_name, trials.trial_id FROM trial_user_attributes "
@@ -67,7 +55,12 @@ PAUSE_S = 2.0
 
 
 def result_key(
-    candidate: Candidate, *, recipe: Mapping[str, object], data: str, seeds: Sequence[int]
+    candidate: Candidate,
+    *,
+    recipe: Mapping[str, object],
+    data: str,
+    seeds: Sequence[int],
+    qualities: Sequence[str] = (),
 ) -> str:
     """Thirty-two hexadecimal digits for one training: equal for equal results.
 
@@ -76,9 +69,11 @@ def result_key(
         recipe: the full recipe; its name does not count.
         data: the hash of all tracks.
         seeds: of the trainings.
+        qualities: that the result must have beside what every trial records.
     """
     settings = {name: value for name, value in recipe.items() if name != "name"}
-    facts = [spec_hash(candidate.spec), settings, data, list(seeds)]
+    facts: list[object] = [spec_hash(candidate.spec), settings, data, list(seeds)]
+    facts += [sorted(qualities)] if qualities else []
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
 
@@ -98,6 +93,7 @@ def reusing(evaluate: Evaluate, search: Search, study: optuna.Study) -> Evaluate
             recipe=recipe,
             data=str(data.get("hash", data)) if isinstance(data, dict) else "",
             seeds=range(candidate.seed, candidate.seed + search.space.seeds_a_trial),
+            qualities=_further(search),
         )
         like = Like(search, study, key)
         while like.trains_elsewhere(log):
@@ -239,6 +235,15 @@ def _is_usable(search: Search, study: optuna.Study, name: str) -> bool:
     return bool(other.user_attrs.get("machine") == study.user_attrs.get("machine"))
 
 
+def _further(search: Search) -> list[str]:
+    """The objectives that are qualities other than those that every trial records."""
+    asked = {
+        name: asked_quality(name, sources=search.base.sources)
+        for name in qualities_of(search.space.objectives)
+    }
+    return [name for name, one in asked.items() if one.source or one.metric.name != USUAL]
+
+
 def _name(study: str, trial: FrozenTrial) -> str:
     return f"{study}/{trial.number}"
 
@@ -248,7 +253,7 @@ def _take(trial: FrozenTrial, log: TrialLog) -> None:
     attrs: dict[str, JsonValue] = {
         name: value
         for name, value in trial.user_attrs.items()
-        if name in TAKEN or name.startswith((GROUP_COLUMN_PREFIX, RUNG))
+        if name in TAKEN or is_quality(name) or name.startswith(RUNG)
     }
     numbers = {name: value for name, value in attrs.items() if isinstance(value, int | float)}
     with log.together():

@@ -3,7 +3,7 @@
 import csv
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,10 +17,10 @@ from msdemucs.files import write_text
 from msdemucs.model import Separator, build, load_weights, save_weights
 from msdemucs.model.weights import read_about
 from msdemucs.spec import Spec
+from msdemucs.study.storage.scores import as_table
 from msdemucs.study.trials.candidate import Row, TrialLog
 from msdemucs.train import Recipe, Session, StepReport, sampler, train
 from msdemucs.train.checkpoints import Checkpoints
-from msdemucs.train.examples import hold_out
 from msdemucs.train.logs import STEPS, CsvLog
 from msdemucs.train.tracks import LeftOut, names_of
 from msdemucs.train.validation import judge
@@ -34,7 +34,7 @@ RUNGS = "rungs.json"
 """The file in a trial's folder that says how it scored at the rungs that it came to."""
 
 RUNG_SCORES = "rung-scores.json"
-"""The file that has the scores of every test track and source at the last of them."""
+"""The file that has the scores of every validation track and source at the last of them."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,8 @@ class SeedTraining:
         spec: what is trained.
         recipe: how.
         tracks: on what.
+        validation: by what the best weights are chosen, where the recipe keeps them; with
+            `keep: last` a validation would choose nothing, and is left out of trials.
         seed: of weights and of the order of data.
         folder: of its checkpoints, log and weights.
         device: where.
@@ -66,8 +68,7 @@ class SeedTraining:
         on_saved: is called after each checkpoint.
 
     Raises:
-        DataError: the file cannot be read, or is of another spec; no track would be left where the
-            recipe keeps the best of its validations.
+        DataError: the file cannot be read, or is of another spec.
     """
 
     def __init__(  # noqa: PLR0913 (a training is of all these)
@@ -76,6 +77,7 @@ class SeedTraining:
         recipe: Recipe,
         *,
         tracks: tuple[Track, ...],
+        validation: tuple[Track, ...] = (),
         seed: int,
         folder: Path,
         device: str,
@@ -86,9 +88,10 @@ class SeedTraining:
         torch.manual_seed(seed)
         self.model: Separator = (load_weights(start) if start else build(spec)).to(device)
         self.normalised = recipe.normalise or (start is not None and read_about(start).normalised)
-        trained, self.held_out = hold_out_best(tracks, recipe)
+        chooses = recipe.validation and recipe.keep == "best"
+        self.held_out = validation if chooses else ()
         self.checkpoints = Checkpoints(folder / CHECKPOINTS, keep=1, on_saved=on_saved)
-        self.sampler = sampler(recipe, spec, trained, seed=seed, normalised=self.normalised)
+        self.sampler = sampler(recipe, spec, tracks, seed=seed, normalised=self.normalised)
 
     @property
     def step(self) -> int:
@@ -166,48 +169,43 @@ class SeedTraining:
         shutil.rmtree(self.folder / CHECKPOINTS, ignore_errors=True)
 
 
-def hold_out_best(
-    tracks: Sequence[Track], recipe: Recipe
-) -> tuple[tuple[Track, ...], tuple[Track, ...]]:
-    """Return a trial's tracks to train on and those by which its best weights are chosen.
-
-    With `keep: last` a validation would choose nothing, and is left out of trials.
-
-    Raises:
-        DataError: none would be left to train on.
-    """
-    chooses = recipe.validation if recipe.keep == "best" else None
-    return hold_out(tracks, chooses, where="the study's data")
+Rungs = dict[int, dict[str, dict[int, float]]]
+"""Step → quality → seed → score."""
 
 
-def read_rungs(folder: Path) -> dict[int, dict[int, float]]:
-    """Step → seed → dB of the rungs that the trial of a folder came to."""
+def read_rungs(folder: Path) -> Rungs:
+    """How the trial of a folder scored at the rungs that it came to."""
     path = folder / RUNGS
     if not path.is_file():
         return {}
     found = json.loads(path.read_text(encoding="utf-8"))
     return {
-        int(step): {int(seed): float(value) for seed, value in seeds.items()}
-        for step, seeds in found.items()
+        int(step): {
+            quality: {int(seed): float(value) for seed, value in by_seed.items()}
+            for quality, by_seed in scores.items()
+        }
+        for step, scores in found.items()
+        if all(isinstance(by_seed, dict) for by_seed in scores.values())  # else of a version before
     }
 
 
-def write_rungs(folder: Path, rungs: Mapping[int, Mapping[int, float]]) -> None:
+def write_rungs(folder: Path, rungs: Rungs) -> None:
     """Keep how a trial scored at its rungs, in one step."""
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / RUNGS, json.dumps(rungs))
 
 
 def read_rung_scores(folder: Path, step: int) -> list[Row]:
-    """The scores of every test track and source at a rung, if it is the last that was scored."""
+    """The scores of every track, source and metric at a rung, if it is the last that was scored."""
     path = folder / RUNG_SCORES
     if not path.is_file():
         return []
     found = json.loads(path.read_text(encoding="utf-8"))
-    return [tuple(row) for row in found["rows"]] if found["step"] == step else []
+    is_it = found["step"] == step and found.get("columns") == list(Row._fields)
+    return [Row(*row) for row in found["rows"]] if is_it else []
 
 
 def write_rung_scores(folder: Path, step: int, rows: Sequence[Row]) -> None:
-    """Keep the scores of every test track and source at a rung, in place of an earlier one's."""
+    """Keep the scores of every track, source and metric at a rung, in place of an earlier one's."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / RUNG_SCORES, json.dumps({"step": step, "rows": rows}))
+    write_text(folder / RUNG_SCORES, json.dumps({"step": step, **as_table(Row._fields, rows)}))

@@ -1,14 +1,16 @@
-"""The tracks that a study trains on and judges by; the embedded ones are made when absent."""
+"""The tracks that a study trains, validates and is judged on; embedded ones are made if absent."""
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from msdemucs.data import Track, drop_short, find_all, synthesise, unpack_sample
 from msdemucs.data.doctor import warn_of_far_sums
+from msdemucs.data.find import OnError
 from msdemucs.data.folders import StemFolder
+from msdemucs.data.splits import divide
 from msdemucs.data.tracks import Recording
 from msdemucs.errors import DataError
 from msdemucs.files import cause_of
@@ -28,12 +30,14 @@ class StudyTracks:
 
     Attributes:
         train: tracks that are trained on.
-        test: tracks that are evaluated.
+        validation: tracks that trials are compared by.
+        rule: how the validation tracks were chosen, in words.
         left_out: why each other track cannot be used.
     """
 
     train: tuple[Track, ...]
-    test: tuple[Track, ...]
+    validation: tuple[Track, ...]
+    rule: str
     left_out: tuple[str, ...] = ()
 
     def describe(self) -> dict[str, object]:
@@ -41,27 +45,34 @@ class StudyTracks:
 
         Of every file its size and a stretch from its middle are hashed: a few seconds for MUSDB18.
         """
-        digest = hashlib.sha256()
-        facts: dict[str, dict[str, str]] = {"train": {}, "test": {}}
-        for track in (*self.train, *self.test):
-            content = b"".join(map(_sample, _files(track.recording)))
-            digest.update(json.dumps(_row(track)).encode() + content)
-            seconds = format_seconds(track.n_samples / track.sample_rate)
-            marks = hashlib.sha256(content).hexdigest()[:8]
-            facts[track.split][f"{track.group}/{track.name}"] = f"{seconds}, content {marks}"
-        hashed = digest.hexdigest()[:16]
-        data = {"train": _groups(self.train), "test": _groups(self.test), "hash": hashed}
-        return {"data": data, "tracks": facts}
+        parts = {"train": self.train, "validation": self.validation}
+        facts = {split: facts_of(tracks) for split, tracks in parts.items()}
+        hashed = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+        groups = {split: _groups(tracks) for split, tracks in parts.items()}
+        return {"data": {**groups, "validation_by": self.rule, "hash": hashed}, "tracks": facts}
 
 
-def gather(roots: DataRoots, task: Spec, *, segment: float, say: Say) -> StudyTracks:
-    """The tracks under a study's folders.
+def facts_of(tracks: Sequence[Track]) -> dict[str, str]:
+    """Returns what each track is known by: "group/name" → its length and a hash of its files."""
+    facts = {}
+    for track in tracks:
+        content = b"".join(map(_sample, _files(track.recording)))
+        seconds = format_seconds(track.n_samples / track.sample_rate)
+        marks = hashlib.sha256(content).hexdigest()[:8]
+        facts[f"{track.group}/{track.name}"] = f"{seconds}, content {marks}"
+    return facts
+
+
+def gather(roots: DataRoots, task: Spec, *, segment: float, say: Say, seed: int = 0) -> StudyTracks:
+    """Returns a study's tracks to train and to validate on; test folders are not opened.
 
     Args:
         roots: where to look.
         task: the sources, sample rate and audio channels that the study's specs share.
         segment: seconds of a training example; shorter tracks are not trained on.
-        say: is told what is made, and every track that cannot be used and is left out.
+        say: is told what is made, how validation tracks were chosen, and every track that cannot
+            be used and is left out.
+        seed: of the choice of validation tracks.
 
     Raises:
         UsageError: a folder that is not there.
@@ -73,43 +84,78 @@ def gather(roots: DataRoots, task: Spec, *, segment: float, say: Say) -> StudyTr
         reasons.append(str(error))
         say(f"left out: {error}")
 
-    roots = _with_embedded(roots, say)
-    folders = {"train": roots.train, "test": roots.test}
-    found = find_all(
-        {split: [Path(folder) for folder in names] for split, names in folders.items()},
-        task,
-        say=say,
-        on_error=left_out,
-    )
+    folders = {
+        "train": _made(roots.train, say),
+        "validation": _made(roots.validation or roots.train, say),
+    }
+    tracks = _tracks({**folders, "test": roots.test}, folders, task, say, left_out)
+    warn_of_far_sums([*tracks["train"], *tracks["validation"]], say)
+    for split in ("train", "validation"):
+        if not tracks[split] and getattr(roots, split) is not None:
+            raise DataError(none_of(split, folders[split]))
+    divided = divide(tracks, seed=seed)
+    say(divided.sentence)
     shortest = round(segment * task.sample_rate)
-    found["train"] = drop_short(found["train"], n_samples=shortest, on_error=left_out)
-    for split, tracks in found.items():
-        if not tracks:
-            raise DataError(f"there is no {split} track to use under {', '.join(folders[split])}")
-    warn_of_far_sums(found["train"], say)
-    return StudyTracks(tuple(found["train"]), tuple(found["test"]), tuple(dict.fromkeys(reasons)))
+    train = drop_short(divided.train, n_samples=shortest, on_error=left_out)
+    if not train:
+        raise DataError(none_of("train", folders["train"]))
+    left = tuple(dict.fromkeys(reasons))
+    return StudyTracks(tuple(train), divided.validation, divided.rule, left)
 
 
-def _with_embedded(roots: DataRoots, say: Say) -> DataRoots:
+def gather_test(roots: DataRoots, task: Spec, *, say: Say) -> tuple[Track, ...]:
+    """Returns a study's test tracks, which nothing may read that decides anything.
+
+    Args:
+        roots: where to look.
+        task: as for `gather`.
+        say: is told what is made, and every track that cannot be used and is left out.
+
+    Raises:
+        UsageError: a folder that is not there.
+        DataError: no track that can be used.
+    """
+    folders = {"test": _made(roots.test, say)}
+    others = {"train": roots.train, "validation": roots.validation or ()}
+    tracks = _tracks(
+        {**others, **folders}, folders, task, say, lambda error: say(f"left out: {error}")
+    )
+    if not tracks["test"]:
+        raise DataError(none_of("test", folders["test"]))
+    return tuple(tracks["test"])
+
+
+def none_of(split: str, folders: Sequence[str]) -> str:
+    """Returns what is said where no track of a split can be used."""
+    return f"there is no {split} track to use under {', '.join(folders)}"
+
+
+def _tracks(
+    roots: Mapping[str, Sequence[str]],
+    splits: Collection[str],
+    task: Spec,
+    say: Say,
+    left_out: OnError,
+) -> dict[str, list[Track]]:
+    """The tracks of some splits, their groups named so that those of all splits agree."""
+    paths = {split: [Path(folder) for folder in folders] for split, folders in roots.items()}
+    return find_all(paths, task, say=say, on_error=left_out, splits=splits)
+
+
+def _made(roots: Sequence[str], say: Say) -> tuple[str, ...]:
     """The roots, the embedded ones made; a sample that cannot be unpacked is left out."""
-    wanted = {*roots.train, *roots.test}
-    if EMBEDDED_BAND in wanted and not Path(EMBEDDED_BAND).is_dir():
+    if EMBEDDED_BAND in roots and not Path(EMBEDDED_BAND).is_dir():
         say(f"composing the embedded band in {EMBEDDED_BAND}")
         synthesise(Path(EMBEDDED_BAND))
-    if EMBEDDED_SAMPLE not in wanted or Path(EMBEDDED_SAMPLE).is_dir():
-        return roots
+    if EMBEDDED_SAMPLE not in roots or Path(EMBEDDED_SAMPLE).is_dir():
+        return tuple(roots)
     try:
         say(f"unpacking the embedded sample of real music into {EMBEDDED_SAMPLE}")
         unpack_sample(Path(EMBEDDED_SAMPLE))
     except DataError as error:
         say(f"going on without it: {error}")
-        test = tuple(root for root in roots.test if root != EMBEDDED_SAMPLE)
-        return roots.model_copy(update={"test": test})
-    return roots
-
-
-def _row(track: Track) -> list[object]:
-    return [track.group, track.split, track.name, track.sample_rate, track.n_samples]
+        return tuple(root for root in roots if root != EMBEDDED_SAMPLE)
+    return tuple(roots)
 
 
 def _files(recording: Recording) -> list[Path]:

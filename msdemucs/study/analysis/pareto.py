@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import moocore
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -22,16 +23,10 @@ def non_dominated(values: ArrayLike, directions: Sequence[Direction]) -> NDArray
     Returns:
         P truth values, in the order of the points.
     """
-    signs = np.array([-1.0 if direction == "maximize" else 1.0 for direction in directions])
-    costs = np.asarray(values, dtype=float).reshape(-1, len(signs)) * signs
-    is_front = np.zeros(len(costs), dtype=bool)
-
-    # Sorted by column, a point can be dominated only by one before it, and then also by one of
-    # the front so far, because dominance is transitive.
-    candidates = np.flatnonzero(~np.isnan(costs).any(axis=1))
-    order = candidates[np.lexsort(costs[candidates].T[::-1])]
-    for index in order:
-        front, point = costs[is_front], costs[index]
-        beaten = (front <= point).all(axis=1) & (front < point).any(axis=1)
-        is_front[index] = not beaten.any()
-    return is_front
+    points = np.asarray(values, dtype=float).reshape(-1, len(directions))
+    is_front = ~np.isnan(points).any(axis=1)
+    if is_front.any():
+        is_max = [direction == "maximize" for direction in directions]
+        found = moocore.is_nondominated(points[is_front], maximise=is_max, keep_weakly=True)
+        is_front[is_front] = found
+    return np.asarray(is_front, dtype=np.bool_)

@@ -1,0 +1,201 @@
+"""Test tracks: closed to all that decides, read once for what was chosen, every look counted."""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import optuna
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from msdemucs.cli.app import app as everything
+from msdemucs.cli.study_tools import app
+from msdemucs.data import synthesise
+from msdemucs.errors import UsageError
+from msdemucs.model import build, save_weights
+from msdemucs.study.beside import judge as judging
+from msdemucs.study.beside.judge import Chosen, judge, numbered, qualities_of
+from msdemucs.study.beside.looks import open_test_tracks
+from msdemucs.study.records import looked
+from msdemucs.study.running.runner import run_study
+from msdemucs.study.space.reading import load_search_space
+from msdemucs.study.space.space import Search
+from msdemucs.study.storage.later import TEST_TRACKS, rows_of
+from msdemucs.study.storage.load import load_study
+from msdemucs.study.storage.studies import open_storage, open_study
+from msdemucs.study.trials.candidate import Candidate, Silent, TrialLog
+from tests.study.conftest import closed_tests
+
+SPACE = """\
+name: tiny
+base: htdemucs
+set: {segment: 0.5, depth: 2, channels.start: 4, spectral.resolutions: [1024], attention: []}
+vary:
+  channels.start: {int: [4, 12], step: 2}
+fidelity: {rungs: [1]}
+objectives: [usdr_db, macs_per_second]
+trials: 3
+recipe: tiny.yaml
+data: {train: band, test: band}
+"""
+
+RECIPE = "name: tiny\nsteps: 2\nbatch_size: 1\nsegment: 0.5\n"
+
+
+@pytest.fixture
+def search(in_tmp: Path) -> Search:
+    """Six tracks to train on, of which two are held out; two test tracks."""
+    synthesise(in_tmp / "band", n_tracks=8, seconds=0.5)
+    (in_tmp / "tiny.yaml").write_text(RECIPE)
+    (in_tmp / "space.yaml").write_text(SPACE)
+    return load_search_space(in_tmp / "space.yaml")
+
+
+def untrained(candidate: Candidate, log: TrialLog) -> None:
+    """A trial with weights whose score says nothing."""
+    candidate.folder.mkdir(parents=True, exist_ok=True)
+    path = candidate.folder / "weights.safetensors"
+    save_weights(build(candidate.spec), path)
+    log.note("weights", str(path))
+    log.record({"usdr_db": float(candidate.trial)})
+
+
+@pytest.fixture
+def study(search: Search) -> optuna.Study:
+    run_study(search, untrained)
+    return open_study(open_storage("sqlite:///studies/tiny.db"), "tiny")
+
+
+class Ears(Silent):
+    """Keeps what was said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def said(self, message: str) -> None:
+        self.lines.append(message)
+
+
+def judged(
+    study: optuna.Study, search: Search, numbers: Sequence[int], qualities: Sequence[str]
+) -> tuple[pd.DataFrame, list[str]]:
+    ears = Ears()
+    table = judge(
+        study,
+        Chosen.of(numbered(load_study("tiny"), numbers)),
+        qualities,
+        lambda: open_test_tracks(study, search, why="judge", say=ears.said),
+        device="cpu",
+        listener=ears,
+    )
+    return table, ears.lines
+
+
+@pytest.mark.slow
+def test_a_whole_study_leaves_its_test_tracks_closed_until_it_is_judged(search: Search) -> None:
+    def ask(*words: str) -> str:
+        done = CliRunner().invoke(app, [*words], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    with closed_tests() as opened:
+        ask("run", "space.yaml", "--device", "cpu", "--trials", "5")
+        ask("noise", "tiny", "--seeds", "2")
+        ask("fidelity", "tiny")
+        ask("promote", "tiny", "--top", "1", "--recipe", "tiny.yaml", "--no-test")
+        ask("rescore", "tiny", "--top", "1", "--metric", "sisdr")
+        shown = ask("show", "tiny")
+        report = CliRunner().invoke(everything, ["report", "tiny"], catch_exceptions=False)
+        assert report.exit_code == 0
+        assert opened == []
+    assert "scores are of validation tracks: drawn from the training tracks with seed 0" in shown
+    assert "the test tracks were never looked at" in shown
+    record = load_study("tiny")
+    assert set(record.later.split) == {"validation"}
+    assert record.scores.track.nunique() == 2
+    once = ask("judge", "tiny", "--top", "1", "--device", "cpu")
+    assert "uSDR, test" in once
+    assert "the test tracks were looked at once" in once
+    shown = ask("show", "tiny")
+    assert [line.split()[0] for line in shown.splitlines() if " dB  test " in line] == ["judge"]
+    ask("promote", "tiny", "--top", "1", "--recipe", "tiny.yaml", "--start", "weights")
+    assert load_study("tiny").n_looks == 2
+
+
+def test_what_was_judged_is_kept_and_not_judged_again(search: Search, study: optuna.Study) -> None:
+    with pytest.raises(UsageError, match="has no complete trial 9"):
+        judged(study, search, [9], ["usdr_db"])
+    first, said = judged(study, search, [2, 0], ["usdr_db"])
+    assert list(first.trial) == [2, 0]
+    assert said[0] == "the test tracks were looked at once"
+    assert said[1] == "trial 2 (trial 2): uSDR of 2 test tracks"
+    with closed_tests():
+        again, said = judged(study, search, [2, 0], ["usdr_db"])
+    assert again.equals(first)
+    assert said == []
+    more, said = judged(
+        study, search, [2], ["usdr_db", "usdr_db/vocals", "usdr_db/band", "si_sdr_db"]
+    )
+    assert said[1].startswith("trial 2 (trial 2): SI-SDR of")
+    assert more.usdr_db[0] == more["usdr_db/band"][0] == first.usdr_db[0]
+    assert load_study("tiny").n_looks == 2
+    (row, _) = [row for row in rows_of(study) if row.trial == 2]
+    assert (row.kind, row.split, row.convention) == ("judge", "test", "usdr_db")
+    kept = pd.DataFrame(row.detail["scores"]["rows"], columns=row.detail["scores"]["columns"])
+    assert set(kept["split"]) == {"test"}
+    assert len(kept) == 2 * len(search.base.sources)
+    by_source = kept.groupby("source")["value"].mean()
+    assert by_source.mean() == pytest.approx(row.value)
+    assert more["usdr_db/vocals"][0] == pytest.approx(by_source["vocals"])
+
+
+def test_weights_that_are_gone_and_data_sets_without_test_tracks_are_said(
+    search: Search, study: optuna.Study
+) -> None:
+    (row,) = numbered(load_study("tiny"), [0]).weights
+    Path(row).unlink()
+    table, said = judged(study, search, [0, 1], ["usdr_db/bend"])
+    assert list(table.trial) == []
+    assert said[0].startswith("trial 0 left out: its weights are not there")
+    assert "no source or group “bend”; did you mean “band”" in said[-1]
+
+
+def test_other_test_tracks_than_at_the_first_look_are_refused_by_name(
+    search: Search, study: optuna.Study
+) -> None:
+    open_test_tracks(study, search, why="judge", say=lambda _: None)
+    gone = min(Path("band/test").iterdir())
+    gone.rename(Path("band") / "elsewhere")
+    with pytest.raises(UsageError, match=rf"band/{re.escape(gone.name)}: .* → nothing"):
+        open_test_tracks(study, search, why="judge", say=lambda _: None)
+    assert load_study("tiny").n_looks == 2
+    assert TEST_TRACKS not in load_study("tiny").attrs
+
+
+def test_the_test_tracks_of_a_study_that_selected_on_them_are_those_it_had(
+    search: Search, study: optuna.Study
+) -> None:
+    study.set_user_attr("tracks", {"train": {}, "test": {"band/A - B": "1.0 s, content 12345678"}})
+    with pytest.raises(UsageError, match=r"band/A - B: 1\.0 s, content 12345678 → nothing"):
+        open_test_tracks(study, search, why="judge", say=lambda _: None)
+
+
+def test_what_is_judged_is_chosen_in_one_way(study: optuna.Study) -> None:
+    record = load_study("tiny")
+    assert qualities_of(record) == ["usdr_db"]
+    assert qualities_of(record, ["sisdr/vocals"]) == ["si_sdr_db/vocals"]
+    with pytest.raises(UsageError, match="no metric “sisdrr”"):
+        qualities_of(record, ["sisdrr"])
+    for words in (["--top", "1", "--front"], ["--trials", "1", "--front"], ["--trials", "x"]):
+        with pytest.raises(UsageError, match="--trials"):
+            CliRunner().invoke(app, ["judge", "tiny", *words], catch_exceptions=False)
+    assert looked(3).startswith("the test tracks were looked at 3 times")
+    assert judging.JUDGE == "judge"
+
+
+def test_show_says_that_a_study_selected_on_its_test_tracks(study: optuna.Study) -> None:
+    study.set_user_attr("data", json.loads('{"train": ["band"], "test": ["band"]}'))
+    shown = CliRunner().invoke(app, ["show", "tiny"], catch_exceptions=False).stdout
+    assert "this study chose its trials by their scores on its test tracks" in shown
