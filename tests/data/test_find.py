@@ -336,7 +336,7 @@ def test_a_folder_that_may_not_be_listed_is_told(
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(Path, "iterdir", denied)
-    with pytest.raises(DataError, match=r"train: cannot be listed \(Permission denied\)"):
+    with pytest.raises(DataError, match=r"train: cannot be listed \(permission denied\)"):
         find_tracks(root, split="train", on_error=lambda error: None)
 
 
