@@ -19,9 +19,9 @@ import numpy as np
 import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from msdemucs.study.analysis.effects import effects
-from msdemucs.study.analysis.statistics import hierarchical_interval
-from msdemucs.study.space.designs import Design
+from msdemucs.analysis.effects import effects
+from msdemucs.analysis.statistics import hierarchical_interval
+from msdemucs.study.ablation.designs import Design
 from tests.study.test_effects import LEVELS, made, noisy
 
 CSV = Path(__file__).with_suffix(".csv")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from msdemucs.study.analysis.replay import Replay, Table
-from msdemucs.study.space.gains import Front, expected_gains
+from msdemucs.analysis.replay import Replay, Table
+from msdemucs.study.samplers.surrogate.acquisition import Front, expected_gains
 
 Array = Float[np.ndarray, " n"]
 

@@ -40,14 +40,14 @@ from optuna.trial import FrozenTrial, TrialState
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from msdemucs.metrics import USUAL
+from msdemucs.study.execution.beginning import begin_study
+from msdemucs.study.execution.worker import work_on
 from msdemucs.study.records import SPLIT
-from msdemucs.study.running.beginning import begin_study
-from msdemucs.study.running.workers import work_on
-from msdemucs.study.space.reading import load_search_space
-from msdemucs.study.space.space import Search
+from msdemucs.study.search_space.loading import load_search_space
+from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.databases import Database
 from msdemucs.study.storage.studies import open_storage
-from msdemucs.study.trials.candidate import Candidate, Row, TrialLog
+from msdemucs.study.trial.candidate import Candidate, Row, TrialLog
 from tests.study.postgres import Postgres
 
 SPACE = """\

@@ -31,11 +31,11 @@ import pandas as pd
 from oracles import Oracle, Told, told_all, told_rung, told_seed
 from rich.console import Console
 
-from msdemucs.study.analysis.replay import Replay, Table, Trained, steps_to
-from msdemucs.study.analysis.surrogate_replay import Modelled
-from msdemucs.study.space.halving import Halving
-from msdemucs.study.space.reading import load_search_space
-from msdemucs.study.space.variations import Scalar
+from msdemucs.analysis.replay import Replay, Table, Trained, steps_to
+from msdemucs.analysis.surrogate_replay import Modelled
+from msdemucs.study.samplers.halving import Halving
+from msdemucs.study.search_space.loading import load_search_space
+from msdemucs.study.search_space.variations import Scalar
 
 HERE = Path(__file__).parent
 SHARE = 0.95

@@ -29,9 +29,9 @@ from msdemucs.evaluate import evaluate_tracks, score_frame
 from msdemucs.metrics import METRICS, USUAL, Quality
 from msdemucs.model import build
 from msdemucs.spec import spec_hash
-from msdemucs.study.space.reading import load_search_space
-from msdemucs.study.space.space import Search
-from msdemucs.study.space.variations import Scalar
+from msdemucs.study.search_space.loading import load_search_space
+from msdemucs.study.search_space.space import Search
+from msdemucs.study.search_space.variations import Scalar
 from msdemucs.train import Recipe, Session, StepReport, sampler, train
 
 HERE = Path(__file__).parent

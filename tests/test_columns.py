@@ -4,12 +4,12 @@ import math
 
 import pytest
 
+from msdemucs.analysis.pooling import NUMBERS as AVERAGED
 from msdemucs.columns import COLUMNS, FORMATS
 from msdemucs.cost.account import Cost
-from msdemucs.study.analysis.pooling import NUMBERS as AVERAGED
 from msdemucs.study.records import TRIAL_COLUMNS
-from msdemucs.study.space.limits import COMPUTED, COSTS, MEASURED, SPENT
-from msdemucs.study.trials.results import TAKEN
+from msdemucs.study.search_space.objectives import COMPUTED, COSTS, MEASURED, SPENT
+from msdemucs.study.trial.result_cache import TAKEN
 
 
 def test_columns_stand_under_their_own_names_with_a_meaning_and_a_known_unit() -> None:

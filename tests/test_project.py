@@ -21,9 +21,9 @@ from packaging.utils import canonicalize_name
 import msdemucs
 from msdemucs.errors import SpecError
 from msdemucs.spec import expanded, zoo_names
-from msdemucs.study.space.reading import load_search_space
-from msdemucs.study.space.space import SearchSpace
-from msdemucs.study.space.surrogate_sampler import SurrogateSampler
+from msdemucs.study.samplers.surrogate.sampler import SurrogateSampler
+from msdemucs.study.search_space.loading import load_search_space
+from msdemucs.study.search_space.space import SearchSpace
 from msdemucs.train import Recipe, load_recipe
 
 ROOT = Path(__file__).parent.parent

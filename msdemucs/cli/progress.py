@@ -16,7 +16,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from msdemucs.study.trials.candidate import Listener, Named
+from msdemucs.study.trial.candidate import Listener, Named
 
 SECONDS_BETWEEN_LINES = 10.0
 """How often a log tells the steps of one phase."""

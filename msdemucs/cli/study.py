@@ -40,10 +40,10 @@ from msdemucs.metrics import USUAL
 if TYPE_CHECKING:
     import pandas as pd
 
+    from msdemucs.study.execution.loop import Finished
     from msdemucs.study.records import StudyRecord
-    from msdemucs.study.running.runner import Finished
-    from msdemucs.study.space.space import Search
-    from msdemucs.study.trials.candidate import Listener
+    from msdemucs.study.search_space.space import Search
+    from msdemucs.study.trial.candidate import Listener
 
 app = typer.Typer(no_args_is_help=True, help="Run architecture searches and look at them.")
 
@@ -82,7 +82,7 @@ def run(  # noqa: PLR0913 (one option a thing that a user may decide)
 ) -> None:
     """Run a study, or continue it where it stopped."""
     from msdemucs.cli.progress import progress
-    from msdemucs.study.space.reading import load_search_space
+    from msdemucs.study.search_space.loading import load_search_space
     from msdemucs.study.storage.urls import check_url, storage_url, without_password
 
     search = load_search_space(space, small=small).asking(
@@ -125,14 +125,14 @@ class _Asked:
 
 def _train(search: "Search", asked: _Asked, hands: Hands, listener: "Listener") -> "Finished":
     """Run a study's trials, in this process or in others."""
-    from msdemucs.study.running.beginning import begin_study, explained
-    from msdemucs.study.running.joining import absolute
-    from msdemucs.study.running.runner import run_study
+    from msdemucs.study.execution.beginning import begin_study, explained
+    from msdemucs.study.execution.joining import absolute
+    from msdemucs.study.execution.loop import run_study
+    from msdemucs.study.samplers.surrogate.ranking import remark
     from msdemucs.study.storage.urls import storage_url, study_folder
 
     # torch is imported late, so that a search space at fault is told at once
-    from msdemucs.study.trials.objective import prepare
-    from msdemucs.study.trials.promises import remark
+    from msdemucs.study.trial.bench import prepare
 
     bench = prepare(search, say=listener.said, device=hands.choose())
     if left_out := remark(search):
@@ -229,14 +229,14 @@ def schema() -> None:
     """Print the JSON Schema of search spaces, for editors."""
     import json
 
-    from msdemucs.study.space.document import search_space_schema
+    from msdemucs.study.search_space.json_schema import search_space_schema
 
     out.print(json.dumps(search_space_schema(), indent=2), markup=False, soft_wrap=True)
 
 
 def _print_finished(finished: "Finished", storage: str | None, wanted: int) -> None:
     """The front of a finished study and where its database is."""
-    from msdemucs.study.analysis.picking import front
+    from msdemucs.analysis.selection import front
     from msdemucs.study.storage.load import load_study
 
     record = load_study(finished.name, storage=storage)
@@ -258,7 +258,7 @@ def _print_finished(finished: "Finished", storage: str | None, wanted: int) -> N
     out.print(f"study {finished.name}: {finished.complete} {kind}{plural}{note}; the front:")
     print_table(trial_table(record, shown.sort_values(next(iter(record.directions)))))
     if "ablation" in record.attrs and finished.complete:
-        from msdemucs.study.analysis.effects import effects
+        from msdemucs.analysis.effects import effects
 
         print_effects(effects(record))
     out.print(finished.url, markup=False, soft_wrap=True)

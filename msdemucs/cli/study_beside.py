@@ -20,7 +20,7 @@ from msdemucs.units import format_count, format_db
 if TYPE_CHECKING:
     import pandas as pd
 
-    from msdemucs.study.space.space import Search
+    from msdemucs.study.search_space.space import Search
 
 __all__ = ["app"]
 
@@ -61,10 +61,10 @@ def noise(  # noqa: PLR0913 (one option a thing that a user may decide)
 
     With a search space's file its study is begun, as `study run` with the same options begins it.
     """
-    from msdemucs.study.beside.noise import measure_noise
+    from msdemucs.study.followups.seed_noise import measure_noise
 
     if Path(study).suffix in (".yaml", ".yml"):
-        from msdemucs.study.space.reading import load_search_space
+        from msdemucs.study.search_space.loading import load_search_space
 
         search = load_search_space(Path(study), small=small).asking(name=name, data=data, seed=seed)
         study, storage = _begun(search, folder, storage)
@@ -102,9 +102,9 @@ def promote(  # noqa: PLR0913 (one option a thing that a user may decide)
     device: Device = "auto",
 ) -> None:
     """Train the best trials for longer, print both scores and judge what was trained, once."""
-    from msdemucs.study.beside.promotion import Longer, candidates
-    from msdemucs.study.beside.promotion import promote as train_longer
-    from msdemucs.study.space.limits import ranked_by
+    from msdemucs.study.followups.promotion import Longer, candidates
+    from msdemucs.study.followups.promotion import promote as train_longer
+    from msdemucs.study.search_space.objectives import ranked_by
     from msdemucs.study.storage.load import read_record
     from msdemucs.train import load_recipe
 
@@ -152,8 +152,8 @@ def rescore(  # noqa: PLR0913 (one option a thing that a user may decide)
 ) -> None:
     """Judge the best trials again, from their weights, by another metric."""
     from msdemucs.metrics import METRICS, metrics_named
-    from msdemucs.study.beside.promotion import candidates
-    from msdemucs.study.beside.rescore import rescore as judge_again
+    from msdemucs.study.followups.promotion import candidates
+    from msdemucs.study.followups.reevaluation import rescore as judge_again
     from msdemucs.study.storage.load import read_record
 
     chosen = METRICS[metrics_named(metric)[0]]
@@ -198,7 +198,7 @@ def _judge_promoted(
     joined: Joined, trials: "pd.DataFrame", found: "pd.DataFrame", recipe: str, device: str
 ) -> "pd.DataFrame":
     """Scores on the test tracks of what was trained for longer."""
-    from msdemucs.study.beside.judge import Chosen, judge, qualities_of
+    from msdemucs.study.followups.judging import Chosen, judge, qualities_of
     from msdemucs.study.storage.load import read_record
 
     seeds = dict(zip(trials.trial, trials.seed, strict=True))
@@ -231,12 +231,12 @@ def _refuse_settings(study: str, settings: Sequence[object]) -> None:
 
 def _begun(search: "Search", folder: str | None, storage: str | None) -> tuple[str, str]:
     """(name, URL) of a search space's study, which is begun where it is not yet."""
-    from msdemucs.study.running.beginning import begin_study, explained
-    from msdemucs.study.running.joining import absolute
+    from msdemucs.study.execution.beginning import begin_study, explained
+    from msdemucs.study.execution.joining import absolute
     from msdemucs.study.storage.urls import storage_url, study_folder
 
     name, url = search.space.name, storage_url(search.space.name, storage)
-    from msdemucs.study.trials.objective import prepare  # loads torch: after the file's own faults
+    from msdemucs.study.trial.bench import prepare  # loads torch: after the file's own faults
 
     attrs = prepare(search, say=errors.print).describe()
     place, is_usual = absolute(folder or study_folder(name) / "trials"), folder is None

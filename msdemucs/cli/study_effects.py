@@ -9,7 +9,7 @@ from msdemucs.cli.console import out, print_table
 from msdemucs.cli.fitting import fitted
 
 if TYPE_CHECKING:
-    from msdemucs.study.analysis.effects import Effects
+    from msdemucs.analysis.effects import Effects
 
 
 LEAST_WANTED = ("p", "against", "kind", "params", "seeds × tracks", "MAC/s", "beyond noise")

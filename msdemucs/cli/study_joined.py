@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     import optuna
 
     from msdemucs.data import Track
-    from msdemucs.study.space.space import Search
-    from msdemucs.study.trials.candidate import Listener
-    from msdemucs.study.trials.objective import Bench
+    from msdemucs.study.search_space.space import Search
+    from msdemucs.study.trial.bench import Bench
+    from msdemucs.study.trial.candidate import Listener
 
 Name = Annotated[str, typer.Argument(metavar="STUDY", help="A study's name, or its database.")]
 
@@ -42,7 +42,7 @@ class Joined:
             UsageError: other data than the study's.
         """
         from msdemucs.study.storage.studies import refuse_other_data
-        from msdemucs.study.trials.objective import prepare
+        from msdemucs.study.trial.bench import prepare
 
         bench = prepare(self.search, say=self.listener.said, device=device)
         refuse_other_data(self.study, bench.describe())
@@ -55,7 +55,7 @@ class Joined:
             UsageError: other data than the study's.
         """
         from msdemucs.study.storage.studies import refuse_other_data
-        from msdemucs.study.trials.tracks import facts_of, gather
+        from msdemucs.study.trial.tracks import facts_of, gather
 
         space = self.search.space
         tracks = gather(
@@ -70,7 +70,7 @@ class Joined:
         Raises:
             UsageError: other test tracks than before.
         """
-        from msdemucs.study.beside.looks import open_test_tracks
+        from msdemucs.study.followups.test_tracks import open_test_tracks
 
         return open_test_tracks(self.study, self.search, why=why, say=self.listener.said)
 
@@ -81,9 +81,9 @@ def joined_study(
 ) -> Iterator[Joined]:
     """An open study with progress on the console; Ctrl-C and SIGTERM save, and exit with 130."""
     from msdemucs.cli.progress import progress
-    from msdemucs.study.running.beginning import explained
-    from msdemucs.study.running.joining import rejoin
-    from msdemucs.study.storage.depot import is_url
+    from msdemucs.study.execution.beginning import explained
+    from msdemucs.study.execution.joining import rejoin
+    from msdemucs.study.storage.artifact_store import is_url
     from msdemucs.study.storage.load import locate_study, only_study
     from msdemucs.study.storage.studies import open_storage, open_study
     from msdemucs.study.storage.urls import STUDIES

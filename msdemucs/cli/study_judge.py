@@ -46,8 +46,8 @@ def judge(  # noqa: PLR0913 (one option a thing that a user may decide)
     Raises:
         UsageError: several ways to choose.
     """
-    from msdemucs.study.beside.judge import Chosen, qualities_of
-    from msdemucs.study.beside.judge import judge as score
+    from msdemucs.study.followups.judging import Chosen, qualities_of
+    from msdemucs.study.followups.judging import judge as score
     from msdemucs.study.records import looked
     from msdemucs.study.storage.load import read_record
 
@@ -70,8 +70,8 @@ def judge(  # noqa: PLR0913 (one option a thing that a user may decide)
 
 
 def _chosen(record: "StudyRecord", top: int | None, numbers: list[int] | None) -> "pd.DataFrame":
-    from msdemucs.study.beside.judge import numbered
-    from msdemucs.study.beside.promotion import candidates
+    from msdemucs.study.followups.judging import numbered
+    from msdemucs.study.followups.promotion import candidates
 
     return candidates(record, top=top) if numbers is None else numbered(record, numbers)
 

@@ -33,7 +33,7 @@ class Kind(StrEnum):
 @app.command()
 def effects(study: Name, storage: Storage = None, as_json: AsJson = False) -> None:
     """Print what an ablation found: each factor's effect, interval, p-value and cost."""
-    from msdemucs.study.analysis.effects import effects as found_in
+    from msdemucs.analysis.effects import effects as found_in
     from msdemucs.study.storage.load import load_study
 
     record = load_study(study, storage=storage)
@@ -61,7 +61,7 @@ def export(
     storage: Storage = None,
 ) -> None:
     """Write a study's trials as CSV or Parquet, a row a trial and seed, or all of it as JSON."""
-    from msdemucs.study.analysis.exports import export as write
+    from msdemucs.analysis.exports import export as write
     from msdemucs.study.storage.load import load_study
 
     wanted = kind or _kind_of(output)
@@ -104,8 +104,8 @@ def best(  # noqa: PLR0913 (one option a thing that a user may decide)
     storage: Storage = None,
 ) -> None:
     """Print the best complete trials within limits, and where their weights are."""
-    from msdemucs.study.analysis.exports import plain_rows
-    from msdemucs.study.analysis.picking import best_trials, by_quality
+    from msdemucs.analysis.exports import plain_rows
+    from msdemucs.analysis.selection import best_trials, by_quality
     from msdemucs.study.storage.load import load_study
 
     record = load_study(study, storage=storage)
@@ -156,9 +156,9 @@ def fidelity(
     storage: Storage = None,
 ) -> None:
     """Print how short a run may be: each rung's ranking against the last, within cost bands too."""
-    from msdemucs.study.analysis.exports import plain_rows
-    from msdemucs.study.analysis.trust import control
-    from msdemucs.study.analysis.trust import fidelity as of_rungs
+    from msdemucs.analysis.exports import plain_rows
+    from msdemucs.analysis.fidelity import control
+    from msdemucs.analysis.fidelity import fidelity as of_rungs
     from msdemucs.study.storage.load import load_study
 
     record = load_study(study, storage=storage)

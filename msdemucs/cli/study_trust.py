@@ -10,7 +10,7 @@ from rich.table import Table
 from msdemucs.units import format_db
 
 if TYPE_CHECKING:
-    from msdemucs.study.analysis.trust import Control, Fidelity
+    from msdemucs.analysis.fidelity import Control, Fidelity
 
 
 def fidelity_table(found: "Fidelity") -> Table:

@@ -15,10 +15,10 @@ from msdemucs.cli.console import errors, out
 from msdemucs.errors import MsdemucsError, UsageError
 
 if TYPE_CHECKING:
-    from msdemucs.study.running.runner import Finished
-    from msdemucs.study.space.space import Search
-    from msdemucs.study.trials.candidate import Listener
-    from msdemucs.study.trials.objective import Bench
+    from msdemucs.study.execution.loop import Finished
+    from msdemucs.study.search_space.space import Search
+    from msdemucs.study.trial.bench import Bench
+    from msdemucs.study.trial.candidate import Listener
 
 STORAGE_VARIABLE = "MSDEMUCS_STORAGE"
 """Of the environment: the storage where --storage is not given. Its password shows in no `ps`."""
@@ -156,7 +156,7 @@ class Hands:
             words = [word for path in data for word in ("--data", str(path))]
             words += [] if self.device == "auto" else ["--device", self.device]
             return crew(name, url, folder, shares, listener, words)
-        from msdemucs.study.running.cluster import Cluster, run_on_cluster
+        from msdemucs.study.execution.ray_cluster import Cluster, run_on_cluster
 
         cluster = Cluster(self.ray, cpus=self.cpus, gpus=self.gpus)
         return run_on_cluster(name, url, cluster, listener=listener, folder=folder)
@@ -222,7 +222,7 @@ def environments(
     """
     import torch
 
-    from msdemucs.study.running.crew import shares
+    from msdemucs.study.execution.worker_pool import shares
 
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     listed = named.split(",") if named else map(str, range(torch.cuda.device_count()))
@@ -249,11 +249,11 @@ def crew(
         KeyboardInterrupt: Ctrl-C or SIGTERM; every worker has saved and left.
     """
     from msdemucs.cli.progress import beside
-    from msdemucs.study.running.beginning import explained, turns_of
-    from msdemucs.study.running.crew import Crew
-    from msdemucs.study.running.joining import rejoin
-    from msdemucs.study.running.runner import Finished
-    from msdemucs.study.storage.depot import is_url
+    from msdemucs.study.execution.beginning import explained, turns_of
+    from msdemucs.study.execution.joining import rejoin
+    from msdemucs.study.execution.loop import Finished
+    from msdemucs.study.execution.worker_pool import Crew
+    from msdemucs.study.storage.artifact_store import is_url
     from msdemucs.study.storage.studies import open_storage, open_study
     from msdemucs.study.storage.urls import study_folder
     from msdemucs.train.interrupts import Interrupts
@@ -288,8 +288,8 @@ class Here:
 
 
 def _alone(name: str, url: str, folder: str | None, listener: "Listener", here: Here) -> "Finished":
-    from msdemucs.study.running.workers import work_on
-    from msdemucs.study.trials.objective import prepare
+    from msdemucs.study.execution.worker import work_on
+    from msdemucs.study.trial.bench import prepare
 
     def prepare_here(search: "Search", *, say: Callable[[str], None]) -> "Bench":
         return prepare(search.asking(data=here.data), say=say, device=here.device)
@@ -299,7 +299,7 @@ def _alone(name: str, url: str, folder: str | None, listener: "Listener", here: 
 
 def _as_child(name: str, url: str, folder: str | None, data: list[Path] | None, device: str) -> int:
     """A worker of a crew: tells events on its output, and leaves with the process that began it."""
-    from msdemucs.study.running.events import FAILED, FINISHED, Teller, leave_with_parent
+    from msdemucs.study.execution.events import FAILED, FINISHED, Teller, leave_with_parent
 
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a library prints goes to the log

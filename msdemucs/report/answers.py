@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import isfinite
 
+from msdemucs.analysis.effects import Effects, effects
+from msdemucs.analysis.fidelity import Fidelity, fidelity
 from msdemucs.errors import StudyError, UsageError
 from msdemucs.report.frames import quality_of
 from msdemucs.report.measures import Measure, signed_percent, typeset
-from msdemucs.study.analysis.effects import Effects, effects
-from msdemucs.study.analysis.trust import Fidelity, fidelity
 from msdemucs.study.records import StudyRecord
 
 INTERACTION = "interaction"

@@ -8,9 +8,9 @@ from math import inf
 
 import pandas as pd
 
+from msdemucs.analysis.pooling import pooled
 from msdemucs.report.fronts import Trade
 from msdemucs.report.noise import by_seed
-from msdemucs.study.analysis.pooling import pooled
 from msdemucs.study.records import StudyRecord
 
 FEWEST_SPECS = 2

@@ -14,7 +14,7 @@ from msdemucs.report.fronts import study_front
 from msdemucs.report.measures import measure_of_quality
 from msdemucs.report.tables import best_first
 from msdemucs.study.records import StudyRecord
-from msdemucs.study.storage.depot import at_hand, is_url
+from msdemucs.study.storage.artifact_store import at_hand, is_url
 from msdemucs.study.storage.urls import study_folder
 
 if TYPE_CHECKING:

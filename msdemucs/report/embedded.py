@@ -9,12 +9,12 @@ from numbers import Real
 
 from markupsafe import Markup
 
+from msdemucs.analysis.pooling import pooled, repeated
 from msdemucs.report.budgets import ladders_of, recipes_of
 from msdemucs.report.findings import main_cost
 from msdemucs.report.frames import Row, mapping_of, number, rows_of, trial_number
 from msdemucs.report.fronts import trade_of
 from msdemucs.report.tables import Table, measures_of, plain, source_table, trial_table
-from msdemucs.study.analysis.pooling import pooled, repeated
 from msdemucs.study.records import STUDY_COLUMN, StudyRecord
 
 Json = dict[str, object]

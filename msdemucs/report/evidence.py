@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 
+from msdemucs.analysis.pooling import pooled, repeat_key
 from msdemucs.report.frames import (
     complete_rows,
     curves_of,
@@ -15,7 +16,6 @@ from msdemucs.report.frames import (
 from msdemucs.report.fronts import Point, Trade
 from msdemucs.report.noise import gap_between, n_seeds
 from msdemucs.report.sentences import Part, Sentence, say
-from msdemucs.study.analysis.pooling import pooled, repeat_key
 from msdemucs.study.records import StudyRecord
 from msdemucs.units import count
 

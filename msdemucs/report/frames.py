@@ -12,9 +12,9 @@ from numbers import Real
 
 import pandas as pd
 
+from msdemucs.analysis.noise import by_training
 from msdemucs.metrics import METRICS, USUAL, Quality
 from msdemucs.report.measures import Measure, measure_of
-from msdemucs.study.analysis.noise import by_training
 from msdemucs.study.records import STATES, StudyRecord
 from msdemucs.units import count
 

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import isfinite, nan
 
+from msdemucs.analysis.noise import Noise
+from msdemucs.analysis.pareto import non_dominated
+from msdemucs.analysis.pooling import pooled, repeated, repeats_of
 from msdemucs.report.frames import (
     Row,
     complete_rows,
@@ -22,9 +25,6 @@ from msdemucs.report.frames import (
 )
 from msdemucs.report.measures import Measure
 from msdemucs.report.noise import n_seeds, spread_of
-from msdemucs.study.analysis.noise import Noise
-from msdemucs.study.analysis.pareto import non_dominated
-from msdemucs.study.analysis.pooling import pooled, repeated, repeats_of
 from msdemucs.study.records import Direction, StudyRecord
 
 

@@ -8,11 +8,11 @@ from math import isfinite, nan
 import numpy as np
 import pandas as pd
 
+from msdemucs.analysis.cubes import cube_of
+from msdemucs.analysis.noise import Noise, by_training, noise_of
+from msdemucs.analysis.statistics import Array, hierarchical_interval, mean_of_means
 from msdemucs.report.frames import scores_of
 from msdemucs.report.measures import Measure
-from msdemucs.study.analysis.cubes import cube_of
-from msdemucs.study.analysis.noise import Noise, by_training, noise_of
-from msdemucs.study.analysis.statistics import Array, hierarchical_interval, mean_of_means
 from msdemucs.study.records import StudyRecord
 
 FEWEST_TRACKS = 3

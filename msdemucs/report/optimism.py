@@ -3,9 +3,9 @@
 from functools import lru_cache
 from math import sqrt
 
+from msdemucs.analysis.optimism import expected_fall
 from msdemucs.report.fronts import Point, Trade
 from msdemucs.report.sentences import Sentence, say
-from msdemucs.study.analysis.optimism import expected_fall
 
 NOTE = (
     "By how much the best score is luck: the mean noise of the winner, E[e(argmax t + e)], with "

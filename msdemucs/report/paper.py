@@ -6,6 +6,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Literal
 
+from msdemucs.analysis.pooling import pooled
 from msdemucs.report.answers import INTERACTION, answers_of
 from msdemucs.report.findings import (
     describe_question,
@@ -30,7 +31,6 @@ from msdemucs.report.measures import signed_percent, typeset
 from msdemucs.report.optimism import NOTE, fall_of
 from msdemucs.report.sentences import text_of
 from msdemucs.report.tables import changes_text
-from msdemucs.study.analysis.pooling import pooled
 from msdemucs.study.records import StudyRecord
 from msdemucs.units import count
 

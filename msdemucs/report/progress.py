@@ -6,6 +6,8 @@ from math import isfinite, log
 
 import moocore
 
+from msdemucs.analysis.pareto import non_dominated
+from msdemucs.analysis.pooling import pooled, repeats_of
 from msdemucs.report.findings import main_cost
 from msdemucs.report.frames import (
     Row,
@@ -19,8 +21,6 @@ from msdemucs.report.frames import (
 )
 from msdemucs.report.fronts import Trade, beyond
 from msdemucs.report.measures import Measure, measure_of
-from msdemucs.study.analysis.pareto import non_dominated
-from msdemucs.study.analysis.pooling import pooled, repeats_of
 from msdemucs.study.records import StudyRecord
 
 LOG_FROM_RATIO = 3.0

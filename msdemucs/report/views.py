@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from msdemucs.analysis.pooling import pooled
 from msdemucs.report.attainment import band_of
 from msdemucs.report.figures.curves import paint_curves
 from msdemucs.report.figures.trades import paint_trade
@@ -11,7 +12,6 @@ from msdemucs.report.frames import Curve, complete_rows, curves_of, trial_number
 from msdemucs.report.fronts import Trade, fronts_by, study_front
 from msdemucs.report.sentences import Sentence, say
 from msdemucs.report.tables import best_first
-from msdemucs.study.analysis.pooling import pooled
 from msdemucs.study.records import STUDY_COLUMN, StudyRecord
 
 MOST_CURVES = 120

@@ -8,25 +8,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from msdemucs.study.analysis.tidy import frame
+    from msdemucs.analysis.tidy import frame
+    from msdemucs.study.execution.loop import run_study
     from msdemucs.study.records import StudyRecord
-    from msdemucs.study.running.runner import run_study
-    from msdemucs.study.space.reading import load_search_space
+    from msdemucs.study.search_space.loading import load_search_space
     from msdemucs.study.storage.load import load_study
 
 __all__ = ["StudyRecord", "frame", "load_search_space", "load_study", "run_study"]
 
 _HOMES = {
-    "StudyRecord": "records",
+    "StudyRecord": "study.records",
     "frame": "analysis.tidy",
-    "load_search_space": "space.reading",
-    "load_study": "storage.load",
-    "run_study": "running.runner",
+    "load_search_space": "study.search_space.loading",
+    "load_study": "study.storage.load",
+    "run_study": "study.execution.loop",
 }
 
 
 def __getattr__(name: str) -> object:
     # Loaded when first asked for: whoever reads records needs no Optuna.
     if name in _HOMES:
-        return getattr(import_module(f"msdemucs.study.{_HOMES[name]}"), name)
+        return getattr(import_module(f"msdemucs.{_HOMES[name]}"), name)
     raise AttributeError(f"module “{__name__}” has no attribute “{name}”")

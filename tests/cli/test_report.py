@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from msdemucs.cli.app import app
-from msdemucs.study.running.runner import run_study
-from msdemucs.study.space.reading import load_search_space
+from msdemucs.study.execution.loop import run_study
+from msdemucs.study.search_space.loading import load_search_space
 from tests.study.conftest import SPACE, asking, toy
 
 

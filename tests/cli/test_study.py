@@ -16,13 +16,13 @@ from msdemucs.cli import work
 from msdemucs.cli.app import main
 from msdemucs.cli.progress import Bars, Lines, progress
 from msdemucs.errors import DataError, SpecError, UsageError
-from msdemucs.study.running.runner import Finished, run_study
-from msdemucs.study.space.reading import load_search_space
-from msdemucs.study.space.space import Search
-from msdemucs.study.storage.later import Later, add
+from msdemucs.study.execution.loop import Finished, run_study
+from msdemucs.study.search_space.loading import load_search_space
+from msdemucs.study.search_space.space import Search
+from msdemucs.study.storage.followup_table import Later, add
 from msdemucs.study.storage.load import load_study
 from msdemucs.study.storage.studies import open_storage, open_study
-from msdemucs.study.trials.candidate import Candidate, TrialLog
+from msdemucs.study.trial.candidate import Candidate, TrialLog
 from msdemucs.units import format_db
 from tests.study.conftest import SPACE, toy
 
@@ -53,7 +53,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A current directory with a toy search space, whose trials take milliseconds."""
     monkeypatch.chdir(tmp_path)
     bench = SimpleNamespace(prepare=ToyBench)
-    monkeypatch.setitem(sys.modules, "msdemucs.study.trials.objective", bench)  # needs no torch
+    monkeypatch.setitem(sys.modules, "msdemucs.study.trial.bench", bench)  # needs no torch
     small = "small:\n  trials: 3\n"
     (tmp_path / "toy.yaml").write_text(SPACE + small)
     return tmp_path

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from msdemucs.cli.study_tools import app
 from msdemucs.errors import UsageError
 from msdemucs.study.records import SPLIT
-from msdemucs.study.trials.candidate import Candidate, Row, TrialLog
+from msdemucs.study.trial.candidate import Candidate, Row, TrialLog
 from tests.cli.test_study import ToyBench
 from tests.study.conftest import SPACE, toy
 from tests.study.test_arms import ABLATION
@@ -22,7 +22,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A current directory with a toy search space and a toy ablation."""
     monkeypatch.chdir(tmp_path)
     bench = SimpleNamespace(prepare=ToyBench)
-    monkeypatch.setitem(sys.modules, "msdemucs.study.trials.objective", bench)  # needs no torch
+    monkeypatch.setitem(sys.modules, "msdemucs.study.trial.bench", bench)  # needs no torch
     (tmp_path / "toy.yaml").write_text(SPACE)
     (tmp_path / "parts.yaml").write_text(ABLATION)
     return tmp_path

@@ -10,6 +10,8 @@ from playwright.sync_api import Browser
 
 from msdemucs.metrics import Quality
 from msdemucs.report.page import write_report
+from msdemucs.study.ablation.designs import Design, arms
+from msdemucs.study.ablation.factors import arm_name
 from msdemucs.study.records import (
     CURVE_COLUMNS,
     FLOOR_COLUMNS,
@@ -19,8 +21,6 @@ from msdemucs.study.records import (
     Direction,
     StudyRecord,
 )
-from msdemucs.study.space.ablation import arm_name
-from msdemucs.study.space.designs import Design, arms
 from tests.report.chromium import launched
 
 SOURCES = ("drums", "bass", "other", "vocals")

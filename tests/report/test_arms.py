@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 from scipy.stats import t as students_t
 
+from msdemucs.analysis.pooling import pooled, repeats_of
+from msdemucs.analysis.selection import best_trials, front
 from msdemucs.report.attainment import band_of
 from msdemucs.report.budgets import ladders_of
 from msdemucs.report.embedded import page_data
@@ -18,8 +20,6 @@ from msdemucs.report.paper import front_table
 from msdemucs.report.progress import climbs_of, places_of
 from msdemucs.report.sentences import text_of
 from msdemucs.report.tables import trial_table
-from msdemucs.study.analysis.picking import best_trials, front
-from msdemucs.study.analysis.pooling import pooled, repeats_of
 from msdemucs.study.records import StudyRecord
 from tests.report.conftest import TOYS, amend, make_lucky, make_record, with_seeds
 

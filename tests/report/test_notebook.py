@@ -6,8 +6,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from msdemucs.study.running.runner import run_study
-from msdemucs.study.space.reading import load_search_space
+from msdemucs.study.execution.loop import run_study
+from msdemucs.study.search_space.loading import load_search_space
 from tests.study.conftest import SPACE, toy
 
 NOTEBOOK = Path(__file__).parents[2] / "studies" / "analysis.ipynb"

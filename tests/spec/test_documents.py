@@ -15,7 +15,7 @@ from msdemucs.cli.app import app
 from msdemucs.errors import SpecError, UsageError
 from msdemucs.spec import Spec
 from msdemucs.spec.documents import DOCUMENTS
-from msdemucs.study.space.space import SearchSpace
+from msdemucs.study.search_space.space import SearchSpace
 from msdemucs.train import Recipe
 
 FILES = {

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from msdemucs.study.execution.beginning import begin_study
 from msdemucs.study.records import SPLIT
-from msdemucs.study.running.beginning import begin_study
-from msdemucs.study.space.reading import load_search_space
-from msdemucs.study.space.space import Search
-from msdemucs.study.trials.candidate import Candidate, Row, TrialLog
+from msdemucs.study.search_space.loading import load_search_space
+from msdemucs.study.search_space.space import Search
+from msdemucs.study.trial.candidate import Candidate, Row, TrialLog
 from tests.study.postgres import Postgres, missing_program
 
 SPACE = """\

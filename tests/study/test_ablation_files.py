@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from msdemucs.cost import cost_of
-from msdemucs.study.space.reading import load_search_space
+from msdemucs.study.search_space.loading import load_search_space
 
 FOLDER = Path(__file__).parent.parent.parent / "search_spaces"
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
+from msdemucs.analysis.effects import effects
 from msdemucs.errors import SpecError, UsageError
-from msdemucs.study.analysis.effects import effects
-from msdemucs.study.running.runner import run_study
-from msdemucs.study.space.ablation import beyond_adding
-from msdemucs.study.space.reading import load_search_space
-from msdemucs.study.space.space import Search
+from msdemucs.study.ablation.factors import beyond_adding
+from msdemucs.study.execution.loop import run_study
+from msdemucs.study.search_space.loading import load_search_space
+from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.load import load_study
-from msdemucs.study.trials.candidate import Candidate, TrialLog
+from msdemucs.study.trial.candidate import Candidate, TrialLog
 from tests.study.conftest import toy
 
 ABLATION = """\

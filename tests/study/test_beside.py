@@ -5,16 +5,16 @@ from pathlib import Path
 import pytest
 
 from msdemucs.metrics import METRICS
-from msdemucs.study.beside.noise import measure_noise
-from msdemucs.study.beside.promotion import Longer, Start, candidates, promote
-from msdemucs.study.beside.rescore import rescore
-from msdemucs.study.running.runner import run_study
-from msdemucs.study.space.space import Search
-from msdemucs.study.storage.later import rows_of
+from msdemucs.study.execution.loop import run_study
+from msdemucs.study.followups.promotion import Longer, Start, candidates, promote
+from msdemucs.study.followups.reevaluation import rescore
+from msdemucs.study.followups.seed_noise import measure_noise
+from msdemucs.study.search_space.space import Search
+from msdemucs.study.storage.followup_table import rows_of
 from msdemucs.study.storage.load import load_study, read_record
 from msdemucs.study.storage.studies import open_storage, open_study
-from msdemucs.study.trials.candidate import Silent
-from msdemucs.study.trials.objective import prepare
+from msdemucs.study.trial.bench import prepare
+from msdemucs.study.trial.candidate import Silent
 from msdemucs.train import load_recipe
 from tests.study.test_objective import search
 

@@ -15,10 +15,10 @@ import pytest
 from optuna.trial import TrialState
 
 from msdemucs.errors import UsageError
-from msdemucs.study.running.beginning import begin_study
-from msdemucs.study.running.cluster import Cluster, run_on_cluster
-from msdemucs.study.space.space import Search
-from msdemucs.study.trials.candidate import Candidate, TrialLog
+from msdemucs.study.execution.beginning import begin_study
+from msdemucs.study.execution.ray_cluster import Cluster, run_on_cluster
+from msdemucs.study.search_space.space import Search
+from msdemucs.study.trial.candidate import Candidate, TrialLog
 from tests.study.conftest import asking, begin
 from tests.study.postgres import Postgres
 from tests.study.test_many_processes import STEPS, ToyBench, trials

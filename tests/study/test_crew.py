@@ -16,10 +16,10 @@ from rich.console import Console
 from msdemucs.cli.progress import Bars, Lines, beside, progress
 from msdemucs.cli.work import Hands, environments
 from msdemucs.errors import StudyError, UsageError
-from msdemucs.study.running import crew
-from msdemucs.study.running.crew import Crew, shares
-from msdemucs.study.running.events import Name, Teller, pass_on
-from msdemucs.study.trials.candidate import Silent
+from msdemucs.study.execution import worker_pool as crew
+from msdemucs.study.execution.events import Name, Teller, pass_on
+from msdemucs.study.execution.worker_pool import Crew, shares
+from msdemucs.study.trial.candidate import Silent
 
 PRELUDE = """\
 import json, os, signal, sys, time
@@ -133,7 +133,7 @@ time.sleep(60)
 
 def test_a_worker_leaves_when_the_process_that_began_it_is_gone(in_tmp: Path) -> None:
     script = """
-from msdemucs.study.running.events import leave_with_parent
+from msdemucs.study.execution.events import leave_with_parent
 leave_with_parent()
 tell(event="said", message="ready")
 time.sleep(60)
@@ -243,7 +243,7 @@ def test_processes_share_the_studys_bar_or_write_lines_of_their_own() -> None:
 
 
 LEAVES = """
-from msdemucs.study.running.events import leave_with_parent
+from msdemucs.study.execution.events import leave_with_parent
 leave_with_parent()
 print("ready", flush=True)
 {wait}

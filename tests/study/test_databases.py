@@ -14,15 +14,15 @@ from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 
 from msdemucs.errors import CheckpointError, StudyError
-from msdemucs.study.running.runner import run_study
-from msdemucs.study.space.space import Search
+from msdemucs.study.execution.loop import run_study
+from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage import databases
 from msdemucs.study.storage.databases import Database
 from msdemucs.study.storage.journal import Journal, JournalFile
 from msdemucs.study.storage.load import load_study
 from msdemucs.study.storage.studies import open_storage, study_names
-from msdemucs.study.trials.candidate import Candidate, TrialLog
-from msdemucs.study.trials.failures import is_disk_full
+from msdemucs.study.trial.candidate import Candidate, TrialLog
+from msdemucs.study.trial.failures import is_disk_full
 from tests.study.conftest import asking, toy
 from tests.study.postgres import Postgres
 from tests.study.test_runner import Ears

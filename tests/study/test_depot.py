@@ -10,20 +10,20 @@ import pytest
 
 from msdemucs.errors import CheckpointError, UsageError
 from msdemucs.metrics import METRICS
-from msdemucs.study.beside.rescore import rescore
-from msdemucs.study.running.beginning import begin_study
-from msdemucs.study.running.joining import recorded_folder
-from msdemucs.study.running.runner import run_study
-from msdemucs.study.space.space import Search
-from msdemucs.study.storage import depot as depots
-from msdemucs.study.storage.depot import Depot, at_hand
+from msdemucs.study.execution.beginning import begin_study
+from msdemucs.study.execution.joining import recorded_folder
+from msdemucs.study.execution.loop import run_study
+from msdemucs.study.followups.reevaluation import rescore
+from msdemucs.study.search_space.space import Search
+from msdemucs.study.storage import artifact_store as depots
+from msdemucs.study.storage.artifact_store import Depot, at_hand
 from msdemucs.study.storage.load import load_study
 from msdemucs.study.storage.removal import doomed, remove_study
 from msdemucs.study.storage.scratch import scratch
 from msdemucs.study.storage.studies import open_storage, open_study
-from msdemucs.study.trials.candidate import Candidate, Silent, TrialLog
-from msdemucs.study.trials.objective import prepare
-from msdemucs.study.trials.places import Place
+from msdemucs.study.trial.bench import prepare
+from msdemucs.study.trial.candidate import Candidate, Silent, TrialLog
+from msdemucs.study.trial.workspace import Place
 from tests.study.conftest import asking, toy
 from tests.study.test_runner import Ears
 from tests.study.test_seeds import is_equal, search, weights

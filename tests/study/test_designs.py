@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from msdemucs.study.space.designs import (
+from msdemucs.study.ablation.designs import (
     Design,
     alias_sign,
     aliases,

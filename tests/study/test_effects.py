@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from msdemucs.analysis.effects import EFFECT_COLUMNS, VERDICTS, effects
 from msdemucs.errors import StudyError, UsageError
-from msdemucs.study.analysis.effects import EFFECT_COLUMNS, VERDICTS, effects
+from msdemucs.study.ablation.designs import Arm, Design, arms
+from msdemucs.study.ablation.factors import arm_name
 from msdemucs.study.records import LATER_COLUMNS, SCORE_COLUMNS, TRIAL_COLUMNS, StudyRecord
-from msdemucs.study.space.ablation import arm_name
-from msdemucs.study.space.designs import Arm, Design, arms
 
 LEVELS = {"a": ["a0", "a1"], "b": ["b0", "b1"], "c": ["c0", "c1"], "d": ["d0", "d1"]}
 

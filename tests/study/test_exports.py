@@ -12,16 +12,16 @@ import pandas as pd
 import psutil
 import pytest
 
+from msdemucs.analysis.exports import TABLES, as_json, export, table_of
+from msdemucs.analysis.selection import best_trials, front
 from msdemucs.errors import UsageError
 from msdemucs.report.fronts import study_front
 from msdemucs.study import StudyRecord, frame
-from msdemucs.study.analysis.exports import TABLES, as_json, export, table_of
-from msdemucs.study.analysis.picking import best_trials, front
+from msdemucs.study.execution.loop import run_study
 from msdemucs.study.records import RUNG_COLUMNS
-from msdemucs.study.running.runner import run_study
-from msdemucs.study.space.reading import load_search_space
-from msdemucs.study.space.space import Search
-from msdemucs.study.storage.later import Later, add
+from msdemucs.study.search_space.loading import load_search_space
+from msdemucs.study.search_space.space import Search
+from msdemucs.study.storage.followup_table import Later, add
 from msdemucs.study.storage.load import load_study
 from msdemucs.study.storage.removal import doomed, remove_study
 from msdemucs.study.storage.studies import open_storage, open_study

@@ -8,8 +8,8 @@ import optuna
 import pytest
 
 from msdemucs.errors import UsageError
-from msdemucs.study.running.runner import run_study
-from msdemucs.study.space.space import Search
+from msdemucs.study.execution.loop import run_study
+from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.extending import only_adds
 from msdemucs.study.storage.load import load_study
 from msdemucs.study.storage.studies import open_storage

@@ -7,13 +7,13 @@ import optuna
 import pytest
 
 from msdemucs.errors import StudyError, UsageError
-from msdemucs.study.running.runner import run_study
-from msdemucs.study.space.space import Search
+from msdemucs.study.execution.loop import run_study
+from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.folders import OWNER, owner_of
 from msdemucs.study.storage.load import load_study
 from msdemucs.study.storage.removal import doomed, remove_study
 from msdemucs.study.storage.studies import open_storage, study_names
-from msdemucs.study.trials.candidate import Candidate, TrialLog
+from msdemucs.study.trial.candidate import Candidate, TrialLog
 from tests.study.conftest import asking, toy
 
 OTHER = "sqlite:///studies/other.db"

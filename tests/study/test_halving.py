@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msdemucs.study.space.halving import Halving, Point, Standing, Thinning, crowding, epsilon_net
+from msdemucs.study.samplers.halving import (
+    Halving,
+    Point,
+    Standing,
+    Thinning,
+    crowding,
+    epsilon_net,
+)
 
 EPSILON_NET: Thinning = "epsilon_net"
 

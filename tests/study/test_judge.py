@@ -15,17 +15,17 @@ from msdemucs.cli.study_tools import app
 from msdemucs.data import synthesise
 from msdemucs.errors import UsageError
 from msdemucs.model import build, save_weights
-from msdemucs.study.beside import judge as judging
-from msdemucs.study.beside.judge import Chosen, judge, numbered, qualities_of
-from msdemucs.study.beside.looks import open_test_tracks
+from msdemucs.study.execution.loop import run_study
+from msdemucs.study.followups import judging as judging
+from msdemucs.study.followups.judging import Chosen, judge, numbered, qualities_of
+from msdemucs.study.followups.test_tracks import open_test_tracks
 from msdemucs.study.records import looked
-from msdemucs.study.running.runner import run_study
-from msdemucs.study.space.reading import load_search_space
-from msdemucs.study.space.space import Search
-from msdemucs.study.storage.later import TEST_TRACKS, rows_of
+from msdemucs.study.search_space.loading import load_search_space
+from msdemucs.study.search_space.space import Search
+from msdemucs.study.storage.followup_table import TEST_TRACKS, rows_of
 from msdemucs.study.storage.load import load_study
 from msdemucs.study.storage.studies import open_storage, open_study
-from msdemucs.study.trials.candidate import Candidate, Silent, TrialLog
+from msdemucs.study.trial.candidate import Candidate, Silent, TrialLog
 from tests.study.conftest import closed_tests
 
 SPACE = """\

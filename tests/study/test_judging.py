@@ -7,15 +7,15 @@ import optuna
 import pytest
 
 from msdemucs.errors import SpecError
+from msdemucs.study.execution.loop import run_study
 from msdemucs.study.records import StudyRecord
-from msdemucs.study.running.runner import run_study
-from msdemucs.study.space.fidelity import Fidelity
-from msdemucs.study.space.reading import load_search_space
-from msdemucs.study.space.space import Search
+from msdemucs.study.samplers.rungs import RESUMES, identity, rule_of, take_up
+from msdemucs.study.search_space.fidelity import Fidelity
+from msdemucs.study.search_space.loading import load_search_space
+from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.load import load_study
 from msdemucs.study.storage.scores import RUNG
-from msdemucs.study.trials.candidate import Candidate, TrialLog
-from msdemucs.study.trials.judging import RESUMES, identity, rule_of, take_up
+from msdemucs.study.trial.candidate import Candidate, TrialLog
 
 Asked = Callable[..., Search]
 Levels = Callable[[Candidate], float]

@@ -10,7 +10,7 @@ import optuna
 import pytest
 
 from msdemucs.study.records import LATER_COLUMNS
-from msdemucs.study.storage.later import Later, add, frame_of, remove, rows_of
+from msdemucs.study.storage.followup_table import Later, add, frame_of, remove, rows_of
 from msdemucs.study.storage.load import read_record
 from msdemucs.study.storage.states import BEGUN
 from msdemucs.study.storage.studies import open_storage

@@ -9,8 +9,8 @@ import pytest
 import sqlalchemy
 from optuna.trial import FrozenTrial, TrialState
 
-from msdemucs.study.running.turns import Turns
-from msdemucs.study.space.space import Search
+from msdemucs.study.execution.scheduler import Turns
+from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage import leases
 from msdemucs.study.storage.databases import Database
 from msdemucs.study.storage.leases import KILLED, Watch, claim, fail, give_up, recover

@@ -12,14 +12,14 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from msdemucs.errors import DataError
-from msdemucs.study.running import turns
-from msdemucs.study.running.beginning import begin_study
-from msdemucs.study.running.workers import work_on
-from msdemucs.study.space.reading import load_search_space
-from msdemucs.study.space.space import Search
+from msdemucs.study.execution import scheduler as turns
+from msdemucs.study.execution.beginning import begin_study
+from msdemucs.study.execution.worker import work_on
+from msdemucs.study.search_space.loading import load_search_space
+from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.studies import open_storage
-from msdemucs.study.trials import results
-from msdemucs.study.trials.candidate import Candidate, Silent, TrialLog
+from msdemucs.study.trial import result_cache as results
+from msdemucs.study.trial.candidate import Candidate, Silent, TrialLog
 from tests.study.conftest import toy
 from tests.study.postgres import Postgres
 from tests.study.test_many_processes import FORK, finish

@@ -10,17 +10,17 @@ import optuna
 import pytest
 from typer.testing import CliRunner
 
+from msdemucs.analysis.pooling import once
 from msdemucs.cli import study as commands
 from msdemucs.cost import cost_of
 from msdemucs.errors import DataError, DivergedError, SpecError, TrainingError
 from msdemucs.spec import parse_spec, spec_hash
-from msdemucs.study.analysis.pooling import once
-from msdemucs.study.running.runner import run_study
-from msdemucs.study.space.reading import load_search_space
-from msdemucs.study.space.space import Sampler, Search
+from msdemucs.study.execution.loop import run_study
+from msdemucs.study.search_space.loading import load_search_space
+from msdemucs.study.search_space.space import Sampler, Search
 from msdemucs.study.storage.load import load_study
-from msdemucs.study.trials.candidate import Candidate, TrialLog
-from msdemucs.study.trials.results import find, result_key
+from msdemucs.study.trial.candidate import Candidate, TrialLog
+from msdemucs.study.trial.result_cache import find, result_key
 from tests.study.conftest import SPACE, asking, toy
 from tests.study.test_arms import ABLATION
 

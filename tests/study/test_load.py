@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 from msdemucs.errors import DataError, UsageError
+from msdemucs.study.execution.loop import run_study
 from msdemucs.study.records import CURVE_COLUMNS, SCORE_COLUMNS, STATES, TRIAL_COLUMNS
-from msdemucs.study.running.runner import run_study
-from msdemucs.study.space.space import Search
+from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.load import load_studies, load_study
-from msdemucs.study.trials.candidate import Candidate, TrialLog
+from msdemucs.study.trial.candidate import Candidate, TrialLog
 from tests.study.conftest import SPACE, asking, toy
 
 

@@ -17,14 +17,14 @@ import psutil
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from msdemucs.study.running import turns
-from msdemucs.study.running.joining import rejoin
-from msdemucs.study.running.runner import run_study
-from msdemucs.study.running.workers import work_on
-from msdemucs.study.space.space import Search
+from msdemucs.study.execution import scheduler as turns
+from msdemucs.study.execution.joining import rejoin
+from msdemucs.study.execution.loop import run_study
+from msdemucs.study.execution.worker import work_on
+from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.locks import locked
 from msdemucs.study.storage.studies import open_storage
-from msdemucs.study.trials.candidate import Candidate, Silent, TrialLog
+from msdemucs.study.trial.candidate import Candidate, Silent, TrialLog
 from tests.study.conftest import asking, begin, toy
 
 STEPS = 12

@@ -7,15 +7,15 @@ import numpy as np
 import optuna
 import pytest
 
-from msdemucs.study.analysis.effects import effects
-from msdemucs.study.beside.noise import Floor, measure_noise
+from msdemucs.analysis.effects import effects
+from msdemucs.study.execution.loop import run_study
+from msdemucs.study.followups.seed_noise import Floor, measure_noise
 from msdemucs.study.records import SCORE_COLUMNS, SPLIT
-from msdemucs.study.running.runner import run_study
-from msdemucs.study.space.space import Search
+from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.load import load_study
 from msdemucs.study.storage.scores import frame_in
 from msdemucs.study.storage.studies import create_or_continue, open_storage
-from msdemucs.study.trials.candidate import Candidate, Row, Silent, TrialLog
+from msdemucs.study.trial.candidate import Candidate, Row, Silent, TrialLog
 from tests.study.test_arms import ABLATION, Read, read
 
 __all__ = ["ABLATION", "Read", "read"]

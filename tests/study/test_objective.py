@@ -12,13 +12,13 @@ from msdemucs.errors import SpecError
 from msdemucs.measure import device_name
 from msdemucs.model import load_weights
 from msdemucs.spec import dump_spec
-from msdemucs.study.running.runner import run_study
-from msdemucs.study.space.limits import InfeasibleError
-from msdemucs.study.space.reading import load_search_space
-from msdemucs.study.space.space import Search
+from msdemucs.study.execution.loop import run_study
+from msdemucs.study.search_space.loading import load_search_space
+from msdemucs.study.search_space.objectives import InfeasibleError
+from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.load import load_study
-from msdemucs.study.trials.candidate import Candidate, Silent, TrialLog
-from msdemucs.study.trials.objective import prepare
+from msdemucs.study.trial.bench import prepare
+from msdemucs.study.trial.candidate import Candidate, Silent, TrialLog
 
 SPACE = """\
 name: tiny

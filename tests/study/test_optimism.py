@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from msdemucs.study.analysis.optimism import expected_fall
+from msdemucs.analysis.optimism import expected_fall
 
 
 def test_of_equal_truths_it_is_the_mean_of_the_maximum_of_the_noise() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msdemucs.study.analysis.pareto import non_dominated
+from msdemucs.analysis.pareto import non_dominated
 from msdemucs.study.records import Direction
 
 POINTS = st.lists(st.tuples(*[st.integers(0, 6)] * 3), max_size=30)

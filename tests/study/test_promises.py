@@ -9,14 +9,14 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from msdemucs.errors import SpecError
-from msdemucs.study.running.runner import run_study
-from msdemucs.study.space.fields import field_of
-from msdemucs.study.space.pool import Pool
-from msdemucs.study.space.reading import load_search_space
-from msdemucs.study.space.space import Search
-from msdemucs.study.space.surrogate_sampler import SurrogateSampler
-from msdemucs.study.trials.candidate import Candidate, TrialLog
-from msdemucs.study.trials.judging import RESUMES
+from msdemucs.study.execution.loop import run_study
+from msdemucs.study.samplers.rungs import RESUMES
+from msdemucs.study.samplers.surrogate.candidates import Pool
+from msdemucs.study.samplers.surrogate.sampler import SurrogateSampler
+from msdemucs.study.search_space.fields import field_of
+from msdemucs.study.search_space.loading import load_search_space
+from msdemucs.study.search_space.space import Search
+from msdemucs.study.trial.candidate import Candidate, TrialLog
 
 SPACE = """\
 name: toy

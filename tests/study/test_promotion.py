@@ -8,12 +8,12 @@ import pytest
 
 from msdemucs.errors import UsageError
 from msdemucs.study import StudyRecord, load_study
-from msdemucs.study.beside.promotion import PROMOTED_COLUMNS, Longer, Start, candidates, promote
+from msdemucs.study.execution.loop import run_study
+from msdemucs.study.followups.promotion import PROMOTED_COLUMNS, Longer, Start, candidates, promote
 from msdemucs.study.records import SPLIT
-from msdemucs.study.running.runner import run_study
-from msdemucs.study.space.space import Search
+from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.studies import open_storage, open_study
-from msdemucs.study.trials.candidate import Candidate, Row, Silent, TrialLog
+from msdemucs.study.trial.candidate import Candidate, Row, Silent, TrialLog
 from msdemucs.train import load_recipe
 from tests.study.conftest import toy
 

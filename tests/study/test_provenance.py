@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from msdemucs.study.running.runner import run_study
-from msdemucs.study.space.space import Search
+from msdemucs.study.execution.loop import run_study
+from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.load import load_study
-from msdemucs.study.trials.provenance import revision, versions
+from msdemucs.study.trial.provenance import revision, versions
 from tests.study.conftest import asking, toy
 
 

@@ -12,19 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.trial import FrozenTrial, TrialState
 
+from msdemucs.analysis.fidelity import fidelity
+from msdemucs.analysis.selection import best_trials, by_quality, front, quality_of
 from msdemucs.errors import SpecError, UsageError
 from msdemucs.metrics import METRICS
-from msdemucs.study.analysis.picking import best_trials, by_quality, front, quality_of
-from msdemucs.study.analysis.trust import fidelity
+from msdemucs.study.execution.loop import run_study
 from msdemucs.study.records import SPLIT, StudyRecord
-from msdemucs.study.running.runner import run_study
-from msdemucs.study.space.fields import field_of
-from msdemucs.study.space.halving import Halving, Standing
-from msdemucs.study.space.reading import load_search_space
-from msdemucs.study.space.space import Search
+from msdemucs.study.samplers.halving import Halving, Standing
+from msdemucs.study.samplers.surrogate.ranking import remark
+from msdemucs.study.search_space.fields import field_of
+from msdemucs.study.search_space.loading import load_search_space
+from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.load import load_study
-from msdemucs.study.trials.candidate import Candidate, Row, TrialLog
-from msdemucs.study.trials.promises import remark
+from msdemucs.study.trial.candidate import Candidate, Row, TrialLog
 
 SPACE = """\
 name: toy

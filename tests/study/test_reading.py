@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from msdemucs.errors import Problem, SpecError
-from msdemucs.study.space.reading import load_search_space
-from msdemucs.study.space.space import Search
+from msdemucs.study.search_space.loading import load_search_space
+from msdemucs.study.search_space.space import Search
 from tests.study.conftest import SPACE
 
 Rewrite = Callable[[str, str], Search]

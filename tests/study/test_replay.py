@@ -6,8 +6,8 @@ from statistics import median
 import optuna
 import pytest
 
-from msdemucs.study.analysis.replay import Labels, Replay, Table, Trained, steps_to
-from msdemucs.study.space.halving import Halving
+from msdemucs.analysis.replay import Labels, Replay, Table, Trained, steps_to
+from msdemucs.study.samplers.halving import Halving
 
 WIDTHS, KINDS = (1, 2, 4, 8), ("good", "fair", "poor")
 

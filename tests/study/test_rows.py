@@ -13,8 +13,8 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from msdemucs.study.running.beginning import begin_study, turns_of
-from msdemucs.study.space.space import Search
+from msdemucs.study.execution.beginning import begin_study, turns_of
+from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage import rows
 from msdemucs.study.storage.databases import INDEX, Database
 from msdemucs.study.storage.studies import open_storage

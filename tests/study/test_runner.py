@@ -15,14 +15,14 @@ from optuna.trial import TrialState
 
 from msdemucs.errors import DivergedError, StudyError
 from msdemucs.spec import parse_spec, spec_hash
-from msdemucs.study.running import turns
-from msdemucs.study.running.runner import run_study
-from msdemucs.study.space.space import Search
+from msdemucs.study.execution import scheduler as turns
+from msdemucs.study.execution.loop import run_study
+from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage import leases
 from msdemucs.study.storage.leases import KILLED, fail
 from msdemucs.study.storage.load import load_study
 from msdemucs.study.storage.studies import open_storage
-from msdemucs.study.trials.candidate import Candidate, Silent, TrialLog
+from msdemucs.study.trial.candidate import Candidate, Silent, TrialLog
 from tests.study.conftest import asking, toy
 
 Rewrite = Callable[[str, str], Search]
@@ -168,8 +168,8 @@ def test_sigterm_is_an_interruption(space_file: Path) -> None:
     script = """
 import os, signal, sys
 from pathlib import Path
-from msdemucs.study.space.reading import load_search_space
-from msdemucs.study.running.runner import run_study
+from msdemucs.study.search_space.loading import load_search_space
+from msdemucs.study.execution.loop import run_study
 def evaluate(candidate, log):
     os.kill(os.getpid(), signal.SIGTERM)
     raise SystemExit("was not interrupted")
@@ -208,8 +208,8 @@ def test_kill_9_loses_nothing(search: Search) -> None:
     script = """
 import os, signal
 from pathlib import Path
-from msdemucs.study.space.reading import load_search_space
-from msdemucs.study.running.runner import run_study
+from msdemucs.study.search_space.loading import load_search_space
+from msdemucs.study.execution.loop import run_study
 from tests.study.conftest import asking, toy
 def evaluate(candidate, log):
     if candidate.trial == 1:

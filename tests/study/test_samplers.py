@@ -10,11 +10,11 @@ from optuna.trial import TrialState
 from pydantic import JsonValue
 
 from msdemucs.errors import SpecError
-from msdemucs.study.space.conditions import combinations, in_order, required
-from msdemucs.study.space.reading import load_search_space
-from msdemucs.study.space.samplers import CLASSES, in_control, is_used_up, make_sampler
-from msdemucs.study.space.sampling import propose
-from msdemucs.study.space.space import Sampler, Search, SearchSpace
+from msdemucs.study.samplers.study_sampler import CLASSES, in_control, is_used_up, make_sampler
+from msdemucs.study.search_space.conditions import combinations, in_order, required
+from msdemucs.study.search_space.loading import load_search_space
+from msdemucs.study.search_space.parameters import propose
+from msdemucs.study.search_space.space import Sampler, Search, SearchSpace
 
 Rewrite = Callable[[str, str], Search]
 

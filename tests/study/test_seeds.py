@@ -16,16 +16,16 @@ from msdemucs.errors import SpecError
 from msdemucs.metrics import METRICS
 from msdemucs.model import build, load_weights, save_weights
 from msdemucs.model.weights import read_about
-from msdemucs.study.beside.rescore import _judged
+from msdemucs.study.execution.loop import run_study
+from msdemucs.study.followups.reevaluation import _judged
 from msdemucs.study.records import RUNG_SCORE_COLUMNS, SCORE_COLUMNS
-from msdemucs.study.running.runner import run_study
-from msdemucs.study.space.reading import load_search_space
-from msdemucs.study.space.space import Search
+from msdemucs.study.search_space.loading import load_search_space
+from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.load import load_study, read_record
 from msdemucs.study.storage.scores import frame_in
 from msdemucs.study.storage.states import BEGUN
-from msdemucs.study.trials.candidate import Candidate, Silent, StoppedError, TrialLog
-from msdemucs.study.trials.objective import Bench, prepare
+from msdemucs.study.trial.bench import Bench, prepare
+from msdemucs.study.trial.candidate import Candidate, Silent, StoppedError, TrialLog
 
 SPACE = """\
 name: tiny

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from msdemucs.study.analysis.statistics import (
+from msdemucs.analysis.statistics import (
     fewest_tracks,
     hierarchical_interval,
     holm,

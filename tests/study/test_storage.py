@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy
 
 from msdemucs.errors import StudyError, UsageError
-from msdemucs.study.running.runner import run_study
-from msdemucs.study.space.space import Search
+from msdemucs.study.execution.loop import run_study
+from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.databases import Database
 from msdemucs.study.storage.load import load_study
 from msdemucs.study.storage.studies import create_or_continue, open_storage

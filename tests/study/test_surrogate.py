@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from msdemucs.study.analysis.replay import Labels, Table, Trained, steps_to
-from msdemucs.study.analysis.surrogate_replay import Modelled
-from msdemucs.study.space.gains import Front, expected_gains, volume
-from msdemucs.study.space.surrogate import Belief, Point, Surrogate, ends_of, feature
+from msdemucs.analysis.replay import Labels, Table, Trained, steps_to
+from msdemucs.analysis.surrogate_replay import Modelled
+from msdemucs.study.samplers.surrogate.acquisition import Front, expected_gains, volume
+from msdemucs.study.samplers.surrogate.model import Belief, Point, Surrogate, ends_of, feature
 
 RUNGS = (10, 30, 90)
 

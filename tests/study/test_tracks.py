@@ -10,10 +10,10 @@ import soundfile
 from msdemucs.data import find, reading, synthesise
 from msdemucs.errors import DataError, UsageError
 from msdemucs.spec import load_spec
-from msdemucs.study.running.runner import run_study
-from msdemucs.study.space.space import DataRoots, Search
-from msdemucs.study.trials import tracks
-from msdemucs.study.trials.tracks import StudyTracks, gather, gather_test
+from msdemucs.study.execution.loop import run_study
+from msdemucs.study.search_space.space import DataRoots, Search
+from msdemucs.study.trial import tracks
+from msdemucs.study.trial.tracks import StudyTracks, gather, gather_test
 from tests.study.conftest import asking, closed_tests, toy
 
 TASK = load_spec("htdemucs_n")

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from scipy.stats import kendalltau
 
+from msdemucs.analysis.fidelity import FIDELITY_COLUMNS, control, fidelity, taus
 from msdemucs.errors import UsageError
-from msdemucs.study.analysis.trust import FIDELITY_COLUMNS, control, fidelity, taus
 from msdemucs.study.records import RUNG_COLUMNS, SCORE_COLUMNS, TRIAL_COLUMNS, StudyRecord
 
 N = 24

@@ -10,19 +10,19 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from msdemucs.study.running import turns
-from msdemucs.study.running.runner import Finished, run_study
-from msdemucs.study.running.turns import counts
-from msdemucs.study.running.workers import work_on
-from msdemucs.study.space.conditions import combinations
-from msdemucs.study.space.reading import load_search_space
-from msdemucs.study.space.samplers import MOST_LISTED, as_key, can_be_listed
-from msdemucs.study.space.space import Sampler, Search
-from msdemucs.study.space.variations import Variation
+from msdemucs.study.execution import scheduler as turns
+from msdemucs.study.execution.loop import Finished, run_study
+from msdemucs.study.execution.scheduler import counts
+from msdemucs.study.execution.untried import INSTEAD_OF, repetitions
+from msdemucs.study.execution.worker import work_on
+from msdemucs.study.samplers.study_sampler import MOST_LISTED, as_key, can_be_listed
+from msdemucs.study.search_space.conditions import combinations
+from msdemucs.study.search_space.loading import load_search_space
+from msdemucs.study.search_space.space import Sampler, Search
+from msdemucs.study.search_space.variations import Variation
 from msdemucs.study.storage.studies import open_storage
-from msdemucs.study.trials import results
-from msdemucs.study.trials.candidate import Candidate, TrialLog
-from msdemucs.study.trials.untried import INSTEAD_OF, repetitions
+from msdemucs.study.trial import result_cache as results
+from msdemucs.study.trial.candidate import Candidate, TrialLog
 from tests.study.conftest import asking, begin, toy
 from tests.study.test_many_processes import FORK, ToyBench, finish
 

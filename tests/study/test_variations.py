@@ -4,7 +4,7 @@ import optuna
 import pytest
 from pydantic import JsonValue, ValidationError
 
-from msdemucs.study.space.variations import Variation
+from msdemucs.study.search_space.variations import Variation
 
 
 def read(text: str) -> Variation:

@@ -1,1 +1,8 @@
-"""Where studies are kept, who holds which trial, and what waits."""
+"""Where studies are kept: SQLite and PostgreSQL databases and journal files, by Optuna's means.
+
+urls, studies, databases, journal   a URL opened; a study created, continued, described
+leases, locks, states               who runs which trial, stale trials, what states mean
+scores, followup_table, load        what is recorded, read back as a StudyRecord
+artifact_store, folders, scratch    trials' folders, on a disk or before any fsspec URL
+removal, foreign                    a study removed; studies that are not ours
+"""

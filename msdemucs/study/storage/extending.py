@@ -19,9 +19,9 @@ from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.trial import TrialState
 
 from msdemucs.errors import UsageError
-from msdemucs.study.space.ablation import beyond_adding
-from msdemucs.study.space.space import Search
-from msdemucs.study.space.variations import Variation
+from msdemucs.study.ablation.factors import beyond_adding
+from msdemucs.study.search_space.space import Search
+from msdemucs.study.search_space.variations import Variation
 from msdemucs.study.storage.databases import AnyStorage, Database
 from msdemucs.study.storage.leases import Watch, recover, whereabouts
 

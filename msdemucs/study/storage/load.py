@@ -25,7 +25,7 @@ from msdemucs.study.records import (
     is_quality,
 )
 from msdemucs.study.storage.databases import AnyStorage, reason_of
-from msdemucs.study.storage.later import LOOK, PREFIX, TEST_TRACKS, frame_of, looks_of
+from msdemucs.study.storage.followup_table import LOOK, PREFIX, TEST_TRACKS, frame_of, looks_of
 from msdemucs.study.storage.leases import REPEATS
 from msdemucs.study.storage.scores import (
     floors_frame,

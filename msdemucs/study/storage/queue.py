@@ -5,8 +5,8 @@ from collections import Counter
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from msdemucs.study.space.arms import ABOUT, about_ablation
-from msdemucs.study.space.space import Search
+from msdemucs.study.ablation.arms import ABOUT, about_ablation
+from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.leases import INTERRUPTED, MOST_KILLS, enqueue_lost
 
 

@@ -9,9 +9,9 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from msdemucs.errors import UsageError
-from msdemucs.study.storage.depot import Depot, is_url
+from msdemucs.study.storage.artifact_store import Depot, is_url
 from msdemucs.study.storage.folders import is_owned
-from msdemucs.study.storage.later import remove, rows_of
+from msdemucs.study.storage.followup_table import remove, rows_of
 from msdemucs.study.storage.leases import Watch, whereabouts
 from msdemucs.study.storage.load import locate_study
 from msdemucs.study.storage.studies import open_storage, open_study, study_names

@@ -1,0 +1,94 @@
+"""A study written for other tools: CSV and Parquet tables, or all of it as JSON."""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from msdemucs.analysis.tidy import frame
+from msdemucs.errors import UsageError
+from msdemucs.files import cause_of, whole
+from msdemucs.study.records import StudyRecord
+
+Format = Literal["csv", "parquet", "json"]
+TABLES = ("trials", "scores", "floors", "rungs", "rung_scores", "curves", "later")
+
+
+def table_of(record: StudyRecord, table: str) -> pd.DataFrame:
+    """One table of a study: `trials` as `frame` gives it, the others as the record has them.
+
+    Raises:
+        UsageError: there is no such table.
+    """
+    if table not in TABLES:
+        raise UsageError(f"there is no table “{table}”; a study has {', '.join(TABLES)}")
+    found = frame(record) if table == "trials" else getattr(record, table).copy()
+    for name in found.columns:
+        if pd.api.types.is_object_dtype(found[name]) and _needs_text(found[name]):
+            found[name] = found[name].map(_cell)
+    return found
+
+
+def export(record: StudyRecord, path: Path, *, kind: Format, table: str = "trials") -> None:
+    """Write a study to a file, whole or not at all.
+
+    Args:
+        record: the study.
+        path: the file; replaced where it is there.
+        kind: csv and parquet hold one table, json the whole record with every spec.
+        table: for csv and parquet, one of TABLES.
+
+    Raises:
+        UsageError: there is no such table, or the file cannot be written.
+    """
+    try:
+        with whole(path) as unfinished:
+            if kind == "json":
+                unfinished.write_text(as_json(record), encoding="utf-8")
+            elif kind == "csv":
+                table_of(record, table).to_csv(unfinished, index=False)
+            else:
+                table_of(record, table).to_parquet(unfinished, index=False)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {cause_of(error)}") from None
+
+
+def as_json(record: StudyRecord) -> str:
+    """The whole record as JSON, frames as lists of rows; what is not known is null."""
+    frames = {name: plain_rows(getattr(record, name)) for name in TABLES}
+    about = {"study": record.name, "title": record.title, "objectives": dict(record.directions)}
+    whole = {**about, "attrs": _plain(record.attrs), **frames}
+    return json.dumps(whole, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+
+
+def plain_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """A frame's rows as JSON holds them; what is not known is null."""
+    rows = table.astype(object).to_dict("records")
+    return [{str(name): _plain(value) for name, value in row.items()} for row in rows]
+
+
+def _plain(value: Any) -> Any:
+    """The value with null for every NaN and infinity."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _needs_text(cells: "pd.Series[Any]") -> bool:
+    """Whether a column holds what is no scalar, or values of several types, as choices may be."""
+    kinds = {type(cell) for cell in cells.dropna()}
+    return len(kinds) > 1 or bool(kinds & {dict, list})
+
+
+def _cell(value: Any) -> Any:
+    """One cell as text: JSON for what is no text."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

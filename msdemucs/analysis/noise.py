@@ -1,0 +1,144 @@
+"""How much of a score is chance: what trainings of one spec with several seeds differ by."""
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from math import sqrt
+
+import numpy as np
+import pandas as pd
+from scipy.stats import t as students_t
+
+from msdemucs.analysis.pooling import pooled, repeats_of
+from msdemucs.analysis.statistics import CONFIDENCE, Interval, sigma_interval
+from msdemucs.metrics import Quality
+from msdemucs.study.records import STUDY_COLUMN, StudyRecord
+from msdemucs.units import count
+
+NOISE = "noise"
+"""The kind of later rows that `study noise` keeps, a training of the base each."""
+
+
+@dataclass(frozen=True)
+class Noise:
+    """The standard deviation of one training's quality over seeds.
+
+    Attributes:
+        sigma: with its 95 % interval, in the quality's unit.
+        degrees: of freedom that it was estimated with.
+        source: what it rests on, in words.
+    """
+
+    sigma: Interval
+    degrees: int
+    source: str
+
+    @property
+    def quantile(self) -> float:
+        """Student's t for CONFIDENCE, two-sided."""
+        return _quantile(self.degrees)
+
+    def half_width(self, n_seeds: int) -> float:
+        """Half the confidence interval of a mean over seeds."""
+        return self.quantile * self.sigma.value / sqrt(max(n_seeds, 1))
+
+    def tie_between(self, n_seeds: int, n_others: int) -> float:
+        """Means over so many seeds that are closer than this may be equal."""
+        squares = 1 / max(n_seeds, 1) + 1 / max(n_others, 1)
+        return self.quantile * self.sigma.value * sqrt(squares)
+
+    @property
+    def tie(self) -> float:
+        """Two single trainings closer than this may be equal."""
+        return self.tie_between(1, 1)
+
+
+@cache
+def _quantile(degrees: int) -> float:
+    return float(students_t.ppf(0.5 + CONFIDENCE / 2, degrees))
+
+
+def noise_of(record: StudyRecord, quality: Quality) -> Noise | None:
+    """The spread over seeds, pooled over all repeated specs; None where no spec was trained twice.
+
+    Every training of a spec that was trained more than once counts once: the seeds of a trial, of
+    trials that differ by their seed alone, and those of the base that `study noise` adds. With
+    k(i) trainings of spec i, σ² = Σ (y - mean of its spec)² / Σ (k(i) - 1). A spec's trainings are
+    compared over the tracks that all of them have, so that a track which one lacks is no noise.
+
+    Args:
+        record: the study.
+        quality: whose spread it is.
+    """
+    values = _repeated(record, quality)
+    groups = values.groupby("spec")["value"]
+    values = values[groups.transform("size") > 1]
+    degrees = len(values) - values["spec"].nunique()
+    if degrees < 1:
+        return None
+    spread = values["value"] - values.groupby("spec")["value"].transform("mean")
+    found = sigma_interval(sqrt(float((spread**2).sum()) / degrees), degrees)
+    specs = count(values["spec"].nunique(), "spec")
+    return Noise(found, degrees, f"{count(len(values), 'training')} of {specs}, pooled")
+
+
+def by_training(scores: pd.DataFrame, quality: Quality) -> pd.DataFrame:
+    """The quality of each training: columns trial, seed, value.
+
+    Args:
+        scores: of one split; SCORE_COLUMNS, or more.
+        quality: what to make of them.
+    """
+    keys = ["trial", "seed"]
+    own = quality.rows(scores)
+    seeds = pd.to_numeric(own["seed"]).fillna(-1).astype(int)
+    own = own.assign(trial=own["trial"].astype(int), seed=seeds)
+    codes = own.groupby(keys).ngroup()
+    values = quality.by_seed(own.assign(seed=codes))
+    known = own[keys].assign(code=codes).drop_duplicates()
+    known = known[known["code"].isin(list(values))].sort_values("code")
+    return known.assign(value=known["code"].map(values).astype(float))[[*keys, "value"]]
+
+
+def _repeated(record: StudyRecord, quality: Quality) -> pd.DataFrame:
+    """Columns spec (the trial that stands for it), seed, value: a row a training of a spec."""
+    arms = {arm.trial for arm in repeats_of(record)}
+    scores = pooled(record).scores
+    rows = quality.rows(scores[scores["split"] == record.split]).dropna(subset=["value"])
+    rows = rows[rows["trial"].isin(list(arms))]
+    if not rows.empty:
+        n = rows.groupby("trial")["seed"].transform("nunique")
+        shared = rows.groupby(["trial", "group", "track", "source"])["seed"].transform("nunique")
+        rows = rows[shared == n]
+    own = by_training(rows, quality).rename(columns={"trial": "spec"})
+    parts = [own[["spec", "seed", "value"]], _beside(record, quality)]
+    values = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+    values = values[np.isfinite(values["value"].astype(float))]
+    # a base that `study noise` trained before the search may be trained by its baseline again
+    is_again = values.duplicated(["spec", "seed"]) & (values["seed"] >= 0)
+    return values[~is_again]
+
+
+def _beside(record: StudyRecord, quality: Quality) -> pd.DataFrame:
+    """The trainings that `study noise` added, under the trial of their spec if there is one."""
+    later = record.later
+    own = later[(later["kind"] == NOISE) & (later["convention"] == str(quality))]
+    trials = {
+        _spec_key(row, row): int(row["trial"])
+        for row in pooled(record).trials.to_dict("records")
+        if row["state"] == "complete"
+    }
+    rows = own.to_dict("records")
+    keys = [_spec_key(row, row["detail"]) for row in rows]
+    specs = [trials.get(key, f"beside {key}") for key in keys]
+    seeds, values = [int(row["seed"]) for row in rows], [float(row["value"]) for row in rows]
+    return pd.DataFrame({"spec": specs, "seed": seeds, "value": values})
+
+
+def _spec_key(row: Mapping[Hashable, object], trained: Mapping[Hashable, object]) -> str:
+    """Equal for trainings of a study that differ by their seed, or the recipe's name, alone."""
+    recipe = trained.get("recipe")
+    settings = dict(recipe) if isinstance(recipe, Mapping) else {}
+    settings.pop("name", None)
+    whose = f"{row.get(STUDY_COLUMN)} {trained.get('spec_hash')}"
+    return f"{whose} {sorted(settings.items(), key=str)}"

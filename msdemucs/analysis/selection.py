@@ -1,0 +1,130 @@
+"""Which trials of a study are worth having: the best within limits, and the front.
+
+Trainings that differ by their seed alone are one, with their mean: the best of single ones would be
+the luckiest.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from msdemucs.analysis.pareto import non_dominated
+from msdemucs.analysis.pooling import pooled
+from msdemucs.errors import UsageError
+from msdemucs.metrics import METRICS, USUAL, Quality
+from msdemucs.study.records import StudyRecord
+
+
+def complete(record: StudyRecord) -> pd.DataFrame:
+    """The trials that have all objectives.
+
+    Raises:
+        UsageError: there is none.
+    """
+    trials = record.trials[record.trials.state == "complete"]
+    trials = trials.dropna(subset=list(record.directions))
+    if trials.empty:
+        raise UsageError(f"study “{record.name}” has no complete trial yet")
+    return trials
+
+
+def holding(record: StudyRecord) -> pd.DataFrame:
+    """The complete trials that hold every constraint, those of one spec as one: their mean.
+
+    A baseline that exceeds one was trained as a reference; it is no answer to what was asked, and
+    Optuna's own `best_trials` leaves it out too.
+
+    Raises:
+        UsageError: there is none.
+    """
+    trials = complete(pooled(record))
+    exceeding = [isinstance(found, dict) and bool(found) for found in trials.violations]
+    if all(exceeding):
+        raise UsageError(f"study “{record.name}” has no complete trial within its constraints yet")
+    return trials[~np.asarray(exceeding)]
+
+
+def quality_of(record: StudyRecord) -> str:
+    """The column by which trials are better: the first objective that is a quality.
+
+    Where none is, of studies of another program for one, it is the first that is maximised.
+    """
+    names = [name for name in record.directions if name in record.qualities]
+    names += [name for name, direction in record.directions.items() if direction == "maximize"]
+    return next(iter([*names, *record.directions]))
+
+
+def steering(record: StudyRecord) -> Quality:
+    """The first objective that is a quality; the usual one over everything where none is."""
+    named = [record.qualities[name] for name in record.directions if name in record.qualities]
+    return (named or [Quality(METRICS[USUAL])])[0]
+
+
+def by_quality(record: StudyRecord, text: str) -> StudyRecord:
+    """The record with one quality as its only objective, computed of its scores where need be.
+
+    Raises:
+        UsageError: an unknown metric, source or group; a metric that the study did not record.
+    """
+    scores = record.scores
+    quality = Quality.parse(
+        text, sources=scores["source"].unique(), groups=scores["group"].unique()
+    )
+    name = str(quality)
+    trials = record.trials
+    if name not in trials:
+        metrics = [str(metric) for metric in scores["metric"].unique()]
+        if quality.metric.name not in metrics:
+            known = ", ".join(metrics) or "none"
+            raise UsageError(
+                f"study “{record.name}” did not record {quality.metric.name}; it recorded {known}: "
+                "study rescore judges its weights by another metric"
+            )
+        values = {trial: quality.of(rows) for trial, rows in scores.groupby("trial")}
+        trials = trials.assign(**{name: trials["trial"].map(values).astype(float)})
+    return replace(record, trials=trials, directions={name: quality.direction})
+
+
+def best_first(trials: pd.DataFrame, record: StudyRecord) -> pd.DataFrame:
+    """Trials by `quality_of`, the best first; as they were where it does not tell them apart."""
+    name = quality_of(record)
+    is_less_better = record.directions[name] == "minimize"
+    return trials.sort_values(name, ascending=is_less_better, kind="stable")
+
+
+def best_trials(
+    record: StudyRecord, *, limits: Mapping[str, float] | None = None, top: int = 1
+) -> pd.DataFrame:
+    """The complete trials with the best quality within limits, best first.
+
+    Args:
+        record: the study.
+        limits: column of trials → its largest allowed value.
+        top: how many at most.
+
+    Raises:
+        UsageError: no complete trial is within the limits; the nearest misses are named.
+    """
+    trials = holding(record)
+    within = trials
+    for name, largest in (limits or {}).items():
+        if not (within[name] <= largest).any():
+            least = trials[name].min()
+            raise UsageError(
+                f"no complete trial has {name} of at most {largest:g} within the limits; "
+                f"the smallest of the study is {least:g}"
+            )
+        within = within[within[name] <= largest]
+    return best_first(within, record).head(top)
+
+
+def front(record: StudyRecord) -> pd.DataFrame:
+    """The complete trials that no other dominates, best quality first.
+
+    A trial dominates another if it is as good in every objective and better in one.
+    """
+    trials = holding(record)
+    values = trials[list(record.directions)]
+    return best_first(trials[non_dominated(values, list(record.directions.values()))], record)

@@ -1,1 +1,0 @@
-"""What a study says: tables, effects, intervals, rank correlations, replays."""

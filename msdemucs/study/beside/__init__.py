@@ -1,1 +1,0 @@
-"""Trainings and judgements beside a study's trials: the noise floor, promotion, re-scoring."""

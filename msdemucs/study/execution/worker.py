@@ -1,0 +1,95 @@
+"""A process that works on a study that exists, told by nothing but its name and its storage."""
+
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from msdemucs.study.execution.beginning import attend, explained, turns_of
+from msdemucs.study.execution.joining import WANTED, enrol, rejoin, usable
+from msdemucs.study.execution.loop import Finished, Runner
+from msdemucs.study.search_space.space import Search
+from msdemucs.study.storage.studies import open_storage, open_study, refuse_other_data
+from msdemucs.study.trial.candidate import Candidate, Listener, Silent, TrialLog
+from msdemucs.study.trial.tracks import Say
+from msdemucs.study.trial.workspace import place_of
+from msdemucs.train.interrupts import Interrupts
+
+
+class Trains(Protocol):
+    """What trains and judges candidates: a Bench."""
+
+    def describe(self) -> dict[str, object]:
+        """What a study records about it."""
+
+    def evaluate(self, candidate: Candidate, log: TrialLog) -> None:
+        """One trial."""
+
+
+class Prepare(Protocol):
+    """Makes what all trials of a study share."""
+
+    def __call__(self, search: Search, *, say: Say) -> Trains:
+        """A bench for the study."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """How much of a study's work a process takes.
+
+    Attributes:
+        most: trials after which it leaves; None for no limit.
+        token: by which whoever started it finds the trial that it runs.
+        waits: whether it waits for the trials of others to end, one of which may fail.
+    """
+
+    most: int | None = None
+    token: str = ""
+    waits: bool = True
+
+
+def work_on(
+    name: str,
+    url: str,
+    prepare: Prepare,
+    *,
+    listener: Listener | None = None,
+    folder: str | Path | None = None,
+    part: Part | None = None,
+) -> Finished:
+    """Work on a study until it has the trials that it wants.
+
+    Args:
+        name: of the study.
+        url: of its storage.
+        prepare: makes what trains and judges its candidates.
+        listener: is told what happens.
+        folder: for the trials' folders, a path or a URL; the study's own when not given.
+        part: how much of the work this process takes.
+
+    Raises:
+        UsageError: there is no such study, or the data here are not the study's.
+        StudyError: the storage cannot be used, a disk is full, or trials fail again and again.
+        KeyboardInterrupt: Ctrl-C or SIGTERM.
+    """
+    part, told = part or Part(), listener or Silent()
+    with Interrupts() as interrupts, explained(url), ExitStack() as at_end:
+        with interrupts.held():
+            opened = at_end.enter_context(closing(open_storage(url)))
+            attend(opened, told, interrupts)
+            study = open_study(opened, name)
+            search, recorded = rejoin(study)
+        where = usable(folder or recorded)
+        bench = prepare(search, say=told.said)
+        refuse_other_data(study, bench.describe())
+        with interrupts.held(), opened.turn(name):
+            enrol(study, search)
+
+        def wanted() -> int:
+            return int(study.user_attrs.get(WANTED, search.space.trials))
+
+        turns = turns_of(search, study, opened, wanted=wanted, say=told.said, token=part.token)
+        place = at_end.enter_context(place_of(where, study, say=told.said))
+        runner = Runner(turns, search=search, evaluate=bench.evaluate, listener=told, place=place)
+        ran = runner.run(interrupts, most=part.most, waits=part.waits)
+        return Finished.of(turns, ran, url)

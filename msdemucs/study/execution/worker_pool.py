@@ -1,0 +1,232 @@
+"""Several worker processes on one machine: started, listened to, stopped together."""
+
+import json
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from msdemucs.errors import StudyError, UsageError
+from msdemucs.study.execution.events import FAILED, FINISHED, pass_on
+from msdemucs.study.trial.candidate import Listener
+
+GRACE_S = 60.0
+"""How long workers may take to save and leave before they are killed."""
+
+MOST_STARTS = 5
+"""A worker that dies so often in a row, without a trial between, is not started again."""
+
+LOOK_EVERY_S = 0.1
+
+INTERRUPTED = 130
+"""The exit code of a worker that saved and left."""
+
+
+def shares(
+    workers: int, *, cores: int, gpus: Sequence[str], gpu_fraction: float = 1.0
+) -> list[dict[str, str]]:
+    """The environment of each worker: its threads, its GPU and its part of it.
+
+    Args:
+        workers: how many.
+        cores: of the machine, shared evenly.
+        gpus: what CUDA_VISIBLE_DEVICES may name, given out in turn; none for a machine without.
+        gpu_fraction: of a GPU that a worker has: 0.5 puts two on each.
+
+    Raises:
+        UsageError: more workers than the GPUs have room for.
+    """
+    threads = str(max(1, cores // workers))
+    common = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
+    if not gpus:
+        return [common for _ in range(workers)]
+    each = int(1 / gpu_fraction + 1e-9)
+    if workers > each * len(gpus):
+        have = f"{len(gpus)} GPUs" if gpus[1:] else "1 GPU"
+        raise UsageError(
+            f"{have} with --gpu-fraction {gpu_fraction:g} {'have' if gpus[1:] else 'has'} room for "
+            f"{each * len(gpus)} workers, not for {workers}: ask for fewer, or give each a "
+            "smaller --gpu-fraction"
+        )
+    fraction = {"MSDEMUCS_GPU_FRACTION": f"{gpu_fraction:g}"} if gpu_fraction < 1 else {}
+    return [
+        common | {"CUDA_VISIBLE_DEVICES": gpus[i % len(gpus)]} | fraction for i in range(workers)
+    ]
+
+
+@dataclass
+class Worker:
+    """One process of a crew.
+
+    Attributes:
+        number: counted from 1.
+        process: which runs now, or ran last.
+        starts: since a trial of it ended.
+        ran: trials that it ran.
+        failure: why it cannot go on, if it said so.
+        is_over: whether there is nothing left for it to do.
+        listener: is told what it tells.
+        reader: passes on what the process tells.
+    """
+
+    number: int
+    process: subprocess.Popen[str]
+    starts: int = 1
+    ran: int = 0
+    failure: str = ""
+    is_over: bool = False
+    listener: Listener = field(kw_only=True)
+    reader: threading.Thread | None = None
+
+
+class Crew:
+    """Workers that end together: all done, or all stopped.
+
+    Args:
+        command: which starts one worker; it tells events on its output.
+        environments: of each worker, beside this process's own.
+        listeners: of each worker.
+        logs: a folder for what the workers write to their standard error.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        environments: Sequence[Mapping[str, str]],
+        listeners: Sequence[Listener],
+        logs: Path,
+    ) -> None:
+        self.command, self.environments, self.logs = command, environments, logs
+        self._lock = threading.Lock()
+        logs.mkdir(parents=True, exist_ok=True)
+        self.workers = [
+            Worker(number, self._start(number), listener=listeners[number - 1])
+            for number in range(1, len(environments) + 1)
+        ]
+        for worker in self.workers:
+            self._listen(worker)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def run(self) -> int:
+        """Wait until every worker is done, and say how many trials they ran.
+
+        Raises:
+            StudyError: a worker cannot go on, or died again and again; the others are stopped.
+        """
+        while not all(worker.is_over for worker in self.workers):
+            time.sleep(LOOK_EVERY_S)
+            for worker in self.workers:
+                if not worker.is_over and worker.process.poll() is not None:
+                    self._look_after(worker)
+        return sum(worker.ran for worker in self.workers)
+
+    def stop(self) -> None:
+        """Have every worker save and leave; kill those that do not within GRACE_S."""
+        running = [worker.process for worker in self.workers if worker.process.poll() is None]
+        for process in running:
+            process.terminate()
+        end = time.monotonic() + GRACE_S
+        for process in running:
+            try:
+                process.wait(max(0.0, end - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        for worker in self.workers:
+            _let_go(worker)
+
+    def _look_after(self, worker: Worker) -> None:
+        """What to do about a worker whose process has ended.
+
+        Raises:
+            StudyError: it cannot go on, or died again and again.
+            KeyboardInterrupt: a scheduler interrupted it, and surely means all.
+        """
+        code = worker.process.returncode
+        if worker.reader is not None:
+            worker.reader.join(timeout=5)  # its last words
+        if code == 0:
+            worker.is_over = True
+            return
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
+        log = self._log(worker.number)
+        if worker.failure:
+            raise StudyError(f"worker {worker.number}: {worker.failure}")
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        if worker.starts >= MOST_STARTS or code > 0:
+            raise StudyError(f"worker {worker.number} {how}; see {log}")
+        with self._lock:
+            worker.listener.said(f"worker {worker.number} {how}; it is started again")
+        worker.starts += 1
+        _let_go(worker)
+        worker.process = self._start(worker.number)
+        self._listen(worker)
+
+    def _start(self, number: int) -> subprocess.Popen[str]:
+        with self._log(number).open("a", encoding="utf-8") as log:
+            return subprocess.Popen(  # noqa: S603
+                self.command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env={**os.environ, **self.environments[number - 1]},
+                start_new_session=True,  # Ctrl-C reaches this process, which stops them in order
+            )
+
+    def _log(self, number: int) -> Path:
+        return self.logs / f"worker-{number}.log"
+
+    def _listen(self, worker: Worker) -> None:
+        assert worker.process.stdout is not None
+        arguments = (worker, worker.process.stdout)
+        worker.reader = threading.Thread(target=self._pass_on, args=arguments, daemon=True)
+        worker.reader.start()
+
+    def _pass_on(self, worker: Worker, out: IO[str]) -> None:
+        for line in out:
+            event = _event(line)
+            with self._lock:
+                if event.get("event") == FAILED:
+                    worker.failure = str(event["message"])
+                elif event.get("event") == FINISHED:
+                    worker.ran += int(event["ran"])
+                elif event:
+                    worker.starts = 1 if event["event"] == "ended" else worker.starts
+                    pass_on(event, worker.listener)
+
+
+def _let_go(worker: Worker) -> None:
+    """Close the pipes to a process that has ended."""
+    if worker.reader is not None:
+        worker.reader.join(timeout=5)
+    for pipe in (worker.process.stdin, worker.process.stdout):
+        if pipe is not None:
+            with suppress(OSError):
+                pipe.close()
+
+
+def _event(line: str) -> dict[str, Any]:
+    """What a line says; {} where it is none of ours."""
+    with suppress(json.JSONDecodeError):
+        event = json.loads(line)
+        if isinstance(event, dict) and "event" in event:
+            return event
+    return {}

@@ -1,0 +1,8 @@
+"""What is done after a study's trials: each reads its record and adds to its side table.
+
+seed_noise      how much a score depends on the seed
+promotion       the best trained for longer
+judging         what was chosen scored on the test tracks, once, and test_tracks that count it
+reevaluation    trials scored by another metric or convention
+extra_training  the training that the first two share
+"""

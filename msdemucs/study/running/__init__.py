@@ -1,1 +1,0 @@
-"""Who runs trials: this process, several, other hosts, a Ray cluster."""

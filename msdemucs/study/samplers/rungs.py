@@ -1,0 +1,150 @@
+"""Trials judged at their rungs against the others of a study, and taken up again later."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial
+
+from msdemucs.metrics import USUAL
+from msdemucs.study.samplers.halving import Halving, Standing
+from msdemucs.study.search_space.fidelity import Fidelity
+from msdemucs.study.search_space.objectives import COMPUTED, MEASURED, ranked_by, turned
+from msdemucs.study.storage.scores import at_rung
+from msdemucs.study.storage.states import STOPPED_AT, has_failed, is_stopped
+
+KNOWN = (*COMPUTED, *MEASURED)
+"""Objectives that are known before training, and by which trials are judged beside qualities."""
+
+RESUMES, RESUMES_AT = "resumes", "resumes_at"
+"""On a trial that takes a stopped one up again: its number, and the step at which it stopped."""
+
+CARRIED = ("baseline", "seed", "folder", "is_control")
+"""What a stopped trial hands on."""
+
+
+class Judge:
+    """Says whether one running trial goes on.
+
+    Args:
+        study: whose trials it is compared with.
+        fidelity: the rule.
+        trial: the one that is judged.
+    """
+
+    def __init__(self, study: optuna.Study, fidelity: Fidelity, trial: optuna.Trial) -> None:
+        self.study, self.fidelity, self.trial = study, fidelity, trial
+
+    def objection(self, step: int) -> str:
+        """Why the trial stops at a rung that it has come to; "" where it goes on."""
+        attrs = self.trial.user_attrs
+        if step not in self.fidelity.rungs or is_protected(attrs) or is_past(attrs, step):
+            return ""
+        names = self.study.metric_names or ()
+        standings = rung(self.study, step)
+        own = standings.pop(identity(attrs), None) or standing(attrs, names, step)
+        rule = rule_of(self.study, self.fidelity)
+        if own is None or rule.goes_on(own, [*standings.values()]):
+            return ""
+        n_trials = len(standings) + 1
+        place = rule.priorities([own, *standings.values()])[0] + 1
+        scores = at_rung(attrs, step)
+        shown = ", ".join(f"{name} {scores[name]:.2f}" for name in ranked_by(names))
+        return (
+            f"at step {step}: place {place} of {n_trials} there, of which "
+            f"{rule.places(n_trials)} go on ({shown})"
+        )
+
+
+def take_up(study: optuna.Study, fidelity: Fidelity) -> list[int]:
+    """Enqueue the stopped trials that go on by now; call it while holding the study's turn.
+
+    Each is enqueued once, with its parameters, seed and folder, so that it resumes from its
+    checkpoint.
+
+    Returns:
+        Their numbers.
+    """
+    trials = study.get_trials(deepcopy=False)
+    taken = {trial.user_attrs.get(RESUMES) for trial in trials}
+    stopped = [
+        trial
+        for trial in trials
+        if is_stopped(trial)
+        and trial.number not in taken
+        and "duplicate_of" not in trial.user_attrs
+    ]
+    promoted = []
+    rule = rule_of(study, fidelity)
+    for step in fidelity.rungs:
+        here = [trial for trial in stopped if trial.user_attrs[STOPPED_AT] == step]
+        standings = rung(study, step) if here else {}
+        going = rule.going(standings)
+        for trial in here:
+            if identity(trial.user_attrs) in going:
+                enqueue(study, trial, step)
+                promoted.append(trial.number)
+    return promoted
+
+
+def taken_up(trials: Sequence[FrozenTrial]) -> set[int]:
+    """The numbers of stopped trials that another one has taken up, or will, and did not fail."""
+    return {
+        int(trial.user_attrs[RESUMES])
+        for trial in trials
+        if RESUMES in trial.user_attrs and not has_failed(trial)
+    }
+
+
+def enqueue(study: optuna.Study, trial: FrozenTrial, step: int) -> None:
+    """Have a trial that stopped at a step go on from there."""
+    params = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+    attrs = {key: trial.user_attrs[key] for key in CARRIED if key in trial.user_attrs}
+    attrs.setdefault("folder", str(trial.number))
+    study.enqueue_trial(params, user_attrs={**attrs, RESUMES: trial.number, RESUMES_AT: step})
+
+
+def rule_of(study: optuna.Study, fidelity: Fidelity) -> Halving:
+    """Who goes on, by the noise between seeds that the study has measured, if it has."""
+    noise, qualities = study.user_attrs.get("noise"), ranked_by(study.metric_names or ())
+    noise_db = 0.0
+    if isinstance(noise, dict) and noise.get("quality", USUAL) == qualities[0]:
+        noise_db = float(noise["sigma_db"])
+    return fidelity.rule(noise_db=noise_db, n_qualities=len(qualities))
+
+
+def rung(study: optuna.Study, step: int) -> dict[tuple[object, object], Standing]:
+    """Who came to a rung; a trial that goes on with another's training is the same one."""
+    found, names = {}, study.metric_names or ()
+    for trial in study.get_trials(deepcopy=False):
+        own = standing(trial.user_attrs, names, step)
+        if own is not None:
+            found[identity(trial.user_attrs)] = own
+    return found
+
+
+def standing(attrs: Mapping[str, Any], objectives: Sequence[str], step: int) -> Standing | None:
+    """How a trial stands at a rung by a study's objectives; None where it did not come to it."""
+    scores = at_rung(attrs, step)
+    qualities = [turned(name, scores.get(name, math.nan)) for name in ranked_by(objectives)]
+    costs = [float(attrs.get(name, math.nan)) for name in objectives if name in KNOWN]
+    if any(math.isnan(value) for value in qualities) or not all(value > 0 for value in costs):
+        return None
+    return Standing(tuple(qualities), tuple(costs))
+
+
+def identity(attrs: Mapping[str, Any]) -> tuple[object, object]:
+    """What two trials share that are one training: architecture, recipe and seed."""
+    recipe = attrs.get("recipe")
+    return attrs.get("spec_hash"), (repr(recipe), attrs.get("seed"))
+
+
+def is_protected(attrs: Mapping[str, Any]) -> bool:
+    """Whether a trial is never stopped: a baseline, or of the control arm."""
+    return attrs.get("baseline") is not None or bool(attrs.get("is_control"))
+
+
+def is_past(attrs: Mapping[str, Any], step: int) -> bool:
+    """Whether a trial was let past a rung before it was taken up again."""
+    return step <= int(attrs.get(RESUMES_AT, 0))

@@ -1,1 +1,0 @@
-"""What is asked: the search-space language, and the rules that it names (halving, designs)."""

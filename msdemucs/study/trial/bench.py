@@ -1,0 +1,322 @@
+"""One real trial: build, measure, train, judge whole tracks, record."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from statistics import fmean
+
+import pandas as pd
+
+from msdemucs.data import drop_short
+from msdemucs.errors import DataError, SpecError, UsageError
+from msdemucs.evaluate import Score, evaluate_tracks
+from msdemucs.measure import choose_device, device_name, latency, machine, peak_memory, quietly
+from msdemucs.metrics import METRICS, USUAL, Metric, Quality
+from msdemucs.metrics.registry import other_sources
+from msdemucs.model import Separator
+from msdemucs.study.records import SPLIT
+from msdemucs.study.search_space.loading import problem_at
+from msdemucs.study.search_space.objectives import qualities_of
+from msdemucs.study.search_space.space import Search
+from msdemucs.study.trial.candidate import Candidate, Floor, Row, StoppedError, TrialLog
+from msdemucs.study.trial.seeds import (
+    SeedTraining,
+    read_rung_scores,
+    read_rungs,
+    write_rung_scores,
+    write_rungs,
+)
+from msdemucs.study.trial.tracks import Say, StudyTracks, gather
+from msdemucs.train import Recipe
+
+
+def prepare(search: Search, *, say: Say, device: str = "auto") -> "Bench":
+    """What all trials of a study share, checked before the first one.
+
+    Args:
+        search: what the study asks.
+        say: is told what is made, and which tracks are validated on or left out.
+        device: as for `choose_device`.
+
+    Raises:
+        SpecError: a recipe that is not valid, an objective that no trial could record.
+        UsageError: a folder of tracks, or a device, that is not there.
+        DataError: no track that can be used.
+    """
+    try:
+        recipe = search.recipe({})
+    except UsageError as error:
+        raise SpecError([problem_at(search, "recipe", str(error))]) from None
+    space = search.space
+    rungs = space.fidelity.rungs if space.fidelity else ()
+    if rungs and rungs[-1] >= recipe.n_steps:
+        message = f"rungs come before the recipe's last step, {recipe.n_steps}; found {rungs[-1]}"
+        raise SpecError([problem_at(search, "fidelity.rungs", message)])
+    varied = space.vary["recipe.segment"].corners() if "recipe.segment" in space.vary else ()
+    longest = max([recipe.segment, *(one for one in varied if isinstance(one, int | float))])
+    tracks = gather(space.data, search.base, segment=longest, say=say, seed=space.seed)
+    qualities = recorded_qualities(search, tracks)
+    return Bench(recipe, tracks, choose_device(device), qualities, rungs, space.seeds_a_trial)
+
+
+def recorded_qualities(search: Search, tracks: StudyTracks) -> Mapping[str, Quality]:
+    """The qualities that every trial records: the usual one, over each group too, and objectives.
+
+    Args:
+        search: what is asked.
+        tracks: that trials are scored on.
+
+    Raises:
+        SpecError: an objective of a group that no track is of, or that one source alone has not.
+    """
+    metric, groups = METRICS[USUAL], {track.group for track in tracks.validation}
+    usual = [Quality(metric), *(Quality(metric, group=group) for group in sorted(groups))]
+    found, problems = {str(quality): quality for quality in usual}, []
+    for name in qualities_of(search.space.objectives):
+        try:
+            found[name] = Quality.parse(name, sources=search.base.sources, groups=groups)
+        except UsageError as error:
+            problems.append(problem_at(search, f"objectives.{name}", str(error)))
+            continue
+        if len(search.base.sources) == 1 and other_sources in found[name].metric.needs:
+            fault = f"“{name}” needs other sources than {search.base.sources[0]}, the only one"
+            problems.append(problem_at(search, f"objectives.{name}", fault))
+    if problems:
+        raise SpecError(problems)
+    return found
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Trains and judges every candidate of a study alike.
+
+    Attributes:
+        recipe: of candidates that have none of their own.
+        tracks: to train and to judge on.
+        device: where.
+        qualities: that are recorded, by their names.
+        rungs: steps at which trials are judged before the last, rising.
+        repeats: trainings of each candidate, with its seed, the next one, and so on.
+    """
+
+    recipe: Recipe
+    tracks: StudyTracks
+    device: str
+    qualities: Mapping[str, Quality]
+    rungs: tuple[int, ...] = ()
+    repeats: int = 1
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """That are computed for every track."""
+        names = dict.fromkeys(quality.metric.name for quality in self.qualities.values())
+        return [METRICS[name] for name in names]
+
+    def alone(self) -> "Bench":
+        """The same with one training of a candidate, judged at its end alone."""
+        return replace(self, rungs=(), repeats=1)
+
+    def for_longer(self, recipe: Recipe, *, say: Say) -> "Bench":
+        """The same by another recipe, on those tracks that are long enough for it.
+
+        Raises:
+            DataError: there is none.
+        """
+        shortest = round(recipe.segment * self.tracks.train[0].sample_rate)
+        train = drop_short(
+            self.tracks.train, n_samples=shortest, on_error=lambda error: say(f"left out: {error}")
+        )
+        if not train:
+            raise DataError(f"no training track is as long as a segment of {recipe.name}")
+        tracks = replace(self.tracks, train=tuple(train))
+        return replace(self.alone(), recipe=recipe, tracks=tracks)
+
+    def describe(self) -> dict[str, object]:
+        """What a study records about itself."""
+        return {
+            "recipe": self.recipe.model_dump(mode="json"),
+            **self.tracks.describe(),
+            "machine": machine(),
+            **({"tracks_left_out": list(self.tracks.left_out)} if self.tracks.left_out else {}),
+        }
+
+    def evaluate(self, candidate: Candidate, log: TrialLog) -> None:
+        """One trial: latency before training, then from rung to rung, then whole validation tracks.
+
+        Raises:
+            StoppedError: at a rung; the folder has what the trial needs to go on from there.
+        """
+        runs = self.trainings(candidate)
+        log.note("device", device_name(self.device))
+        with usage(self.device, log), peak_memory(self.device) as memory:
+            self.measure(runs[0].model, log)
+            self.climb(runs, candidate, log)
+            paths = [run.finish() for run in runs]
+            log.note("weights", candidate.address(paths[0]))
+            self.judge(runs, log)
+        log.record(
+            {"peak_memory_bytes": memory.bytes, "peak_memory_increase_bytes": memory.increase_bytes}
+        )
+        log.note("peak_memory_method", memory.method)
+        for run in runs:
+            run.forget()
+
+    def trainings(self, candidate: Candidate) -> list[SeedTraining]:
+        """One a seed; several have a folder each in the candidate's."""
+        folder = candidate.folder
+        return [
+            SeedTraining(
+                candidate.spec,
+                candidate.recipe or self.recipe,
+                tracks=self.tracks.train,
+                validation=self.tracks.validation,
+                seed=seed,
+                folder=folder if self.repeats == 1 else folder / f"seed-{seed}",
+                device=self.device,
+                start=candidate.start,
+                on_saved=candidate.on_saved,
+            )
+            for seed in range(candidate.seed, candidate.seed + self.repeats)
+        ]
+
+    def measure(self, model: Separator, log: TrialLog) -> None:
+        """Record how long one segment takes, in the quietest of a few attempts."""
+        log.phase("latency", 1)
+        spec = model.spec
+        found, busy = quietly(
+            partial(
+                latency,
+                model,
+                segment_samples=spec.n_samples,
+                audio_channels=spec.audio_channels,
+                device=self.device,
+            )
+        )
+        log.record(
+            {
+                "latency_ms_p05": found.p05_ms,
+                "latency_ms_p50": found.p50_ms,
+                "latency_ms_p95": found.p95_ms,
+                "rtf": found.realtime_factor,
+                "latency_busy": busy,
+            }
+        )
+
+    def climb(self, runs: list[SeedTraining], candidate: Candidate, log: TrialLog) -> None:
+        """Train from rung to rung to the recipe's end, and record curve, rungs, steps and time.
+
+        A trial that was cut short or stopped goes on where it was.
+
+        Raises:
+            StoppedError: at a rung.
+        """
+        first, folder = runs[0], candidate.folder
+        last = first.recipe.n_steps
+        log.resume(first.curve())
+        known = read_rungs(folder)
+        steps, seconds = 0, 0.0
+        for goal in (*(step for step in self.rungs if step < last), last):
+            log.phase(f"training to step {goal}" if self.rungs else "training", goal)
+            for run in runs:
+                done = run.go(goal, log, shows=run is first)
+                steps, seconds = steps + done.steps, seconds + done.seconds
+                log.record({"steps": steps, "train_seconds": seconds})
+            if goal == last:
+                return
+            is_past = any(step > goal for step in known) or first.step > goal
+            if goal not in known and not is_past:
+                known[goal] = self.at_rung(runs, goal, folder, log)
+                write_rungs(folder, known)
+            if goal in known:
+                try:
+                    log.rung(goal, known[goal], is_past=is_past)
+                except StoppedError:
+                    log.rung_scores(goal, read_rung_scores(folder, goal))
+                    raise
+
+    def at_rung(
+        self, runs: list[SeedTraining], step: int, folder: Path, log: TrialLog
+    ) -> dict[str, dict[int, float]]:
+        """The qualities of each training as it is; what they are made of is kept in the folder."""
+        rows = [row for run in runs for row in rows_of(run, self.scores(run, log))]
+        write_rung_scores(folder, step, rows)
+        return self.by_seed(rows)
+
+    def by_seed(self, rows: Sequence[Row]) -> dict[str, dict[int, float]]:
+        """Quality → seed → value, without what has none."""
+        scores = pd.DataFrame(rows, columns=list(Row._fields))
+        found = {name: quality.by_seed(scores) for name, quality in self.qualities.items()}
+        return {name: values for name, values in found.items() if values}
+
+    def judge(self, runs: list[SeedTraining], log: TrialLog) -> None:
+        """Record the scores of every seed, track, source and metric, and the qualities they make.
+
+        Raises:
+            DataError: none of the validation tracks can be read.
+        """
+        scores = {run: self.scores(run, log, floors=run is runs[0]) for run in runs}
+        rows = [row for run, of_run in scores.items() for row in rows_of(run, of_run)]
+        log.scores(rows, floors_of(scores[runs[0]]))
+        values = self.by_seed(rows)
+        log.record({name: fmean(by_seed.values()) for name, by_seed in values.items()})
+        if self.rungs and values:
+            log.rung(runs[0].recipe.n_steps, values, is_past=True)
+
+    def scores(self, run: SeedTraining, log: TrialLog, *, floors: bool = False) -> list[Score]:
+        """The score of every validation track, source and metric.
+
+        Raises:
+            DataError: none of the validation tracks can be read.
+        """
+        log.phase("evaluation", len(self.tracks.validation))
+        done = 0
+
+        def on_track(*_: object) -> None:
+            nonlocal done
+            done += 1
+            log.advanced(done)
+
+        scores = evaluate_tracks(
+            run.model,
+            self.tracks.validation,
+            metrics=self.metrics,
+            floors=floors,
+            normalised=run.normalised,
+            on_track=on_track,
+            on_error=log.left_out,
+        )
+        if not scores:
+            raise DataError(
+                f"none of the {len(self.tracks.validation)} validation tracks can be read"
+            )
+        return scores
+
+
+def rows_of(run: SeedTraining, scores: Sequence[Score]) -> list[Row]:
+    """The scores of one training as they are recorded."""
+    return [Row(run.seed, SPLIT, s.group, s.track, s.source, s.metric, s.value) for s in scores]
+
+
+def floors_of(scores: Sequence[Score]) -> list[Floor]:
+    """What the mixture scores in place of each estimate, as it is recorded."""
+    return [
+        (SPLIT, s.group, s.track, s.source, s.metric, s.floor)
+        for s in scores
+        if s.floor is not None
+    ]
+
+
+@contextmanager
+def usage(device: str, log: TrialLog) -> Iterator[None]:
+    """A block whose CPU time, and GPU time where there is one, is recorded however it ends."""
+    cpu, wall = time.process_time(), time.perf_counter()
+    try:
+        yield
+    finally:
+        used = {"cpu_seconds": time.process_time() - cpu}
+        if device.startswith("cuda"):
+            used["gpu_seconds"] = time.perf_counter() - wall
+        log.record(used)

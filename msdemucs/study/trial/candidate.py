@@ -1,0 +1,327 @@
+"""One trial's question and the log that its answer is written in: the seam to any evaluation."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import optuna
+
+from msdemucs.errors import DataError
+from msdemucs.spec import Spec
+from msdemucs.study.records import FLOOR_COLUMNS
+from msdemucs.study.search_space.objectives import InfeasibleError, excesses
+from msdemucs.study.storage.databases import together
+from msdemucs.study.storage.scores import FLOORS, RUNG, RUNG_SCORES, RUNGS, SCORES, as_table
+from msdemucs.study.storage.states import STOPPED_AT
+from msdemucs.units import format_count
+
+if TYPE_CHECKING:
+    from msdemucs.train.recipe import Recipe
+
+
+class Row(NamedTuple):
+    """A score as it is recorded: the columns of `SCORE_COLUMNS` behind the trial."""
+
+    seed: int
+    split: str
+    group: str
+    track: str
+    source: str
+    metric: str
+    value: float
+
+
+Floor = tuple[str, str, str, str, str, float]
+"""A row of FLOOR_COLUMNS."""
+
+
+def _nothing() -> None:
+    return
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An architecture to train and judge.
+
+    Attributes:
+        trial: the trial's number in its study.
+        name: the baseline's name, or "trial 7".
+        seed: seed of its initial weights and of the order of its data.
+        folder: where its weights and logs go; made when something is written.
+        recipe: how it is trained; None for the study's own recipe.
+        start: a file of weights that it begins with; None for weights drawn by its seed.
+        on_saved: is called when a checkpoint has been written to its folder.
+        address: what is recorded of a path in its folder.
+    """
+
+    trial: int
+    name: str
+    spec: Spec
+    seed: int
+    folder: Path
+    recipe: "Recipe | None" = None
+    start: Path | None = None
+    on_saved: Callable[[], None] = _nothing
+    address: Callable[[Path], str] = str
+
+
+class Named(Protocol):
+    """What listeners know of a candidate."""
+
+    @property
+    def trial(self) -> int:
+        """The trial's number in its study."""
+
+    @property
+    def name(self) -> str:
+        """The baseline's name, or "trial 7"."""
+
+    @property
+    def seed(self) -> int:
+        """Of its initial weights and of the order of its data."""
+
+
+class Listener(Protocol):
+    """What follows a study's progress: a terminal, a log, a test."""
+
+    def said(self, message: str) -> None:
+        """A line about the study as a whole."""
+
+    def began(self, candidate: Named, *, complete: int, wanted: int) -> None:
+        """A trial begins after `complete` of `wanted` ones."""
+
+    def phase(self, what: str, total: int) -> None:
+        """A trial enters a phase of `total` steps."""
+
+    def advanced(self, done: int, note: str) -> None:
+        """A phase has done so many of its steps."""
+
+    def ended(self, trial: int, state: str, note: str) -> None:
+        """A trial is complete, failed or infeasible."""
+
+
+class Silent:
+    """A listener that shows nothing."""
+
+    def said(self, message: str) -> None:
+        """Nothing."""
+
+    def began(self, candidate: Named, *, complete: int, wanted: int) -> None:
+        """Nothing."""
+
+    def phase(self, what: str, total: int) -> None:
+        """Nothing."""
+
+    def advanced(self, done: int, note: str) -> None:
+        """Nothing."""
+
+    def ended(self, trial: int, state: str, note: str) -> None:
+        """Nothing."""
+
+
+class StoppedError(Exception):
+    """A trial was stopped at a rung; its checkpoint stays.
+
+    Attributes:
+        step: of the rung.
+    """
+
+    def __init__(self, step: int, reason: str) -> None:
+        super().__init__(reason)
+        self.step = step
+
+
+Objection = Callable[[int], str]
+"""Why a trial should stop at the rung of a step; "" where it goes on."""
+
+
+class TrialLog:
+    """Writes a trial's figures to the study's database as they become known.
+
+    A finished trial cannot be changed, so everything is written before it ends, and what a failed
+    trial had measured is kept.
+
+    Args:
+        trial: whose.
+        listener: is told of progress.
+        objection: is asked at every rung; None lets every trial go on.
+    """
+
+    def __init__(
+        self, trial: optuna.Trial, listener: Listener, objection: Objection | None = None
+    ) -> None:
+        self._trial = trial
+        self._listener = listener
+        self._objection = objection
+        self._rungs: list[tuple[int, int, str, float]] = []
+        self._curve: list[tuple[int, float]] = []
+        self._reasons: dict[str, list[str]] = {}
+        self._constraints: Mapping[str, float] = {}
+        self._is_exempt = False
+        self._told: set[str] = set()
+        self._violations: dict[str, float] = {}
+        self.figures: dict[str, float] = {}
+
+    @property
+    def trial_id(self) -> int:
+        """The trial's own in all studies of the storage."""
+        return int(self._trial._trial_id)
+
+    @property
+    def number(self) -> int:
+        """The trial's own in its study."""
+        return int(self._trial.number)
+
+    @property
+    def storage(self) -> optuna.storages.BaseStorage:
+        """Where the trial is kept."""
+        return self._trial.storage
+
+    def together(self) -> AbstractContextManager[None]:
+        """A block whose figures and notes are written at its end, in one transaction."""
+        return together(self.storage)
+
+    def hold_to(self, constraints: Mapping[str, float], *, is_exempt: bool = False) -> None:
+        """Compare what is recorded from now on with constraints.
+
+        Args:
+            constraints: cost → the most that it may be.
+            is_exempt: whether what exceeds them is trained nevertheless: a reference.
+        """
+        self._constraints, self._is_exempt = constraints, is_exempt
+
+    def record(self, figures: Mapping[str, float]) -> None:
+        """Keep numbers under the names of the record's columns; objectives are read from them.
+
+        Raises:
+            InfeasibleError: one exceeds a constraint; the sampler has been told.
+        """
+        with self.together():
+            for name, value in figures.items():
+                self._trial.set_user_attr(name, value)
+                self.figures[name] = value
+        exceeded = {}
+        for name, excess in excesses(self._constraints, figures).items():
+            self.tell(name, excess)
+            if excess > 0:
+                exceeded[name] = figures[name] - self._constraints[name]
+        if exceeded:
+            self._violations |= exceeded
+            self._trial.set_user_attr("violations", self._violations)
+            if not self._is_exempt:
+                raise InfeasibleError(_exceeding(exceeded, self._constraints), exceeded)
+
+    def tell(self, constraint: str, excess: float) -> None:
+        """Tell the sampler by which share a constraint is exceeded; the first telling counts."""
+        if constraint not in self._told:
+            self._told.add(constraint)
+            self._trial.set_constraint(constraint, excess)
+
+    def note(self, name: str, value: object) -> None:
+        """Keep anything that JSON holds."""
+        self._trial.set_user_attr(name, value)
+
+    def said(self, message: str) -> None:
+        """Say a line about the trial."""
+        self._listener.said(message)
+
+    def scores(self, rows: Sequence[Row], floors: Sequence[Floor] = ()) -> None:
+        """Keep the scores of every track, source and metric, and what the mixture scores."""
+        self._trial.set_user_attr(SCORES, as_table(Row._fields, rows))
+        if floors:
+            self._trial.set_user_attr(FLOORS, as_table(FLOOR_COLUMNS, floors))
+
+    def rung_scores(self, step: int, rows: Sequence[Row]) -> None:
+        """Keep the scores of every track, source and metric where the trial stopped."""
+        table = as_table(("step", *Row._fields), [(step, *row) for row in rows])
+        self._trial.set_user_attr(RUNG_SCORES, table)
+
+    def left_out(self, error: DataError) -> None:
+        """Say and keep that a validation track could not be used: the scores are of the others."""
+        self._without("left_out", str(error))
+
+    def trained_without(self, reason: str) -> None:
+        """Say and keep that a training track was damaged: the training went on without it."""
+        self._without("trained_without", reason)
+
+    def _without(self, name: str, reason: str) -> None:
+        if reason not in self._reasons.setdefault(name, []):
+            self._reasons[name].append(reason)
+            self._trial.set_user_attr(name, self._reasons[name])
+            self._listener.said(f"left out: {reason}")
+
+    def began(self, candidate: Named, *, complete: int, wanted: int) -> None:
+        """Say that the trial begins."""
+        self._listener.began(candidate, complete=complete, wanted=wanted)
+
+    def ended(self, trial: int, state: str, note: str) -> None:
+        """Say how the trial ended."""
+        self._listener.ended(trial, state, note)
+
+    def phase(self, what: str, total: int) -> None:
+        """Say that a phase of `total` steps begins."""
+        self._listener.phase(what, total)
+
+    def advanced(self, done: int, note: str = "") -> None:
+        """Say how many steps of the phase are done."""
+        self._listener.advanced(done, note)
+
+    def loss(self, step: int, loss: float) -> None:
+        """Add a point to the learning curve and say so."""
+        self._curve.append((step, loss))
+        self._listener.advanced(step, f"loss {loss:.4f}")
+
+    @property
+    def goes_on_with_another(self) -> bool:
+        """Whether the trial goes on with what another one had begun."""
+        return bool({"resumes", "repeats"} & set(self._trial.user_attrs))
+
+    def resume(self, points: Sequence[tuple[int, float]]) -> None:
+        """Begin the learning curve with the points of a training that is gone on with."""
+        self._curve = [*points]
+
+    def rung(
+        self, step: int, scores: Mapping[str, Mapping[int, float]], *, is_past: bool = False
+    ) -> None:
+        """Keep the scores that a trial has after some steps, and ask whether it goes on.
+
+        Args:
+            step: of the rung.
+            scores: of each quality and seed.
+            is_past: whether it went on from there before.
+
+        Raises:
+            StoppedError: it does not.
+        """
+        self._rungs += [
+            (seed, step, quality, value)
+            for quality, by_seed in scores.items()
+            for seed, value in by_seed.items()
+        ]
+        self._trial.set_user_attr(RUNGS, [list(row) for row in self._rungs])
+        means = {name: fmean(by_seed.values()) for name, by_seed in scores.items() if by_seed}
+        self._trial.set_user_attr(f"{RUNG}{step}", means)
+        reason = self._objection(step) if self._objection and not is_past else ""
+        if reason:
+            self._trial.set_user_attr(STOPPED_AT, step)
+            raise StoppedError(step, reason)
+
+    def close(self) -> None:
+        """Write the learning curve."""
+        if self._curve:
+            self._trial.set_user_attr("curve", [list(point) for point in self._curve])
+
+
+def _exceeding(exceeded: Mapping[str, float], constraints: Mapping[str, float]) -> str:
+    return "; ".join(
+        f"{name} is {format_count(constraints[name] + excess)}, above "
+        f"{format_count(constraints[name])}"
+        for name, excess in exceeded.items()
+    )
+
+
+Evaluate = Callable[[Candidate, TrialLog], None]
+"""Trains and judges one candidate and records its figures; every failure is an exception."""

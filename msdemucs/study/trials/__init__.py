@@ -1,1 +1,0 @@
-"""One trial: proposed, trained with its seeds, judged, recorded."""
