@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from msdemucs.analysis.replay import Replay, Table
-from msdemucs.study.samplers.surrogate.acquisition import Front, expected_gains
+from msdemucs.study.samplers.surrogate.acquisition import TrainedFront, expected_improvements
 
 Array = Float[np.ndarray, " n"]
 
@@ -59,9 +59,9 @@ class Oracle(Replay):
         mean, done = self.told.mean_db, list[int]()
         while not is_enough(self) and len(done) < len(labels):
             floor = float(finals(self.table).min())
-            front = Front(finals(self.table)[done], logs[done], floor)
+            front = TrainedFront(finals(self.table)[done], logs[done], floor)
             deviation = np.full(len(labels), self.told.deviation_db)
-            gains = expected_gains(front, logs, mean, deviation)
+            gains = expected_improvements(front, logs, mean, deviation)
             gains[done] = -1.0
             done.append(int(np.argmax(gains)))
             self.begin(labels[done[-1]])

@@ -14,7 +14,7 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import TrialState
 
-from msdemucs.study.samplers.halving import Halving, Standing
+from msdemucs.study.samplers.halving import Halving, RungScore
 from msdemucs.study.search_space.variations import Scalar
 
 Labels = tuple[Scalar, ...]
@@ -197,7 +197,7 @@ class Replay:
         assert self.rule
         there = {name: one for name, one in self.seen.items() if one.rung >= rung}
         standings = [
-            Standing((one.curve[rung],), (one.cost,) if self.knows_cost else ())
+            RungScore((one.curve[rung],), (one.cost,) if self.knows_cost else ())
             for one in there.values()
         ]
         return dict(zip(there, self.rule.priorities(standings), strict=True))

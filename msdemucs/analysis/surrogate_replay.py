@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 
 from msdemucs.analysis.replay import Labels, Replay, Table
-from msdemucs.study.samplers.surrogate.acquisition import Front, expected_gains
-from msdemucs.study.samplers.surrogate.model import Feature, Point, Surrogate, ends_of, feature
+from msdemucs.study.samplers.surrogate.acquisition import TrainedFront, expected_improvements
+from msdemucs.study.samplers.surrogate.model import CurveModel, Feature, SpecPoint, ends_of, feature
 
 
 class Modelled(Replay):
@@ -26,7 +26,7 @@ class Modelled(Replay):
         self.startup = startup
         self.labels = list(table.trained)
         self.features = features(table)
-        self.surrogate = Surrogate(table.rungs)
+        self.surrogate = CurveModel(table.rungs)
 
     def run(self, is_enough: Callable[[Replay], bool]) -> None:
         """Train the most promising to its next rung, until it is enough."""
@@ -45,22 +45,22 @@ class Modelled(Replay):
     def most_promising(self) -> Labels:
         """The combination that is expected to add the most hypervolume."""
         points = [self.point(labels) for labels in self.labels]
-        belief = self.surrogate.believe(points)
+        posterior = self.surrogate.predict(points)
         logs = np.log(np.array([point.costs for point in points]))
         last = len(self.table.rungs) - 1
         done = [at for at, point in enumerate(points) if last in point.scores]
         scores = np.array([points[at].scores[last] for at in done])
-        floor = min(belief.mean.min(), scores.min(initial=np.inf))
-        front = Front(scores, logs[done], float(floor))
-        gains = expected_gains(front, logs, belief.mean, belief.deviation)
+        floor = min(posterior.mean.min(), scores.min(initial=np.inf))
+        front = TrainedFront(scores, logs[done], float(floor))
+        gains = expected_improvements(front, logs, posterior.mean, posterior.deviation)
         gains[done] = -1.0
         return self.labels[int(np.argmax(gains))]
 
-    def point(self, labels: Labels) -> Point:
+    def point(self, labels: Labels) -> SpecPoint:
         """What the search knows of a combination."""
         one = self.seen.get(labels)
         scores = dict(enumerate(one.curve[: one.rung + 1])) if one else {}
-        return Point(self.features[labels], (self.table.trained[labels].cost,), scores)
+        return SpecPoint(self.features[labels], (self.table.trained[labels].cost,), scores)
 
 
 def features(table: Table) -> dict[Labels, tuple[Feature, ...]]:

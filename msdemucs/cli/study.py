@@ -128,7 +128,7 @@ def _train(search: "Search", asked: _Asked, hands: Hands, listener: "Listener") 
     from msdemucs.study.execution.beginning import begin_study, explained
     from msdemucs.study.execution.joining import absolute
     from msdemucs.study.execution.loop import run_study
-    from msdemucs.study.samplers.surrogate.ranking import remark
+    from msdemucs.study.samplers.surrogate.sampler import remark
     from msdemucs.study.storage.urls import storage_url, study_folder
 
     # torch is imported late, so that a search space at fault is told at once

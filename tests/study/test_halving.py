@@ -10,17 +10,17 @@ from hypothesis import strategies as st
 from msdemucs.study.samplers.halving import (
     Halving,
     Point,
-    Standing,
-    Thinning,
+    RungScore,
     crowding,
     epsilon_net,
 )
+from msdemucs.study.search_space.fidelity import Thinning
 
 EPSILON_NET: Thinning = "epsilon_net"
 
 # multiples of 1/8 dB and powers of two: shifts and scalings are exact
 standings = st.builds(
-    lambda eighths, power: Standing((eighths / 8,), (2.0**power,)),
+    lambda eighths, power: RungScore((eighths / 8,), (2.0**power,)),
     st.integers(-80, 80),
     st.integers(0, 30),
 )
@@ -36,7 +36,7 @@ rungs = st.lists(standings, min_size=1, max_size=24)
 
 @given(rules, rungs, st.randoms(use_true_random=False))
 def test_the_order_of_arrival_decides_nothing(
-    rule: Halving, rung: list[Standing], random_: random.Random
+    rule: Halving, rung: list[RungScore], random_: random.Random
 ) -> None:
     before = dict(zip(rung, rule.priorities(rung), strict=True))
     shuffled = random_.sample(rung, len(rung))
@@ -45,22 +45,22 @@ def test_the_order_of_arrival_decides_nothing(
 
 @given(rules, rungs, st.integers(-8, 40), st.integers(-400, 400))
 def test_units_decide_nothing(
-    rule: Halving, rung: list[Standing], power: int, eighths: int
+    rule: Halving, rung: list[RungScore], power: int, eighths: int
 ) -> None:
-    moved = [Standing((s.qualities[0] + eighths / 8,), (s.costs[0] * 2.0**power,)) for s in rung]
+    moved = [RungScore((s.qualities[0] + eighths / 8,), (s.costs[0] * 2.0**power,)) for s in rung]
     assert rule.priorities(moved) == rule.priorities(rung)
 
 
 @given(rules, rungs)
-def test_a_newcomer_that_dominates_all_goes_on(rule: Halving, rung: list[Standing]) -> None:
-    best = Standing((max(s.qualities[0] for s in rung),), (min(s.costs[0] for s in rung),))
+def test_a_newcomer_that_dominates_all_goes_on(rule: Halving, rung: list[RungScore]) -> None:
+    best = RungScore((max(s.qualities[0] for s in rung),), (min(s.costs[0] for s in rung),))
     assert rule.priorities([*rung, best])[-1] == 0
     assert rule.goes_on(best, rung)
 
 
 @given(rules, rungs, standings)
 def test_who_is_dominated_beyond_the_tolerance_by_enough_is_stopped(
-    rule: Halving, rung: list[Standing], own: Standing
+    rule: Halving, rung: list[RungScore], own: RungScore
 ) -> None:
     better = [
         s
@@ -72,7 +72,7 @@ def test_who_is_dominated_beyond_the_tolerance_by_enough_is_stopped(
 
 
 @given(rules, rungs)
-def test_as_many_go_on_as_there_are_places(rule: Halving, rung: list[Standing]) -> None:
+def test_as_many_go_on_as_there_are_places(rule: Halving, rung: list[RungScore]) -> None:
     # those who stand alike share a place, so that more may go on but never fewer
     n_places = min(rule.places(len(rung)), len(rung))
     going = [s for i, s in enumerate(rung) if rule.goes_on(s, rung[:i] + rung[i + 1 :])]
@@ -81,7 +81,7 @@ def test_as_many_go_on_as_there_are_places(rule: Halving, rung: list[Standing]) 
 
 
 @given(rules, rungs)
-def test_who_goes_on_is_the_same_for_one_as_for_all(rule: Halving, rung: list[Standing]) -> None:
+def test_who_goes_on_is_the_same_for_one_as_for_all(rule: Halving, rung: list[RungScore]) -> None:
     going = rule.going(dict(enumerate(rung)))
     assert going == {i for i, s in enumerate(rung) if rule.goes_on(s, rung[:i] + rung[i + 1 :])}
 
@@ -92,7 +92,7 @@ def test_of_none_none_goes_on() -> None:
 
 @given(rules, rungs)
 def test_fronts_hold_every_point_once_and_no_one_dominates_within(
-    rule: Halving, rung: list[Standing]
+    rule: Halving, rung: list[RungScore]
 ) -> None:
     points = [s.point for s in rung]
     fronts = rule.fronts(points)
@@ -108,14 +108,14 @@ def test_fronts_hold_every_point_once_and_no_one_dominates_within(
 
 @given(rules, st.lists(st.integers(-80, 80), min_size=1, max_size=20))
 def test_without_costs_the_rule_is_plain_halving(rule: Halving, eighths: list[int]) -> None:
-    rung = [Standing((value / 8,)) for value in eighths]
+    rung = [RungScore((value / 8,)) for value in eighths]
     plain = Halving(eta=rule.eta, survivors=rule.survivors)
     expected = [sum(other > value for other in eighths) for value in eighths]
     assert plain.priorities(rung) == expected
 
 
 def placed(rule: Halving, rung: Sequence[tuple[float, float]]) -> list[int]:
-    return rule.priorities([Standing((db,), (cost,)) for db, cost in rung])
+    return rule.priorities([RungScore((db,), (cost,)) for db, cost in rung])
 
 
 # SDR rises by 1 dB as the cost doubles; a second front lies 2 dB below
@@ -155,8 +155,8 @@ def test_crowding_takes_the_ends_then_the_loneliest() -> None:
 def test_the_tolerance_keeps_what_noise_may_have_put_behind() -> None:
     rung = [(7.0, 4.0), (6.8, 5.0)]
     strict, tolerant = Halving(), Halving(delta_db=0.3)
-    assert [len(f) for f in strict.fronts([Standing((a,), (b,)).point for a, b in rung])] == [1, 1]
-    assert [len(f) for f in tolerant.fronts([Standing((a,), (b,)).point for a, b in rung])] == [2]
+    assert [len(f) for f in strict.fronts([RungScore((a,), (b,)).point for a, b in rung])] == [1, 1]
+    assert [len(f) for f in tolerant.fronts([RungScore((a,), (b,)).point for a, b in rung])] == [2]
 
 
 @pytest.mark.parametrize(
@@ -169,9 +169,9 @@ def test_one_in_eta_goes_on_rounded_up(n_trials: int, places: int) -> None:
 
 def test_a_stopped_trial_goes_on_when_worse_ones_have_come() -> None:
     rule = Halving(eta=3)
-    own, better = Standing((6.0,), (2.0,)), Standing((7.0,), (2.0,))
+    own, better = RungScore((6.0,), (2.0,)), RungScore((7.0,), (2.0,))
     assert not rule.goes_on(own, [better])
-    worse = [Standing((5.0 - i,), (4.0,)) for i in range(3)]
+    worse = [RungScore((5.0 - i,), (4.0,)) for i in range(3)]
     assert rule.goes_on(own, [better, *worse])
 
 

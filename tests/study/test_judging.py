@@ -9,7 +9,7 @@ import pytest
 from msdemucs.errors import SpecError
 from msdemucs.study.execution.loop import run_study
 from msdemucs.study.records import StudyRecord
-from msdemucs.study.samplers.rungs import RESUMES, identity, rule_of, take_up
+from msdemucs.study.samplers.rungs import RESUMES, HalvingJudge, identity, rule_of
 from msdemucs.study.search_space.fidelity import Fidelity
 from msdemucs.study.search_space.loading import load_search_space
 from msdemucs.study.search_space.space import Search
@@ -126,8 +126,8 @@ def test_none_is_taken_up_twice(asked: Asked) -> None:
     search = asked()
     run_study(search, climbing(lambda one: -float(one.folder.name)))
     study = optuna.load_study(study_name="toy", storage="sqlite:///studies/toy.db")
-    assert take_up(study, Fidelity(rungs=(10, 20), survivors=8)) != []
-    assert take_up(study, Fidelity(rungs=(10, 20), survivors=8)) == []
+    assert HalvingJudge(Fidelity(rungs=(10, 20), survivors=8)).take_up(study) != []
+    assert HalvingJudge(Fidelity(rungs=(10, 20), survivors=8)).take_up(study) == []
 
 
 def test_baselines_are_never_stopped(asked: Asked) -> None:

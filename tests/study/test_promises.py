@@ -11,8 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 from msdemucs.errors import SpecError
 from msdemucs.study.execution.loop import run_study
 from msdemucs.study.samplers.rungs import RESUMES
-from msdemucs.study.samplers.surrogate.candidates import Pool
-from msdemucs.study.samplers.surrogate.sampler import SurrogateSampler
+from msdemucs.study.samplers.surrogate.candidates import Candidates
 from msdemucs.study.search_space.fields import field_of
 from msdemucs.study.search_space.loading import load_search_space
 from msdemucs.study.search_space.space import Search
@@ -150,31 +149,31 @@ def test_other_studies_are_modelled_as_well(asked: Asked, old: str, new: str) ->
 
 def test_candidates_are_new_valid_and_within_the_constraints(asked: Asked) -> None:
     search = asked("trials: 8", "trials: 8\nconstraints: {macs_per_second: 1.0e+9}")
-    pool = Pool(search, SurrogateSampler(search.space.vary, n_candidates=24))
-    found = pool.candidates([])
+    pool = Candidates(search, n_candidates=24, seed=0)
+    found = pool.untried([])
     assert len(found) == len({str(params) for _, params in found})
     for point, _ in found:
         assert point.costs[0] <= 1e9
-    whole = Pool(asked(), SurrogateSampler(search.space.vary, n_candidates=24)).candidates([])
+    whole = Candidates(asked(), n_candidates=24, seed=0).untried([])
     assert len(whole) == 24, "a small space is taken as a whole"
     tried = optuna.trial.create_trial(
         params=dict(found[0][1]),
         distributions={field: one.distribution for field, one in search.space.vary.items()},
         values=[1.0, 1.0],
     )
-    assert found[0][1] not in [params for _, params in pool.candidates([tried])]
+    assert found[0][1] not in [params for _, params in pool.untried([tried])]
 
 
 def test_a_large_space_gives_neighbours_of_what_was_trained(asked: Asked) -> None:
     search = asked("int: [4, 48], step: 4", "int: [4, 4000], step: 4")
-    pool = Pool(search, SurrogateSampler(search.space.vary, n_candidates=8))
+    pool = Candidates(search, n_candidates=8, seed=0)
     tried = optuna.trial.create_trial(
         params={"channels.start": 44, "kernel_size.0": 4},
         distributions={field: one.distribution for field, one in search.space.vary.items()},
         values=[1.0, 1.0],
     )
-    found = [params for _, params in pool.candidates([tried])]
-    assert found == [params for _, params in pool.candidates([tried])], "the same in any process"
+    found = [params for _, params in pool.untried([tried])]
+    assert found == [params for _, params in pool.untried([tried])], "the same in any process"
     near = [p for p in found if p["channels.start"] == 44 or p["kernel_size.0"] == 4]
     assert near
     assert len(found) <= 8

@@ -18,8 +18,8 @@ from msdemucs.errors import SpecError, UsageError
 from msdemucs.metrics import METRICS
 from msdemucs.study.execution.loop import run_study
 from msdemucs.study.records import SPLIT, StudyRecord
-from msdemucs.study.samplers.halving import Halving, Standing
-from msdemucs.study.samplers.surrogate.ranking import remark
+from msdemucs.study.samplers.halving import Halving, RungScore
+from msdemucs.study.samplers.surrogate.sampler import remark
 from msdemucs.study.search_space.fields import field_of
 from msdemucs.study.search_space.loading import load_search_space
 from msdemucs.study.search_space.space import Search
@@ -162,7 +162,7 @@ def test_who_is_better_in_no_quality_dominates_nobody(
     rung: list[tuple[int, int, int]], delta_db: float
 ) -> None:
     rule = Halving(delta_db=delta_db, n_qualities=2)
-    points = sorted({Standing((a, b), (2.0**c,)).point for a, b, c in rung})
+    points = sorted({RungScore((a, b), (2.0**c,)).point for a, b, c in rung})
     found = rule.dominated(points)
     for at, one in enumerate(points):
         for other_at, other in enumerate(points):

@@ -3,6 +3,7 @@
 import json
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 
 import optuna
 import pytest
@@ -10,10 +11,12 @@ from optuna.trial import TrialState
 from pydantic import JsonValue
 
 from msdemucs.errors import SpecError
-from msdemucs.study.samplers.study_sampler import CLASSES, in_control, is_used_up, make_sampler
-from msdemucs.study.search_space.conditions import combinations, in_order, required
-from msdemucs.study.search_space.loading import load_search_space
+from msdemucs.study.samplers.study_sampler import in_control, make_sampler
+from msdemucs.study.search_space.combinations import combinations, is_used_up
+from msdemucs.study.search_space.conditions import in_order, required
+from msdemucs.study.search_space.loading import load_search_space, parse_search_space
 from msdemucs.study.search_space.parameters import propose
+from msdemucs.study.search_space.sampler_options import OPTIONS
 from msdemucs.study.search_space.space import Sampler, Search, SearchSpace
 
 Rewrite = Callable[[str, str], Search]
@@ -35,7 +38,10 @@ def space_of(vary: object = VARY, **sampler: object) -> SearchSpace:
 def trials_of(space: SearchSpace, count: int, *, drawn: int = 0) -> list[optuna.trial.FrozenTrial]:
     """Trials of a study in memory: the third of them infeasible, the rest judged."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    sampler = make_sampler(space, drawn=drawn)
+    search = parse_search_space(
+        "{name: a, base: htdemucs_n, vary: {depth: {choice: [3, 4]}}}", Path("a.yaml")
+    ).as_asked(space)
+    sampler = make_sampler(search, drawn=drawn)
     study = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler)
     while len(study.trials) < count and not is_used_up(study.trials, space):
         trial = study.ask()
@@ -50,7 +56,7 @@ def trials_of(space: SearchSpace, count: int, *, drawn: int = 0) -> list[optuna.
     return study.trials
 
 
-@pytest.mark.parametrize("kind", sorted(CLASSES))
+@pytest.mark.parametrize("kind", sorted(OPTIONS))
 def test_every_sampler_proposes_without_a_warning(kind: str) -> None:
     conditional = {k: v for k, v in VARY.items() if kind != "grid" or "when" not in str(v)}
     options = {"n_startup_trials": 4} if kind in ("tpe", "gp") else {}

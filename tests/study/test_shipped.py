@@ -131,7 +131,7 @@ def test_most_of_what_a_shipped_space_draws_can_be_trained(path: Path, small: bo
     space = search.space.model_copy(update={"sampler": sampler})
     count = len(space.objectives)
     study = optuna.create_study(
-        directions=["maximize"] * count, sampler=make_sampler(space, drawn=0)
+        directions=["maximize"] * count, sampler=make_sampler(search.as_asked(space), drawn=0)
     )
     feasible = sum(is_feasible(search, study.ask()) for _ in range(30))
     assert feasible >= 15

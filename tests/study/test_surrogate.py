@@ -9,8 +9,18 @@ from hypothesis import strategies as st
 
 from msdemucs.analysis.replay import Labels, Table, Trained, steps_to
 from msdemucs.analysis.surrogate_replay import Modelled
-from msdemucs.study.samplers.surrogate.acquisition import Front, expected_gains, volume
-from msdemucs.study.samplers.surrogate.model import Belief, Point, Surrogate, ends_of, feature
+from msdemucs.study.samplers.surrogate.acquisition import (
+    TrainedFront,
+    expected_improvements,
+    volume,
+)
+from msdemucs.study.samplers.surrogate.model import (
+    CurveModel,
+    Posterior,
+    SpecPoint,
+    ends_of,
+    feature,
+)
 
 RUNGS = (10, 30, 90)
 
@@ -18,60 +28,64 @@ DB = st.floats(-5, 15)
 COST = st.floats(0.1, 100)
 
 
-def believed(points: list[Point]) -> Belief:
-    return Surrogate(RUNGS).believe(points)
+def believed(points: list[SpecPoint]) -> Posterior:
+    return CurveModel(RUNGS).predict(points)
 
 
-def line(count: int, *, curves: bool = True) -> list[Point]:
+def line(count: int, *, curves: bool = True) -> list[SpecPoint]:
     """Specs that are 1 dB better for every doubling of cost, each with a curve that climbs."""
     points = []
     for index in range(count):
         scores = {rung: index + 2.0 * rung for rung in range(3)}
-        points.append(Point((index / count,), (2.0**index,), scores if curves else {}))
+        points.append(SpecPoint((index / count,), (2.0**index,), scores if curves else {}))
     return points
 
 
 def test_what_is_trained_to_the_end_is_known() -> None:
     points = line(6)
-    belief = believed(points)
-    assert belief.mean == pytest.approx([4, 5, 6, 7, 8, 9], abs=0.01)
-    assert (belief.deviation < 0.05).all()
+    posterior = believed(points)
+    assert posterior.mean == pytest.approx([4, 5, 6, 7, 8, 9], abs=0.01)
+    assert (posterior.deviation < 0.05).all()
 
 
 def test_a_curve_is_extended_by_how_others_went_on() -> None:
-    points = [*line(6), Point((0.5,), (2.0**3,), {0: 5.0}), Point((0.5,), (2.0**3,), {0: 1.0})]
-    belief = believed(points)
-    assert belief.mean[6] > belief.mean[3] > belief.mean[7], "as at the first rung"
-    assert 4 < belief.mean[3] + 4 < belief.mean[6] + 4
+    points = [
+        *line(6),
+        SpecPoint((0.5,), (2.0**3,), {0: 5.0}),
+        SpecPoint((0.5,), (2.0**3,), {0: 1.0}),
+    ]
+    posterior = believed(points)
+    assert posterior.mean[6] > posterior.mean[3] > posterior.mean[7], "as at the first rung"
+    assert 4 < posterior.mean[3] + 4 < posterior.mean[6] + 4
     alone = believed([points[6]])
-    assert alone.deviation[0] > 2 * belief.deviation[6], "others tell how curves go"
+    assert alone.deviation[0] > 2 * posterior.deviation[6], "others tell how curves go"
 
 
 def test_the_more_is_seen_the_less_is_open() -> None:
     points = line(6)
     deviations = [
-        believed([*points, Point((0.4,), (6.0,), {r: 2.0 + 2 * r for r in range(rungs)})])
+        believed([*points, SpecPoint((0.4,), (6.0,), {r: 2.0 + 2 * r for r in range(rungs)})])
         for rungs in range(4)
     ]
-    last = [belief.deviation[6] for belief in deviations]
+    last = [posterior.deviation[6] for posterior in deviations]
     assert last == sorted(last, reverse=True)
     assert last[3] < 0.1 * last[0]
 
 
 def test_a_new_spec_is_expected_as_those_that_resemble_it() -> None:
-    def of(kind: str, width: float, scores: dict[int, float]) -> Point:
-        return Point((kind, width), (1.0 + width,), scores)
+    def of(kind: str, width: float, scores: dict[int, float]) -> SpecPoint:
+        return SpecPoint((kind, width), (1.0 + width,), scores)
 
     begun = [
         of(kind, width, {2: 3.0 * (kind == "good") + width})
         for kind in ("good", "poor")
         for width in (0.0, 0.3, 0.7, 1.0)
     ]
-    belief = believed([*begun, of("good", 0.5, {}), of("poor", 0.5, {}), of("other", 0.5, {})])
-    good, poor, other = belief.mean[8:]
+    posterior = believed([*begun, of("good", 0.5, {}), of("poor", 0.5, {}), of("other", 0.5, {})])
+    good, poor, other = posterior.mean[8:]
     assert good > poor + 1.5
     assert poor < other < good
-    assert belief.deviation[10] > belief.deviation[8]
+    assert posterior.deviation[10] > posterior.deviation[8]
 
 
 @settings(max_examples=10)
@@ -81,19 +95,19 @@ def test_neither_order_nor_units_of_cost_nor_the_level_of_scores_matter(
 ) -> None:
     random = np.random.default_rng(seed)
     points = [
-        Point(
+        SpecPoint(
             (str(random.choice(["a", "b"])), float(random.random())),
             (float(np.exp(random.normal())),),
             {rung: float(random.normal()) for rung in range(int(random.integers(0, 4)))},
         )
         for _ in range(7)
     ]
-    points.append(Point(("a", 0.5), (1.0,), {0: 0.0}))
-    belief = believed(points)
+    points.append(SpecPoint(("a", 0.5), (1.0,), {0: 0.0}))
+    posterior = believed(points)
     order = random.permutation(len(points))
     moved = believed(
         [
-            Point(
+            SpecPoint(
                 points[at].features,
                 tuple(factor * cost for cost in points[at].costs),
                 {rung: db + shift for rung, db in points[at].scores.items()},
@@ -101,8 +115,8 @@ def test_neither_order_nor_units_of_cost_nor_the_level_of_scores_matter(
             for at in order
         ]
     )
-    assert moved.mean == pytest.approx(belief.mean[order] + shift, abs=1e-5)
-    assert moved.deviation == pytest.approx(belief.deviation[order], rel=1e-4, abs=1e-6)
+    assert moved.mean == pytest.approx(posterior.mean[order] + shift, abs=1e-5)
+    assert moved.deviation == pytest.approx(posterior.deviation[order], rel=1e-4, abs=1e-6)
 
 
 def test_without_a_score_there_is_nothing_to_go_by() -> None:
@@ -111,8 +125,10 @@ def test_without_a_score_there_is_nothing_to_go_by() -> None:
 
 
 def test_objectives_without_a_cost_are_modelled_too() -> None:
-    belief = believed([Point((0.0,), (), {2: 1.0}), Point((1.0,), (), {2: 3.0}), Point((0.9,), ())])
-    assert belief.mean[2] > 1.5
+    posterior = believed(
+        [SpecPoint((0.0,), (), {2: 1.0}), SpecPoint((1.0,), (), {2: 3.0}), SpecPoint((0.9,), ())]
+    )
+    assert posterior.mean[2] > 1.5
 
 
 @pytest.mark.parametrize(
@@ -159,8 +175,8 @@ def test_gains_are_the_difference_of_hypervolumes(n_costs: int) -> None:
     scores = random.uniform(1, 5, 5)
     new, usdr_db = np.zeros((1, n_costs)) + 0.5, 4.5
     every = np.concatenate([costs, new, np.zeros((1, n_costs)), np.full((1, n_costs), 2.0)])
-    front = Front(scores, costs, 0.0)
-    gains = expected_gains(front, every, np.full(len(every), usdr_db), np.zeros(len(every)))
+    front = TrainedFront(scores, costs, 0.0)
+    gains = expected_improvements(front, every, np.full(len(every), usdr_db), np.zeros(len(every)))
     top = np.full(n_costs, 2.1)
     known = [(float(s), tuple(c)) for s, c in zip(scores, costs, strict=True)]
     before = by_hand(known, top, 0.0)
@@ -180,10 +196,10 @@ def test_a_gain_is_never_negative_and_grows_with_hope(
 ) -> None:
     scores = np.array([db for db, _ in known])
     logs = np.log([[one] for _, one in known]).reshape(-1, 1)
-    front = Front(scores, logs, -6.0)
+    front = TrainedFront(scores, logs, -6.0)
     asked = np.full((3, 1), math.log(cost))
     means = np.array([mean, mean + 1, mean])
-    gain, better, less_sure = expected_gains(
+    gain, better, less_sure = expected_improvements(
         front, asked, means, np.array([deviation, deviation, 2 * deviation])
     )
     assert 0 <= gain <= better
@@ -191,11 +207,11 @@ def test_a_gain_is_never_negative_and_grows_with_hope(
 
 
 def test_an_expected_gain_is_the_mean_over_draws() -> None:
-    front = Front(np.array([1.0, 3.0]), np.array([[0.0], [1.0]]), 0.0)
+    front = TrainedFront(np.array([1.0, 3.0]), np.array([[0.0], [1.0]]), 0.0)
     draws = np.random.default_rng(0).normal(2.5, 0.8, 4000)
     at = np.full((4000, 1), 0.5)
-    sampled = expected_gains(front, at, draws, np.zeros(4000)).mean()
-    expected = expected_gains(front, at[:1], np.array([2.5]), np.array([0.8]))[0]
+    sampled = expected_improvements(front, at, draws, np.zeros(4000)).mean()
+    expected = expected_improvements(front, at[:1], np.array([2.5]), np.array([0.8]))[0]
     assert expected == pytest.approx(sampled, rel=0.05)  # of 4,000 draws
 
 

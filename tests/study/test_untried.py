@@ -15,8 +15,12 @@ from msdemucs.study.execution.loop import Finished, run_study
 from msdemucs.study.execution.scheduler import counts
 from msdemucs.study.execution.untried import INSTEAD_OF, repetitions
 from msdemucs.study.execution.worker import work_on
-from msdemucs.study.samplers.study_sampler import MOST_LISTED, as_key, can_be_listed
-from msdemucs.study.search_space.conditions import combinations
+from msdemucs.study.search_space.combinations import (
+    MOST_LISTED,
+    as_key,
+    can_be_listed,
+    combinations,
+)
 from msdemucs.study.search_space.loading import load_search_space
 from msdemucs.study.search_space.space import Sampler, Search
 from msdemucs.study.search_space.variations import Variation

@@ -13,10 +13,9 @@ from msdemucs.errors import StudyError
 from msdemucs.study.execution.joining import recorded_folder, remember
 from msdemucs.study.execution.scheduler import Turns
 from msdemucs.study.execution.untried import enqueue_untried
-from msdemucs.study.samplers.rungs import take_up
-from msdemucs.study.samplers.study_sampler import EXHAUSTIVE, can_be_listed, is_used_up
-from msdemucs.study.samplers.surrogate.ranking import promises_of
-from msdemucs.study.search_space.space import Search
+from msdemucs.study.samplers.study_sampler import rung_judge
+from msdemucs.study.search_space.combinations import can_be_listed, is_used_up
+from msdemucs.study.search_space.space import EXHAUSTIVE, Search
 from msdemucs.study.storage.artifact_store import Depot, is_url
 from msdemucs.study.storage.databases import AnyStorage, reason_of
 from msdemucs.study.storage.folders import claim_folder, refuse_taken
@@ -87,11 +86,9 @@ def turns_of(
         turns.counts_copies = False
         if search.space.sampler.kind not in EXHAUSTIVE:  # those repeat nothing
             turns.make_up = partial(enqueue_untried, study, space=search.space)
-    promises = promises_of(search, study)
-    if promises:
-        turns.take_up = partial(promises.take_up, study)
-    elif search.space.fidelity:
-        turns.take_up = partial(take_up, study, search.space.fidelity)
+    judge = rung_judge(search, study)
+    if judge:
+        turns.take_up = partial(judge.take_up, study)
     return turns
 
 

@@ -79,7 +79,7 @@ def enrol(study: optuna.Study, search: Search) -> None:
     before = int(study.user_attrs.get(PROCESSES, 0))
     study.set_user_attr(PROCESSES, before + 1)
     drawn = len(study.get_trials(deepcopy=False)) + FAR_APART * before
-    study.sampler = make_sampler(search.space, drawn=drawn)
+    study.sampler = make_sampler(search, drawn=drawn)
 
 
 def absolute(folder: str | Path) -> str:

@@ -19,8 +19,7 @@ from msdemucs.errors import DivergedError, Problem, SpecError, StudyError
 from msdemucs.study.execution.beginning import attend, begin_study, explained, turns_of
 from msdemucs.study.execution.joining import enrol, recorded_folder
 from msdemucs.study.execution.scheduler import Turns
-from msdemucs.study.samplers.rungs import Judge
-from msdemucs.study.samplers.surrogate.ranking import promises_of
+from msdemucs.study.samplers.study_sampler import rung_judge
 from msdemucs.study.search_space.objectives import InfeasibleError
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.artifact_store import is_url
@@ -218,12 +217,9 @@ class Runner:
 
     def log_of(self, trial: optuna.Trial, diary: Diary) -> TrialLog:
         """The trial's log, which stops it at a rung where the study has them."""
-        fidelity = self.search.space.fidelity
-        promises = promises_of(self.search, self.study)
-        if promises:
-            return TrialLog(trial, diary, partial(promises.objection, self.study, trial))
-        judge = Judge(self.study, fidelity, trial).objection if fidelity else None
-        return TrialLog(trial, diary, judge)
+        judge = rung_judge(self.search, self.study)
+        objection = partial(judge.objection, self.study, trial) if judge else None
+        return TrialLog(trial, diary, objection)
 
     def attempt(self, trial: optuna.Trial, log: TrialLog, interrupts: Interrupts) -> bool:
         """As `run_trial`; raises what ends the trial or the study from outside, too."""

@@ -13,8 +13,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from msdemucs.study.samplers.rungs import RESUMES
-from msdemucs.study.samplers.study_sampler import as_key, tried_in
-from msdemucs.study.search_space.conditions import combinations
+from msdemucs.study.search_space.combinations import as_key, combinations, tried_in
 from msdemucs.study.search_space.space import SearchSpace
 from msdemucs.study.storage.leases import INTERRUPTED, KILLED
 from msdemucs.study.trial.result_cache import RESULT_KEY

@@ -18,14 +18,14 @@ import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Bool
 
-Name = TypeVar("Name", bound=Hashable)
+from msdemucs.study.search_space.fidelity import Thinning
 
-Thinning = Literal["epsilon_net", "crowding"]
+Name = TypeVar("Name", bound=Hashable)
 
 Point = tuple[float, ...]
 """(Each quality, turned so that less is better, then the log of each cost)."""
@@ -35,7 +35,7 @@ DIGITS = 9
 
 
 @dataclass(frozen=True)
-class Standing:
+class RungScore:
     """What a rung knows of a trial.
 
     Attributes:
@@ -81,7 +81,7 @@ class Halving:
         share = Fraction(n_trials) / Fraction(self.eta)
         return max(self.survivors, math.ceil(share))
 
-    def goes_on(self, own: Standing, others: Sequence[Standing]) -> bool:
+    def goes_on(self, own: RungScore, others: Sequence[RungScore]) -> bool:
         """Whether a trial is among those that go on.
 
         Args:
@@ -91,7 +91,7 @@ class Halving:
         priority = self.priorities([own, *others])[0]
         return priority < self.places(len(others) + 1)
 
-    def going(self, standings: Mapping[Name, Standing]) -> set[Name]:
+    def going(self, standings: Mapping[Name, RungScore]) -> set[Name]:
         """The names of all that go on from a rung, once these have come to it."""
         places = self.places(len(standings))
         priorities = self.priorities([*standings.values()])
@@ -99,7 +99,7 @@ class Halving:
             name for name, priority in zip(standings, priorities, strict=True) if priority < places
         }
 
-    def priorities(self, standings: Sequence[Standing]) -> list[int]:
+    def priorities(self, standings: Sequence[RungScore]) -> list[int]:
         """For each trial how many are placed before it; trials that stand alike share a place."""
         points = [standing.point for standing in standings]
         place, before = {}, 0

@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import optuna
 from optuna.trial import FrozenTrial
 
 from msdemucs.metrics import USUAL
-from msdemucs.study.samplers.halving import Halving, Standing
+from msdemucs.study.samplers.halving import Halving, RungScore
 from msdemucs.study.search_space.fidelity import Fidelity
 from msdemucs.study.search_space.objectives import COMPUTED, MEASURED, ranked_by, turned
 from msdemucs.study.storage.scores import at_rung
@@ -24,31 +24,43 @@ CARRIED = ("baseline", "seed", "folder", "is_control")
 """What a stopped trial hands on."""
 
 
-class Judge:
-    """Says whether one running trial goes on.
+class RungJudge(Protocol):
+    """Decides which trials of a study go on from its rungs."""
+
+    def objection(self, study: optuna.Study, trial: optuna.Trial, step: int) -> str:
+        """Return why a running trial stops at the rung of a step; "" where it goes on."""
+
+    def take_up(self, study: optuna.Study) -> Sequence[int]:
+        """Enqueue the stopped trials that go on by now, and return their numbers.
+
+        Call it while holding the study's lock. Each is enqueued once, with its parameters, seed
+        and folder, so that it resumes from its checkpoint.
+        """
+
+
+class HalvingJudge:
+    """Compares trials at a rung with all others that came to it, by successive halving.
 
     Args:
-        study: whose trials it is compared with.
-        fidelity: the rule.
-        trial: the one that is judged.
+        fidelity: the study's rungs, and how the rule is set.
     """
 
-    def __init__(self, study: optuna.Study, fidelity: Fidelity, trial: optuna.Trial) -> None:
-        self.study, self.fidelity, self.trial = study, fidelity, trial
+    def __init__(self, fidelity: Fidelity) -> None:
+        self.fidelity = fidelity
 
-    def objection(self, step: int) -> str:
-        """Why the trial stops at a rung that it has come to; "" where it goes on."""
-        attrs = self.trial.user_attrs
+    def objection(self, study: optuna.Study, trial: optuna.Trial, step: int) -> str:
+        """As `RungJudge` says."""
+        attrs = trial.user_attrs
         if step not in self.fidelity.rungs or is_protected(attrs) or is_past(attrs, step):
             return ""
-        names = self.study.metric_names or ()
-        standings = rung(self.study, step)
-        own = standings.pop(identity(attrs), None) or standing(attrs, names, step)
-        rule = rule_of(self.study, self.fidelity)
-        if own is None or rule.goes_on(own, [*standings.values()]):
+        names = study.metric_names or ()
+        others = rung(study, step)
+        standing = others.pop(identity(attrs), None) or rung_score(attrs, names, step)
+        rule = rule_of(study, self.fidelity)
+        if standing is None or rule.goes_on(standing, [*others.values()]):
             return ""
-        n_trials = len(standings) + 1
-        place = rule.priorities([own, *standings.values()])[0] + 1
+        n_trials = len(others) + 1
+        place = rule.priorities([standing, *others.values()])[0] + 1
         scores = at_rung(attrs, step)
         shown = ", ".join(f"{name} {scores[name]:.2f}" for name in ranked_by(names))
         return (
@@ -56,36 +68,25 @@ class Judge:
             f"{rule.places(n_trials)} go on ({shown})"
         )
 
+    def take_up(self, study: optuna.Study) -> list[int]:
+        """As `RungJudge` says."""
+        trials = study.get_trials(deepcopy=False)
+        resumed = {trial.user_attrs.get(RESUMES) for trial in trials}
+        stopped = [t for t in trials if can_go_on(t) and t.number not in resumed]
+        rule, taken = rule_of(study, self.fidelity), []
+        for step in self.fidelity.rungs:
+            here = [trial for trial in stopped if trial.user_attrs[STOPPED_AT] == step]
+            going = rule.going(rung(study, step)) if here else set()
+            for trial in here:
+                if identity(trial.user_attrs) in going:
+                    enqueue(study, trial, step)
+                    taken.append(trial.number)
+        return taken
 
-def take_up(study: optuna.Study, fidelity: Fidelity) -> list[int]:
-    """Enqueue the stopped trials that go on by now; call it while holding the study's turn.
 
-    Each is enqueued once, with its parameters, seed and folder, so that it resumes from its
-    checkpoint.
-
-    Returns:
-        Their numbers.
-    """
-    trials = study.get_trials(deepcopy=False)
-    taken = {trial.user_attrs.get(RESUMES) for trial in trials}
-    stopped = [
-        trial
-        for trial in trials
-        if is_stopped(trial)
-        and trial.number not in taken
-        and "duplicate_of" not in trial.user_attrs
-    ]
-    promoted = []
-    rule = rule_of(study, fidelity)
-    for step in fidelity.rungs:
-        here = [trial for trial in stopped if trial.user_attrs[STOPPED_AT] == step]
-        standings = rung(study, step) if here else {}
-        going = rule.going(standings)
-        for trial in here:
-            if identity(trial.user_attrs) in going:
-                enqueue(study, trial, step)
-                promoted.append(trial.number)
-    return promoted
+def can_go_on(trial: FrozenTrial) -> bool:
+    """Return whether a trial was stopped at a rung and has a checkpoint of its own."""
+    return is_stopped(trial) and "duplicate_of" not in trial.user_attrs
 
 
 def taken_up(trials: Sequence[FrozenTrial]) -> set[int]:
@@ -111,27 +112,34 @@ def rule_of(study: optuna.Study, fidelity: Fidelity) -> Halving:
     noise_db = 0.0
     if isinstance(noise, dict) and noise.get("quality", USUAL) == qualities[0]:
         noise_db = float(noise["sigma_db"])
-    return fidelity.rule(noise_db=noise_db, n_qualities=len(qualities))
+    measured = math.sqrt(2) * noise_db
+    return Halving(
+        eta=fidelity.eta,
+        survivors=fidelity.survivors,
+        delta_db=measured if fidelity.delta_db is None else fidelity.delta_db,
+        thinning=fidelity.thinning,
+        n_qualities=len(qualities),
+    )
 
 
-def rung(study: optuna.Study, step: int) -> dict[tuple[object, object], Standing]:
+def rung(study: optuna.Study, step: int) -> dict[tuple[object, object], RungScore]:
     """Who came to a rung; a trial that goes on with another's training is the same one."""
-    found, names = {}, study.metric_names or ()
+    scores, names = {}, study.metric_names or ()
     for trial in study.get_trials(deepcopy=False):
-        own = standing(trial.user_attrs, names, step)
-        if own is not None:
-            found[identity(trial.user_attrs)] = own
-    return found
+        score = rung_score(trial.user_attrs, names, step)
+        if score is not None:
+            scores[identity(trial.user_attrs)] = score
+    return scores
 
 
-def standing(attrs: Mapping[str, Any], objectives: Sequence[str], step: int) -> Standing | None:
+def rung_score(attrs: Mapping[str, Any], objectives: Sequence[str], step: int) -> RungScore | None:
     """How a trial stands at a rung by a study's objectives; None where it did not come to it."""
     scores = at_rung(attrs, step)
     qualities = [turned(name, scores.get(name, math.nan)) for name in ranked_by(objectives)]
     costs = [float(attrs.get(name, math.nan)) for name in objectives if name in KNOWN]
     if any(math.isnan(value) for value in qualities) or not all(value > 0 for value in costs):
         return None
-    return Standing(tuple(qualities), tuple(costs))
+    return RungScore(tuple(qualities), tuple(costs))
 
 
 def identity(attrs: Mapping[str, Any]) -> tuple[object, object]:

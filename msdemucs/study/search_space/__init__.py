@@ -1,4 +1,4 @@
-"""The search-space language: what a study varies, around what, by which data and for which objectives.
+"""The search-space language: what a study varies, around what, on which data and to what end.
 
     search_spaces/*.yaml ─ loading ─▶ SearchSpace (space) ─ validation, base_specs ─▶ Search
     a trial's parameters ─ variations, conditions, parameters, fields ─▶ a spec and a recipe

@@ -1,11 +1,11 @@
 """Fields that are varied only when others have certain values: in which order they are drawn."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 from pydantic import JsonValue
 
 from msdemucs.spec import nearest
-from msdemucs.study.search_space.variations import Scalar, Variation
+from msdemucs.study.search_space.variations import Variation
 
 Vary = Mapping[str, Variation]
 
@@ -51,26 +51,6 @@ def required(vary: Vary, field: str) -> dict[str, JsonValue]:
     for other, wanted in vary[field].when.items():
         found |= {**required(vary, other), other: vary[other].allows(wanted)}
     return found
-
-
-def combinations(vary: Vary) -> Iterator[dict[str, Scalar]]:
-    """Every combination of what Optuna stores for a finite space; fields not varied are absent."""
-    yield from _combinations(vary, in_order(vary), {}, {})
-
-
-def _combinations(
-    vary: Vary, fields: list[str], labels: dict[str, Scalar], drawn: Mapping[str, JsonValue]
-) -> Iterator[dict[str, Scalar]]:
-    if not fields:
-        yield labels
-        return
-    field, *rest = fields
-    if not is_varied(vary, field, drawn):
-        yield from _combinations(vary, rest, labels, drawn)
-        return
-    for label in vary[field].values or ():
-        value = vary[field].value_of(label)
-        yield from _combinations(vary, rest, {**labels, field: label}, {**drawn, field: value})
 
 
 def _depends_on(vary: Vary, field: str) -> set[str]:

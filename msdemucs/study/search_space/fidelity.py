@@ -1,12 +1,12 @@
 """What a search space asks of short runs: at which steps trials are judged, and by which rule."""
 
-import math
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from msdemucs.spec import Section
-from msdemucs.study.samplers.halving import Halving, Thinning
+
+Thinning = Literal["epsilon_net", "crowding"]
 
 
 class Fidelity(Section):
@@ -36,19 +36,3 @@ class Fidelity(Section):
         ):
             raise ValueError(f"rungs must rise; found {list(self.rungs)}")
         return self
-
-    def rule(self, *, noise_db: float = 0.0, n_qualities: int = 1) -> Halving:
-        """Who goes on.
-
-        Args:
-            noise_db: standard deviation of one training's score over seeds; 0 for unknown.
-            n_qualities: by how many trials are ranked.
-        """
-        measured = math.sqrt(2) * noise_db
-        return Halving(
-            eta=self.eta,
-            survivors=self.survivors,
-            delta_db=measured if self.delta_db is None else self.delta_db,
-            thinning=self.thinning,
-            n_qualities=n_qualities,
-        )

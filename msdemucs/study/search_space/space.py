@@ -59,6 +59,10 @@ EMBEDDED_BAND = "data/synthetic"
 EMBEDDED_SAMPLE = "data/sample"
 
 
+EXHAUSTIVE = ("grid", "brute_force")
+"""Samplers that end a study when everything was tried."""
+
+
 class Sampler(Section):
     """Who proposes the next trial."""
 

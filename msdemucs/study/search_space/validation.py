@@ -9,17 +9,12 @@ from msdemucs.metrics import USUAL
 from msdemucs.spec.merge import split_field
 from msdemucs.spec.source import Node
 from msdemucs.study.records import asked_quality
-from msdemucs.study.samplers.study_sampler import (
-    EXHAUSTIVE,
-    MOST_COMBINATIONS,
-    count_combinations,
-    make_sampler,
-    option_fault,
-)
+from msdemucs.study.search_space.combinations import MOST_COMBINATIONS, count_combinations
 from msdemucs.study.search_space.conditions import fault
 from msdemucs.study.search_space.locations import fault_at
 from msdemucs.study.search_space.objectives import COMPUTED, qualities_of
-from msdemucs.study.search_space.space import SearchSpace
+from msdemucs.study.search_space.sampler_options import option_fault, value_fault
+from msdemucs.study.search_space.space import EXHAUSTIVE, SearchSpace
 
 WITHOUT_MEANING = {
     "search": ("factors", "design"),
@@ -127,10 +122,8 @@ def sampler_problems(node: Node, space: SearchSpace) -> Iterator[Problem]:
     yield from unfit
     if unfit or any(fault(space.vary, field) for field in space.vary):
         return
-    try:
-        make_sampler(space, drawn=0)
-    except (TypeError, ValueError, AttributeError) as error:
-        yield fault_at(node, ("sampler", "options"), f"{space.sampler.kind} refuses them: {error}")
+    if refusal := value_fault(space):
+        yield fault_at(node, ("sampler", "options"), refusal)
 
 
 def _unfit(node: Node, space: SearchSpace) -> Iterator[Problem]:

@@ -10,8 +10,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from msdemucs.errors import StudyError, UsageError
 from msdemucs.spec import dump_spec, nearest
 from msdemucs.study.records import split_of
-from msdemucs.study.samplers.study_sampler import known_experiments
 from msdemucs.study.search_space.parameters import expressed
+from msdemucs.study.search_space.sampler_options import known_experiments
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.databases import AnyStorage, Database, making
 from msdemucs.study.storage.extending import extend, only_adds

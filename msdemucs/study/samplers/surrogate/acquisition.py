@@ -3,7 +3,7 @@
 The dominated hypervolume is taken over (quality, log of each cost). Since costs are known before
 training, what a spec would add depends on its quality alone: the space of costs falls into cells in
 each of which the best quality so far is constant, and the spec adds, in its share of each cell,
-what it exceeds that by. Its expectation over a normal belief has a closed form (expected
+what it exceeds that by. Its expectation over a normal posterior has a closed form (expected
 hypervolume improvement: Emmerich et al. 2006, Single- and Multiobjective Evolutionary Optimization
 Assisted by Gaussian Random Field Metamodels).
 """
@@ -24,7 +24,7 @@ MARGIN = 0.1
 
 
 @dataclass(frozen=True)
-class Front:
+class TrainedFront:
     """What is trained so far.
 
     Attributes:
@@ -38,8 +38,8 @@ class Front:
     floor: float
 
 
-def expected_gains(
-    front: Front, log_costs: Float[np.ndarray, "m c"], mean: Array, deviation: Array
+def expected_improvements(
+    front: TrainedFront, log_costs: Float[np.ndarray, "m c"], mean: Array, deviation: Array
 ) -> Float[np.ndarray, " m"]:
     """The hypervolume that each of some specs is expected to add, alone, to a front."""
     low, high, best = cells(front, log_costs)
@@ -54,13 +54,13 @@ def expected_gains(
     return np.asarray((shares * (above * ndtr(z) + deviation * density)).sum(1))
 
 
-def volume(front: Front, log_costs: Float[np.ndarray, "m c"]) -> float:
+def volume(front: TrainedFront, log_costs: Float[np.ndarray, "m c"]) -> float:
     """The hypervolume that a front dominates, over the costs of all."""
     low, high, best = cells(front, log_costs)
     return float(((high - low).prod(axis=1) * (best - front.floor)).sum())
 
 
-def cells(front: Front, log_costs: Float[np.ndarray, "m c"]) -> tuple[Array, Array, Array]:
+def cells(front: TrainedFront, log_costs: Float[np.ndarray, "m c"]) -> tuple[Array, Array, Array]:
     """(lowest costs, highest costs, best quality for them so far) of each cell of the costs."""
     every = np.concatenate([front.log_costs, log_costs])
     kept = undominated(front)
@@ -77,7 +77,7 @@ def cells(front: Front, log_costs: Float[np.ndarray, "m c"]) -> tuple[Array, Arr
     return low, high, best
 
 
-def undominated(front: Front) -> Sequence[int]:
+def undominated(front: TrainedFront) -> Sequence[int]:
     """Who is not dominated: the cells of the others would say nothing new."""
     found: list[int] = []
     for at in np.argsort(-front.quality, kind="stable"):

@@ -10,10 +10,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from msdemucs.cost import cost_of
 from msdemucs.errors import SpecError
-from msdemucs.study.samplers.study_sampler import as_key
-from msdemucs.study.samplers.surrogate.model import Feature, Point, ends_of, feature
-from msdemucs.study.samplers.surrogate.sampler import SurrogateSampler
-from msdemucs.study.search_space.conditions import combinations
+from msdemucs.study.samplers.surrogate.model import Feature, SpecPoint, ends_of, feature
+from msdemucs.study.search_space.combinations import as_key, combinations
 from msdemucs.study.search_space.objectives import COMPUTED
 from msdemucs.study.search_space.parameters import propose
 from msdemucs.study.search_space.space import Search
@@ -25,16 +23,18 @@ MUTATED = 0.5
 """The share of combinations that differ in one field from one that was trained to the end."""
 
 
-class Pool:
+class Candidates:
     """Combinations of a search space. What each costs is computed once.
 
     Args:
         search: what is asked.
-        sampler: says how many, and the seed.
+        n_candidates: how many are considered at once.
+        seed: of those that are drawn.
     """
 
-    def __init__(self, search: Search, sampler: SurrogateSampler) -> None:
-        self.search, self.sampler, self.vary = search, sampler, search.space.vary
+    def __init__(self, search: Search, *, n_candidates: int, seed: int) -> None:
+        self.search, self.vary = search, search.space.vary
+        self.n_candidates, self.seed = n_candidates, seed
         self.costs = [name for name in search.space.objectives if name in COMPUTED]
         self._known: dict[object, tuple[float, ...] | None] = {}
         self._draws: dict[int, list[Params]] = {}
@@ -52,7 +52,7 @@ class Pool:
             found[field] = ends_of(variation.int or variation.float or labels)
         return found
 
-    def candidates(self, trials: Sequence[FrozenTrial]) -> list[tuple[Point, Params]]:
+    def untried(self, trials: Sequence[FrozenTrial]) -> list[tuple[SpecPoint, Params]]:
         """Combinations that are valid, allowed, and not in the study."""
         tried = {as_key(trial.params) for trial in trials}
         found = {}
@@ -60,7 +60,7 @@ class Pool:
             key = as_key(params)
             costs = None if key in tried or key in found else self.cost(params)
             if costs is not None:
-                found[key] = (Point(self.features(params), costs), params)
+                found[key] = (SpecPoint(self.features(params), costs), params)
         return list(found.values())
 
     def _drawn(self, trials: Sequence[FrozenTrial]) -> Iterator[Params]:
@@ -72,8 +72,8 @@ class Pool:
             yield from self._few
             return
         complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-        near = int(MUTATED * self.sampler.n_candidates) if complete else 0
-        yield from self._random(0, self.sampler.n_candidates - near)
+        near = int(MUTATED * self.n_candidates) if complete else 0
+        yield from self._random(0, self.n_candidates - near)
         for trial in complete[-near:]:
             yield from self._random(trial.number + 1, -(-near // len(complete)), trial.params)
 
@@ -81,7 +81,7 @@ class Pool:
         """Random combinations, or such that differ from one in one field and what hangs on it."""
         found = self._draws.get(seed, [])
         if len(found) < count:
-            random = np.random.default_rng([self.sampler.seed, seed])
+            random = np.random.default_rng([self.seed, seed])
             sampler = optuna.samplers.RandomSampler(seed=int(random.integers(2**31)))
             study = optuna.create_study(sampler=sampler)
             found = []
@@ -98,7 +98,7 @@ class Pool:
     @cached_property
     def _few(self) -> list[Params] | None:
         """Every combination of a space that has no more than can be ranked."""
-        count = self.sampler.n_candidates
+        count = self.n_candidates
         if any((variation.n_values or count + 1) > count for variation in self.vary.values()):
             return None
         found: list[Params] = [*itertools.islice(combinations(self.vary), count + 1)]

@@ -2,8 +2,8 @@
 
 A Gaussian process over specs and rungs together: every score at any rung tells of that after all
 steps, of the same spec (its learning curve) and of those that resemble it (in varied fields and in
-cost). Who is expected to enlarge the dominated hypervolume the most (msdemucs.study.samplers.surrogate.acquisition) is
-then begun, or trained to its next rung.
+cost). Who is expected to enlarge the dominated hypervolume the most (`acquisition`) is then begun,
+or trained to its next rung.
 
 Sources: Swersky et al. 2014 (Freeze-Thaw Bayesian Optimization, arXiv:1406.3896) for learning
 curves that are paused and taken up again; Bonilla et al. 2007 (Multi-task Gaussian Process
@@ -44,7 +44,7 @@ NUGGET = 1e-4
 
 
 @dataclass(frozen=True)
-class Point:
+class SpecPoint:
     """A combination that a study may train, or has begun to.
 
     Attributes:
@@ -60,7 +60,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Belief:
+class Posterior:
     """The score after all steps, a number a point.
 
     Attributes:
@@ -109,7 +109,7 @@ def draws(n_features: int) -> tuple[Hyper, ...]:
     )
 
 
-class Surrogate:
+class CurveModel:
     """The model.
 
     Args:
@@ -120,7 +120,7 @@ class Surrogate:
         away = np.log(np.array(rungs, dtype=float)) / math.log(3)
         self.apart = np.abs(np.subtract.outer(away, away))
 
-    def believe(self, points: Sequence[Point]) -> Belief:
+    def predict(self, points: Sequence[SpecPoint]) -> Posterior:
         """What is to be expected of every point, by the scores of all.
 
         Raises:
@@ -139,7 +139,7 @@ class Surrogate:
         across = solve_triangular(factor, across, lower=True, check_finite=False)
         before = 2 * LEVEL**2 + 1.0 + hyper.own**2 + hyper.slope**2 * (places.logs**2).sum(1)
         variance = np.maximum(before - (across**2).sum(0), 0.0)
-        return Belief(centre + across.T @ white, np.sqrt(_scale2(white) * variance))
+        return Posterior(centre + across.T @ white, np.sqrt(_scale2(white) * variance))
 
     def between(self, places: "Places", some: Pairs, others: Pairs) -> "Between":
         """How far scores are from others; of each the index of its point and the rung."""
@@ -166,7 +166,7 @@ class Surrogate:
 class Places:
     """Where points are: how far from each other, feature by feature and in each cost."""
 
-    def __init__(self, points: Sequence[Point]) -> None:
+    def __init__(self, points: Sequence[SpecPoint]) -> None:
         self.all = range(len(points))
         logs = np.log(np.array([point.costs for point in points], dtype=float))
         spread = logs.std(axis=0)

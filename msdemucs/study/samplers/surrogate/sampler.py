@@ -1,53 +1,88 @@
-"""The sampler that asks a model what to train; who knows the model sets `propose`."""
+"""The sampler that asks a model what to train next, and judges rungs by it.
 
-from collections.abc import Callable, Mapping, Sequence
+A study's trials, running or stopped, and combinations that it has not begun are ranked by the
+hypervolume that each is expected to add once it is trained to the end (`acquisition`), by a model
+of all scores so far (`model`) in the study's first quality, turned so that more is better. The best
+new combination is proposed, a trial that comes to a rung goes on while none promises more, and a
+stopped one is taken up when it promises the most.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.samplers import RandomSampler
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
-from msdemucs.study.search_space.variations import Scalar, Variation
+from msdemucs.study.samplers.rungs import (
+    RESUMES,
+    can_go_on,
+    enqueue,
+    identity,
+    is_past,
+    is_protected,
+)
+from msdemucs.study.samplers.surrogate.acquisition import (
+    TrainedFront,
+    expected_improvements,
+    volume,
+)
+from msdemucs.study.samplers.surrogate.candidates import Candidates, Params
+from msdemucs.study.samplers.surrogate.model import CurveModel, SpecPoint
+from msdemucs.study.search_space.objectives import qualities_of, turned
+from msdemucs.study.search_space.sampler_options import SurrogateOptions
+from msdemucs.study.search_space.space import Search
+from msdemucs.study.storage.scores import at_rung
+from msdemucs.study.storage.states import is_stopped
 
-Propose = Callable[[Sequence[FrozenTrial]], Mapping[str, Scalar]]
+
+@dataclass(frozen=True)
+class Choice:
+    """What could be trained next.
+
+    Attributes:
+        gain: the hypervolume that it is expected to add, as a share of what is dominated so far.
+        params: of a new combination.
+        trial: the number of one that was begun, None for a new one.
+    """
+
+    gain: float
+    params: Params
+    trial: int | None = None
+
+
+@dataclass(frozen=True)
+class Begun:
+    """One training of a study, which several trials may have gone on with."""
+
+    point: SpecPoint
+    last: FrozenTrial
+    is_complete: bool
 
 
 class SurrogateSampler(RandomSampler):
-    """Draws at random until enough was scored, and then what a model expects most of.
+    """Draws at random until enough was scored, and then what its model expects most of.
+
+    It is the study's `RungJudge`, too.
 
     Args:
-        search_space: what is varied.
-        seed: of the draws.
-        n_startup_trials: trials with a score before the model is asked.
-        n_candidates: combinations among which it chooses; a finite space that has no more is
-            taken as a whole.
-        least_gain: a stopped trial goes on only where it is expected to add this share of the
-            hypervolume at least.
-
-    Attributes:
-        propose: parameters of the next trial, by all trials so far; none of them for a random draw.
+        search: what the study asks.
+        seed: of the random draws.
     """
 
-    def __init__(
-        self,
-        search_space: Mapping[str, Variation],
-        *,
-        seed: int = 0,
-        n_startup_trials: int = 5,
-        n_candidates: int = 256,
-        least_gain: float = 0.01,
-    ) -> None:
+    def __init__(self, search: Search, *, seed: int) -> None:
         super().__init__(seed=seed)
-        for name, value in (("n_startup_trials", n_startup_trials), ("n_candidates", n_candidates)):
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name} must be a whole number from 1 on; found {value}")
-        if not 0 <= least_gain < 1:
-            raise ValueError(f"least_gain must be a share from 0 to 1; found {least_gain}")
-        self.search_space, self.seed = search_space, seed
-        self.n_startup_trials, self.n_candidates = n_startup_trials, n_candidates
-        self.least_gain = least_gain
-        self.propose: Propose | None = None
+        space = search.space
+        self.space = space
+        self.options = SurrogateOptions(**space.sampler.options)  # type: ignore[arg-type] # (checked)
+        self.candidates = Candidates(search, n_candidates=self.options.n_candidates, seed=seed)
+        self.quality = next(iter(qualities_of(space.objectives)))
+        self.rungs = space.fidelity.rungs if space.fidelity else ()
+        self.model = CurveModel((*self.rungs, search.recipe({}).n_steps))
 
     def infer_relative_search_space(
         self,
@@ -57,8 +92,8 @@ class SurrogateSampler(RandomSampler):
         """Every field that may have several values."""
         return {
             field: variation.distribution
-            for field, variation in self.search_space.items()
-            if self.propose and not variation.distribution.single()
+            for field, variation in self.space.vary.items()
+            if not variation.distribution.single()
         }
 
     def sample_relative(
@@ -67,8 +102,136 @@ class SurrogateSampler(RandomSampler):
         trial: FrozenTrial,  # noqa: ARG002
         search_space: dict[str, BaseDistribution],
     ) -> dict[str, Any]:
-        """What the model expects most of; nothing for a random draw."""
-        if not self.propose or not search_space:
+        """Return the new combination that the model expects most of; nothing for a random draw."""
+        if not search_space:
             return {}
-        found = self.propose(study.get_trials(deepcopy=False))
-        return {field: value for field, value in found.items() if field in search_space}
+        ranked = self.ranked(study.get_trials(deepcopy=False))
+        params = next((choice.params for choice in ranked if choice.trial is None), {})
+        return {field: value for field, value in params.items() if field in search_space}
+
+    def objection(self, study: optuna.Study, trial: optuna.Trial, step: int) -> str:
+        """As `RungJudge` says."""
+        attrs = trial.user_attrs
+        if step not in self.rungs or is_protected(attrs) or is_past(attrs, step):
+            return ""
+        ranked = self.ranked(study.get_trials(deepcopy=False), judged=trial.number)
+        if not ranked:
+            return f"at step {step}: it waits until {self.n_startup} specs have a score"
+        best = ranked[0]
+        judged = next((choice for choice in ranked if choice.trial == trial.number), None)
+        least_gain = self.options.least_gain
+        if judged is None or (judged is best and judged.gain >= least_gain):
+            return ""
+        other = "a new spec" if best.trial is None else f"trial {best.trial}"
+        least = f"at least {least_gain:.1%} is asked"
+        compared = least if judged is best else f"{other} {best.gain:+.1%}"
+        return f"at step {step}: it promises {judged.gain:+.1%} hypervolume, {compared}"
+
+    def take_up(self, study: optuna.Study) -> list[int]:
+        """As `RungJudge` says: the trial that promises the most, if nothing new does."""
+        trials = study.get_trials(deepcopy=False)
+        if any(trial.state == TrialState.WAITING for trial in trials):
+            return []
+        best = next(iter(self.ranked(trials)), None)
+        if best is None or best.trial is None or best.gain < self.options.least_gain:
+            return []
+        stopped = trials[best.trial]
+        enqueue(study, stopped, int(stopped.user_attrs["stopped_at"]))
+        return [best.trial]
+
+    @property
+    def n_startup(self) -> int:
+        """Specs that have a score before the model is asked; all, where the study has fewer."""
+        return min(self.options.n_startup_trials, self.space.trials)
+
+    def ranked(self, trials: Sequence[FrozenTrial], *, judged: int | None = None) -> list[Choice]:
+        """Return all that could be trained next, the best first; nothing before enough is scored.
+
+        Stopped trials, new combinations where the study wants more trials, and the one that is
+        judged. Trials that others run are taken to end as they are expected to.
+        """
+        begun = self._begun(trials)
+        if sum(bool(training.point.scores) for training in begun) < self.n_startup:
+            return []
+        new = self.candidates.untried(trials) if len(begun) < self.space.trials else []
+        points = [*(training.point for training in begun), *(point for point, _ in new)]
+        gains = self._gains(points, begun, judged)
+        resumed = {trial.user_attrs.get(RESUMES) for trial in trials}
+        choices = [
+            Choice(gain, {}, training.last.number)
+            for gain, training in zip(gains, begun, strict=False)
+            if training.last.number == judged
+            or (can_go_on(training.last) and training.last.number not in resumed)
+        ]
+        choices += [
+            Choice(gain, params) for gain, (_, params) in zip(gains[len(begun) :], new, strict=True)
+        ]
+        return sorted(choices, key=lambda choice: -choice.gain)
+
+    def _gains(
+        self, points: list[SpecPoint], begun: list[Begun], judged: int | None
+    ) -> list[float]:
+        """The share of the hypervolume so far that each point is expected to add."""
+        posterior = self.model.predict(points)
+        last = len(self.rungs)
+        logs = np.log(np.array([point.costs for point in points], dtype=float))
+        on_front, heights = [], []
+        for index, training in enumerate(begun):
+            is_under_way = not can_go_on(training.last) and training.last.number != judged
+            if training.is_complete or is_under_way:
+                on_front.append(index)
+                heights.append(training.point.scores.get(last, float(posterior.mean[index])))
+        floor = float(min([*heights, posterior.mean.min()]))  # the worst seen or expected
+        front = TrainedFront(np.array(heights), logs[on_front], floor)
+        so_far = volume(front, logs) or 1.0
+        gains = expected_improvements(front, logs, posterior.mean, posterior.deviation)
+        return [float(gain) / so_far for gain in gains]
+
+    def _begun(self, trials: Sequence[FrozenTrial]) -> list[Begun]:
+        """What the study trains or has trained, each once; not what it refused or what failed."""
+        together: dict[object, list[FrozenTrial]] = {}
+        for trial in trials:
+            is_refused = trial.state == TrialState.PRUNED and not is_stopped(trial)
+            is_over = is_refused or trial.state in (TrialState.FAIL, TrialState.WAITING)
+            if not is_over and self._costs_of(trial) is not None:
+                together.setdefault(identity(trial.user_attrs), []).append(trial)
+        return [self._training(same) for same in together.values()]
+
+    def _training(self, same: Sequence[FrozenTrial]) -> Begun:
+        scores: dict[int, float] = {}
+        index = list(self.space.objectives).index(self.quality)
+        for trial in same:
+            for rung, step in enumerate(self.rungs):
+                if self.quality in (there := at_rung(trial.user_attrs, step)):
+                    scores[rung] = there[self.quality]
+            if trial.state == TrialState.COMPLETE:
+                scores[len(self.rungs)] = trial.values[index]
+        known = {
+            rung: turned(self.quality, value)
+            for rung, value in scores.items()
+            if math.isfinite(value)
+        }
+        last = same[-1]
+        costs = self._costs_of(last)
+        assert costs is not None
+        features = self.candidates.features(last.params)
+        is_complete = any(trial.state == TrialState.COMPLETE for trial in same)
+        return Begun(SpecPoint(features, costs, known), last, is_complete)
+
+    def _costs_of(self, trial: FrozenTrial) -> tuple[float, ...] | None:
+        """A trial's costs, as many as are objectives; None before they are recorded."""
+        costs = tuple(float(trial.user_attrs.get(name, 0)) for name in self.candidates.costs)
+        return costs if all(value > 0 for value in costs) else None
+
+
+def remark(search: Search) -> str:
+    """Return what a surrogate leaves out of its model, in words; "" for nothing to say."""
+    first, *further = qualities_of(search.space.objectives) or [""]
+    if search.space.sampler.kind != "surrogate" or not further:
+        return ""
+    others = " and ".join(further)
+    return (
+        f"surrogate proposes and stops trials by {first}, the first quality among the objectives, "
+        f"and costs; {others} {'is' if len(further) == 1 else 'are'} recorded and on the front, "
+        "but decides nothing before"
+    )
