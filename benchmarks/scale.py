@@ -47,7 +47,8 @@ from msdemucs.study.search_space.loading import load_search_space
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.databases import Database
 from msdemucs.study.storage.studies import open_storage
-from msdemucs.study.trial.candidate import Candidate, Row, TrialLog
+from msdemucs.study.trial.candidate import Candidate
+from msdemucs.study.trial.recorder import Row, TrialRecorder
 from tests.study.postgres import Postgres
 
 SPACE = """\
@@ -104,11 +105,11 @@ class Sleeper:
         """This process's file."""
         return self.folder / str(os.getpid())
 
-    def evaluate(self, candidate: Candidate, log: TrialLog) -> None:
+    def evaluate(self, candidate: Candidate, log: TrialRecorder) -> None:
         """Sleep, then record as a real trial does."""
         is_first = not self.path.exists() or "begin" not in self.path.read_text()
         self.mark("begin", time.monotonic())
-        log.phase("training", 1)
+        log.progress.phase("training", 1)
         low, high = (0.0, self.first) if is_first else (0.8 * self.seconds, 1.2 * self.seconds)
         time.sleep(self.dice.uniform(low, high))
         self.mark("end", time.monotonic())

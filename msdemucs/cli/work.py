@@ -155,7 +155,11 @@ class Hands:
             shares = environments(self.workers, self.gpu_fraction, device=self.device)
             words = [word for path in data for word in ("--data", str(path))]
             words += [] if self.device == "auto" else ["--device", self.device]
-            return crew(name, url, folder, shares, listener, words)
+            from msdemucs.cli.progress import beside
+            from msdemucs.study.execution.worker_pool import run_on_pool
+
+            workers = [({**share, STORAGE_VARIABLE: url}, beside(listener)) for share in shares]
+            return run_on_pool(name, url, workers, listener=listener, folder=folder, options=words)
         from msdemucs.study.execution.ray_cluster import Cluster, run_on_cluster
 
         cluster = Cluster(self.ray, cpus=self.cpus, gpus=self.gpus)
@@ -234,46 +238,6 @@ def environments(
     return shares(workers, cores=cores, gpus=gpus, gpu_fraction=gpu_fraction)
 
 
-def crew(
-    name: str,
-    url: str,
-    folder: str | None,
-    shares: list[dict[str, str]],
-    listener: "Listener",
-    words: Sequence[str] = (),
-) -> "Finished":
-    """Run a study that exists with several processes; words are further options of each.
-
-    Raises:
-        StudyError: a worker cannot go on.
-        KeyboardInterrupt: Ctrl-C or SIGTERM; every worker has saved and left.
-    """
-    from msdemucs.cli.progress import beside
-    from msdemucs.study.execution.beginning import explained, turns_of
-    from msdemucs.study.execution.joining import rejoin
-    from msdemucs.study.execution.loop import Finished
-    from msdemucs.study.execution.worker_pool import Crew
-    from msdemucs.study.storage.artifact_store import is_url
-    from msdemucs.study.storage.studies import open_storage, open_study
-    from msdemucs.study.storage.urls import study_folder
-    from msdemucs.train.interrupts import Interrupts
-
-    with Interrupts(), explained(url), closing(open_storage(url)) as opened:
-        study = open_study(opened, name)
-        search, recorded = rejoin(study)
-        place = str(folder or recorded)
-        logs = (study_folder(name) if is_url(place) else Path(place).parent) / "workers"
-        options = ["--child", "--folder", place, *words]
-        command = [sys.executable, "-m", "msdemucs", "study", "work", name, *options]
-        given = [{**share, STORAGE_VARIABLE: url} for share in shares]
-        many = [beside(listener) for _ in shares]
-        with Crew(command, given, many, logs) as started:
-            ran = started.run()
-        wanted = search.space.trials
-        turns = turns_of(search, study, opened, wanted=lambda: wanted, say=listener.said)
-        return Finished.of(turns, ran, url)
-
-
 @dataclass(frozen=True)
 class Here:
     """What differs from host to host.
@@ -298,7 +262,7 @@ def _alone(name: str, url: str, folder: str | None, listener: "Listener", here: 
 
 
 def _as_child(name: str, url: str, folder: str | None, data: list[Path] | None, device: str) -> int:
-    """A worker of a crew: tells events on its output, and leaves with the process that began it."""
+    """A worker of a pool: tells events on its output, and leaves with the process that began it."""
     from msdemucs.study.execution.events import FAILED, FINISHED, Teller, leave_with_parent
 
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")

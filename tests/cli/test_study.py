@@ -22,7 +22,8 @@ from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.followup_table import Later, add
 from msdemucs.study.storage.load import load_study
 from msdemucs.study.storage.studies import open_storage, open_study
-from msdemucs.study.trial.candidate import Candidate, TrialLog
+from msdemucs.study.trial.candidate import Candidate
+from msdemucs.study.trial.recorder import TrialRecorder
 from msdemucs.units import format_db
 from tests.study.conftest import SPACE, toy
 
@@ -42,7 +43,7 @@ class ToyBench:
     def for_longer(self, recipe: object, *, say: object) -> "ToyBench":
         return self
 
-    def evaluate(self, candidate: Candidate, log: TrialLog) -> None:
+    def evaluate(self, candidate: Candidate, log: TrialRecorder) -> None:
         if candidate.trial == 1 and Path("interrupt").exists():
             raise KeyboardInterrupt
         toy(candidate, log)
@@ -236,7 +237,7 @@ def test_show_prints_a_row_for_each_trial(folder: Path) -> None:
 
 
 def test_show_tells_why_trials_have_no_score_or_fewer_tracks(folder: Path) -> None:
-    def careless(candidate: Candidate, log: TrialLog) -> None:
+    def careless(candidate: Candidate, log: TrialRecorder) -> None:
         if candidate.trial == 0:
             log.left_out(DataError("is damaged", path=Path("drums.wav"), track="A - B"))
         if candidate.trial == 1:

@@ -11,7 +11,8 @@ from typer.testing import CliRunner, Result
 from msdemucs.cli.study_tools import app
 from msdemucs.errors import UsageError
 from msdemucs.study.records import SPLIT
-from msdemucs.study.trial.candidate import Candidate, Row, TrialLog
+from msdemucs.study.trial.candidate import Candidate
+from msdemucs.study.trial.recorder import Row, TrialRecorder
 from tests.cli.test_study import ToyBench
 from tests.study.conftest import SPACE, toy
 from tests.study.test_arms import ABLATION
@@ -107,7 +108,7 @@ def test_rm_asks_first(folder: Path) -> None:
 def test_fidelity_prints_each_rung_and_its_verdict(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def evaluate(self: ToyBench, candidate: Candidate, log: TrialLog) -> None:
+    def evaluate(self: ToyBench, candidate: Candidate, log: TrialRecorder) -> None:
         toy(candidate, log)
         usdr_db = log.figures["usdr_db"]
         scores = ((10, -usdr_db), (20, 2 * usdr_db), (40, usdr_db))
@@ -168,7 +169,7 @@ def test_noise_of_a_study_refuses_what_only_a_file_takes(option: list[str], fold
 def test_promote_says_both_scores_and_from_where(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def evaluate(self: ToyBench, candidate: Candidate, log: TrialLog) -> None:
+    def evaluate(self: ToyBench, candidate: Candidate, log: TrialRecorder) -> None:
         log.scores([Row(candidate.seed, SPLIT, "band", "A - B", "bass", "usdr_db", 9.0)])
         log.record({"usdr_db": 9.0})
 

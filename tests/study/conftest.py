@@ -15,7 +15,8 @@ from msdemucs.study.execution.beginning import begin_study
 from msdemucs.study.records import SPLIT
 from msdemucs.study.search_space.loading import load_search_space
 from msdemucs.study.search_space.space import Search
-from msdemucs.study.trial.candidate import Candidate, Row, TrialLog
+from msdemucs.study.trial.candidate import Candidate
+from msdemucs.study.trial.recorder import Row, TrialRecorder
 from tests.study.postgres import Postgres, missing_program
 
 SPACE = """\
@@ -45,10 +46,10 @@ def begin(search: Search, url: str) -> None:
     begin_study(search, url, Path("studies/toy/trials"), {})[1].close()
 
 
-def toy(candidate: Candidate, log: TrialLog) -> None:
+def toy(candidate: Candidate, log: TrialRecorder) -> None:
     """Wider is better, and the second group is harder."""
     width = log.figures["parameters"] ** 0.5 / 100
-    log.phase("train", 2)
+    log.progress.phase("train", 2)
     log.loss(1, 1.0)
     log.loss(2, 0.5 + candidate.seed / 100)
     seed = candidate.seed

@@ -14,7 +14,8 @@ from msdemucs.study.execution.loop import run_study
 from msdemucs.study.search_space.loading import load_search_space
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.load import load_study
-from msdemucs.study.trial.candidate import Candidate, TrialLog
+from msdemucs.study.trial.candidate import Candidate
+from msdemucs.study.trial.recorder import TrialRecorder
 from tests.study.conftest import toy
 
 ABLATION = """\
@@ -150,7 +151,7 @@ def test_every_arm_is_trained_with_every_seed(read: Read) -> None:
     search = read()
     seen = []
 
-    def evaluate(candidate: Candidate, log: TrialLog) -> None:
+    def evaluate(candidate: Candidate, log: TrialRecorder) -> None:
         seen.append((candidate.seed, candidate.name))
         toy(candidate, log)
 
@@ -175,7 +176,7 @@ def test_it_goes_on_where_it_was_interrupted_and_ends_without_what_failed(read: 
     search = read()
     done: list[tuple[str, int]] = []
 
-    def evaluate(candidate: Candidate, log: TrialLog) -> None:
+    def evaluate(candidate: Candidate, log: TrialRecorder) -> None:
         if len(done) == 3 and not log.figures.get("again"):
             done.append(("", -1))
             raise KeyboardInterrupt

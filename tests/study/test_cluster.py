@@ -18,7 +18,8 @@ from msdemucs.errors import UsageError
 from msdemucs.study.execution.beginning import begin_study
 from msdemucs.study.execution.ray_cluster import Cluster, run_on_cluster
 from msdemucs.study.search_space.space import Search
-from msdemucs.study.trial.candidate import Candidate, TrialLog
+from msdemucs.study.trial.candidate import Candidate
+from msdemucs.study.trial.recorder import TrialRecorder
 from tests.study.conftest import asking, begin
 from tests.study.postgres import Postgres
 from tests.study.test_many_processes import STEPS, ToyBench, trials
@@ -42,7 +43,7 @@ class Waiting(ToyBench):
         super().__init__()
         self.died = died
 
-    def evaluate(self, candidate: Candidate, log: TrialLog) -> None:
+    def evaluate(self, candidate: Candidate, log: TrialRecorder) -> None:
         def saved() -> None:
             candidate.on_saved()
             while not self.died.exists():

@@ -18,7 +18,7 @@ from msdemucs.cli.work import Hands, environments
 from msdemucs.errors import StudyError, UsageError
 from msdemucs.study.execution import worker_pool as crew
 from msdemucs.study.execution.events import Name, Teller, pass_on
-from msdemucs.study.execution.worker_pool import Crew, shares
+from msdemucs.study.execution.worker_pool import WorkerPool, shares
 from msdemucs.study.trial.candidate import Silent
 
 PRELUDE = """\
@@ -45,11 +45,11 @@ class Ears(Silent):
         self.lines.append(f"{trial} {state} {note}")
 
 
-def crew_of(script: str, in_tmp: Path, *, workers: int = 2) -> tuple[Crew, list[Ears]]:
+def crew_of(script: str, in_tmp: Path, *, workers: int = 2) -> tuple[WorkerPool, list[Ears]]:
     ears = [Ears() for _ in range(workers)]
     environments = [{"NUMBER": str(number)} for number in range(workers)]
     command = [sys.executable, "-c", PRELUDE + script]
-    return Crew(command, environments, ears, in_tmp / "workers"), ears
+    return WorkerPool(command, environments, ears, in_tmp / "workers"), ears
 
 
 @pytest.fixture

@@ -21,8 +21,9 @@ from msdemucs.study.storage.databases import Database
 from msdemucs.study.storage.journal import Journal, JournalFile
 from msdemucs.study.storage.load import load_study
 from msdemucs.study.storage.studies import open_storage, study_names
-from msdemucs.study.trial.candidate import Candidate, TrialLog
+from msdemucs.study.trial.candidate import Candidate
 from msdemucs.study.trial.failures import is_disk_full
+from msdemucs.study.trial.recorder import TrialRecorder
 from tests.study.conftest import asking, toy
 from tests.study.postgres import Postgres
 from tests.study.test_runner import Ears
@@ -55,7 +56,7 @@ def test_a_study_outlives_a_restart_of_its_database(search: Search, postgres: Po
 
     ears = Restarts()
 
-    def evaluate(candidate: Candidate, log: TrialLog) -> None:
+    def evaluate(candidate: Candidate, log: TrialRecorder) -> None:
         if candidate.trial == 1:
             postgres.stop()
         toy(candidate, log)
@@ -76,7 +77,7 @@ def test_a_database_that_stays_away_ends_the_study_with_a_message(
     url = postgres.create_database("gone")
     monkeypatch.setattr(databases, "PATIENCE_S", 0.5)
 
-    def evaluate(candidate: Candidate, log: TrialLog) -> None:
+    def evaluate(candidate: Candidate, log: TrialRecorder) -> None:
         if candidate.trial == 1:
             postgres.stop()
         toy(candidate, log)
@@ -153,7 +154,7 @@ def test_a_write_that_fails_leaves_the_journal_as_it_was(
 
 
 def test_a_full_disk_ends_the_study_and_the_trial_goes_on_later(search: Search) -> None:
-    def evaluate(candidate: Candidate, log: TrialLog) -> None:
+    def evaluate(candidate: Candidate, log: TrialRecorder) -> None:
         if candidate.trial == 1:
             (candidate.folder / "checkpoint").mkdir(parents=True)
             try:

@@ -22,8 +22,9 @@ from msdemucs.study.storage.removal import doomed, remove_study
 from msdemucs.study.storage.scratch import scratch
 from msdemucs.study.storage.studies import open_storage, open_study
 from msdemucs.study.trial.bench import prepare
-from msdemucs.study.trial.candidate import Candidate, Silent, TrialLog
-from msdemucs.study.trial.workspace import Place
+from msdemucs.study.trial.candidate import Candidate, Silent
+from msdemucs.study.trial.recorder import TrialRecorder
+from msdemucs.study.trial.workspace import Workspace
 from tests.study.conftest import asking, toy
 from tests.study.test_runner import Ears
 from tests.study.test_seeds import is_equal, search, weights
@@ -190,7 +191,7 @@ def test_a_killed_process_leaves_no_scratch_for_long(monkeypatch: pytest.MonkeyP
 
 def test_a_trial_that_took_anothers_result_leaves_its_log_alone(url: str, in_tmp: Path) -> None:
     depot, own = Depot(url), folder(in_tmp / "own", {"log.txt": "taken over\n"})
-    Place(in_tmp / "own", depot).leave(own)
+    Workspace(in_tmp / "own", depot).leave(own)
     assert not own.exists()
     with at_hand(depot.address("7", "log.txt")) as path:
         assert path is not None
@@ -215,12 +216,12 @@ def test_an_interrupted_trial_goes_on_from_the_url_alone_bit_for_bit(
     alone = Path("alone/0")
     again: list[int] = []
 
-    def interrupted(candidate: Candidate, log: TrialLog) -> None:
+    def interrupted(candidate: Candidate, log: TrialRecorder) -> None:
         run = bench.trainings(candidate)[0]
         run.go(3, log)
         raise KeyboardInterrupt
 
-    def watched(candidate: Candidate, log: TrialLog) -> None:
+    def watched(candidate: Candidate, log: TrialRecorder) -> None:
         again.append(bench.trainings(candidate)[0].step)
         bench.evaluate(candidate, log)
 

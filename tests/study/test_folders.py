@@ -13,7 +13,8 @@ from msdemucs.study.storage.folders import OWNER, owner_of
 from msdemucs.study.storage.load import load_study
 from msdemucs.study.storage.removal import doomed, remove_study
 from msdemucs.study.storage.studies import open_storage, study_names
-from msdemucs.study.trial.candidate import Candidate, TrialLog
+from msdemucs.study.trial.candidate import Candidate
+from msdemucs.study.trial.recorder import TrialRecorder
 from tests.study.conftest import asking, toy
 
 OTHER = "sqlite:///studies/other.db"
@@ -50,7 +51,7 @@ def test_a_study_that_is_removed_under_a_worker_ends_it_with_a_word(
     (in_tmp / "studies").mkdir()
     optuna.create_study(study_name="kept", storage="sqlite:///studies/toy.db")
 
-    def removing(candidate: Candidate, log: TrialLog) -> None:
+    def removing(candidate: Candidate, log: TrialRecorder) -> None:
         remove_study(doomed("toy", storage="sqlite:///studies/toy.db"), even_running=True)
         toy(candidate, log)
 

@@ -25,7 +25,8 @@ from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.followup_table import TEST_TRACKS, rows_of
 from msdemucs.study.storage.load import load_study
 from msdemucs.study.storage.studies import open_storage, open_study
-from msdemucs.study.trial.candidate import Candidate, Silent, TrialLog
+from msdemucs.study.trial.candidate import Candidate, Silent
+from msdemucs.study.trial.recorder import TrialRecorder
 from tests.study.conftest import closed_tests
 
 SPACE = """\
@@ -53,7 +54,7 @@ def search(in_tmp: Path) -> Search:
     return load_search_space(in_tmp / "space.yaml")
 
 
-def untrained(candidate: Candidate, log: TrialLog) -> None:
+def untrained(candidate: Candidate, log: TrialRecorder) -> None:
     """A trial with weights whose score says nothing."""
     candidate.folder.mkdir(parents=True, exist_ok=True)
     path = candidate.folder / "weights.safetensors"

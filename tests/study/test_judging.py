@@ -15,16 +15,17 @@ from msdemucs.study.search_space.loading import load_search_space
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.load import load_study
 from msdemucs.study.storage.scores import RUNG
-from msdemucs.study.trial.candidate import Candidate, TrialLog
+from msdemucs.study.trial.candidate import Candidate
+from msdemucs.study.trial.recorder import TrialRecorder
 
 Asked = Callable[..., Search]
 Levels = Callable[[Candidate], float]
 
 
-def climbing(level: Levels) -> Callable[[Candidate, TrialLog], None]:
+def climbing(level: Levels) -> Callable[[Candidate, TrialRecorder], None]:
     """Trials that come to each rung with a level of their own, and never lose ground."""
 
-    def evaluate(candidate: Candidate, log: TrialLog) -> None:
+    def evaluate(candidate: Candidate, log: TrialRecorder) -> None:
         candidate.folder.mkdir(parents=True, exist_ok=True)
         done = candidate.folder / "done"
         before = int(done.read_text()) if done.exists() else 0
@@ -142,7 +143,7 @@ def test_the_control_arm_is_never_stopped(asked: Asked) -> None:
     search = asked(4)
     evaluate = climbing(lambda one: -float(one.trial))
 
-    def in_control(candidate: Candidate, log: TrialLog) -> None:
+    def in_control(candidate: Candidate, log: TrialRecorder) -> None:
         log.note("is_control", True)
         evaluate(candidate, log)
 

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy
 from optuna.trial import FrozenTrial, TrialState
 
-from msdemucs.study.execution.scheduler import Turns
+from msdemucs.study.execution.scheduler import Scheduler
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage import leases
 from msdemucs.study.storage.databases import Database
@@ -78,16 +78,20 @@ def test_a_kill_between_failing_and_enqueueing_loses_nothing(study: optuna.Study
 
 
 def test_what_a_killed_process_did_not_enqueue_is_begun_by_the_next(
-    study: optuna.Study, url: str
+    study: optuna.Study, url: str, search: Search, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     killed = at_work(study)
     study.tell(study.ask(), [1.0] * len(study.directions))  # nothing else waits
     assert fail(study, killed._trial_id, KILLED)
     with closing(open_storage(url)) as opened:
         found = optuna.load_study(study_name="toy", storage=opened)
-        turns = Turns(found, opened, wanted=lambda: 3, say=lambda _: None)
-        turns.is_used_up = lambda trials: all(one.state != TrialState.WAITING for one in trials)
-        trial = turns.next()
+        scheduler = Scheduler(found, opened, search=search, wanted=lambda: 3, say=lambda _: None)
+        monkeypatch.setattr(
+            scheduler,
+            "is_used_up",
+            lambda trials: all(t.state != TrialState.WAITING for t in trials),
+        )
+        trial = scheduler.next()
 
     assert trial is not None
     assert trial.user_attrs["repeats"] == killed.number

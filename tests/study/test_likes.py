@@ -19,7 +19,8 @@ from msdemucs.study.search_space.loading import load_search_space
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.studies import open_storage
 from msdemucs.study.trial import result_cache as results
-from msdemucs.study.trial.candidate import Candidate, Silent, TrialLog
+from msdemucs.study.trial.candidate import Candidate, Silent
+from msdemucs.study.trial.recorder import TrialRecorder
 from tests.study.conftest import toy
 from tests.study.postgres import Postgres
 from tests.study.test_many_processes import FORK, finish
@@ -49,7 +50,7 @@ class Meeting:
     def describe(self) -> dict[str, object]:
         return {}
 
-    def evaluate(self, candidate: Candidate, log: TrialLog) -> None:
+    def evaluate(self, candidate: Candidate, log: TrialRecorder) -> None:
         is_first = not TRAINED.exists()
         with TRAINED.open("a") as file:
             file.write(f"{candidate.trial}\n")
@@ -129,7 +130,7 @@ def test_one_that_ends_between_two_looks_is_not_trained_again(
             return found
 
         monkeypatch.setattr(results, "find", and_then_it_ends)
-        like, log = results.Like(only, study, "key"), TrialLog(own, Silent())
+        like, log = results.Like(only, study, "key"), TrialRecorder(own, Silent())
         monkeypatch.setattr(like.watch, "dead", lambda _: False)
         assert not like.trains_elsewhere(log)
         assert like.take(log)

@@ -19,7 +19,8 @@ from msdemucs.study.execution.loop import run_study
 from msdemucs.study.search_space.loading import load_search_space
 from msdemucs.study.search_space.space import Sampler, Search
 from msdemucs.study.storage.load import load_study
-from msdemucs.study.trial.candidate import Candidate, TrialLog
+from msdemucs.study.trial.candidate import Candidate
+from msdemucs.study.trial.recorder import TrialRecorder
 from msdemucs.study.trial.result_cache import find, result_key
 from tests.study.conftest import SPACE, asking, toy
 from tests.study.test_arms import ABLATION
@@ -35,7 +36,7 @@ class Counting:
         self.trained: list[Candidate] = []
         self.latency_ms = latency_ms
 
-    def __call__(self, candidate: Candidate, log: TrialLog) -> None:
+    def __call__(self, candidate: Candidate, log: TrialRecorder) -> None:
         log.record({"latency_ms_p50": self.latency_ms * (1 + len(self.trained) % 2)})
         self.trained.append(candidate)
         toy(candidate, log)
@@ -100,7 +101,7 @@ def test_a_latency_above_its_constraint_ends_a_trial_before_training(rewritten: 
 
 
 def test_a_refused_trial_has_no_curve(rewritten: Rewrite) -> None:
-    def slow(candidate: Candidate, log: TrialLog) -> None:
+    def slow(candidate: Candidate, log: TrialRecorder) -> None:
         if candidate.trial == 2:
             log.record({"latency_ms_p50": 5.0})
             log.loss(1, 1.0)
@@ -260,7 +261,7 @@ def test_another_seed_recipe_or_data_is_another_training(search: Search) -> None
 def test_a_result_is_taken_only_by_who_needs_no_other_quality(search: Search) -> None:
     """A group's uSDR is always recorded; a source's, or another metric, is not."""
 
-    def evaluate(candidate: Candidate, log: TrialLog) -> None:
+    def evaluate(candidate: Candidate, log: TrialRecorder) -> None:
         trained.append(candidate.name)
         toy(candidate, log)
         log.record({"si_sdr_db/bass": 1.0})
@@ -285,7 +286,7 @@ def _dumped(search: Search) -> dict[str, object]:
 
 
 def test_a_failed_training_is_no_result(search: Search) -> None:
-    def fails(candidate: Candidate, log: TrialLog) -> None:
+    def fails(candidate: Candidate, log: TrialRecorder) -> None:
         raise ValueError(candidate.name)
 
     with pytest.raises(Exception, match="failed alike"):
@@ -312,7 +313,7 @@ def test_what_diverged_is_not_trained_again_and_the_sampler_is_told(
     space = search.space.model_copy(update={"sampler": sampler})
     trained: list[str] = []
 
-    def diverges(candidate: Candidate, log: TrialLog) -> None:
+    def diverges(candidate: Candidate, log: TrialRecorder) -> None:
         trained.append(spec_hash(candidate.spec))
         spectral = candidate.spec.spectral
         if spectral and len(spectral.resolutions) == 2:
@@ -358,7 +359,7 @@ def test_a_failure_of_the_machine_is_tried_again(search: Search) -> None:
         OSError(errno.EIO, "Input/output error"),
     ]
 
-    def fails(candidate: Candidate, log: TrialLog) -> None:
+    def fails(candidate: Candidate, log: TrialRecorder) -> None:
         if failures:
             raise failures.pop()
         toy(candidate, log)
@@ -373,7 +374,7 @@ def test_an_arm_that_diverged_is_not_enqueued_again(in_tmp: Path) -> None:
     (in_tmp / "parts.yaml").write_text(ABLATION)
     search, trained = load_search_space(in_tmp / "parts.yaml"), []
 
-    def diverges(candidate: Candidate, log: TrialLog) -> None:
+    def diverges(candidate: Candidate, log: TrialRecorder) -> None:
         trained.append(candidate.name)
         if candidate.seed == 0 and len(trained) == 2:
             raise DivergedError("the loss is NaN", step=2)

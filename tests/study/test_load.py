@@ -12,7 +12,8 @@ from msdemucs.study.execution.loop import run_study
 from msdemucs.study.records import CURVE_COLUMNS, SCORE_COLUMNS, STATES, TRIAL_COLUMNS
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.load import load_studies, load_study
-from msdemucs.study.trial.candidate import Candidate, TrialLog
+from msdemucs.study.trial.candidate import Candidate
+from msdemucs.study.trial.recorder import TrialRecorder
 from tests.study.conftest import SPACE, asking, toy
 
 
@@ -61,7 +62,7 @@ def test_scores_and_curves_have_a_row_for_each_measurement(search: Search) -> No
 
 
 def test_left_out_test_tracks_are_told_with_their_reasons(search: Search) -> None:
-    def careless(candidate: Candidate, log: TrialLog) -> None:
+    def careless(candidate: Candidate, log: TrialRecorder) -> None:
         if candidate.trial == 1:
             log.left_out(DataError("is damaged", path=Path("drums.wav"), track="A - B"))
         toy(candidate, log)
@@ -72,7 +73,7 @@ def test_left_out_test_tracks_are_told_with_their_reasons(search: Search) -> Non
 
 
 def test_damaged_training_tracks_are_told_apart_from_test_tracks(search: Search) -> None:
-    def careless(candidate: Candidate, log: TrialLog) -> None:
+    def careless(candidate: Candidate, log: TrialRecorder) -> None:
         for _ in range(2):
             log.trained_without("drums.wav: is damaged")
         toy(candidate, log)

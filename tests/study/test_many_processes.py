@@ -24,7 +24,8 @@ from msdemucs.study.execution.worker import work_on
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.locks import locked
 from msdemucs.study.storage.studies import open_storage
-from msdemucs.study.trial.candidate import Candidate, Silent, TrialLog
+from msdemucs.study.trial.candidate import Candidate, Silent
+from msdemucs.study.trial.recorder import TrialRecorder
 from tests.study.conftest import asking, begin, toy
 
 STEPS = 12
@@ -43,7 +44,7 @@ class ToyBench:
     def describe(self) -> dict[str, object]:
         return {}
 
-    def evaluate(self, candidate: Candidate, log: TrialLog) -> None:
+    def evaluate(self, candidate: Candidate, log: TrialRecorder) -> None:
         candidate.folder.mkdir(parents=True, exist_ok=True)
         checkpoint = candidate.folder / "steps.txt"
         begin = len(checkpoint.read_text().splitlines()) if checkpoint.exists() else 0
@@ -59,14 +60,14 @@ class ToyBench:
 class StaysInTraining(ToyBench):
     """Comes to the first step, and would rest there for long."""
 
-    def evaluate(self, candidate: Candidate, log: TrialLog) -> None:
+    def evaluate(self, candidate: Candidate, log: TrialRecorder) -> None:
         super().evaluate(replace(candidate, on_saved=lambda: time.sleep(600)), log)
 
 
 class WaitsForAnother(ToyBench):
     """Rests after a step until a second trial has come to one."""
 
-    def evaluate(self, candidate: Candidate, log: TrialLog) -> None:
+    def evaluate(self, candidate: Candidate, log: TrialRecorder) -> None:
         def saved() -> None:
             while len([*candidate.folder.parent.glob("*/steps.txt")]) < 2:
                 time.sleep(0.01)

@@ -15,7 +15,8 @@ from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.load import load_study
 from msdemucs.study.storage.scores import frame_in
 from msdemucs.study.storage.studies import create_or_continue, open_storage
-from msdemucs.study.trial.candidate import Candidate, Row, Silent, TrialLog
+from msdemucs.study.trial.candidate import Candidate, Silent
+from msdemucs.study.trial.recorder import Row, TrialRecorder
 from tests.study.test_arms import ABLATION, Read, read
 
 __all__ = ["ABLATION", "Read", "read"]
@@ -23,7 +24,7 @@ __all__ = ["ABLATION", "Read", "read"]
 SCORES = {0: 3.0, 1: 3.4, 2: 2.9, 3: 3.3, 4: 3.1}
 
 
-def by_seed(candidate: Candidate, log: TrialLog) -> None:
+def by_seed(candidate: Candidate, log: TrialRecorder) -> None:
     """A score that its seed decides."""
     value = SCORES[candidate.seed]
     log.scores([Row(candidate.seed, SPLIT, "band", "A - B", "bass", "usdr_db", value)])
@@ -76,7 +77,7 @@ def test_an_interruption_keeps_what_is_done(search: Search, in_tmp: Path) -> Non
     study = begun(search)
     folders = []
 
-    def interrupted(candidate: Candidate, log: TrialLog) -> None:
+    def interrupted(candidate: Candidate, log: TrialRecorder) -> None:
         folders.append(candidate.folder)
         if candidate.seed == 1 and len(folders) == 2:
             raise KeyboardInterrupt

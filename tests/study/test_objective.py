@@ -18,7 +18,8 @@ from msdemucs.study.search_space.objectives import InfeasibleError
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.load import load_study
 from msdemucs.study.trial.bench import prepare
-from msdemucs.study.trial.candidate import Candidate, Silent, TrialLog
+from msdemucs.study.trial.candidate import Candidate, Silent
+from msdemucs.study.trial.recorder import TrialRecorder
 
 SPACE = """\
 name: tiny
@@ -149,7 +150,7 @@ def test_an_unknown_recipe_is_told_at_its_line(search: Search) -> None:
 def test_a_latency_above_its_constraint_is_noticed_before_training(search: Search) -> None:
     bench = prepare(search, say=Silent().said)
     trial = optuna.create_study(directions=["maximize", "minimize"]).ask()
-    log = TrialLog(trial, Silent())
+    log = TrialRecorder(trial, Silent())
     log.hold_to({"latency_ms_p50": 1e-3})
     candidate = Candidate(0, "trial 0", search.base, 0, Path("folder"), search.recipe({}))
     with pytest.raises(InfeasibleError, match=r"latency_ms_p50 is .*, above 0\.001"):
@@ -164,7 +165,7 @@ def test_a_latency_above_its_constraint_is_noticed_before_training(search: Searc
 def test_a_trial_is_trained_by_its_own_recipe(search: Search) -> None:
     bench = prepare(search, say=Silent().said)
     trial = optuna.create_study(directions=["maximize", "minimize"]).ask()
-    log = TrialLog(trial, Silent())
+    log = TrialRecorder(trial, Silent())
     recipe = search.recipe({"recipe.steps": 3})
     bench.evaluate(Candidate(0, "trial 0", search.base, 0, Path("folder"), recipe), log)
     log.close()

@@ -15,7 +15,8 @@ from msdemucs.study.samplers.surrogate.candidates import Candidates
 from msdemucs.study.search_space.fields import field_of
 from msdemucs.study.search_space.loading import load_search_space
 from msdemucs.study.search_space.space import Search
-from msdemucs.study.trial.candidate import Candidate, TrialLog
+from msdemucs.study.trial.candidate import Candidate
+from msdemucs.study.trial.recorder import TrialRecorder
 
 SPACE = """\
 name: toy
@@ -45,7 +46,7 @@ def asked(in_tmp: Path) -> Asked:
     return ask
 
 
-def climb(candidate: Candidate, log: TrialLog) -> None:
+def climb(candidate: Candidate, log: TrialRecorder) -> None:
     """Wide kernels are 3 dB better from the first rung on, and width is worth 1 dB a doubling."""
     level = math.log2(float(str(field_of(candidate.spec, "channels.start"))))
     level += 3 * (field_of(candidate.spec, "kernel_size.0") == 8)

@@ -13,7 +13,8 @@ from msdemucs.study.followups.promotion import PROMOTED_COLUMNS, Longer, Start, 
 from msdemucs.study.records import SPLIT
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.studies import open_storage, open_study
-from msdemucs.study.trial.candidate import Candidate, Row, Silent, TrialLog
+from msdemucs.study.trial.candidate import Candidate, Silent
+from msdemucs.study.trial.recorder import Row, TrialRecorder
 from msdemucs.train import load_recipe
 from tests.study.conftest import toy
 
@@ -29,7 +30,7 @@ def record(study: optuna.Study) -> StudyRecord:
     return load_study("toy")
 
 
-def scored(candidate: Candidate, log: TrialLog) -> None:
+def scored(candidate: Candidate, log: TrialRecorder) -> None:
     log.scores([Row(candidate.seed, SPLIT, "band", "A - B", "bass", "usdr_db", 9.0)])
     log.record({"usdr_db": 9.0 - candidate.trial, "steps": 80, "train_seconds": 1.0})
 
@@ -52,7 +53,7 @@ def test_both_scores_stand_side_by_side_and_in_the_side_table(
 ) -> None:
     asked: list[Candidate] = []
 
-    def evaluate(candidate: Candidate, log: TrialLog) -> None:
+    def evaluate(candidate: Candidate, log: TrialRecorder) -> None:
         asked.append(candidate)
         scored(candidate, log)
 
@@ -78,7 +79,7 @@ def test_what_is_done_is_not_done_again_unless_it_is_asked_otherwise(
 ) -> None:
     done: list[int] = []
 
-    def evaluate(candidate: Candidate, log: TrialLog) -> None:
+    def evaluate(candidate: Candidate, log: TrialRecorder) -> None:
         if len(done) == 1:
             done.append(-1)
             raise KeyboardInterrupt
@@ -105,7 +106,7 @@ def test_from_weights_needs_the_weights(
 ) -> None:
     starts = []
 
-    def evaluate(candidate: Candidate, log: TrialLog) -> None:
+    def evaluate(candidate: Candidate, log: TrialRecorder) -> None:
         starts.append(candidate.start)
         scored(candidate, log)
 

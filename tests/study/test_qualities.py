@@ -24,7 +24,8 @@ from msdemucs.study.search_space.fields import field_of
 from msdemucs.study.search_space.loading import load_search_space
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.load import load_study
-from msdemucs.study.trial.candidate import Candidate, Row, TrialLog
+from msdemucs.study.trial.candidate import Candidate
+from msdemucs.study.trial.recorder import Row, TrialRecorder
 
 SPACE = """\
 name: toy
@@ -66,10 +67,10 @@ def level_of(candidate: Candidate) -> float:
     return level + 3 * (field_of(candidate.spec, "kernel_size.0") == 8)
 
 
-def climbing(qualities: Mapping[str, float]) -> Callable[[Candidate, TrialLog], None]:
+def climbing(qualities: Mapping[str, float]) -> Callable[[Candidate, TrialRecorder], None]:
     """Trials whose qualities are so many times the level, and rise or fall from rung to rung."""
 
-    def evaluate(candidate: Candidate, log: TrialLog) -> None:
+    def evaluate(candidate: Candidate, log: TrialRecorder) -> None:
         level, seed = level_of(candidate), candidate.seed
         candidate.folder.mkdir(parents=True, exist_ok=True)
         done = candidate.folder / "done"

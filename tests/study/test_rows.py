@@ -13,7 +13,8 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from msdemucs.study.execution.beginning import begin_study, turns_of
+from msdemucs.study.execution.beginning import begin_study
+from msdemucs.study.execution.scheduler import Scheduler
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage import rows
 from msdemucs.study.storage.databases import INDEX, Database
@@ -128,7 +129,7 @@ def test_a_look_does_not_grow_with_what_trials_hold(
     study, opened = begin_study(asking(search, trials=500), url, in_tmp, {})
     assert isinstance(opened, Database)
     study.tell(study.ask(), [0.0] * len(study.directions))  # Optuna's cache begins with an end
-    turns = turns_of(search, study, opened, wanted=lambda: 500, say=print)
+    turns = Scheduler(study, opened, search=search, wanted=lambda: 500, say=print)
     monkeypatch.setattr(turns.watch, "dead", lambda _: False)
     read = 0
     attrs_of = rows._attrs

@@ -22,7 +22,8 @@ from msdemucs.study.storage import leases
 from msdemucs.study.storage.leases import KILLED, fail
 from msdemucs.study.storage.load import load_study
 from msdemucs.study.storage.studies import open_storage
-from msdemucs.study.trial.candidate import Candidate, Silent, TrialLog
+from msdemucs.study.trial.candidate import Candidate, Silent
+from msdemucs.study.trial.recorder import TrialRecorder
 from tests.study.conftest import asking, toy
 
 Rewrite = Callable[[str, str], Search]
@@ -104,8 +105,8 @@ def test_the_stored_spec_builds_the_hash_again(search: Search) -> None:
         assert spec_hash(parse_spec(trial.spec)) == trial.spec_hash
 
 
-def interrupt_at(number: int) -> Callable[[Candidate, TrialLog], None]:
-    def evaluate(candidate: Candidate, log: TrialLog) -> None:
+def interrupt_at(number: int) -> Callable[[Candidate, TrialRecorder], None]:
+    def evaluate(candidate: Candidate, log: TrialRecorder) -> None:
         log.loss(1, 1.0)
         if candidate.trial == number:
             raise KeyboardInterrupt
@@ -132,10 +133,10 @@ def test_ctrl_c_leaves_a_study_that_the_same_call_continues(search: Search) -> N
 
 
 def test_ctrl_c_is_heeded_where_another_process_has_ended_the_trial(search: Search) -> None:
-    def evaluate(candidate: Candidate, log: TrialLog) -> None:
+    def evaluate(candidate: Candidate, log: TrialRecorder) -> None:
         with closing(open_storage("sqlite:///studies/toy.db")) as opened:
             study = optuna.load_study(study_name="toy", storage=opened)
-            assert fail(study, log.trial_id, KILLED)
+            assert fail(study, log.trial._trial_id, KILLED)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -186,15 +187,15 @@ except KeyboardInterrupt:
 def test_an_interruption_before_a_trial_has_begun_gives_it_back(
     search: Search, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    claimed = turns.Turns.next
+    claimed = turns.Scheduler.next
 
-    def and_then_sigterm(self: turns.Turns) -> optuna.Trial | None:
+    def and_then_sigterm(self: turns.Scheduler) -> optuna.Trial | None:
         trial = claimed(self)
         signal.raise_signal(signal.SIGTERM)
         return trial
 
     with monkeypatch.context() as patched:
-        patched.setattr(turns.Turns, "next", and_then_sigterm)
+        patched.setattr(turns.Scheduler, "next", and_then_sigterm)
         with pytest.raises(KeyboardInterrupt):
             run_study(search, toy)
     left = load_study("toy").trials
@@ -244,7 +245,7 @@ def test_a_trial_of_another_host_is_waited_for_until_its_lease_stays_unchanged(
     other.set_user_attr("lease", datetime.now(UTC).isoformat())
     other.set_user_attr("owner", {"host": "elsewhere", "pid": 1, "since": 0.0})
     monkeypatch.setattr(
-        turns.Turns, "wait", lambda _: monkeypatch.setattr(leases, "GIVEN_UP_AFTER_S", 0.0)
+        turns.Scheduler, "wait", lambda _: monkeypatch.setattr(leases, "GIVEN_UP_AFTER_S", 0.0)
     )
     ears = Ears()
     assert run_study(search, toy, listener=ears).complete == 5
@@ -272,7 +273,7 @@ def test_a_configuration_that_is_killed_three_times_is_not_tried_again(search: S
 
 
 def test_a_nan_loss_is_recorded_with_its_reason_and_the_study_goes_on(search: Search) -> None:
-    def evaluate(candidate: Candidate, log: TrialLog) -> None:
+    def evaluate(candidate: Candidate, log: TrialRecorder) -> None:
         if candidate.trial == 1:
             raise DivergedError("the loss is not a number", step=7)
         toy(candidate, log)
@@ -296,7 +297,7 @@ def test_a_nan_loss_is_recorded_with_its_reason_and_the_study_goes_on(search: Se
 def test_an_objective_that_is_no_number_fails_its_trial(
     search: Search, value: float, message: str
 ) -> None:
-    def evaluate(candidate: Candidate, log: TrialLog) -> None:
+    def evaluate(candidate: Candidate, log: TrialRecorder) -> None:
         toy(candidate, log)
         if candidate.trial == 0:
             log.record({"usdr_db": value})
@@ -309,7 +310,7 @@ def test_an_objective_that_is_no_number_fails_its_trial(
 
 
 def test_a_bug_is_recorded_with_its_traceback_and_the_study_goes_on(search: Search) -> None:
-    def evaluate(candidate: Candidate, log: TrialLog) -> None:
+    def evaluate(candidate: Candidate, log: TrialRecorder) -> None:
         if candidate.trial in (0, 1, 3):
             raise ZeroDivisionError("a bug")
         toy(candidate, log)
@@ -321,7 +322,7 @@ def test_a_bug_is_recorded_with_its_traceback_and_the_study_goes_on(search: Sear
 
 
 def test_the_same_bug_three_times_in_a_row_stops_the_study(search: Search) -> None:
-    def evaluate(candidate: Candidate, log: TrialLog) -> None:
+    def evaluate(candidate: Candidate, log: TrialRecorder) -> None:
         raise ZeroDivisionError("a bug")
 
     with pytest.raises(StudyError, match=r"3 trials in a row failed alike, the last with .*a bug"):
@@ -330,7 +331,7 @@ def test_the_same_bug_three_times_in_a_row_stops_the_study(search: Search) -> No
 
 
 def test_a_study_in_which_no_trial_succeeds_ends(search: Search) -> None:
-    def evaluate(candidate: Candidate, log: TrialLog) -> None:
+    def evaluate(candidate: Candidate, log: TrialRecorder) -> None:
         raise DivergedError("the loss is not a number", step=1)
 
     with pytest.raises(StudyError, match="10 trials in a row failed"):
@@ -338,7 +339,7 @@ def test_a_study_in_which_no_trial_succeeds_ends(search: Search) -> None:
 
 
 def test_running_out_of_memory_is_no_bug(search: Search) -> None:
-    def evaluate(candidate: Candidate, log: TrialLog) -> None:
+    def evaluate(candidate: Candidate, log: TrialRecorder) -> None:
         if candidate.trial < 4:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 1 TB")
         toy(candidate, log)

@@ -25,7 +25,8 @@ from msdemucs.study.storage.load import load_study, read_record
 from msdemucs.study.storage.scores import frame_in
 from msdemucs.study.storage.states import BEGUN
 from msdemucs.study.trial.bench import Bench, prepare
-from msdemucs.study.trial.candidate import Candidate, Silent, StoppedError, TrialLog
+from msdemucs.study.trial.candidate import Candidate, Silent
+from msdemucs.study.trial.recorder import StoppedError, TrialRecorder
 
 SPACE = """\
 name: tiny
@@ -76,12 +77,12 @@ def is_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bo
 @pytest.mark.slow
 def test_a_stopped_trial_resumes_bit_for_bit(search: Search, study: optuna.Study) -> None:
     plain, rungs = bench(search, ""), bench(search, "fidelity: {rungs: [2, 4]}\n")
-    whole = TrialLog(study.ask(), Silent())
+    whole = TrialRecorder(study.ask(), Silent())
     plain.evaluate(candidate(search, "whole"), whole)
     whole.close()
 
     first = study.ask()
-    stops = TrialLog(first, Silent(), lambda step: "enough" if step == 2 else "")
+    stops = TrialRecorder(first, Silent(), lambda step: "enough" if step == 2 else "")
     with pytest.raises(StoppedError):
         rungs.evaluate(candidate(search, "parts"), stops)
     stops.close()
@@ -97,7 +98,7 @@ def test_a_stopped_trial_resumes_bit_for_bit(search: Search, study: optuna.Study
 
     again = study.ask()
     asked: list[int] = []
-    log = TrialLog(again, Silent(), lambda step: asked.append(step) or "")  # type: ignore[func-returns-value]
+    log = TrialRecorder(again, Silent(), lambda step: asked.append(step) or "")  # type: ignore[func-returns-value]
     rungs.evaluate(candidate(search, "parts"), log)
     log.close()
     assert asked == [2, 4]
@@ -122,7 +123,7 @@ def test_a_stopped_trial_resumes_bit_for_bit(search: Search, study: optuna.Study
 @pytest.mark.slow
 def test_an_interrupted_trial_resumes_bit_for_bit(search: Search, study: optuna.Study) -> None:
     plain = bench(search, "")
-    plain.evaluate(candidate(search, "whole"), TrialLog(study.ask(), Silent()))
+    plain.evaluate(candidate(search, "whole"), TrialRecorder(study.ask(), Silent()))
 
     class Stopping(Silent):
         def advanced(self, done: int, note: str) -> None:
@@ -130,8 +131,8 @@ def test_an_interrupted_trial_resumes_bit_for_bit(search: Search, study: optuna.
                 raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        plain.evaluate(candidate(search, "parts"), TrialLog(study.ask(), Stopping()))
-    log = TrialLog(study.ask(), Silent())
+        plain.evaluate(candidate(search, "parts"), TrialRecorder(study.ask(), Stopping()))
+    log = TrialRecorder(study.ask(), Silent())
     plain.evaluate(candidate(search, "parts"), log)
     assert log.figures["steps"] == 3
     assert is_equal(weights("parts/weights.safetensors"), weights("whole/weights.safetensors"))
@@ -141,9 +142,9 @@ def test_an_interrupted_trial_resumes_bit_for_bit(search: Search, study: optuna.
 def test_repeats_train_each_seed_and_take_the_mean(search: Search, study: optuna.Study) -> None:
     twice = bench(search, "repeats: 2\nfidelity: {rungs: [2]}\n")
     trial = study.ask()
-    log = TrialLog(trial, Silent())
+    log = TrialRecorder(trial, Silent())
     twice.evaluate(candidate(search, "both", seed=5), log)
-    alone = TrialLog(study.ask(), Silent())
+    alone = TrialRecorder(study.ask(), Silent())
     bench(search, "").evaluate(candidate(search, "alone", seed=6), alone)
     assert log.figures["steps"] == 12
     assert set(frame_in(trial.user_attrs, "scores", SCORE_COLUMNS[1:]).seed) == {5, 6}
@@ -209,11 +210,11 @@ def test_a_trial_keeps_the_best_weights_by_the_studys_validation_tracks(
     rungs = bench(notes, "fidelity: {rungs: [3]}\n")
     with pytest.raises(StoppedError):
         rungs.evaluate(
-            candidate(notes, "parts"), TrialLog(study.ask(), Silent(), lambda _: "enough")
+            candidate(notes, "parts"), TrialRecorder(study.ask(), Silent(), lambda _: "enough")
         )
     logs = []
     for folder in ("whole", "parts"):
-        logs.append(TrialLog(study.ask(), Silent()))
+        logs.append(TrialRecorder(study.ask(), Silent()))
         rungs.evaluate(candidate(notes, folder), logs[-1])
     paths = [Path(name) / "weights.safetensors" for name in ("whole", "parts")]
     assert is_equal(*(weights(str(path)) for path in paths))
@@ -281,7 +282,7 @@ def test_a_damaged_training_track_is_left_out_and_the_trial_resumes_bit_for_bit(
     recipe.write_text(RECIPE.replace("batch_size: 1", "batch_size: 4"))
     plain = bench(search, "")
     whole = study.ask()
-    plain.evaluate(candidate(search, "whole"), TrialLog(whole, Silent()))
+    plain.evaluate(candidate(search, "whole"), TrialRecorder(whole, Silent()))
     (reason,) = whole.user_attrs["trained_without"]
     assert "“bass” has samples that are not finite, the first at 0.50 s; mend" in reason
     assert damaged.name in reason
@@ -290,7 +291,7 @@ def test_a_damaged_training_track_is_left_out_and_the_trial_resumes_bit_for_bit(
     rungs = bench(search, "fidelity: {rungs: [2, 4]}\n")
     again = study.ask()
     said = Saying()
-    rungs.evaluate(candidate(search, "parts"), TrialLog(again, said))
+    rungs.evaluate(candidate(search, "parts"), TrialRecorder(again, said))
     assert again.user_attrs["trained_without"] == [reason]
     assert said.lines == [f"left out: {reason}"]
     assert is_equal(weights("parts/weights.safetensors"), weights("whole/weights.safetensors"))

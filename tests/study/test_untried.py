@@ -26,7 +26,8 @@ from msdemucs.study.search_space.space import Sampler, Search
 from msdemucs.study.search_space.variations import Variation
 from msdemucs.study.storage.studies import open_storage
 from msdemucs.study.trial import result_cache as results
-from msdemucs.study.trial.candidate import Candidate, TrialLog
+from msdemucs.study.trial.candidate import Candidate
+from msdemucs.study.trial.recorder import TrialRecorder
 from tests.study.conftest import asking, begin, toy
 from tests.study.test_many_processes import FORK, ToyBench, finish
 
@@ -136,7 +137,7 @@ def test_where_training_is_timed_each_repetition_is_a_trial(in_tmp: Path) -> Non
         "objectives: {usdr_db: maximize, seconds: minimize}\n"
     )
 
-    def timed(candidate: Candidate, log: TrialLog) -> None:
+    def timed(candidate: Candidate, log: TrialRecorder) -> None:
         toy(candidate, log)
         log.record({"seconds": 1.0})
 

@@ -1,8 +1,7 @@
 """A study begun or gone on with: on record for all who join it, and its faults explained."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from pathlib import Path
 
 import optuna
@@ -11,11 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from msdemucs.errors import StudyError
 from msdemucs.study.execution.joining import recorded_folder, remember
-from msdemucs.study.execution.scheduler import Turns
-from msdemucs.study.execution.untried import enqueue_untried
-from msdemucs.study.samplers.study_sampler import rung_judge
-from msdemucs.study.search_space.combinations import can_be_listed, is_used_up
-from msdemucs.study.search_space.space import EXHAUSTIVE, Search
+from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.artifact_store import Depot, is_url
 from msdemucs.study.storage.databases import AnyStorage, reason_of
 from msdemucs.study.storage.folders import claim_folder, refuse_taken
@@ -68,28 +63,6 @@ def _home(folder: str | Path) -> Path | None:
         return None
     path = Path(folder)
     return path.parent if path.name == "trials" else path
-
-
-def turns_of(
-    search: Search,
-    study: optuna.Study,
-    opened: AnyStorage,
-    *,
-    wanted: Callable[[], int],
-    say: Callable[[str], None],
-    token: str = "",
-) -> Turns:
-    """What hands out a study's trials; its arguments are those of `Turns`."""
-    turns = Turns(study, opened, wanted=wanted, say=say, token=token)
-    turns.is_used_up = partial(is_used_up, space=search.space)
-    if can_be_listed(search.space):
-        turns.counts_copies = False
-        if search.space.sampler.kind not in EXHAUSTIVE:  # those repeat nothing
-            turns.make_up = partial(enqueue_untried, study, space=search.space)
-    judge = rung_judge(search, study)
-    if judge:
-        turns.take_up = partial(judge.take_up, study)
-    return turns
 
 
 def attend(opened: AnyStorage, listener: Listener, interrupts: Interrupts) -> None:

@@ -13,6 +13,7 @@ from msdemucs.study.samplers.study_sampler import make_sampler
 from msdemucs.study.search_space.loading import parse_search_space
 from msdemucs.study.search_space.space import EMBEDDED_BAND, EMBEDDED_SAMPLE, Search, SearchSpace
 from msdemucs.study.storage.artifact_store import is_url
+from msdemucs.study.storage.databases import AnyStorage
 
 JOINING, WANTED, PROCESSES = "joining", "wanted", "processes"
 """Attributes of a study: how to join it, its number of trials, how many processes ever joined."""
@@ -74,11 +75,12 @@ def recorded_folder(study: optuna.Study) -> str:
     return str(study.user_attrs.get(JOINING, {}).get("folder", ""))
 
 
-def enrol(study: optuna.Study, search: Search) -> None:
-    """Give this process a sampler whose draws are no other process's; call it in a turn."""
-    before = int(study.user_attrs.get(PROCESSES, 0))
-    study.set_user_attr(PROCESSES, before + 1)
-    drawn = len(study.get_trials(deepcopy=False)) + FAR_APART * before
+def enrol(study: optuna.Study, search: Search, storage: AnyStorage) -> None:
+    """Give this process a sampler whose draws are no other process's."""
+    with storage.turn(study.study_name):
+        before = int(study.user_attrs.get(PROCESSES, 0))
+        study.set_user_attr(PROCESSES, before + 1)
+        drawn = len(study.get_trials(deepcopy=False)) + FAR_APART * before
     study.sampler = make_sampler(search, drawn=drawn)
 
 

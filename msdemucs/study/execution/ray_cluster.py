@@ -21,11 +21,11 @@ import optuna
 from optuna.trial import TrialState
 
 from msdemucs.errors import MsdemucsError, StudyError, UsageError
-from msdemucs.study.execution import scheduler as turns
-from msdemucs.study.execution.beginning import explained, turns_of
+from msdemucs.study.execution.beginning import explained
 from msdemucs.study.execution.events import Name
 from msdemucs.study.execution.joining import WANTED, rejoin
 from msdemucs.study.execution.loop import Finished
+from msdemucs.study.execution.scheduler import PAUSE_S, Scheduler
 from msdemucs.study.execution.worker import Part, Prepare, work_on
 from msdemucs.study.storage.databases import AnyStorage
 from msdemucs.study.storage.leases import give_up
@@ -86,7 +86,7 @@ def run_on_cluster(
             place = folder or rejoin(study)[1]
             driver = Driver(ray, study, opened, cluster, listener)
             task = functools.partial(driver.submit, name, url, str(place))
-            return Finished.of(driver.turns, driver.run(task), url)
+            return Finished.of(driver.scheduler, driver.run(task), url)
     finally:
         ray.shutdown()
 
@@ -129,10 +129,10 @@ class Driver:
     ) -> None:
         self.ray, self.study, self.opened = ray, study, opened
         self.cluster, self.listener = cluster, listener
-        self.turns = turns_of(
-            rejoin(study)[0],
+        self.scheduler = Scheduler(
             study,
             opened,
+            search=rejoin(study)[0],
             wanted=lambda: int(study.user_attrs[WANTED]),
             say=listener.said,
         )
@@ -167,9 +167,9 @@ class Driver:
         under_way: dict[Any, str] = {}
         ran, rest_until = 0, 0.0
         try:
-            while under_way or not self.turns.standing().is_done:
-                done = self.turns.standing().done
-                wanted = min(self.room(), self.turns.wanted() - done)
+            while under_way or not self.scheduler.progress().is_done:
+                done = self.scheduler.progress().done
+                wanted = min(self.room(), self.scheduler.wanted() - done)
                 while len(under_way) < wanted and time.monotonic() >= rest_until:
                     token = uuid.uuid4().hex
                     under_way[submit(token)] = token
@@ -180,7 +180,7 @@ class Driver:
                     count = self.result_of(task, under_way.pop(task))
                     ran += count
                     if not count:  # no trial is free at present
-                        rest_until = time.monotonic() + turns.PAUSE_S
+                        rest_until = time.monotonic() + PAUSE_S
                 if not under_way:
                     time.sleep(LOOK_EVERY_S)
                 self.follow()
@@ -227,7 +227,7 @@ class Driver:
 
     def follow(self) -> None:
         """Tell the listener what has begun and ended."""
-        standing = self.turns.standing()
+        progress = self.scheduler.progress()
         for trial in self.study.get_trials(deepcopy=False):
             before = self.states.get(trial.number, TrialState.WAITING)
             self.states[trial.number] = trial.state
@@ -238,7 +238,7 @@ class Driver:
                 int(attrs.get("seed", 0)),
             )
             if before == TrialState.WAITING and trial.state != TrialState.WAITING:
-                self.listener.began(name, complete=standing.done, wanted=standing.wanted)
+                self.listener.began(name, complete=progress.done, wanted=progress.wanted)
             if before != trial.state and trial.state.is_finished():
                 figures = ", ".join(f"{value:.4g}" for value in trial.values or ())
                 state = trial.state.name.lower()

@@ -2,14 +2,17 @@
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from msdemucs.study.execution.untried import count_trainings
+from msdemucs.study.execution.untried import count_trainings, enqueue_untried
 from msdemucs.study.samplers.rungs import taken_up
+from msdemucs.study.samplers.study_sampler import rung_judge
+from msdemucs.study.search_space.combinations import can_be_listed, is_used_up
+from msdemucs.study.search_space.space import EXHAUSTIVE, Search
 from msdemucs.study.storage.databases import AnyStorage, Database
 from msdemucs.study.storage.leases import Watch, claim, recover, whereabouts
 from msdemucs.study.storage.states import is_stopped
@@ -34,7 +37,7 @@ def counts(trial: FrozenTrial) -> bool:
 
 
 @dataclass(frozen=True)
-class Standing:
+class StudyProgress:
     """How far a study is.
 
     Attributes:
@@ -60,21 +63,19 @@ class Standing:
         return self.done + len(self.running) < self.wanted and not self.is_used_up
 
 
-class Turns:
+class Scheduler:
     """Hands out a study's trials, one process at a time.
 
     Args:
         study: whose.
         storage: where it is.
+        search: what the study asks.
         wanted: how many trials the study should have in all.
         say: is told of trials that were killed, and of those that are waited for.
         token: by which whoever started this process finds its trial.
 
     Attributes:
-        is_used_up: tells of all trials whether nothing is left to begin.
-        take_up: enqueues the stopped trials that should go on by now; their numbers.
-        make_up: enqueues an untried combination, of all trials, where one repeated another.
-        counts_copies: whether a trial counts that took the result of another one of the study.
+        judge: who decides which stopped trials go on; None where the study has no rungs.
         last: how far the study was at the last look.
     """
 
@@ -83,38 +84,41 @@ class Turns:
         study: optuna.Study,
         storage: AnyStorage,
         *,
+        search: Search,
         wanted: Callable[[], int],
         say: Callable[[str], None],
         token: str = "",
     ) -> None:
-        self.study, self.storage = study, storage
+        self.study, self.storage, self.space = study, storage, search.space
         if isinstance(storage, Database):
             storage.leaves_out = UNREAD
         self.wanted, self.say, self.token = wanted, say, token
-        self.is_used_up: Callable[[list[FrozenTrial]], bool] = lambda _: False
-        self.take_up: Callable[[], Sequence[int]] = list
-        self.make_up: Callable[[list[FrozenTrial]], bool] = lambda _: False
-        self.counts_copies = True
+        self.judge = rung_judge(search, study)
         self.watch = Watch()
-        self.last = Standing(0, (), 0)
+        self.last = StudyProgress(0, (), 0)
+        self._is_listed = can_be_listed(search.space)
         self._waits_for: tuple[str, ...] = ()
         self._seen: object = None
 
-    def standing(self) -> Standing:
-        """How far the study is now, whoever ran its trials."""
-        self.last = self._standing(self.study.get_trials(deepcopy=False))
+    def progress(self) -> StudyProgress:
+        """Return how far the study is now, whoever ran its trials."""
+        self.last = self._progress(self.study.get_trials(deepcopy=False))
         return self.last
 
-    def _standing(self, trials: list[FrozenTrial]) -> Standing:
+    def _progress(self, trials: list[FrozenTrial]) -> StudyProgress:
         running = tuple(
             f"trial {trial.number}, {whereabouts(trial)}"
             for trial in trials
             if trial.state == TrialState.RUNNING
         )
-        taken, is_used_up = taken_up(trials), self.is_used_up(trials)
+        taken = taken_up(trials)
         counted = [trial for trial in trials if counts(trial) and trial.number not in taken]
-        done = len(counted) if self.counts_copies else count_trainings(counted)
-        return Standing(done, running, self.wanted(), is_used_up)
+        done = count_trainings(counted) if self._is_listed else len(counted)
+        return StudyProgress(done, running, self.wanted(), self.is_used_up(trials))
+
+    def is_used_up(self, trials: list[FrozenTrial]) -> bool:
+        """Return whether nothing is left to begin."""
+        return is_used_up(trials, self.space)
 
     def next(self) -> optuna.Trial | None:
         """A trial that is this process's own; None where none is wanted at present."""
@@ -126,19 +130,24 @@ class Turns:
             if lines:
                 trials = self.study.get_trials(deepcopy=False)
             with self.storage.same_look():
-                again = [f"trial {number} goes on after all" for number in self.take_up()]
-                standing = self._standing(trials) if not again else self.standing()
-                if standing.has_room and not again:
-                    self.make_up(trials)
-                trial = self.study.ask() if standing.has_room else None
+                resumed = self.judge.take_up(self.study) if self.judge else ()
+                progress = self.progress() if resumed else self._progress(trials)
+                if progress.has_room and not resumed:
+                    self._make_up(trials)
+                trial = self.study.ask() if progress.has_room else None
             if trial is not None:
                 claim(trial, token=self.token)
-        self.last = standing
-        for line in (*lines, *again):
+        self.last = progress
+        for line in (*lines, *(f"trial {number} goes on after all" for number in resumed)):
             self.say(line)
-        if trial is None and not standing.is_done:
-            self._say_waiting(standing)
+        if trial is None and not progress.is_done:
+            self._say_waiting(progress)
         return trial
+
+    def _make_up(self, trials: list[FrozenTrial]) -> None:
+        """Enqueue an untried combination where one repeated another; exhaustive samplers do not."""
+        if self._is_listed and self.space.sampler.kind not in EXHAUSTIVE:
+            enqueue_untried(self.study, trials, space=self.space)
 
     def wait(self) -> None:
         """A pause before the next look; processes that wait together look apart."""
@@ -147,8 +156,8 @@ class Turns:
             if self.storage.glance(self.study._study_id) != self._seen:
                 return
 
-    def _say_waiting(self, standing: Standing) -> None:
-        if standing.running != self._waits_for:
-            self._waits_for = standing.running
-            named = "; ".join(standing.running)
-            self.say(f"{standing.done} of {standing.wanted} done; waiting for {named}")
+    def _say_waiting(self, progress: StudyProgress) -> None:
+        if progress.running != self._waits_for:
+            self._waits_for = progress.running
+            named = "; ".join(progress.running)
+            self.say(f"{progress.done} of {progress.wanted} done; waiting for {named}")

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from msdemucs.study.execution.beginning import attend, explained, turns_of
+from msdemucs.study.execution.beginning import attend, explained
 from msdemucs.study.execution.joining import WANTED, enrol, rejoin, usable
-from msdemucs.study.execution.loop import Finished, Runner
+from msdemucs.study.execution.loop import Finished, trial_runner
+from msdemucs.study.execution.scheduler import Scheduler
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.studies import open_storage, open_study, refuse_other_data
-from msdemucs.study.trial.candidate import Candidate, Listener, Silent, TrialLog
+from msdemucs.study.trial.candidate import Candidate, Listener, Silent
+from msdemucs.study.trial.recorder import TrialRecorder
 from msdemucs.study.trial.tracks import Say
-from msdemucs.study.trial.workspace import place_of
 from msdemucs.train.interrupts import Interrupts
 
 
@@ -22,7 +23,7 @@ class Trains(Protocol):
     def describe(self) -> dict[str, object]:
         """What a study records about it."""
 
-    def evaluate(self, candidate: Candidate, log: TrialLog) -> None:
+    def evaluate(self, candidate: Candidate, log: TrialRecorder) -> None:
         """One trial."""
 
 
@@ -82,14 +83,15 @@ def work_on(
         where = usable(folder or recorded)
         bench = prepare(search, say=told.said)
         refuse_other_data(study, bench.describe())
-        with interrupts.held(), opened.turn(name):
-            enrol(study, search)
+        with interrupts.held():
+            enrol(study, search, opened)
 
         def wanted() -> int:
             return int(study.user_attrs.get(WANTED, search.space.trials))
 
-        turns = turns_of(search, study, opened, wanted=wanted, say=told.said, token=part.token)
-        place = at_end.enter_context(place_of(where, study, say=told.said))
-        runner = Runner(turns, search=search, evaluate=bench.evaluate, listener=told, place=place)
-        ran = runner.run(interrupts, most=part.most, waits=part.waits)
-        return Finished.of(turns, ran, url)
+        scheduler = Scheduler(
+            study, opened, search=search, wanted=wanted, say=told.said, token=part.token
+        )
+        with trial_runner(scheduler, search, bench.evaluate, where, told) as runner:
+            ran = runner.run(interrupts, most=part.most, waits=part.waits)
+        return Finished.of(scheduler, ran, url)

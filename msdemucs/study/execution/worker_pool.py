@@ -3,18 +3,27 @@
 import json
 import os
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
 from msdemucs.errors import StudyError, UsageError
+from msdemucs.study.execution.beginning import explained
 from msdemucs.study.execution.events import FAILED, FINISHED, pass_on
+from msdemucs.study.execution.joining import rejoin
+from msdemucs.study.execution.loop import Finished
+from msdemucs.study.execution.scheduler import Scheduler
+from msdemucs.study.storage.artifact_store import is_url
+from msdemucs.study.storage.studies import open_storage, open_study
+from msdemucs.study.storage.urls import study_folder
 from msdemucs.study.trial.candidate import Listener
+from msdemucs.train.interrupts import Interrupts
 
 GRACE_S = 60.0
 """How long workers may take to save and leave before they are killed."""
@@ -62,7 +71,7 @@ def shares(
 
 @dataclass
 class Worker:
-    """One process of a crew.
+    """One process of a pool.
 
     Attributes:
         number: counted from 1.
@@ -85,7 +94,7 @@ class Worker:
     reader: threading.Thread | None = None
 
 
-class Crew:
+class WorkerPool:
     """Workers that end together: all done, or all stopped.
 
     Args:
@@ -211,6 +220,46 @@ class Crew:
                 elif event:
                     worker.starts = 1 if event["event"] == "ended" else worker.starts
                     pass_on(event, worker.listener)
+
+
+def run_on_pool(
+    name: str,
+    url: str,
+    workers: Sequence[tuple[Mapping[str, str], Listener]],
+    *,
+    listener: Listener,
+    folder: str | None = None,
+    options: Sequence[str] = (),
+) -> Finished:
+    """Run a study that exists with several processes of this machine until it has its trials.
+
+    Args:
+        name: of the study.
+        url: of its storage.
+        workers: of each its environment beside this process's own, and who is told what it tells.
+        listener: is told of the study as a whole.
+        folder: for the trials' folders, a path or a URL; the study's own when not given.
+        options: further options of `msdemucs study work`.
+
+    Raises:
+        UsageError: there is no such study.
+        StudyError: a worker cannot go on.
+        KeyboardInterrupt: Ctrl-C or SIGTERM; every worker has saved and left.
+    """
+    with Interrupts(), explained(url), closing(open_storage(url)) as opened:
+        study = open_study(opened, name)
+        search, recorded = rejoin(study)
+        place = str(folder or recorded)
+        logs = (study_folder(name) if is_url(place) else Path(place).parent) / "workers"
+        asked = ["--child", "--folder", place, *options]
+        command = [sys.executable, "-m", "msdemucs", "study", "work", name, *asked]
+        environments = [environment for environment, _ in workers]
+        with WorkerPool(command, environments, [told for _, told in workers], logs) as pool:
+            ran = pool.run()
+        scheduler = Scheduler(
+            study, opened, search=search, wanted=lambda: search.space.trials, say=listener.said
+        )
+        return Finished.of(scheduler, ran, url)
 
 
 def _let_go(worker: Worker) -> None:

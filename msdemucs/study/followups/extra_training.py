@@ -9,7 +9,8 @@ import optuna
 
 from msdemucs.cost import cost_of
 from msdemucs.study.storage.scores import SCORES
-from msdemucs.study.trial.candidate import Candidate, Evaluate, Listener, TrialLog
+from msdemucs.study.trial.candidate import Candidate, Listener
+from msdemucs.study.trial.recorder import Evaluate, TrialRecorder
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def train_beside(
         KeyboardInterrupt: a signal, after a checkpoint was saved.
     """
     notes = optuna.create_study(storage=optuna.storages.InMemoryStorage()).ask()
-    log, known = TrialLog(notes, listener), cost_of(candidate.spec)
+    log, known = TrialRecorder(notes, listener), cost_of(candidate.spec)
     log.record({"macs_per_second": known.macs_per_second, "parameters": known.parameters})
     evaluate(candidate, log)
     found: Mapping[str, Any] = notes.user_attrs

@@ -20,7 +20,8 @@ from msdemucs.study.search_space.objectives import ranked_by
 from msdemucs.study.storage.artifact_store import at_hand, is_url
 from msdemucs.study.storage.followup_table import Later, add, rows_of
 from msdemucs.study.storage.urls import STUDIES, study_folder
-from msdemucs.study.trial.candidate import Candidate, Evaluate, Listener
+from msdemucs.study.trial.candidate import Candidate, Listener
+from msdemucs.study.trial.recorder import Evaluate
 from msdemucs.train import Recipe
 
 PROMOTION = "promotion"

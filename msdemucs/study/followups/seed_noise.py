@@ -17,7 +17,8 @@ from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.followup_table import OF_THE_BASE, Later, add, rows_of
 from msdemucs.study.storage.scores import SCORES, frame_in
 from msdemucs.study.storage.urls import STUDIES, study_folder
-from msdemucs.study.trial.candidate import Candidate, Evaluate, Listener
+from msdemucs.study.trial.candidate import Candidate, Listener
+from msdemucs.study.trial.recorder import Evaluate
 
 if TYPE_CHECKING:
     from msdemucs.train.recipe import Recipe

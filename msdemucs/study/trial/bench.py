@@ -21,7 +21,8 @@ from msdemucs.study.records import SPLIT
 from msdemucs.study.search_space.loading import problem_at
 from msdemucs.study.search_space.objectives import qualities_of
 from msdemucs.study.search_space.space import Search
-from msdemucs.study.trial.candidate import Candidate, Floor, Row, StoppedError, TrialLog
+from msdemucs.study.trial.candidate import Candidate
+from msdemucs.study.trial.recorder import Floor, Row, StoppedError, TrialRecorder
 from msdemucs.study.trial.seeds import (
     SeedTraining,
     read_rung_scores,
@@ -143,7 +144,7 @@ class Bench:
             **({"tracks_left_out": list(self.tracks.left_out)} if self.tracks.left_out else {}),
         }
 
-    def evaluate(self, candidate: Candidate, log: TrialLog) -> None:
+    def evaluate(self, candidate: Candidate, log: TrialRecorder) -> None:
         """One trial: latency before training, then from rung to rung, then whole validation tracks.
 
         Raises:
@@ -182,9 +183,9 @@ class Bench:
             for seed in range(candidate.seed, candidate.seed + self.repeats)
         ]
 
-    def measure(self, model: Separator, log: TrialLog) -> None:
+    def measure(self, model: Separator, log: TrialRecorder) -> None:
         """Record how long one segment takes, in the quietest of a few attempts."""
-        log.phase("latency", 1)
+        log.progress.phase("latency", 1)
         spec = model.spec
         found, busy = quietly(
             partial(
@@ -205,7 +206,7 @@ class Bench:
             }
         )
 
-    def climb(self, runs: list[SeedTraining], candidate: Candidate, log: TrialLog) -> None:
+    def climb(self, runs: list[SeedTraining], candidate: Candidate, log: TrialRecorder) -> None:
         """Train from rung to rung to the recipe's end, and record curve, rungs, steps and time.
 
         A trial that was cut short or stopped goes on where it was.
@@ -219,7 +220,7 @@ class Bench:
         known = read_rungs(folder)
         steps, seconds = 0, 0.0
         for goal in (*(step for step in self.rungs if step < last), last):
-            log.phase(f"training to step {goal}" if self.rungs else "training", goal)
+            log.progress.phase(f"training to step {goal}" if self.rungs else "training", goal)
             for run in runs:
                 done = run.go(goal, log, shows=run is first)
                 steps, seconds = steps + done.steps, seconds + done.seconds
@@ -238,7 +239,7 @@ class Bench:
                     raise
 
     def at_rung(
-        self, runs: list[SeedTraining], step: int, folder: Path, log: TrialLog
+        self, runs: list[SeedTraining], step: int, folder: Path, log: TrialRecorder
     ) -> dict[str, dict[int, float]]:
         """The qualities of each training as it is; what they are made of is kept in the folder."""
         rows = [row for run in runs for row in rows_of(run, self.scores(run, log))]
@@ -251,7 +252,7 @@ class Bench:
         found = {name: quality.by_seed(scores) for name, quality in self.qualities.items()}
         return {name: values for name, values in found.items() if values}
 
-    def judge(self, runs: list[SeedTraining], log: TrialLog) -> None:
+    def judge(self, runs: list[SeedTraining], log: TrialRecorder) -> None:
         """Record the scores of every seed, track, source and metric, and the qualities they make.
 
         Raises:
@@ -265,19 +266,19 @@ class Bench:
         if self.rungs and values:
             log.rung(runs[0].recipe.n_steps, values, is_past=True)
 
-    def scores(self, run: SeedTraining, log: TrialLog, *, floors: bool = False) -> list[Score]:
+    def scores(self, run: SeedTraining, log: TrialRecorder, *, floors: bool = False) -> list[Score]:
         """The score of every validation track, source and metric.
 
         Raises:
             DataError: none of the validation tracks can be read.
         """
-        log.phase("evaluation", len(self.tracks.validation))
+        log.progress.phase("evaluation", len(self.tracks.validation))
         done = 0
 
         def on_track(*_: object) -> None:
             nonlocal done
             done += 1
-            log.advanced(done)
+            log.progress.advanced(done, "")
 
         scores = evaluate_tracks(
             run.model,
@@ -310,7 +311,7 @@ def floors_of(scores: Sequence[Score]) -> list[Floor]:
 
 
 @contextmanager
-def usage(device: str, log: TrialLog) -> Iterator[None]:
+def usage(device: str, log: TrialRecorder) -> Iterator[None]:
     """A block whose CPU time, and GPU time where there is one, is recorded however it ends."""
     cpu, wall = time.process_time(), time.perf_counter()
     try:

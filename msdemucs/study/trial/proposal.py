@@ -13,9 +13,10 @@ from msdemucs.study.samplers.study_sampler import in_control
 from msdemucs.study.search_space.objectives import COMPUTED
 from msdemucs.study.search_space.parameters import expressed, propose
 from msdemucs.study.search_space.space import Search
-from msdemucs.study.trial.candidate import Candidate, TrialLog
+from msdemucs.study.trial.candidate import Candidate
 from msdemucs.study.trial.log_file import LOG
 from msdemucs.study.trial.provenance import revision, versions
+from msdemucs.study.trial.recorder import TrialRecorder
 
 if TYPE_CHECKING:
     from msdemucs.train.recipe import Recipe
@@ -24,7 +25,7 @@ ENQUEUED = ("baseline", "arm_name", "repeats", "resumes")
 """What marks a trial that no sampler drew."""
 
 
-def feasible(search: Search, trial: optuna.Trial, log: TrialLog, *, folder: Path) -> Candidate:
+def feasible(search: Search, trial: optuna.Trial, log: TrialRecorder, *, folder: Path) -> Candidate:
     """What a trial trains, with all on record that is known before training.
 
     Raises:
@@ -42,7 +43,7 @@ def feasible(search: Search, trial: optuna.Trial, log: TrialLog, *, folder: Path
     return Candidate(trial.number, proposal.name, proposal.spec, seed, folder, proposal.recipe)
 
 
-def describe(search: Search, spec: Spec, log: TrialLog) -> None:
+def describe(search: Search, spec: Spec, log: TrialRecorder) -> None:
     """Record a spec, its costs and the versions at work.
 
     Raises:

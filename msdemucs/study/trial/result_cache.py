@@ -29,7 +29,8 @@ from msdemucs.study.storage.databases import turn, whole
 from msdemucs.study.storage.leases import Watch
 from msdemucs.study.storage.scores import FLOORS, RUNG, RUNG_SCORES, RUNGS, SCORES
 from msdemucs.study.storage.states import DIVERGED_AT, STOPPED_AT, has_diverged, is_stopped
-from msdemucs.study.trial.candidate import Candidate, Evaluate, StoppedError, TrialLog
+from msdemucs.study.trial.candidate import Candidate
+from msdemucs.study.trial.recorder import StoppedError, TrialRecorder
 
 RESULT_KEY = "result_key"
 """The trial's attribute that holds the key."""
@@ -77,31 +78,46 @@ def result_key(
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def reusing(evaluate: Evaluate, search: Search, study: optuna.Study) -> Evaluate:
-    """An evaluation that takes the recorded result of a training that was done before.
+class ResultCache:
+    """The results of a storage, by what was trained and how.
 
-    Where what a training spends is an objective, every trial spends it itself.
+    Args:
+        search: what a study asks.
+        study: of whose trials results are taken over.
     """
-    if set(search.space.objectives) & set(SPENT):
-        return evaluate
 
-    def evaluate_once(candidate: Candidate, log: TrialLog) -> None:
-        data = study.user_attrs.get("data")
-        recipe = candidate.recipe.model_dump(mode="json") if candidate.recipe else {}
-        key = result_key(
-            candidate,
-            recipe=recipe,
-            data=str(data.get("hash", data)) if isinstance(data, dict) else "",
-            seeds=range(candidate.seed, candidate.seed + search.space.seeds_a_trial),
-            qualities=_further(search),
-        )
-        like = Like(search, study, key)
+    def __init__(self, search: Search, study: optuna.Study) -> None:
+        self.search, self.study = search, study
+        self.further = _further(search)
+        self.is_off = bool(set(search.space.objectives) & set(SPENT))
+        """Where what a training spends is an objective, every trial spends it itself."""
+
+    def take_over(self, candidate: Candidate, log: TrialRecorder) -> bool:
+        """Record the result of a training that was done before; return False where there is none.
+
+        Waits while another trial trains just that.
+
+        Raises:
+            StoppedError: it is that of a trial that was stopped at a rung.
+            DivergedError: it is that of a trial that diverged.
+        """
+        if self.is_off:
+            return False
+        like = Like(self.search, self.study, self.key_of(candidate))
         while like.trains_elsewhere(log):
             like.wait(log)
-        if not like.take(log):
-            evaluate(candidate, log)
+        return like.take(log)
 
-    return evaluate_once
+    def key_of(self, candidate: Candidate) -> str:
+        """Return the key of a candidate's training."""
+        data = self.study.user_attrs.get("data")
+        return result_key(
+            candidate,
+            recipe=candidate.recipe.model_dump(mode="json") if candidate.recipe else {},
+            data=str(data.get("hash", data)) if isinstance(data, dict) else "",
+            seeds=range(candidate.seed, candidate.seed + self.search.space.seeds_a_trial),
+            qualities=self.further,
+        )
 
 
 class Like:
@@ -125,9 +141,9 @@ class Like:
         self._waits_for: str | None = None
         self._result: tuple[str, FrozenTrial] | None = None
 
-    def trains_elsewhere(self, log: TrialLog) -> bool:
+    def trains_elsewhere(self, log: TrialRecorder) -> bool:
         """Whether to wait; where not, either there is a result or the trial has the training."""
-        with turn(log.storage, f"training {self.key}"):
+        with turn(log.trial.storage, f"training {self.key}"):
             # in this order: one that ends between the two looks is seen by the second
             running = self._usable(log, TrialState.RUNNING)
             self._result = (
@@ -142,15 +158,15 @@ class Like:
                 return False
         if self._waits_for != _name(*running):
             self._waits_for = _name(*running)
-            log.phase(f"waiting for {self._waits_for}, which trains the same", 1)
+            log.progress.phase(f"waiting for {self._waits_for}, which trains the same", 1)
         return True
 
-    def wait(self, log: TrialLog) -> None:
+    def wait(self, log: TrialRecorder) -> None:
         """A pause."""
         time.sleep(PAUSE_S * random.uniform(0.75, 1.25))  # noqa: S311 (nothing to keep secret)
-        log.advanced(0)
+        log.progress.advanced(0, "")
 
-    def take(self, log: TrialLog) -> bool:
+    def take(self, log: TrialRecorder) -> bool:
         """Record the result that was found; False where there was none.
 
         Raises:
@@ -169,29 +185,32 @@ class Like:
             log.note(RESULT_KEY, self.key)
             _take(trial, log)
             log.note("duplicate_of", original)
-        log.said(f"trial {log.number} takes the result of {original}, which trained the same")
+        log.progress.said(
+            f"trial {log.trial.number} takes the result of {original}, which trained the same"
+        )
         if trial.state != TrialState.COMPLETE:
             step = int(trial.user_attrs[STOPPED_AT])
             log.note(STOPPED_AT, step)
             raise StoppedError(step, f"at step {step}, as trial {trial.number}, its like")
         return True
 
-    def _usable(self, log: TrialLog, state: TrialState) -> tuple[str, FrozenTrial] | None:
+    def _usable(self, log: TrialRecorder, state: TrialState) -> tuple[str, FrozenTrial] | None:
         """(study, trial) of the first of the key in a state whose result can be taken."""
-        for name, trial in find(log.storage, self.key, state):
+        for name, trial in find(log.trial.storage, self.key, state):
             is_gone = state == TrialState.RUNNING and (
-                trial._trial_id == log.trial_id or self.watch.dead(trial)
+                trial._trial_id == log.trial._trial_id or self.watch.dead(trial)
             )
             is_gone |= state == TrialState.PRUNED and not has_diverged(trial)
             if not is_gone and _is_usable(self.search, self.study, name):
                 return name, trial
         return None
 
-    def _stopped(self, log: TrialLog) -> tuple[str, FrozenTrial] | None:
-        if not self.search.space.fidelity or log.goes_on_with_another:
+    def _stopped(self, log: TrialRecorder) -> tuple[str, FrozenTrial] | None:
+        goes_on_with_another = {"resumes", "repeats"} & set(log.trial.user_attrs)
+        if not self.search.space.fidelity or goes_on_with_another:
             return None
         twin = stopped_twin(self.study, self.key)
-        return (self.study.study_name, whole(log.storage, twin._trial_id)) if twin else None
+        return (self.study.study_name, whole(log.trial.storage, twin._trial_id)) if twin else None
 
 
 def stopped_twin(study: optuna.Study, key: str) -> FrozenTrial | None:
@@ -248,7 +267,7 @@ def _name(study: str, trial: FrozenTrial) -> str:
     return f"{study}/{trial.number}"
 
 
-def _take(trial: FrozenTrial, log: TrialLog) -> None:
+def _take(trial: FrozenTrial, log: TrialRecorder) -> None:
     """Record another trial's result as this one's."""
     attrs: dict[str, JsonValue] = {
         name: value

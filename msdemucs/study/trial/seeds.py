@@ -18,7 +18,7 @@ from msdemucs.model import Separator, build, load_weights, save_weights
 from msdemucs.model.weights import read_about
 from msdemucs.spec import Spec
 from msdemucs.study.storage.scores import as_table
-from msdemucs.study.trial.candidate import Row, TrialLog
+from msdemucs.study.trial.recorder import Row, TrialRecorder
 from msdemucs.train import Recipe, Session, StepReport, sampler, train
 from msdemucs.train.checkpoints import Checkpoints
 from msdemucs.train.logs import STEPS, CsvLog
@@ -107,7 +107,7 @@ class SeedTraining:
             rows = [(int(row["step"]), float(row["loss"])) for row in csv.DictReader(file)]
         return [row for row in rows if row[0] <= step]
 
-    def go(self, until: int, log: TrialLog | None, *, shows: bool = True) -> Progressed:
+    def go(self, until: int, log: TrialRecorder | None, *, shows: bool = True) -> Progressed:
         """Train to a step, and leave the model with the weights that are judged.
 
         Args:
