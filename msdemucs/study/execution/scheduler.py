@@ -13,7 +13,7 @@ from msdemucs.study.samplers.rungs import taken_up
 from msdemucs.study.samplers.study_sampler import rung_judge
 from msdemucs.study.search_space.combinations import can_be_listed, is_used_up
 from msdemucs.study.search_space.space import EXHAUSTIVE, Search
-from msdemucs.study.storage.databases import AnyStorage, Database
+from msdemucs.study.storage.databases import AnyStorage
 from msdemucs.study.storage.leases import Watch, claim, recover, whereabouts
 from msdemucs.study.storage.states import is_stopped
 
@@ -22,9 +22,6 @@ PAUSE_S = 2.0
 
 LOOK_AFTER = 5
 """After so many pauses it looks in any case: whether those that run the trials are still alive."""
-
-UNREAD = ("spec", "differences", "versions", "git", "log", "started", "scores", "curve")
-"""What those who run trials do not read of the study's: nothing that they do asks for it."""
 
 
 def counts(trial: FrozenTrial) -> bool:
@@ -90,8 +87,6 @@ class Scheduler:
         token: str = "",
     ) -> None:
         self.study, self.storage, self.space = study, storage, search.space
-        if isinstance(storage, Database):
-            storage.leaves_out = UNREAD
         self.wanted, self.say, self.token = wanted, say, token
         self.judge = rung_judge(search, study)
         self.watch = Watch()
@@ -129,12 +124,11 @@ class Scheduler:
             lines = recover(self.study, self.watch, trials)
             if lines:
                 trials = self.study.get_trials(deepcopy=False)
-            with self.storage.same_look():
-                resumed = self.judge.take_up(self.study) if self.judge else ()
-                progress = self.progress() if resumed else self._progress(trials)
-                if progress.has_room and not resumed:
-                    self._make_up(trials)
-                trial = self.study.ask() if progress.has_room else None
+            resumed = self.judge.take_up(self.study) if self.judge else ()
+            progress = self.progress() if resumed else self._progress(trials)
+            if progress.has_room and not resumed:
+                self._make_up(trials)
+            trial = self.study.ask() if progress.has_room else None
             if trial is not None:
                 claim(trial, token=self.token)
         self.last = progress

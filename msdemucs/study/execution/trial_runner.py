@@ -160,7 +160,7 @@ class TrialRunner:
             StudyError: an objective was not recorded.
         """
         begun = time.monotonic()
-        with self.scheduler.storage.same_look(), recorder.together():
+        with recorder.together():
             try:
                 candidate = feasible(self.search, recorder.trial, recorder, folder=folder)
             except SpecError as error:

@@ -1,11 +1,12 @@
 """Relational databases that outlive restarts, and are read as little as a study needs."""
 
 import functools
+import json
 import threading
 import time
 import weakref
 import zlib
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,10 +15,13 @@ import optuna
 import sqlalchemy
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import RDBStorage
-from optuna.trial import FrozenTrial, TrialState
+from optuna.storages._rdb import models
+from optuna.trial import TrialState
+from sqlalchemy import Connection
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.orm import Session
 
-from msdemucs.study.storage import rows as plain
 from msdemucs.study.storage.journal import Journal
 from msdemucs.study.storage.locks import (
     LOCK_TIMEOUT_S,
@@ -57,15 +61,11 @@ class Database(RDBStorage):
 
     A write may have been done although its answer was lost; all but the making of a trial can be
     repeated without harm, and a trial made twice stays unclaimed and is cleared away.
-
-    Attributes:
-        leaves_out: user attributes that are not read of a study's trials; `whole` reads all.
     """
 
     def __init__(self, url: str) -> None:
         self.waiting = Waiting()
         self._here = threading.local()
-        self.leaves_out: tuple[str, ...] = ()
         self.is_sqlite = url.startswith("sqlite")
         kwargs: dict[str, Any] = {"connect_args": {"timeout": LOCK_TIMEOUT_S}}
         if not self.is_sqlite:  # a connection a worker, more only for moments
@@ -157,20 +157,6 @@ class Database(RDBStorage):
             if outer is None and rows:
                 self._write(rows)
 
-    @contextmanager
-    def same_look(self) -> Iterator[None]:
-        """A block in which this thread sees a study's trials as it saw them last.
-
-        Optuna looks several times in a row when it draws a trial; between the looks nothing
-        changes that matters to a draw.
-        """
-        outer = getattr(self._here, "is_same", False)
-        self._here.is_same = True
-        try:
-            yield
-        finally:
-            self._here.is_same = outer
-
     def glance(self, study_id: int) -> object:
         """Something that differs once a trial of a study has begun, ended or been enqueued."""
         query = sqlalchemy.text(GLANCE)
@@ -194,42 +180,9 @@ class Database(RDBStorage):
 
         def once() -> None:
             with self.engine.begin() as connection:
-                plain.write_user_attrs(connection, rows)
+                write_user_attrs(connection, rows)
 
         self.patiently(once)
-
-    def _get_trials(
-        self,
-        study_id: int,
-        states: Container[TrialState] | None,
-        included_trial_ids: set[int],
-        trial_id_greater_than: int,
-    ) -> list[FrozenTrial]:
-        """As Optuna's, from plain rows; [], which says that nothing changed, in a same look."""
-        if getattr(self._here, "is_same", False) and trial_id_greater_than > -1:
-            return []
-
-        def once() -> list[FrozenTrial]:
-            with self.engine.connect() as connection:
-                return plain.read_trials(
-                    connection,
-                    study_id,
-                    included=included_trial_ids,
-                    after=trial_id_greater_than,
-                    leaves_out=self.leaves_out,
-                )
-
-        found = self.patiently(once)
-        return [trial for trial in found if states is None or trial.state in states]
-
-    def get_trial(self, trial_id: int) -> FrozenTrial:
-        """As Optuna's, from plain rows, and with all attributes."""
-
-        def once() -> FrozenTrial:
-            with self.engine.connect() as connection:
-                return plain.read_trial(connection, trial_id)
-
-        return self.patiently(once)
 
     def set_trial_state_values(
         self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
@@ -250,6 +203,42 @@ class Database(RDBStorage):
                 return True
 
         return self.patiently(once)
+
+
+def write_user_attrs(connection: Connection, attrs: Mapping[tuple[int, str], object]) -> None:
+    """Set (trial's id, name) → value, by one statement: Optuna asks for the trial before each.
+
+    Raises:
+        UpdateFinishedTrialError: a trial has ended.
+        KeyError: there is no such trial.
+    """
+    table: Any = models.TrialUserAttributeModel.__table__
+    ids = sorted({trial_id for trial_id, _ in attrs})
+    with Session(connection) as session:
+        of_trials = session.query(models.TrialModel.trial_id, models.TrialModel.state).filter(
+            models.TrialModel.trial_id.in_(ids)
+        )
+        # waits for who is about to end one, which a server may do for a process that was killed
+        rows = of_trials.order_by(models.TrialModel.trial_id).with_for_update(key_share=True)
+        states = {row.trial_id: row.state for row in rows}
+    for trial_id in ids:
+        if trial_id not in states:
+            raise KeyError(models.NOT_FOUND_MSG)
+        if states[trial_id].is_finished():
+            raise UpdateFinishedTrialError(f"trial with the id {trial_id} has ended")
+    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+    insert = dialect.insert(table)
+    upsert = insert.on_conflict_do_update(
+        index_elements=[table.c.trial_id, table.c.key],
+        set_={"value_json": insert.excluded.value_json},
+    )
+    connection.execute(
+        upsert,
+        [
+            {"trial_id": trial_id, "key": name, "value_json": json.dumps(value)}
+            for (trial_id, name), value in attrs.items()
+        ],
+    )
 
 
 @contextmanager
@@ -280,7 +269,7 @@ REPEATED = (
     *("get_study_name_from_id", "get_study_directions", "get_study_user_attrs"),
     *("get_study_system_attrs", "get_all_studies", "_create_new_trial", "_set_trial_param"),
     *("set_trial_intermediate_value", "set_trial_system_attr"),
-    *("get_trial_id_from_study_id_trial_number", "_get_best_trial_id"),
+    *("get_trial_id_from_study_id_trial_number", "_get_best_trial_id", "get_trial", "_get_trials"),
 )
 """RDBStorage's methods that Optuna calls, and that are asked again while the database is away."""
 
@@ -303,12 +292,6 @@ def together(storage: optuna.storages.BaseStorage) -> AbstractContextManager[Non
     """A block whose attributes of trials are written at its end, in one transaction."""
     backend = getattr(storage, "_backend", storage)  # below Optuna's cache
     return backend.together() if isinstance(backend, Database) else nullcontext()
-
-
-def whole(storage: optuna.storages.BaseStorage, trial_id: int) -> FrozenTrial:
-    """A trial with all its attributes, whatever a process that runs trials leaves unread."""
-    backend: optuna.storages.BaseStorage = getattr(storage, "_backend", storage)
-    return backend.get_trial(trial_id)
 
 
 def turn(storage: optuna.storages.BaseStorage, name: str) -> AbstractContextManager[None]:

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,6 @@ class Journal(JournalStorage):
 
     def close(self) -> None:
         """Nothing: the file is opened for each read and write."""
-
-    def same_look(self) -> AbstractContextManager[None]:
-        """Nothing: a look reads only what was written since the last one."""
-        return nullcontext()
 
     def glance(self, study_id: int) -> object:  # noqa: ARG002 (one file for all)
         """Something that differs once a trial has begun or ended: the file's size."""
