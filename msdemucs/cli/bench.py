@@ -3,8 +3,7 @@
 import math
 import time
 from dataclasses import replace
-from enum import Enum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -22,13 +21,6 @@ TRACK_SECONDS, OVERLAP = 180, 0.25
 """Of the track whose separation the field times, and of its chunks."""
 
 
-class PrecisionChoice(Enum):
-    """How numbers are held while it runs."""
-
-    FLOAT32 = "float32"
-    BFLOAT16 = "bfloat16"
-
-
 def bench(  # noqa: PLR0913 (one option a thing that a user may decide)
     source: Source,
     set_: Set = None,
@@ -37,8 +29,8 @@ def bench(  # noqa: PLR0913 (one option a thing that a user may decide)
     threads: Annotated[int | None, typer.Option(min=1, help="Of torch on the CPU.")] = None,
     batch: Annotated[int, typer.Option(min=1, help="Segments at a time.")] = 1,
     precision: Annotated[
-        PrecisionChoice, typer.Option(help="bfloat16: torch's autocast.")
-    ] = PrecisionChoice.FLOAT32,
+        Literal["float32", "bfloat16"], typer.Option(help="bfloat16: torch's autocast.")
+    ] = "float32",
     warmup: Annotated[int, typer.Option(min=0, help="Runs before the first that counts.")] = 5,
     repeats: Annotated[int, typer.Option(min=1, help="Runs that count.")] = 20,
     as_json: AsJson = False,
@@ -49,7 +41,7 @@ def bench(  # noqa: PLR0913 (one option a thing that a user may decide)
     from msdemucs.measure.inference import memory_explained
     from msdemucs.model import build
 
-    timing = Timing(warmup, repeats, threads, batch, precision.value)
+    timing = Timing(warmup, repeats, threads, batch, precision)
     device = choose_device(device)
     with memory_explained("a smaller --batch, or --set segment=…, needs less"):
         model = build(spec).to(device)
@@ -59,7 +51,7 @@ def bench(  # noqa: PLR0913 (one option a thing that a user may decide)
         return
     for line in _lines(found, spec.segment):
         out.print(line, soft_wrap=True)
-    out.print(f"on          {device_name(device)}, {precision.value}", soft_wrap=True)
+    out.print(f"on          {device_name(device)}, {precision}", soft_wrap=True)
 
 
 def _measure(model: "Separator", timing: "Timing", device: str) -> dict[str, float]:

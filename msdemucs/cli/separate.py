@@ -3,9 +3,8 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -35,29 +34,6 @@ SECONDS_BETWEEN_LINES = 10.0
 """Of the progress in a log."""
 
 
-class Depth(Enum):
-    """How samples are written."""
-
-    SAME = "same"
-    INT16 = "int16"
-    INT24 = "int24"
-    FLOAT = "float"
-
-
-class FileFormat(Enum):
-    """Of the files that are written."""
-
-    WAV = "wav"
-    FLAC = "flac"
-
-
-class PrecisionChoice(Enum):
-    """How numbers are held in the model."""
-
-    FLOAT32 = "float32"
-    BFLOAT16 = "bfloat16"
-
-
 def separate(  # noqa: PLR0913 (one option a thing that a user may decide)
     weights: Annotated[
         str,
@@ -76,12 +52,15 @@ def separate(  # noqa: PLR0913 (one option a thing that a user may decide)
     shifts: Shifts = 1,
     batch: Batch = 1,
     precision: Annotated[
-        PrecisionChoice, typer.Option(help="bfloat16: torch's autocast.")
-    ] = PrecisionChoice.FLOAT32,
-    format_: Annotated[FileFormat, typer.Option("--format", help="Of the files.")] = FileFormat.WAV,
+        Literal["float32", "bfloat16"], typer.Option(help="bfloat16: torch's autocast.")
+    ] = "float32",
+    format_: Annotated[
+        Literal["wav", "flac"], typer.Option("--format", help="Of the files.")
+    ] = "wav",
     as_: Annotated[
-        Depth, typer.Option("--as", help="same: as the file; float: nothing clips.")
-    ] = Depth.SAME,
+        Literal["same", "int16", "int24", "float"],
+        typer.Option("--as", help="same: as the file; float: nothing clips."),
+    ] = "same",
     device: Device = "auto",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace estimates that are there already.")
@@ -103,7 +82,7 @@ def separate(  # noqa: PLR0913 (one option a thing that a user may decide)
     spec = about.spec
     wanted = tuple(name.strip() for name in stems.split(",")) if stems else spec.sources
     check_stems(wanted, spec.sources)
-    places = outputs(audio, Output(output, wanted, format_.value, as_.value), overwrite=overwrite)
+    places = outputs(audio, Output(output, wanted, format_, as_), overwrite=overwrite)
     chunking = Chunking(
         chunk_samples(spec, segment),
         overlap,
@@ -113,7 +92,7 @@ def separate(  # noqa: PLR0913 (one option a thing that a user may decide)
         most_shift=spec.sample_rate // 2,
     )
     model = load_weights(path).to(choose_device(device))
-    how = Separation(chunking, about.normalised, precision.value)
+    how = Separation(chunking, about.normalised, precision)
     faults = [_separate(model, file, place, how) for file, place in zip(audio, places, strict=True)]
     _sum_up(faults)
 

@@ -1,9 +1,8 @@
 """`msdemucs study`: trainings beside a study's trials: its noise floor, and its best for longer."""
 
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.table import Table
@@ -27,20 +26,6 @@ __all__ = ["app"]
 Top = Annotated[
     int | None, typer.Option(min=1, help="How many, best first; the front when not given.")
 ]
-
-
-class Split(StrEnum):
-    """Of the tracks that are scored."""
-
-    validation = "validation"
-    test = "test"
-
-
-class Start(StrEnum):
-    """Where a promotion begins."""
-
-    scratch = "scratch"
-    weights = "weights"
 
 
 @app.command()
@@ -92,8 +77,9 @@ def promote(  # noqa: PLR0913 (one option a thing that a user may decide)
     recipe: Annotated[str, typer.Option(help="The longer recipe: a shipped name, or a file.")],
     top: Top = None,
     start: Annotated[
-        Start, typer.Option(help="scratch: anew; weights: on from what the trial learned.")
-    ] = Start.scratch,
+        Literal["scratch", "weights"],
+        typer.Option(help="scratch: anew; weights: on from what the trial learned."),
+    ] = "scratch",
     data: DataHere = None,
     no_test: Annotated[
         bool, typer.Option("--no-test", help="Leave the test tracks closed.")
@@ -108,7 +94,7 @@ def promote(  # noqa: PLR0913 (one option a thing that a user may decide)
     from msdemucs.study.storage.load import read_record
     from msdemucs.train import load_recipe
 
-    longer = Longer(load_recipe(recipe), start.value, recipe)
+    longer = Longer(load_recipe(recipe), start, recipe)
     with joined_study(study, storage, wanted=top or 1, data=data) as joined:
         record = read_record(joined.study)
         trials = candidates(record, top=top)
@@ -124,7 +110,7 @@ def promote(  # noqa: PLR0913 (one option a thing that a user may decide)
         )
         judged = None if no_test else _judge_promoted(joined, trials, found, longer.name, place)
     heading = record.qualities[ranked_by(record.directions)[0]].heading
-    print_table(promoted_table(found, heading, f"{recipe}, from {start.value}"))
+    print_table(promoted_table(found, heading, f"{recipe}, from {start}"))
     if judged is not None and len(judged):
         print_table(judged_table(judged, record))
     if len(found) > 2:
@@ -143,8 +129,9 @@ def rescore(  # noqa: PLR0913 (one option a thing that a user may decide)
         ),
     ] = "bsseval",
     split: Annotated[
-        Split, typer.Option(help="validation; test is counted as a look at the test tracks.")
-    ] = Split.validation,
+        Literal["validation", "test"],
+        typer.Option(help="validation; test is counted as a look at the test tracks."),
+    ] = "validation",
     top: Top = None,
     data: DataHere = None,
     storage: Storage = None,
@@ -160,12 +147,12 @@ def rescore(  # noqa: PLR0913 (one option a thing that a user may decide)
     with joined_study(study, storage, wanted=top or 1, data=data) as joined:
         trials = candidates(read_record(joined.study), top=top)
         place, told = choose_device(device), joined.listener
-        if split is Split.test:
+        if split == "test":
             tracks = joined.test_tracks(f"rescore --metric {metric}")
         else:
             tracks = joined.validation_tracks()
         found = judge_again(
-            joined.study, trials, tracks, chosen, device=place, listener=told, split=split.value
+            joined.study, trials, tracks, chosen, device=place, listener=told, split=split
         )
     table = Table("trial", "name", *found.columns[2:], box=None, header_style="bold")
     for row in found.itertuples(index=False):

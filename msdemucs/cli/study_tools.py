@@ -2,9 +2,8 @@
 
 import re
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 
 import typer
 
@@ -19,15 +18,9 @@ from msdemucs.errors import UsageError
 
 __all__ = ["app"]
 
+Kind = Literal["csv", "parquet", "json"]
+
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
-
-
-class Kind(StrEnum):
-    """What a study is exported as."""
-
-    csv = "csv"
-    parquet = "parquet"
-    json = "json"
 
 
 @app.command()
@@ -64,8 +57,7 @@ def export(
     from msdemucs.analysis.exports import export as write
     from msdemucs.study.storage.load import load_study
 
-    wanted = kind or _kind_of(output)
-    write(load_study(study, storage=storage), output, kind=wanted.value, table=table)
+    write(load_study(study, storage=storage), output, kind=kind or _kind_of(output), table=table)
     out.print(str(output), markup=False, soft_wrap=True)
 
 
@@ -75,7 +67,8 @@ def _kind_of(output: Path) -> Kind:
     Raises:
         UsageError: it stands for none.
     """
-    for kind in Kind:
+    kinds: tuple[Kind, ...] = get_args(Kind)
+    for kind in kinds:
         if output.suffix == f".{kind}":
             return kind
     raise UsageError(f"{output} ends in no known format: give --format csv, parquet or json")
