@@ -106,6 +106,22 @@ def test_the_package_is_found_beside_a_folder_of_its_name(tmp_path: Path) -> Non
 # Documents
 
 
+def test_the_map_of_the_tree_is_the_tree() -> None:
+    (drawn,) = re.findall(r"^```\nmsdemucs/\n(.*?)^```", CONTRIBUTING, re.DOTALL | re.MULTILINE)
+    named: dict[str, set[str]] = {"": set(), "study": set()}
+    for line in drawn.splitlines():
+        names = re.split(r"\s{2,}", line.strip())[0]
+        parent = "study" if line.startswith("    ") else ""
+        named[parent] |= {name.strip().rstrip("/") for name in names.split(",")}
+    for parent, names in named.items():
+        there = {
+            path.stem
+            for path in (ROOT / "msdemucs" / parent).iterdir()
+            if (path.is_dir() or path.suffix == ".py") and not path.name.startswith(("_", "."))
+        }
+        assert names == there
+
+
 @pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
 def test_commands_of_the_documents_exist(document: str) -> None:
     misfits = []
