@@ -223,7 +223,10 @@ def test_workers_on_the_cpu_take_no_gpu(
 
 def test_workers_are_given_the_device_that_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[object] = []
-    monkeypatch.setattr("msdemucs.cli.work.crew", lambda *arguments: given.append(arguments[-1]))
+    monkeypatch.setattr(
+        "msdemucs.study.execution.worker_pool.run_on_pool",
+        lambda *_, **options: given.append(options["options"]),
+    )
     data = [Path("elsewhere")]
     Hands(2, device="cpu").run("toy", "sqlite:///a.db", None, Silent(), data=data)
     Hands(2).run("toy", "sqlite:///a.db", None, Silent())
