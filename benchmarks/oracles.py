@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from msdemucs.analysis.replay import Replay, Table
+from benchmarks.replay import Replay, Table
 from msdemucs.study.samplers.surrogate.acquisition import TrainedFront, expected_improvements
 
 Array = Float[np.ndarray, " n"]

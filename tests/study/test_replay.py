@@ -6,7 +6,7 @@ from statistics import median
 import optuna
 import pytest
 
-from msdemucs.analysis.replay import Labels, Replay, Table, Trained, steps_to
+from benchmarks.replay import Labels, Replay, Table, Trained, steps_to
 from msdemucs.study.samplers.halving import Halving
 
 WIDTHS, KINDS = (1, 2, 4, 8), ("good", "fair", "poor")

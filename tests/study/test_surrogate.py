@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from msdemucs.analysis.replay import Labels, Table, Trained, steps_to
-from msdemucs.analysis.surrogate_replay import Modelled
+from benchmarks.replay import Labels, Table, Trained, steps_to
+from benchmarks.surrogate_replay import Modelled
 from msdemucs.study.samplers.surrogate.acquisition import (
     TrainedFront,
     expected_improvements,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from msdemucs.analysis.replay import Labels, Replay, Table
+from benchmarks.replay import Labels, Replay, Table
 from msdemucs.study.samplers.surrogate.acquisition import TrainedFront, expected_improvements
 from msdemucs.study.samplers.surrogate.model import CurveModel, Feature, SpecPoint, ends_of, feature
 
