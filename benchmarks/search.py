@@ -48,6 +48,7 @@ SAMPLERS: dict[str, Make] = {
     "nsga2": lambda seed: optuna.samplers.NSGAIISampler(seed=seed),
     "nsga2 of 10": lambda seed: optuna.samplers.NSGAIISampler(seed=seed, population_size=10),
     "tpe": lambda seed: optuna.samplers.TPESampler(multivariate=True, group=True, seed=seed),
+    "gp": lambda seed: optuna.samplers.GPSampler(seed=seed),  # expected hypervolume improvement
 }
 
 
@@ -105,6 +106,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--searches", type=int, default=20)
     parser.add_argument("--samplers", nargs="*", default=list(SAMPLERS))
+    parser.add_argument(
+        "--rules", nargs="*", help="of none, sdr only, epsilon net …; all if not given"
+    )
+    parser.add_argument("--output", type=Path, help="the CSV, when not search.csv of the sweep")
     parser.add_argument("--rungs", nargs="*", type=int, default=[9, 27, 81, 243])
     parser.add_argument("--eta", type=float, default=3.0)
     parser.add_argument("--survivors", type=int, default=1)
@@ -118,6 +123,8 @@ def main() -> None:
     begun = time.monotonic()
     for sampler in asked.samplers:
         for name, rule in rules(asked.eta, asked.survivors, asked.delta).items():
+            if asked.rules and name not in asked.rules:
+                continue
             for search in range(asked.searches):
                 table = tables[search % len(tables)]
                 made = SAMPLERS[sampler](search)
@@ -128,7 +135,8 @@ def main() -> None:
         rows.append(row("surrogate", "its own", search, modelled))
     rows += told(tables)
     found = pd.DataFrame(rows, columns=COLUMNS)
-    found.to_csv(HERE / f"{asked.sweep.replace('sweep', 'search')}.csv", index=False)
+    output = asked.output or HERE / f"{asked.sweep.replace('sweep', 'search')}.csv"
+    found.to_csv(output, index=False)
     tell_sweep(tables)
     tell(found, whole=len(tables[0].trained) * asked.rungs[-1], seconds=time.monotonic() - begun)
 
