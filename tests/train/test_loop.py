@@ -376,6 +376,15 @@ def test_validation_comes_when_asked_and_changes_nothing(tmp_path: Path) -> None
     assert equal(plain, model)
 
 
+def test_a_divergence_that_a_validation_finds_is_told_with_its_step() -> None:
+    def score(_: nn.Module) -> float:
+        raise DivergedError("the estimate of “drums” of “A - B” is not finite")
+
+    with pytest.raises(DivergedError, match=r"^step 2: the estimate of “drums” of") as caught:
+        train(Small(), Halves(), recipe(steps=5, validation=VALIDATION), Session(validate=score))
+    assert caught.value.step == 2
+
+
 def test_held_out_stems_that_are_all_silent_are_said_to_give_no_score() -> None:
     scores = iter([math.nan, 1.0, math.nan])
     said: list[str] = []
