@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from msdemucs.metrics import METRICS
+from msdemucs.study.beside.judge import RESCORE, Chosen, TrackSet, judge
 from msdemucs.study.beside.noise import measure_noise
 from msdemucs.study.beside.promotion import Longer, Start, candidates, promote
-from msdemucs.study.beside.rescore import rescore
 from msdemucs.study.running.runner import run_study
 from msdemucs.study.space.space import Search
 from msdemucs.study.storage.later import rows_of
@@ -44,10 +43,11 @@ def test_noise_promotion_and_rescore_are_real(search: Search, in_tmp: Path) -> N
     floor = measure_noise(study, search, bench.evaluate, n_seeds=2, listener=Silent())
     assert floor.sigma.value > 0
 
-    tracks = bench.tracks.validation
-    found = rescore(study, trials, tracks, METRICS["usdr_db"], device="cpu", listener=Silent())
-    assert found.usdr_db.iloc[0] == pytest.approx(short, abs=1e-3)
-    again = rescore(study, trials, tracks, METRICS["usdr_db"], device="cpu", listener=Silent())
+    tracks = TrackSet(lambda: bench.tracks.validation, "validation", RESCORE)
+    found = judge(study, Chosen.of(trials), ["usdr_db"], tracks, device="cpu", listener=Silent())
+    assert found.usdr_db.iloc[0] == short
+    closed = TrackSet(lambda: pytest.fail("opened"), "validation", RESCORE)
+    again = judge(study, Chosen.of(trials), ["usdr_db"], closed, device="cpu", listener=Silent())
     assert again.equals(found)
     kinds = [row.kind for row in rows_of(study)]
     assert kinds == ["promotion"] * 2 + ["noise"] * 2 + ["rescore"]
