@@ -96,6 +96,32 @@ def test_judged_trials_stand_beside_what_chose_them(record: StudyRecord) -> None
     assert "judge: uSDR 2.01 dB, test tracks, seed 0" in later
 
 
+def test_what_the_mixture_scores_on_test_tracks_stands_below_what_was_judged(
+    record: StudyRecord,
+) -> None:
+    on_test = record.floors.assign(split="test", value=record.floors["value"] + 1)
+    looked = judged(replace(record, floors=pd.concat([record.floors, on_test])), [4])
+    assert (
+        "uSDR on test tracks: trial 4 2.11 dB (2.31 dB on validation); the mixture itself −4.63 dB."
+    ) in sentences(looked)
+    last = [cell.replace("\N{NO-BREAK SPACE}", " ") for cell in judged_table(looked).rows[-1]]
+    assert last == ["the mixture itself", "−5.63 dB", "−4.63 dB"]
+    assert len(judged_table(judged(record, [4])).rows) == 1
+
+
+def test_what_has_no_score_is_told_once_with_its_reason(record: StudyRecord) -> None:
+    lacking = {"usdr_db": {"bass": {"its reference is silent": 1}}}
+    everywhere = replace(record, trials=record.trials.assign(unscored=[lacking] * 8))
+    line = "there is no uSDR of bass on 1 track: its reference is silent"
+    assert f"Of the validation tracks, {line}." in sentences(everywhere)
+    once = replace(record, trials=record.trials.assign(unscored=[lacking] + [None] * 7))
+    assert f"Of the validation tracks, {line} (1 trial)." in sentences(once)
+    looked = judged(record, [4, 2])
+    for detail in looked.later["detail"]:
+        detail["unscored"] = lacking
+    assert sentences(looked).count(f"Of the test tracks, {line}.") == 1
+
+
 def test_a_look_without_its_scores_has_its_own_value_alone(record: StudyRecord) -> None:
     looked = judged(record, [4])
     bare = replace(looked, later=looked.later.assign(detail=pd.Series([{}])))
