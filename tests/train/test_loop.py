@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from msdemucs.data import Batch
-from msdemucs.errors import CheckpointError, TrainingError, UsageError
+from msdemucs.errors import CheckpointError, DivergedError, TrainingError, UsageError
 from msdemucs.model import Separator
 from msdemucs.spec import load_spec
 from msdemucs.train import Checkpoints, Recipe, Session, StepReport, Training, train
