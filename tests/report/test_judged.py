@@ -104,6 +104,7 @@ def test_what_the_mixture_scores_on_test_tracks_stands_below_what_was_judged(
     quality = quality_of(record)
     before, now = floor_of(looked, quality), floor_of(looked, quality, "test")
     assert before is not None
+    assert now is not None
     assert now == pytest.approx(before + 1)
     text = quality.text(now).replace("\N{NO-BREAK SPACE}", " ")
     told = "uSDR on test tracks: trial 4 2.11 dB (2.31 dB on validation); the mixture itself "
@@ -118,10 +119,10 @@ def test_what_the_mixture_scores_on_test_tracks_stands_below_what_was_judged(
 
 def test_what_has_no_score_is_told_once_with_its_reason(record: StudyRecord) -> None:
     lacking = {"usdr_db": {"bass": {"its reference is silent": 1}}}
-    everywhere = replace(record, trials=record.trials.assign(unscored=[lacking] * 8))
+    everywhere = replace(record, trials=record.trials.assign(unscored=pd.Series([lacking] * 8)))
     line = "there is no uSDR of bass on 1 track: its reference is silent"
     assert f"Of the validation tracks, {line}." in sentences(everywhere)
-    once = replace(record, trials=record.trials.assign(unscored=[lacking] + [None] * 7))
+    once = replace(record, trials=record.trials.assign(unscored=pd.Series({0: lacking})))
     assert f"Of the validation tracks, {line} (1 trial)." in sentences(once)
     looked = judged(record, [4, 2])
     for detail in looked.later["detail"]:

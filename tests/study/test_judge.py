@@ -180,7 +180,7 @@ def test_what_has_no_score_on_any_track_is_not_judged_again(
         again, said = judged(study, search, [2], ["csdr_db"])
     assert again.equals(table)
     assert said == []
-    (row,) = load_study("tiny").later.itertuples()
+    (row,) = rows_of(study)
     assert math.isnan(row.value)
     assert row.detail["unscored"]["csdr_db"]["drums"] == {
         "the reference of “bass” is silent throughout": 2

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import optuna
 import pandas as pd
 
 from msdemucs.data import Track
 from msdemucs.errors import DataError, UsageError
-from msdemucs.evaluate import evaluate_tracks
+from msdemucs.evaluate import Score, evaluate_tracks
 from msdemucs.evaluate.conventions import Convention
 from msdemucs.evaluate.evaluation import left_out_entry
 from msdemucs.metrics import METRICS, USUAL, Quality, metrics_named
@@ -165,12 +165,16 @@ def judge(
             labels = ", ".join(METRICS[metric].label for metric in missing)
             many = count(len(opened), f"{tracks.split} track")
             listener.said(f"trial {one.trial} ({one.name}): {labels} of {many}")
-            model = load_weights(path).to(device)
             convention = Convention(tuple(missing), normalised=read_about(path).normalised)
-            floors = {row.convention for row in known.values() if FLOORS in row.detail}
-            has_floors = tracks.split != "test" or floors >= {*missing}
-            scored = _Scored(model, opened, convention, listener, has_floors)
-            rows = [scored.row(one, metric, tracks) for metric in missing]
+            floored = {row.convention for row in known.values() if FLOORS in row.detail}
+            scored = _scored(
+                load_weights(path).to(device),
+                opened,
+                convention,
+                floors=tracks.split == "test" and not floored >= {*missing},
+                listener=listener,
+            )
+            rows = [_row(one, metric, scored, convention, tracks) for metric in missing]
         add(study, rows)
         known |= {(row.trial, one.weights, row.convention): row for row in rows}
     return _table(chosen, qualities, known, listener)
@@ -195,66 +199,65 @@ def _without_norm(convention: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in convention.items() if name != "normalised"}
 
 
-class _Scored:
-    """Weights that were scored on tracks.
+class _Scored(NamedTuple):
+    """The scores of weights, and the tracks that they are without."""
+
+    scores: Sequence[Score]
+    left_out: Sequence[Mapping[str, str | None]]
+
+
+def _scored(
+    model: Separator,
+    tracks: Sequence[Track],
+    convention: Convention,
+    *,
+    floors: bool,
+    listener: Listener,
+) -> _Scored:
+    """The scores of a model; what is lacking is told.
 
     Raises:
         DataError: no track can be read.
         DivergedError: an estimate that is not finite.
     """
+    left_out: list[Mapping[str, str | None]] = []
 
-    def __init__(
-        self,
-        model: Separator,
-        tracks: Sequence[Track],
-        convention: Convention,
-        listener: Listener,
-        has_floors: bool,
-    ) -> None:
-        self.left_out: list[dict[str, str | None]] = []
-        self.convention = convention
+    def on_error(error: DataError) -> None:
+        listener.said(f"left out: {error}")
+        left_out.append(left_out_entry(error))
 
-        def on_error(error: DataError) -> None:
-            listener.said(f"left out: {error}")
-            self.left_out.append(left_out_entry(error))
+    scored = evaluate_tracks(
+        model, tracks, convention, floors=floors, on_error=on_error, memory_is_error=True
+    )
+    scores = [score for of_track in map(attrgetter("scores"), scored) for score in of_track]
+    if not scores:
+        raise DataError("no track could be evaluated")
+    for line in describe_unscored(count_unscored(s.lack for s in scores if s.reason)):
+        listener.said(line)
+    return _Scored(scores, left_out)
 
-        scored = evaluate_tracks(
-            model,
-            tracks,
-            convention,
-            floors=not has_floors,
-            on_error=on_error,
-            memory_is_error=True,
-        )
-        self.scores = [one for of_track in map(attrgetter("scores"), scored) for one in of_track]
-        if not self.scores:
-            raise DataError("no track could be evaluated")
-        for line in describe_unscored(
-            count_unscored(one.lack for one in self.scores if one.reason)
-        ):
-            listener.said(line)
 
-    def row(self, one: Chosen, metric: str, tracks: TrackSet) -> Later:
-        """The row of the side table for a metric."""
-        scores = [score for score in self.scores if score.metric == metric]
-        rows = [Row(one.seed, tracks.split, *score[:5]) for score in scores]
-        floors = [
-            (tracks.split, *score[:4], score.floor) for score in scores if score.floor is not None
-        ]
-        lacks = [score.lack for score in scores if score.reason]
-        detail = {
-            "weights": one.weights,
-            "convention": _convention(metric),
-            "normalised": self.convention.normalised,
-            "n_tracks": len({score[:2] for score in scores}),
-            "left_out": self.left_out,
-            "scores": as_table(Row._fields, rows),
-            **({FLOORS: as_table(FLOOR_COLUMNS, floors)} if floors else {}),
-            **({"unscored": count_unscored(lacks)} if lacks else {}),
-            **({"promoted": one.recipe} if one.recipe else {}),
-        }
-        value = Quality(METRICS[metric]).of(pd.DataFrame(rows))
-        return Later(one.trial, tracks.kind, metric, value, one.seed, detail, tracks.split)
+def _row(
+    one: Chosen, metric: str, scored: _Scored, convention: Convention, tracks: TrackSet
+) -> Later:
+    """The row of the side table for a metric."""
+    scores = [score for score in scored.scores if score.metric == metric]
+    rows = [Row(one.seed, tracks.split, *score[:5]) for score in scores]
+    floors = [(tracks.split, *s[:4], s.floor) for s in scores if s.floor is not None]
+    lacks = [score.lack for score in scores if score.reason]
+    detail = {
+        "weights": one.weights,
+        "convention": _convention(metric),
+        "normalised": convention.normalised,
+        "n_tracks": len({score[:2] for score in scores}),
+        "left_out": scored.left_out,
+        "scores": as_table(Row._fields, rows),
+        **({FLOORS: as_table(FLOOR_COLUMNS, floors)} if floors else {}),
+        **({"unscored": count_unscored(lacks)} if lacks else {}),
+        **({"promoted": one.recipe} if one.recipe else {}),
+    }
+    value = Quality(METRICS[metric]).of(pd.DataFrame(rows))
+    return Later(one.trial, tracks.kind, metric, value, one.seed, detail, tracks.split)
 
 
 def _table(
