@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from scipy.signal import resample_poly
 
@@ -25,7 +26,7 @@ from msdemucs.cost import cost_of
 from msdemucs.data import Track, find_tracks
 from msdemucs.data.folders import quantise, write_track
 from msdemucs.data.synthetic import make_song
-from msdemucs.evaluate import evaluate_tracks, score_frame
+from msdemucs.evaluate import evaluate_tracks
 from msdemucs.metrics import METRICS, USUAL, Quality
 from msdemucs.model import build
 from msdemucs.spec import spec_hash
@@ -101,9 +102,10 @@ def curve(
         if report.step not in RUNGS:
             return
         before = time.process_time()
-        scores = evaluate_tracks(model, tracks["test"])
+        scored = evaluate_tracks(model, tracks["test"])
+        scores = pd.DataFrame(score for track in scored for score in track.scores)
         model.train()
-        quality = Quality(METRICS[USUAL]).of(score_frame(scores))
+        quality = Quality(METRICS[USUAL]).of(scores.assign(seed=seed))
         seconds = before - begun - judging
         judging += time.process_time() - before
         figures = (spec_hash(spec), known.macs_per_second, known.parameters, seed, report.step)

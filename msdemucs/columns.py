@@ -303,6 +303,12 @@ COLUMNS = {
             "list",
             is_copied=True,
         ),
+        _about(
+            "unscored",
+            "metric → source → reason → on how many validation tracks a score is lacking for it",
+            "mapping",
+            is_copied=True,
+        ),
         _about("started", "ISO 8601 with offset"),
         _about("versions", "package → version", "mapping", is_copied=True),
     )

@@ -14,7 +14,8 @@ MsdemucsError
 """
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,16 +118,33 @@ class TrainingError(MsdemucsError):
     """A training run that cannot go on.
 
     Attributes:
-        step: the step at which it stopped, counted from 1.
+        message: what happened, without the step.
+        step: the step at which it stopped, counted from 1; 0 where it is not known.
     """
 
-    def __init__(self, message: str, *, step: int) -> None:
-        self.step = step
-        super().__init__(f"step {step}: {message}")
+    def __init__(self, message: str, *, step: int = 0) -> None:
+        self.message, self.step = message, step
+        super().__init__(f"step {step}: {message}" if step else message)
 
 
 class DivergedError(TrainingError):
-    """A training whose loss or gradient is NaN, infinite or too large; the same one will again."""
+    """A training whose loss, gradient or estimate is NaN, infinite or too large.
+
+    The same training will diverge again.
+    """
+
+
+@contextmanager
+def diverged_at(step: int) -> Iterator[None]:
+    """Adds the step to a divergence that a block finds, which scores weights without knowing it.
+
+    Raises:
+        DivergedError: the block raised it.
+    """
+    try:
+        yield
+    except DivergedError as error:
+        raise DivergedError(error.message, step=error.step or step) from None
 
 
 class CheckpointError(MsdemucsError):

@@ -14,7 +14,7 @@ OF_SOURCE = "."
 FLATTENED = ("params", "arm", "violations")
 """Mappings of a trial that become columns: "params.channels.start", "arm.fusion"."""
 
-LEFT_OUT = ("spec", "recipe", "differences", "versions", "left_out", "trained_without")
+LEFT_OUT = ("spec", "recipe", "differences", "versions", "left_out", "trained_without", "unscored")
 """What of a trial is too deep for a table; `export --format json` has it."""
 
 

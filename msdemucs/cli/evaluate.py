@@ -1,6 +1,5 @@
 """`msdemucs evaluate`: what a file of weights is worth, and which of two is better."""
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
@@ -9,9 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from msdemucs.cli.chunks import (
     Batch,
@@ -24,13 +21,12 @@ from msdemucs.cli.chunks import (
     choose_device,
     finite,
 )
-from msdemucs.cli.console import errors, out, print_json, print_table
+from msdemucs.cli.console import errors
+from msdemucs.cli.evaluated import show, show_compared
 from msdemucs.errors import DataError, MsdemucsError, UsageError
 from msdemucs.units import count
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from msdemucs.data import Track
     from msdemucs.evaluate.conventions import Convention
     from msdemucs.evaluate.evaluation import Evaluation, Listener
@@ -91,7 +87,7 @@ def evaluate(  # noqa: PLR0913 (one option a thing that a user may decide)
 ) -> None:
     """Separate tracks and score them under named conventions; or compare two evaluations."""
     if compare is not None:
-        _compare(*compare, as_json=as_json)
+        show_compared(*compare, as_json=as_json)
         return
     first, last = _span(excerpt)
     if weights is None or not data or split not in ("test", "train"):
@@ -99,7 +95,6 @@ def evaluate(  # noqa: PLR0913 (one option a thing that a user may decide)
     if plots and output is None:
         raise_usage("--plots needs --out, for a place")
     from msdemucs.evaluate.conventions import Convention
-    from msdemucs.evaluate.evaluation import reserved
 
     convention = Convention(
         metrics=tuple(metric or ["usdr"]),
@@ -115,11 +110,8 @@ def evaluate(  # noqa: PLR0913 (one option a thing that a user may decide)
         weights, data or [], split, device, batch, convention, output, plots or [], first, last
     )
     faults: list[str] = []
-    with reserved(output) if output is not None else nullcontext():
-        found = _evaluate(job, faults)
-        if output is not None:
-            found.save(output)
-    _show(found, as_json=as_json)
+    found = _evaluate(job, faults)
+    show(found, as_json=as_json)
     _sum_up(found, faults)
 
 
@@ -171,7 +163,8 @@ def _evaluate(job: Job, faults: list[str]) -> "Evaluation":
         KeyboardInterrupt: Ctrl-C; what was scored is saved.
         UsageError: a track to plot that is not there.
     """
-    from msdemucs.evaluate.evaluation import begun, evaluate
+    from msdemucs.evaluate.evaluation import evaluate, left_out_entry
+    from msdemucs.evaluate.saving import begun, reserved, save
     from msdemucs.model.pretrained import find_weights
     from msdemucs.model.weights import load_weights, read_about
 
@@ -184,21 +177,35 @@ def _evaluate(job: Job, faults: list[str]) -> "Evaluation":
         convention = replace(convention, segment=own.spec.segment)
     known_by = {f"{track.group}/{track.name}": _digest(track) for track in tracks}
     about = {**_about(job, path, own.spec, convention), "tracks": known_by}
-    about["left_out"] = [{"track": e.track, "reason": str(e)} for e in left_out]
-    before = begun(job.output, about).without(job.plots)  # what is to be drawn is separated again
-    if before.scored():
-        _say(f"{job.output} holds scores of {count(len(before.scored()), 'track')}: they are kept")
-    model = load_weights(path).to(choose_device(job.device))
-    with _progress(len(tracks) - len(before.scored())) as advance:
-        listener = _listener(job, advance, faults)
-        try:
-            return evaluate(
+    about["left_out"] = [left_out_entry(error) for error in left_out]
+    with reserved(job.output) if job.output is not None else nullcontext():
+        before = begun(job.output, about).without(job.plots)  # what is drawn is separated again
+        if n_kept := len(before.scored()):
+            _say(f"{job.output} holds scores of {count(n_kept, 'track')}: they are kept")
+        model = load_weights(path).to(choose_device(job.device))
+        with _progress(len(tracks) - n_kept) as advance, _saying_how_to_go_on(job.output):
+            listener = _listener(job, advance, faults)
+            found = evaluate(
                 model, tracks, convention, batch_size=job.batch, listener=listener, before=before
             )
-        except KeyboardInterrupt:
-            if job.output is not None:
-                _say(f"stopped; the same command goes on ({job.output})")
-            raise
+        if job.output is not None:
+            save(found, job.output)
+        return found
+
+
+@contextmanager
+def _saying_how_to_go_on(output: Path | None) -> Iterator[None]:
+    """A block that Ctrl-C may stop, after which the same command goes on where there is a folder.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        if output is not None:
+            _say(f"stopped; the same command goes on ({output})")
+        raise
 
 
 def _tracks(job: Job, spec: "Spec", left_out: Callable[[DataError], None]) -> list["Track"]:
@@ -255,13 +262,14 @@ def _about(job: Job, path: Path, spec: "Spec", convention: "Convention") -> dict
 
 
 def _listener(job: Job, advance: Callable[["Track"], None], faults: list[str]) -> "Listener":
-    from msdemucs.evaluate.evaluation import EXCERPTS, Evaluation, Listener
+    from msdemucs.evaluate.evaluation import Evaluation, Listener
     from msdemucs.evaluate.excerpts import write_excerpt
+    from msdemucs.evaluate.saving import EXCERPTS, save
     from msdemucs.evaluate.scoring import Separated
 
     def on_scored(so_far: Evaluation) -> None:
         if job.output is not None:
-            so_far.save(job.output)
+            save(so_far, job.output)
 
     def on_separated(found: Separated) -> None:
         if found.track.name not in job.plots or job.output is None:
@@ -300,61 +308,6 @@ def _sum_up(found: "Evaluation", faults: list[str]) -> None:
         faults.append(f"{count(left_out, 'track')} could not be evaluated")
     if faults:
         raise DataError("; ".join(faults))
-
-
-def _show(found: "Evaluation", *, as_json: bool) -> None:
-    """The summary, as a table or JSON."""
-    summary = found.summary()
-    if as_json:
-        rows = json.loads(summary.reset_index().to_json(orient="records"))
-        print_json({**found.about, "summary": rows})
-        return
-    print_table(_table(summary.astype(object).T.reset_index(), "score (dB)"))
-    out.print(
-        f"{count(len(found.scored()), 'track')}; mean, median and std are over the count of tracks "
-        "that have a score (of frames' medians where a score has frames), frames_… over all frames "
-        "of all tracks",
-        soft_wrap=True,
-    )
-
-
-def _compare(first: Path, second: Path, *, as_json: bool) -> None:
-    from msdemucs.evaluate.compare import compare
-    from msdemucs.evaluate.evaluation import load_evaluation
-    from msdemucs.metrics.signed_rank import FEWEST_FOR_WILCOXON
-
-    found = compare(load_evaluation(first), load_evaluation(second))
-    if as_json:
-        rows = {
-            name: json.loads(table.to_json(orient="records"))
-            for name, table in (("summary", found.summary), ("tracks", found.differences))
-        }
-        print_json(rows)
-        return
-    out.print(f"{second} less {first}", markup=False, soft_wrap=True)
-    print_table(_table(found.summary, ""))
-    out.print(
-        "low and high: 95 % bootstrap interval of the mean over tracks; wilcoxon_p: signed-rank "
-        f"test, from {FEWEST_FOR_WILCOXON} tracks on",
-        soft_wrap=True,
-    )
-
-
-def _table(rows: "pd.DataFrame", first: str) -> Table:
-    """A rich table of a data frame."""
-    table = Table(box=None, header_style="bold")
-    for index, name in enumerate(rows.columns):
-        heading = first if first and not index else str(name)
-        table.add_column(escape(heading), justify="left" if not index else "right", no_wrap=True)
-    for row in rows.itertuples(index=False):
-        table.add_row(*(_cell(value) for value in row))
-    return table
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, float):
-        return "–" if value != value else f"{value:.3f}"
-    return escape(str(value))
 
 
 @contextmanager

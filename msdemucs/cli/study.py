@@ -36,6 +36,7 @@ from msdemucs.cli.work import (
 from msdemucs.columns import COLUMNS, FORMATS
 from msdemucs.errors import UsageError
 from msdemucs.metrics import USUAL
+from msdemucs.units import count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -197,7 +198,12 @@ def show(
 
 def _remarks(record: "StudyRecord") -> Iterator[str]:
     """What scores are of, why trials failed, whose results they took, what scores are without."""
+    from msdemucs.metrics.unscored import describe_trials
+
     yield from _about_tracks(record)
+    lacking = dict(zip(record.trials.trial, record.trials.unscored, strict=True))
+    for line, trials in describe_trials(lacking).items():
+        yield f"{record.split} tracks: {line} ({count(len(trials), 'trial')})"
     for _, trial in record.trials.iterrows():
         if isinstance(trial.failure, str):
             yield f"trial {trial.trial} {trial.state}: {trial.failure}"

@@ -1,6 +1,7 @@
 """`msdemucs study`: trainings beside a study's trials: its noise floor, and its best for longer."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,7 +12,7 @@ from msdemucs.cli.chunks import Device, choose_device
 from msdemucs.cli.console import errors, out, print_table
 from msdemucs.cli.study import app
 from msdemucs.cli.study_joined import Joined, Name, joined_study
-from msdemucs.cli.study_judge import judged_table
+from msdemucs.cli.study_judge import judged_table, score_text
 from msdemucs.cli.work import Data, DataHere, Folder, Seed, Storage, StudyName
 from msdemucs.errors import UsageError
 from msdemucs.units import format_count, format_db
@@ -138,25 +139,26 @@ def rescore(  # noqa: PLR0913 (one option a thing that a user may decide)
     device: Device = "auto",
 ) -> None:
     """Judge the best trials again, from their weights, by another metric."""
-    from msdemucs.metrics import METRICS, metrics_named
+    from msdemucs.metrics import metrics_named
+    from msdemucs.study.followups.judging import RESCORE, Chosen, TrackSet, judge
     from msdemucs.study.followups.promotion import candidates
-    from msdemucs.study.followups.reevaluation import rescore as judge_again
     from msdemucs.study.storage.load import read_record
 
-    chosen = METRICS[metrics_named(metric)[0]]
+    name = metrics_named(metric)[0]
     with joined_study(study, storage, wanted=top or 1, data=data) as joined:
-        trials = candidates(read_record(joined.study), top=top)
-        place, told = choose_device(device), joined.listener
-        if split == "test":
-            tracks = joined.test_tracks(f"rescore --metric {metric}")
-        else:
-            tracks = joined.validation_tracks()
-        found = judge_again(
-            joined.study, trials, tracks, chosen, device=place, listener=told, split=split
+        test_tracks = partial(joined.test_tracks, f"rescore --metric {metric}")
+        opened = test_tracks if split == "test" else joined.validation_tracks
+        scored = judge(
+            joined.study,
+            Chosen.of(candidates(read_record(joined.study), top=top)),
+            [name],
+            TrackSet(opened, split, RESCORE),
+            device=choose_device(device),
+            listener=joined.listener,
         )
-    table = Table("trial", "name", *found.columns[2:], box=None, header_style="bold")
-    for row in found.itertuples(index=False):
-        table.add_row(str(row[0]), str(row[1]), format_db(float(str(row[2]))))
+    table = Table("trial", "name", name, box=None, header_style="bold")
+    for _, row in scored.iterrows():
+        table.add_row(str(row.trial), row["name"], score_text(row[name]))
     print_table(table)
 
 
@@ -185,7 +187,7 @@ def _judge_promoted(
     joined: Joined, trials: "pd.DataFrame", found: "pd.DataFrame", recipe: str, device: str
 ) -> "pd.DataFrame":
     """Scores on the test tracks of what was trained for longer."""
-    from msdemucs.study.followups.judging import Chosen, judge, qualities_of
+    from msdemucs.study.followups.judging import Chosen, TrackSet, judge, qualities_of
     from msdemucs.study.storage.load import read_record
 
     seeds = dict(zip(trials.trial, trials.seed, strict=True))
@@ -197,7 +199,7 @@ def _judge_promoted(
         joined.study,
         chosen,
         qualities_of(read_record(joined.study)),
-        lambda: joined.test_tracks(f"promote --recipe {recipe}"),
+        TrackSet(partial(joined.test_tracks, f"promote --recipe {recipe}")),
         device=device,
         listener=joined.listener,
     )

@@ -46,7 +46,7 @@ def judge(  # noqa: PLR0913 (one option a thing that a user may decide)
     Raises:
         UsageError: several ways to choose.
     """
-    from msdemucs.study.followups.judging import Chosen, qualities_of
+    from msdemucs.study.followups.judging import Chosen, TrackSet, qualities_of
     from msdemucs.study.followups.judging import judge as score
     from msdemucs.study.records import looked
     from msdemucs.study.storage.load import read_record
@@ -59,8 +59,8 @@ def judge(  # noqa: PLR0913 (one option a thing that a user may decide)
         judged = score(
             joined.study,
             Chosen.of(_chosen(record, top, numbers)),
-            qualities_of(record, metric or ()),
-            lambda: joined.test_tracks("judge"),
+            qualities_of(record, metric or (), search=joined.search),
+            TrackSet(lambda: joined.test_tracks("judge")),
             device=choose_device(device),
             listener=joined.listener,
         )
@@ -107,10 +107,11 @@ def judged_table(judged: "pd.DataFrame", record: "StudyRecord") -> Table:
         cells = []
         for text in qualities:
             before = own[text][row.trial] if text in own and not row.recipe else float("nan")
-            cells += [_score(row[text]), _score(before)]
+            cells += [score_text(row[text]), score_text(before)]
         table.add_row(str(row.trial), row["name"], row.recipe or "the study", *cells)
     return table
 
 
-def _score(value: float) -> str:
+def score_text(value: float) -> str:
+    """A score in dB; a dash where there is none."""
     return "–" if value != value else format_db(value)

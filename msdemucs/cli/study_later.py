@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
+from msdemucs.metrics.unscored import describe_unscored
 from msdemucs.units import format_db
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def later_table(record: "StudyRecord") -> Table:
             "–" if is_base else str(row.trial),
             str(record.attrs.get("base", "base")) if is_base else names[row.trial],
             row.convention,
-            format_db(row.value),
+            "–" if row.value != row.value else format_db(row.value),
             row.split,
             "–" if then != then else format_db(then),
             str(row.seed),
@@ -59,6 +60,7 @@ def _how(row: "pd.Series[Any]") -> str:
         f"{detail['steps']} steps" if detail.get("steps") else "",
         f"from {detail['start']}" if detail.get("start") else "",
         _tracks(detail["n_tracks"]) if detail.get("n_tracks") else "",
+        *describe_unscored(detail.get("unscored", {})),
         f"{detail['tracks_joined_by']} of tracks" if detail.get("tracks_joined_by") else "",
     ]
     return ", ".join(part for part in said if part)

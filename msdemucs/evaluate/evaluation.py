@@ -1,12 +1,8 @@
 """Tracks separated and scored under named conventions: tables that can be saved and compared."""
 
 import json
-import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,32 +11,16 @@ import pandas as pd
 from msdemucs.data.tracks import Track
 from msdemucs.errors import DataError, UsageError
 from msdemucs.evaluate.conventions import Convention
-from msdemucs.evaluate.scoring import Separated, scored, separated
-from msdemucs.evaluate.separation import LESS_MEMORY
-from msdemucs.files import LOCK, cause_of, sole_user
-from msdemucs.measure.inference import memory_explained
+from msdemucs.evaluate.scoring import Score, ScoredTrack, Separated, evaluate_tracks
 from msdemucs.metrics import METRICS
+from msdemucs.metrics.unscored import Lack, count_unscored
 from msdemucs.model import Separator
-from msdemucs.outside import within
 
-ABOUT, TRACKS, FRAME_TABLE = "about.json", "tracks", "frames"
-TABLES = tuple(f"{name}.{kind}" for name in (TRACKS, FRAME_TABLE) for kind in ("parquet", "csv"))
-SAVED = (*TABLES, "museval", ABOUT)
-"""What an evaluation leaves in its folder."""
-
-MUSEVAL = {kind: f"{kind.lower()}_bsseval_db" for kind in ("SDR", "ISR", "SIR", "SAR")}
-"""The columns of what museval's JSON holds."""
-EXCERPTS = "excerpts"
-"""Likewise, of pictures and players."""
-
-UNFINISHED = ".partial"
-"""Likewise, while it is saved."""
+REASONS = "unscored"
+"""The column of tracks that says why scores are lacking: JSON, metric → reason; "" for none."""
 
 STATISTICS = ("mean", "median", "std", "count")
 """Over the values that are there; the count says how many: silent stems have no score."""
-
-SAME = ("version", "weights_digest", "spec_hash", "sources", "convention", "data", "split")
-"""What about.json must say alike for an evaluation to go on where another stopped."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +28,10 @@ class Evaluation:
     """Scores of a model on tracks.
 
     Attributes:
-        about: the convention, what was evaluated, the tracks that were left out and why, whether
-            all others were scored, and whatever the caller adds.
-        tracks: a row a track and source: group, track, source, the scores, seconds.
+        about: the convention, what was evaluated, the tracks that were left out and why, the
+            scores that are lacking (`unscored`: metric → source → reason → tracks), whether all
+            others were scored, and whatever the caller adds.
+        tracks: a row a track and source: group, track, source, the scores, seconds, REASONS.
         frames: a row a track, source, metric and frame, where a metric has frames: its number, the
             seconds at which it starts, its scores.
     """
@@ -95,127 +76,6 @@ class Evaluation:
     def _of(self, source: str) -> tuple[pd.DataFrame, pd.DataFrame]:
         frames = self.frames[self.frames.source == source] if len(self.frames) else self.frames
         return self.tracks[self.tracks.source == source], frames
-
-    def save(self, folder: Path) -> None:
-        """Write about.json, and both tables as parquet and CSV.
-
-        Of a finished one with BSSEval, museval's JSON too. An evaluation that is there already is
-        replaced; see `reserved`.
-
-        Raises:
-            DataError: it cannot be written.
-        """
-        draft = folder / UNFINISHED
-        try:
-            shutil.rmtree(draft, ignore_errors=True)
-            draft.mkdir(parents=True)
-            self._write(draft)
-            for name in reversed(SAVED):
-                _remove(folder / name)
-            for name in SAVED:  # about.json, which tells that all are there, comes last
-                if (draft / name).exists():
-                    (draft / name).rename(folder / name)
-            draft.rmdir()
-        except OSError as error:
-            shutil.rmtree(draft, ignore_errors=True)
-            raise DataError(f"cannot be written: {cause_of(error)}", path=folder) from None
-
-    def _write(self, folder: Path) -> None:
-        for name, table in ((TRACKS, self.tracks), (FRAME_TABLE, self.frames)):
-            if len(table):
-                table.to_parquet(folder / f"{name}.parquet", index=False)
-                table.to_csv(folder / f"{name}.csv", index=False)
-        for path, text in self.museval_json() if self.about.get("finished", True) else ():
-            (folder / "museval" / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / "museval" / path).write_text(text, encoding="utf-8")
-        (folder / ABOUT).write_text(json.dumps(self.about, indent=1), encoding="utf-8")
-
-    def museval_json(self) -> Iterator[tuple[Path, str]]:
-        """Museval's own files: split/TRACK.json and its text."""
-        if not set(MUSEVAL.values()) <= set(self.frames):
-            return
-        from museval import TrackStore
-
-        window = float(self.about["convention"]["window"])
-        frames = self.frames[self.frames.metric == "bsseval"]
-        names = frames[["group", "track"]].drop_duplicates().track.tolist()
-        for (group, track), own in frames.groupby(["group", "track"], sort=False):
-            store = TrackStore(str(track), win=window, hop=window)
-            for source, rows in own.groupby("source", sort=False):
-                values = {key: rows[column].tolist() for key, column in MUSEVAL.items()}
-                store.add_target(str(source), values)
-            name = str(track) if names.count(track) == 1 else f"{group} - {track}"
-            yield within(Path("test"), name, ".json"), store.json
-
-
-def _remove(path: Path) -> None:
-    """A file or a folder that may not be there."""
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
-@contextmanager
-def reserved(folder: Path) -> Iterator[None]:
-    """Keeps a folder, which is made, for the evaluation that is saved in it.
-
-    Raises:
-        DataError: it cannot be written.
-        UsageError: it holds something else, or another process evaluates into it.
-    """
-    is_ours = (folder / ABOUT).is_file() or not folder.exists()
-    if not is_ours and folder.is_dir():  # empty, or left by a process that was killed
-        is_ours = {path.name for path in folder.iterdir()} <= {*SAVED, EXCERPTS, UNFINISHED, LOCK}
-    if not is_ours:
-        raise UsageError(f"{folder} is there already and holds no evaluation")
-    with sole_user(folder, "an evaluation"):
-        yield
-
-
-def load_evaluation(folder: Path) -> Evaluation:
-    """An evaluation that was saved.
-
-    Raises:
-        DataError: it is damaged.
-        UsageError: the folder holds none.
-    """
-    if not (folder / ABOUT).is_file():
-        raise UsageError(f"{folder} holds no evaluation: there is no {ABOUT}")
-    frames = folder / f"{FRAME_TABLE}.parquet"
-    try:
-        return Evaluation(
-            json.loads((folder / ABOUT).read_text(encoding="utf-8")),
-            pd.read_parquet(folder / f"{TRACKS}.parquet"),
-            pd.read_parquet(frames) if frames.is_file() else pd.DataFrame(),
-        )
-    except (OSError, ValueError) as error:  # pyarrow's errors are of these kinds
-        message = f"the evaluation is damaged: {str(error).splitlines()[0]}; make it again"
-        raise DataError(message, path=folder) from None
-
-
-def begun(folder: Path | None, about: dict[str, Any]) -> Evaluation:
-    """Return what a folder holds of an evaluation; no rows, where it holds none or another one.
-
-    Args:
-        folder: as for `Evaluation.save`; None holds nothing.
-        about: of the evaluation that is to be made, with all of SAME; with `tracks` (GROUP/NAME →
-            what its files are known by) the rows of other tracks, and of changed ones, are dropped.
-    """
-    about = json.loads(json.dumps(about))
-    with suppress(DataError, UsageError):
-        saved = load_evaluation(folder) if folder else Evaluation({}, pd.DataFrame())
-        if all(saved.about.get(key) == about[key] for key in SAME):
-            before, now = saved.about.get("tracks", {}), about.get("tracks", {})
-            changed = {name for name in {**before, **now} if before.get(name) != now.get(name)}
-            tables = (_without(table, changed) for table in (saved.tracks, saved.frames))
-            return Evaluation(about, *tables)
-    return Evaluation(about, pd.DataFrame())
-
-
-def _without(table: pd.DataFrame, tracks: set[str]) -> pd.DataFrame:
-    """A table without the rows of some tracks, each GROUP/NAME."""
-    return table[~(table.group + "/" + table.track).isin(tracks)] if len(table) else table
 
 
 def _nothing(*_: object) -> None:
@@ -265,7 +125,7 @@ def evaluate(
     Raises:
         DataError: a track that cannot be read or held in memory, without on_error; or none that
             can.
-        MsdemucsError: an estimate that is not finite.
+        DivergedError: an estimate that is not finite.
         UsageError: two tracks of one name in one data set.
     """
     convention = convention or Convention()
@@ -278,33 +138,86 @@ def evaluate(
     rows, frames = _rows(before.tracks), _rows(before.frames)
     done = before.scored()
 
+    def on_error(error: DataError) -> None:
+        if listener.on_error is None:
+            raise error
+        listener.on_error(error)
+        left_out.append(left_out_entry(error))
+
     def so_far(*, finished: bool) -> Evaluation:
+        counts = count_unscored(_lacks(rows))
         # as JSON has it, so that what was saved and loaded compares equal
-        told = json.loads(json.dumps({**about, "finished": finished}))
+        told = json.loads(json.dumps({**about, REASONS: counts, "finished": finished}))
         return Evaluation(told, pd.DataFrame(rows), pd.DataFrame(frames))
 
-    for track in tracks:
-        if (track.group, track.name) in done:
-            continue
-        short = partial(DataError, path=track.recording.path, track=track.name)
-        try:
-            with memory_explained(LESS_MEMORY, short):
-                estimates = separated(model, track, convention, batch_size)
-                of_track, of_frames = scored(estimates, convention, listener.say)
-        except DataError as error:
-            if listener.on_error is None:
-                raise
-            listener.on_error(error)
-            left_out.append({"group": track.group, "track": track.name, "reason": str(error)})
-            continue
+    for scored in evaluate_tracks(
+        model,
+        [track for track in tracks if (track.group, track.name) not in done],
+        convention,
+        batch_size=batch_size,
+        on_error=on_error,
+        memory_is_error=True,
+    ):
+        of_track = _wide(scored)
         rows += of_track
-        frames += of_frames
+        frames += map(dict, scored.frames)
+        for line in _lacking(scored):
+            listener.say(line)
         listener.on_scored(so_far(finished=False))
-        listener.on_separated(estimates)
-        listener.on_track(track, of_track)
+        listener.on_separated(scored.separated)
+        listener.on_track(scored.separated.track, of_track)
     if not rows:
         raise DataError("no track could be evaluated")
     return so_far(finished=True)
+
+
+def left_out_entry(error: DataError) -> dict[str, str | None]:
+    """Returns how about.json tells of a track that was left out."""
+    return {"track": error.track, "reason": str(error)}
+
+
+def _wide(scored: ScoredTrack) -> list[dict[str, object]]:
+    """The rows of a track: one a source."""
+    by_source: dict[str, list[Score]] = {}
+    for score in scored.scores:
+        by_source.setdefault(score.source, []).append(score)
+    track = scored.separated.track
+    return [
+        {
+            "group": track.group,
+            "track": track.name,
+            "source": source,
+            **{score.metric: score.value for score in scores},
+            "seconds": scored.separated.seconds,
+            REASONS: _reasons({score.metric: score.reason for score in scores if score.reason}),
+        }
+        for source, scores in by_source.items()
+    ]
+
+
+def _reasons(by_metric: Mapping[str, str]) -> str:
+    """A cell of the column REASONS."""
+    return json.dumps(by_metric, ensure_ascii=False) if by_metric else ""
+
+
+def _lacks(rows: Iterable[Mapping[str, object]]) -> Iterator[Lack]:
+    """The scores that rows lack; rows of earlier versions do not say why."""
+    for row in rows:
+        cell = row.get(REASONS)
+        for metric, reason in json.loads(cell).items() if isinstance(cell, str) and cell else ():
+            yield Lack(str(row["group"]), str(row["track"]), str(row["source"]), metric, reason)
+
+
+def _lacking(scored: ScoredTrack) -> Iterator[str]:
+    """A line for each source of a track without a score: the metrics, and why."""
+    labels: dict[tuple[str, str], list[str]] = {}
+    for score in scored.scores:
+        if score.reason:
+            key = (score.source, score.reason)
+            labels.setdefault(key, []).append(METRICS[score.metric].label)
+    name = scored.separated.track.name
+    for (source, reason), metrics in labels.items():
+        yield f"“{name}” has no {', '.join(metrics)} of “{source}”: {reason}"
 
 
 def _rows(table: pd.DataFrame) -> list[dict[str, object]]:

@@ -1,20 +1,25 @@
-"""One track separated and scored: a row a source, and a row a frame of each metric."""
+"""Tracks separated and scored, one at a time: the one way in which anything is evaluated."""
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import partial
+from time import perf_counter
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from msdemucs.data.find import OnError
 from msdemucs.data.tracks import Track
-from msdemucs.errors import MsdemucsError
+from msdemucs.errors import DataError, DivergedError
 from msdemucs.evaluate.conventions import Convention
 from msdemucs.evaluate.overlap_add import Chunking
-from msdemucs.evaluate.separation import separate_mixture
-from msdemucs.measure.inference import device_of, wait_for
+from msdemucs.evaluate.separation import LESS_MEMORY, chunk_samples, separate_mixture
+from msdemucs.measure.inference import device_of, memory_explained, wait_for
 from msdemucs.metrics import METRICS, Stems, TrackScore
+from msdemucs.metrics.unscored import Lack
 from msdemucs.model import Separator
 
 
@@ -37,92 +42,164 @@ class Separated(NamedTuple):
     seconds: float
 
 
-def separated(model: Separator, track: Track, convention: Convention, batch_size: int) -> Separated:
+class Score(NamedTuple):
+    """One source of one track by one metric: a row of a long frame.
+
+    Attributes:
+        group: the data set that the track belongs to.
+        track: its name.
+        source: what was estimated.
+        metric: its name.
+        value: NaN where the metric has none, of a silent reference for one.
+        floor: of the mixture taken as the estimate: what doing nothing scores; NaN likewise, and
+            None where it was not asked for.
+        reason: why the value is NaN; "" where it is not.
+    """
+
+    group: str
+    track: str
+    source: str
+    metric: str
+    value: float
+    floor: float | None
+    reason: str
+
+    @property
+    def lack(self) -> Lack:
+        """Whose score is lacking, and why."""
+        return Lack(self.group, self.track, self.source, self.metric, self.reason)
+
+
+@dataclass(frozen=True)
+class ScoredTrack:
+    """A track that was evaluated.
+
+    Attributes:
+        separated: it and its estimates.
+        scores: of every source by every metric, in that order.
+        frames: a row a source and frame, where a metric has frames; see `Evaluation.frames`.
+    """
+
+    separated: Separated
+    scores: tuple[Score, ...]
+    frames: tuple[Mapping[str, object], ...]
+
+
+def evaluate_tracks(  # noqa: PLR0913 (one a thing that a caller may decide)
+    model: Separator,
+    tracks: Iterable[Track],
+    convention: Convention | None = None,
+    *,
+    batch_size: int = 4,
+    floors: bool = False,
+    on_error: OnError | None = None,
+    memory_is_error: bool = False,
+) -> Iterator[ScoredTrack]:
+    """Separate and score tracks, each when it is asked for; one is held at a time.
+
+    Args:
+        model: used in evaluation mode; its modes are restored.
+        tracks: of the spec's sample rate and channels, with its sources.
+        convention: None scores uSDR over chunks of the spec's segment.
+        batch_size: chunks at a time, which changes scores by rounding alone.
+        floors: whether the mixture is scored as an estimate, too.
+        on_error: is told of each track that cannot be read, which is then left out; None raises.
+        memory_is_error: whether a track that memory does not hold is such a track; else the
+            allocator's own error passes.
+
+    Raises:
+        DataError: a track that cannot be read, without on_error.
+        DivergedError: an estimate that is not finite, whose mean over tracks would say nothing.
+        UsageError: an argument outside its range.
+    """
+    convention = convention or Convention()
+    for track in tracks:
+        large = partial(DataError, path=track.recording.path, track=track.name)
+        explained = memory_explained(LESS_MEMORY, large) if memory_is_error else nullcontext()
+        try:
+            with explained:
+                scored = _scored(
+                    _separated(model, track, convention, batch_size), convention, floors
+                )
+        except DataError as error:
+            if on_error is None:
+                raise
+            on_error(error)
+            continue
+        yield scored
+        del scored  # before the next one is held
+
+
+def _separated(
+    model: Separator, track: Track, convention: Convention, batch_size: int
+) -> Separated:
     """A track with its estimates, made as the convention says.
 
     Raises:
         DataError: a file at fault.
+        DivergedError: an estimate that is not finite.
     """
     spec = model.spec
     mixture = torch.from_numpy(track.read_mixture())
     references = torch.from_numpy(track.read_sources(spec.sources))
-    n_samples = round((convention.segment or spec.segment) * spec.sample_rate)
     chunking = Chunking(
-        n_samples,
+        chunk_samples(spec, convention.segment or None),
         convention.overlap,
         batch_size,
         convention.weighting,
         shifts=convention.shifts,
         most_shift=spec.sample_rate // 2,
     )
-    start = time.perf_counter()
+    start = perf_counter()
     estimates = separate_mixture(
         model, mixture, normalised=convention.normalised, chunking=chunking
     )
     wait_for(device_of(model))
-    seconds = time.perf_counter() - start
-    return Separated(track, mixture, spec.sources, references, estimates, seconds)
-
-
-def scored(
-    found: Separated, convention: Convention, say: Callable[[str], None]
-) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
-    """The rows of a track, and those of its frames.
-
-    Raises:
-        MsdemucsError: an estimate that is not finite, whose mean over tracks would say nothing.
-    """
-    track, sources = found.track, found.sources
-    for source, estimate in zip(sources, found.estimates, strict=True):
+    seconds = perf_counter() - start
+    for source, estimate in zip(spec.sources, estimates, strict=True):
         if not bool(estimate.isfinite().all()):
-            raise MsdemucsError(
+            raise DivergedError(
                 f"the estimate of “{source}” of “{track.name}” is not finite; the model's weights "
                 "diverged"
             )
-    stems = stems_of(found, convention)
-    scores = {name: METRICS[name].of(stems) for name in convention.metrics}
-    where = [{"group": track.group, "track": track.name, "source": source} for source in sources]
-    for source, reason, labels in _unscored(sources, scores):
-        say(f"“{track.name}” has no {', '.join(labels)} of “{source}”: {reason}")
-    rows: list[dict[str, object]] = [
-        {
-            **keys,
-            **{name: by_source[index].value for name, by_source in scores.items()},
-            "seconds": found.seconds,
-        }
-        for index, keys in enumerate(where)
-    ]
-    frames: list[dict[str, object]] = []
-    for index, keys in enumerate(where):
-        of_source = {name: by_source[index] for name, by_source in scores.items()}
-        frames += [{**keys, **row} for row in _frame_rows(of_source, convention)]
-    return rows, frames
+    return Separated(track, mixture, spec.sources, references, estimates, seconds)
 
 
-def stems_of(found: Separated, convention: Convention) -> Stems:
-    """A track with its estimates as metrics read it."""
-    return Stems(
-        found.sources,
-        found.references.numpy(),
-        found.estimates.numpy(),
-        found.mixture.numpy(),
-        sample_rate=found.track.sample_rate,
+def _scored(separated: Separated, convention: Convention, floors: bool) -> ScoredTrack:
+    """The scores of a track with its estimates."""
+    stems = Stems(
+        separated.sources,
+        separated.references.numpy(),
+        separated.estimates.numpy(),
+        separated.mixture.numpy(),
+        sample_rate=separated.track.sample_rate,
         chunk=convention.chunk,
         window=convention.window,
         engine=convention.engine,
     )
-
-
-def _unscored(
-    sources: Sequence[str], scores: Mapping[str, Sequence[TrackScore]]
-) -> list[tuple[str, str, list[str]]]:
-    """Sources without a score: whose, why, and the labels of the metrics."""
-    labels: dict[tuple[str, str], list[str]] = {}
-    for name, by_source in scores.items():
-        for source, score in zip(sources, by_source, strict=True):
-            if score.reason:
-                labels.setdefault((source, score.reason), []).append(METRICS[name].label)
-    return [(*key, names) for key, names in labels.items()]
+    scores = {name: METRICS[name].of(stems) for name in convention.metrics}
+    undone = stems.with_mixture() if floors else None
+    lowest = {name: METRICS[name].of(undone) for name in convention.metrics if undone}
+    track = separated.track
+    rows = [
+        Score(
+            group=track.group,
+            track=track.name,
+            source=source,
+            metric=name,
+            value=by_source[index].value,
+            floor=lowest[name][index].value if floors else None,
+            reason=by_source[index].reason,
+        )
+        for index, source in enumerate(separated.sources)
+        for name, by_source in scores.items()
+    ]
+    frames = [
+        {"group": track.group, "track": track.name, "source": source, **row}
+        for index, source in enumerate(separated.sources)
+        for row in _frame_rows({name: own[index] for name, own in scores.items()}, convention)
+    ]
+    return ScoredTrack(separated, tuple(rows), tuple(frames))
 
 
 def _frame_rows(

@@ -125,15 +125,20 @@ def first_track(
     """The first track of a folder that the study selected by: no test track is opened for it.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is none, or the study selected on its test tracks.
     """
     from msdemucs.data import find_tracks
     from msdemucs.data.tracks import SPLITS
 
-    is_test, known = record.split == "test", set(scores_of(record)["track"])
+    if record.split == "test":
+        raise UsageError(
+            f"study “{record.name}” selected on its test tracks, and a report opens none: leave "
+            "--audio away, or hear its weights by `msdemucs separate`"
+        )
+    known = set(scores_of(record)["track"])
     problems: list[DataError] = []
     for split in SPLITS:
-        if (split == "test") != is_test:
+        if split == "test":
             continue
         tracks = find_tracks(
             data,
@@ -143,7 +148,7 @@ def first_track(
             audio_channels=2,
             on_error=problems.append,
         )
-        if scored := [track for track in tracks if is_test or track.name in known]:
+        if scored := [track for track in tracks if track.name in known]:
             return scored[0]
     reason = f": {problems[0]}" if problems else ""
     raise UsageError(f"no {record.split} track of the study lies under {data}{reason}")

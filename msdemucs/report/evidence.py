@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from msdemucs.analysis.pooling import pooled, repeat_key
+from msdemucs.metrics.unscored import describe_trials
 from msdemucs.report.frames import (
     complete_rows,
     curves_of,
@@ -92,6 +93,16 @@ def describe_evidence(record: StudyRecord) -> Sentence:
             "is not known."
         )
     return say(f"{basis}{repeated} of {count(len(hashes), 'spec')} trained more than once.")
+
+
+def describe_unscored(record: StudyRecord) -> tuple[Sentence, ...]:
+    """By which metrics tracks have no score, and why: the means are of the others."""
+    complete = {trial_number(row): row.get("unscored") for row in complete_rows(record)}
+    sentences = []
+    for line, trials in describe_trials(complete).items():
+        whose = "" if len(trials) == len(complete) else f" ({count(len(trials), 'trial')})"
+        sentences.append(say(f"Of the {record.split} tracks, there is {line}{whose}."))
+    return tuple(sentences[:MOST_NAMED])
 
 
 def describe_left_out(record: StudyRecord) -> tuple[Sentence, ...]:

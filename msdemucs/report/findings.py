@@ -9,6 +9,7 @@ from msdemucs.report.evidence import (
     describe_evidence,
     describe_left_out,
     describe_noise,
+    describe_unscored,
     evidence_text,
 )
 from msdemucs.report.frames import (
@@ -98,6 +99,7 @@ def findings_of(record: StudyRecord) -> tuple[Sentence, ...]:
         describe_evidence(record),
         *(found for trade in told for found in describe_noise(trade)),
         *describe_left_out(record),
+        *describe_unscored(record),
         *(describe_front(trade) for trade in told),
         *(found for trade in told for found in describe_beaten_baselines(trade)),
         *(found for trade in told for found in describe_against_base(record, trade)),

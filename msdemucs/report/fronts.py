@@ -25,7 +25,7 @@ from msdemucs.report.frames import (
 )
 from msdemucs.report.measures import Measure
 from msdemucs.report.noise import n_seeds, spread_of
-from msdemucs.study.records import Direction, StudyRecord
+from msdemucs.study.records import Direction, Split, StudyRecord
 
 
 @dataclass(frozen=True)
@@ -203,11 +203,17 @@ def fronts_by(record: StudyRecord, trade: Trade, column: str) -> dict[str, list[
     }
 
 
-def floor_of(record: StudyRecord, quality: Measure) -> float | None:
-    """What the mixture scores as the estimate of every source; None where that is not known."""
+def floor_of(record: StudyRecord, quality: Measure, split: Split | None = None) -> float | None:
+    """What the mixture scores as the estimate of every source; None where that is not known.
+
+    Args:
+        record: the study.
+        quality: by what.
+        split: of the tracks; None takes those that the study selected by.
+    """
     if quality.quality is None:
         return None
-    floors = record.floors[record.floors["split"] == record.split]
+    floors = record.floors[record.floors["split"] == (split or record.split)]
     value = quality.quality.of(floors.assign(seed=0))
     return value if isfinite(value) else None
 

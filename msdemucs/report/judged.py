@@ -7,16 +7,21 @@ from statistics import fmean
 
 import pandas as pd
 
+from msdemucs.metrics.unscored import describe_trials
 from msdemucs.report.frames import number, qualities_of, rows_of, trial_number
+from msdemucs.report.fronts import floor_of
 from msdemucs.report.measures import Measure, measure_of_quality
 from msdemucs.report.sentences import Part, Sentence, say
-from msdemucs.study.records import StudyRecord, looked
+from msdemucs.study.records import Split, StudyRecord, looked
 from msdemucs.units import count
 
 JUDGE = "judge"
 """The kind of later rows that `study judge` keeps."""
 
-TEST = "test"
+TEST: Split = "test"
+
+MIXTURE = "the mixture itself"
+"""What stands for a trial in the line of what doing nothing scores."""
 
 MOST_TOLD = 4
 """Judged trials in one sentence, at most."""
@@ -116,6 +121,16 @@ def describe_judged(record: StudyRecord) -> tuple[Sentence, ...]:
                 scores += f" ({measure.text(one.validation)} on {record.split})"
             parts += [Part("; " if parts else ""), Part(one.name, one.trial), Part(f" {scores}")]
         if parts:
+            if (floor := floor_of(record, measure, TEST)) is not None:
+                parts.append(Part(f"; {MIXTURE} {measure.text(floor)}"))
             sentences.append((Part(f"{measure.header} on test tracks: "), *parts, Part(".")))
+    lacking = describe_trials(
+        {
+            int(row["trial"]): row["detail"].get("unscored")
+            for row in looks.to_dict("records")
+            if isinstance(row["detail"], Mapping)
+        }
+    )
+    sentences += [say(f"Of the test tracks, there is {line}.") for line in lacking]
     trials = count(looks["trial"].nunique(), "trial")
     return (*sentences, say(f"For {trials}, {looked(record.n_looks)}."))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, nan
 from pathlib import Path
 from typing import Literal
 
@@ -25,8 +25,8 @@ from msdemucs.report.frames import (
     tracks_text,
     trial_number,
 )
-from msdemucs.report.fronts import Point, trade_of
-from msdemucs.report.judged import describe_judged, judged_of, on_test
+from msdemucs.report.fronts import Point, floor_of, trade_of
+from msdemucs.report.judged import MIXTURE, TEST, describe_judged, judged_of, on_test
 from msdemucs.report.measures import signed_percent, typeset
 from msdemucs.report.optimism import NOTE, fall_of
 from msdemucs.report.sentences import text_of
@@ -140,6 +140,11 @@ def judged_table(record: StudyRecord) -> PaperTable:
             )
         ]
         lines.append((name, *cells))
+    columns = [(measure, split) for measure in measures for split in (record.split, TEST)]
+    floors = {(m, split): floor_of(record, m, split) for m, split in columns}
+    if any(floors[measure, TEST] is not None for measure in measures):
+        texts = [m.text(nan if (value := floors[m, s]) is None else value) for m, s in columns]
+        lines.append((MIXTURE, *texts))
     heads = [label for measure in measures for label in (measure.label, on_test(measure).label)]
     return PaperTable(
         "judged",

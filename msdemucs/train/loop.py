@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from msdemucs.data import Batch
-from msdemucs.errors import DivergedError, TrainingError, UsageError
+from msdemucs.errors import DivergedError, TrainingError, UsageError, diverged_at
 from msdemucs.measure.inference import is_out_of_memory
 from msdemucs.model import Separator
 from msdemucs.train.checkpoints import State
@@ -307,14 +307,19 @@ class Run:
         )
 
     def validate(self, step: int) -> None:
-        """Score the model, as the recipe's validation says."""
+        """Score the model, as the recipe's validation says.
+
+        Raises:
+            DivergedError: an estimate is not finite.
+        """
         asked, score = self.recipe.validation, self.session.validate
         if asked is None or score is None:
             return
         if step % asked.every and step != self.recipe.n_steps:
             return
         drawn = torch.get_rng_state()
-        found = score(self.plain) if self.average is None else self.judge(score, self.average)
+        with diverged_at(step):
+            found = score(self.plain) if self.average is None else self.judge(score, self.average)
         torch.set_rng_state(drawn)
         self.plain.train()
         if math.isnan(found):

@@ -1,14 +1,17 @@
 """How does a model do on held-out tracks while it is trained?"""
 
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 
+import pandas as pd
 import torch
 from torch import nn
 
 from msdemucs.data import Track, statistics
 from msdemucs.data.find import OnError
-from msdemucs.errors import DataError, MsdemucsError
-from msdemucs.evaluate import Chunking, evaluate_tracks, score_frame, separate_mixture
+from msdemucs.errors import DataError, DivergedError
+from msdemucs.evaluate import Chunking, Score, evaluate_tracks, separate_mixture
+from msdemucs.evaluate.conventions import Convention
 from msdemucs.metrics import METRICS, USUAL, Quality
 from msdemucs.model import Separator
 from msdemucs.train.losses import Loss
@@ -40,15 +43,18 @@ def judge(
 
     Raises:
         DataError: a track that cannot be read, without on_error.
-        MsdemucsError: an estimate that is not finite.
+        DivergedError: an estimate, or the loss, that is not finite.
     """
     assert isinstance(model, Separator)
     assert recipe.validation is not None
     if recipe.validation.metric == "loss":
         losses = [*_losses(model, tracks, recipe, normalised=normalised, on_error=on_error)]
         return sum(losses) / len(losses) if losses else float("nan")
-    scores = evaluate_tracks(model, tracks, normalised=normalised, on_error=on_error)
-    return Quality(METRICS[USUAL]).of(score_frame(scores))
+    convention = Convention(normalised=normalised)
+    scored = evaluate_tracks(model, tracks, convention, on_error=on_error)
+    scores = [score for of_track in map(attrgetter("scores"), scored) for score in of_track]
+    frame = pd.DataFrame(scores, columns=list(Score._fields)).assign(seed=0)
+    return Quality(METRICS[USUAL]).of(frame)
 
 
 def _losses(
@@ -63,6 +69,7 @@ def _losses(
 
     Raises:
         DataError: one that cannot, without on_error.
+        DivergedError: one that is not finite.
     """
     for track in tracks:
         try:
@@ -80,7 +87,7 @@ def _loss(model: Separator, track: Track, recipe: Recipe, *, normalised: bool) -
     units. Demucs begins at a random shift; here equal weights have equal losses.
 
     Raises:
-        MsdemucsError: it is not finite.
+        DivergedError: it is not finite.
 
     Source: shared/systems/base.md, section 7.
     """
@@ -98,7 +105,7 @@ def _loss(model: Separator, track: Track, recipe: Recipe, *, normalised: bool) -
         loss = Loss(recipe.loss, [source])  # one at a time: spectra of a whole track are large
         total += float(share * loss(estimate[None, None], reference[None], level))
     if not torch.isfinite(torch.tensor(total)):
-        raise MsdemucsError(
+        raise DivergedError(
             f"the validation loss of “{track.name}” is {total}; the model's weights diverged"
         )
     return total

@@ -5,14 +5,16 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from typer.testing import CliRunner
 
 from msdemucs import build, save_weights
 from msdemucs.cli.app import app
+from msdemucs.data.folders import quantise, write_track
 from msdemucs.errors import DataError, UsageError
-from msdemucs.evaluate.evaluation import load_evaluation
+from msdemucs.evaluate.saving import load_evaluation
 from msdemucs.metrics import METRICS
 from msdemucs.spec import load_spec
 from tests.data.conftest import write_noise
@@ -108,6 +110,19 @@ def test_metrics_are_asked_for_by_name_or_by_a_short_name_of_several() -> None:
 def test_what_is_wrong_is_named(arguments: list[str], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         call(*arguments)
+    assert not Path("new").exists()
+
+
+@pytest.mark.usefixtures("there")
+def test_a_score_that_is_lacking_is_counted_with_its_reason() -> None:
+    shutil.rmtree("tracks/test/Bob - Two")
+    silence = dict.fromkeys(("drums", "bass", "other", "vocals"), np.zeros((2, RATE)))
+    write_track(Path("tracks/test/Bob - Two"), quantise(silence)[0], sample_rate=RATE)
+    said = call("one.safetensors", "--data", "tracks", "-o", "out", "--metric", "usdr")
+    lines = [line for line in said.splitlines() if line.startswith("no ")]
+    assert lines == ["no uSDR of drums, bass, other, vocals on 1 track: its reference is silent"]
+    about = json.loads(Path("out/about.json").read_text())
+    assert about["unscored"]["usdr_db"]["bass"] == {"its reference is silent": 1}
 
 
 @pytest.mark.usefixtures("there")

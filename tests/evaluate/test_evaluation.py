@@ -3,7 +3,11 @@
 import json
 import math
 import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import museval
 import numpy as np
@@ -11,17 +15,11 @@ import pandas as pd
 import pytest
 import torch
 
-from msdemucs.errors import DataError, MsdemucsError, UsageError
+from msdemucs.data import Track
+from msdemucs.errors import DataError, DivergedError, UsageError
 from msdemucs.evaluate.conventions import Convention
-from msdemucs.evaluate.evaluation import (
-    SAME,
-    Evaluation,
-    Listener,
-    begun,
-    evaluate,
-    load_evaluation,
-    reserved,
-)
+from msdemucs.evaluate.evaluation import Evaluation, Listener, evaluate
+from msdemucs.evaluate.saving import SAME, begun, load_evaluation, reserved, save
 from msdemucs.metrics import METRICS, Stems
 from msdemucs.outside import legible
 from tests.toys import SAMPLE_RATE, Broken, Scale, noise, track
@@ -104,7 +102,7 @@ def test_both_engines_give_the_same_scores() -> None:
 
 def test_what_is_saved_is_read_again(tmp_path: Path) -> None:
     found = scored()
-    found.save(tmp_path / "a")
+    save(found, tmp_path / "a")
     again = load_evaluation(tmp_path / "a")
     assert again.about == found.about
     pd.testing.assert_frame_equal(again.tracks, found.tracks)
@@ -120,14 +118,14 @@ def test_frames_of_unlike_lengths_are_kept_apart(tmp_path: Path) -> None:
     assert chunked.start.tolist()[:3] == pytest.approx([0, 0.025, 0.05])
     assert not chunked.chunk_sdr_db.isna().any()
     assert not bss.sdr_bsseval_db.isna().any()
-    found.save(tmp_path / "a")
+    save(found, tmp_path / "a")
     (text, *_) = [path.read_text() for path in (tmp_path / "a" / "museval").glob("*/*.json")]
     assert [len(target["frames"]) for target in json.loads(text)["targets"]] == [4, 4]
 
 
 def test_an_evaluation_that_is_there_already_is_replaced_as_a_whole(tmp_path: Path) -> None:
-    scored().save(tmp_path)
-    scored(metrics=("usdr",)).save(tmp_path)
+    save(scored(), tmp_path)
+    save(scored(metrics=("usdr",)), tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "about.json",
         "tracks.csv",
@@ -136,8 +134,72 @@ def test_an_evaluation_that_is_there_already_is_replaced_as_a_whole(tmp_path: Pa
     assert load_evaluation(tmp_path).frames.empty
 
 
+def test_a_process_that_is_killed_while_it_saves_leaves_the_old_or_the_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = scored(), scored(metrics=("usdr", "chunked"))
+    save(old, tmp_path / "old")
+    deaths = seen = 0
+    for last in range(100):
+        folder, steps = tmp_path / str(last), iter(range(last))
+        shutil.copytree(tmp_path / "old", folder)
+
+        def step(act: Callable[..., Any], steps: Iterator[int] = steps) -> Callable[..., Any]:
+            def may_be_killed(*arguments: Any, **options: Any) -> Any:
+                if next(steps, None) is None:
+                    raise KeyboardInterrupt
+                return act(*arguments, **options)
+
+            return may_be_killed
+
+        with monkeypatch.context() as patched:
+            for name in ("rename", "replace", "unlink"):
+                patched.setattr(Path, name, step(getattr(Path, name)))
+            patched.setattr(shutil, "rmtree", step(shutil.rmtree))
+            try:
+                save(new, folder)
+            except KeyboardInterrupt:
+                deaths += 1
+            else:
+                break
+        found = load_evaluation(folder)
+        is_new = list(found.tracks) == list(new.tracks)
+        seen += is_new
+        pd.testing.assert_frame_equal(found.tracks, (new if is_new else old).tracks)
+        pd.testing.assert_frame_equal(found.frames, (new if is_new else old).frames)
+        assert found.about == (new if is_new else old).about
+        save(new, folder)
+        assert sorted(path.name for path in folder.iterdir()) == sorted(
+            [
+                "about.json",
+                *(f"{t}.{kind}" for t in ("tracks", "frames") for kind in ("csv", "parquet")),
+            ]
+        )
+    assert deaths > seen > 5
+
+
+def test_reasons_are_counted_in_what_is_saved_and_go_on_with_it(tmp_path: Path) -> None:
+    def tracks() -> list[Track]:
+        stems = {"source0": noise(), "source1": 0 * noise()}
+        return [track(stems, name=name) for name in ("A - 1", "A - 2")]
+
+    def save_and_stop(so_far: Evaluation) -> None:
+        save(so_far, tmp_path)
+        raise KeyboardInterrupt
+
+    model, about = Scale(0.5, 0.5), {**ABOUT, "convention": asdict(Convention())}
+    before, stopping = begun(tmp_path, about), Listener(on_scored=save_and_stop)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(model, tracks(), listener=stopping, before=before)
+    assert load_evaluation(tmp_path).about["unscored"] == {
+        "usdr_db": {"source1": {"its reference is silent": 1}}
+    }
+    found = evaluate(model, tracks(), before=begun(tmp_path, about))
+    assert found.about["unscored"] == {"usdr_db": {"source1": {"its reference is silent": 2}}}
+
+
 def test_a_damaged_evaluation_is_named(tmp_path: Path) -> None:
-    scored(metrics=("usdr",)).save(tmp_path)
+    save(scored(metrics=("usdr",)), tmp_path)
     (tmp_path / "tracks.parquet").unlink()
     with pytest.raises(DataError, match="the evaluation is damaged: "):
         load_evaluation(tmp_path)
@@ -177,7 +239,7 @@ ABOUT = {
 
 def test_an_evaluation_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
     def save_and_stop(so_far: Evaluation) -> None:
-        so_far.save(tmp_path)
+        save(so_far, tmp_path)
         raise KeyboardInterrupt
 
     first = Scale(0.9, 0.4)
@@ -210,9 +272,8 @@ def test_an_evaluation_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> 
 def test_scores_of_tracks_that_changed_or_are_gone_are_not_kept(tmp_path: Path) -> None:
     known = {"toy/A - 1": "a", "toy/A - 2": "b"}
     before = scored()
-    Evaluation({**before.about, **ABOUT, "tracks": known}, before.tracks, before.frames).save(
-        tmp_path
-    )
+    about = {**before.about, **ABOUT, "tracks": known}
+    save(Evaluation(about, before.tracks, before.frames), tmp_path)
     assert begun(tmp_path, {**ABOUT, "tracks": known}).scored() == before.scored()
     changed = {**known, "toy/A - 2": "other"}
     assert begun(tmp_path, {**ABOUT, "tracks": changed}).scored() == {("toy", "A - 1")}
@@ -236,7 +297,7 @@ def test_scores_are_told_before_anything_is_made_of_the_estimates() -> None:
 
 
 def test_a_folder_that_a_killed_save_left_is_used_again(tmp_path: Path) -> None:
-    scored().save(tmp_path)
+    save(scored(), tmp_path)
     (tmp_path / "about.json").unlink()
     (tmp_path / ".partial").mkdir()
     (tmp_path / ".lock").write_text("{}")
@@ -249,7 +310,7 @@ def test_names_too_long_for_a_file_or_not_utf_8_lose_no_scores(tmp_path: Path) -
     names = ["日" * 84, legible(os.fsdecode(b"caf\xe9")), "e\x1b[31msc", "../../up"]
     tracks = [track({"source0": noise()}, name=name) for name in names]
     found = evaluate(Scale(0.5), tracks, Convention(("usdr", "bsseval"), window=0.02))
-    found.save(tmp_path / "a")
+    save(found, tmp_path / "a")
     assert load_evaluation(tmp_path / "a").tracks.track.tolist() == names
     assert pd.read_csv(tmp_path / "a" / "tracks.csv").track.tolist() == names
     assert len(list((tmp_path / "a" / "museval" / "test").iterdir())) == len(names)
@@ -281,7 +342,7 @@ def test_a_track_that_memory_does_not_hold_is_left_out() -> None:
 
 def test_musevals_own_tools_read_the_scores(tmp_path: Path) -> None:
     found = scored()
-    found.save(tmp_path / "a")
+    save(found, tmp_path / "a")
     store = museval.EvalStore(frames_agg="median", tracks_agg="median")
     store.add_eval_dir(str(tmp_path / "a" / "museval"))
     theirs = store.agg_frames_tracks_scores()
@@ -326,7 +387,7 @@ def test_a_track_that_cannot_be_read_is_told_and_the_others_are_scored() -> None
 
 
 def test_estimates_that_are_not_finite_are_no_scores() -> None:
-    with pytest.raises(MsdemucsError, match=r"“source0” of .* is not finite"):
+    with pytest.raises(DivergedError, match=r"^the estimate of “source0” of .* is not finite"):
         evaluate(Scale(math.nan), [track({"source0": noise()})])
 
 
@@ -364,6 +425,6 @@ def test_a_folder_of_other_things_is_refused(tmp_path: Path) -> None:
 
 
 def test_about_is_json(tmp_path: Path) -> None:
-    scored().save(tmp_path / "a")
+    save(scored(), tmp_path / "a")
     about = json.loads((tmp_path / "a" / "about.json").read_text())
     assert about["convention"]["metrics"] == list(NAMES)

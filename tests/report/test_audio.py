@@ -131,3 +131,12 @@ def test_without_weights_or_music_it_is_said_what_is_missing(
     heard = amend(record, 4, weights=str(weights))
     with pytest.raises(UsageError, match="no"):
         excerpts_of(heard, tmp_path / "nowhere", studies=tmp_path, say=print)
+
+
+def test_no_track_is_heard_of_a_study_that_selected_on_its_test_tracks(
+    record: StudyRecord, music: Path, weights: Path, tmp_path: Path
+) -> None:
+    old = replace(record, scores=record.scores.assign(split="test"), attrs={})
+    heard = amend(old, 4, weights=str(weights))
+    with pytest.raises(UsageError, match="selected on its test tracks, and a report opens none"):
+        excerpts_of(heard, music, studies=tmp_path, say=print)

@@ -9,7 +9,7 @@ from msdemucs.errors import UsageError
 from msdemucs.report.compare import combine
 from msdemucs.report.findings import findings_of
 from msdemucs.report.frames import quality_of
-from msdemucs.report.fronts import trade_of
+from msdemucs.report.fronts import floor_of, trade_of
 from msdemucs.report.judged import judged_of
 from msdemucs.report.measures import measure_of
 from msdemucs.report.optimism import NOTE, fall_of
@@ -94,6 +94,40 @@ def test_judged_trials_stand_beside_what_chose_them(record: StudyRecord) -> None
     assert 'id="judged"' not in render(record)
     later = detail_pages(looked, {})[4].replace("\N{NO-BREAK SPACE}", " ")
     assert "judge: uSDR 2.01 dB, test tracks, seed 0" in later
+
+
+def test_what_the_mixture_scores_on_test_tracks_stands_below_what_was_judged(
+    record: StudyRecord,
+) -> None:
+    on_test = record.floors.assign(split="test", value=record.floors["value"] + 1)
+    looked = judged(replace(record, floors=pd.concat([record.floors, on_test])), [4])
+    quality = quality_of(record)
+    before, now = floor_of(looked, quality), floor_of(looked, quality, "test")
+    assert before is not None
+    assert now is not None
+    assert now == pytest.approx(before + 1)
+    text = quality.text(now).replace("\N{NO-BREAK SPACE}", " ")
+    told = "uSDR on test tracks: trial 4 2.11 dB (2.31 dB on validation); the mixture itself "
+    assert f"{told}{text}." in sentences(looked)
+    assert judged_table(looked).rows[-1] == (
+        "the mixture itself",
+        quality.text(before),
+        quality.text(now),
+    )
+    assert len(judged_table(judged(record, [4])).rows) == 1
+
+
+def test_what_has_no_score_is_told_once_with_its_reason(record: StudyRecord) -> None:
+    lacking = {"usdr_db": {"bass": {"its reference is silent": 1}}}
+    everywhere = replace(record, trials=record.trials.assign(unscored=pd.Series([lacking] * 8)))
+    line = "there is no uSDR of bass on 1 track: its reference is silent"
+    assert f"Of the validation tracks, {line}." in sentences(everywhere)
+    once = replace(record, trials=record.trials.assign(unscored=pd.Series({0: lacking})))
+    assert f"Of the validation tracks, {line} (1 trial)." in sentences(once)
+    looked = judged(record, [4, 2])
+    for detail in looked.later["detail"]:
+        detail["unscored"] = lacking
+    assert sentences(looked).count(f"Of the test tracks, {line}.") == 1
 
 
 def test_a_look_without_its_scores_has_its_own_value_alone(record: StudyRecord) -> None:

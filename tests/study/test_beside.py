@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from msdemucs.metrics import METRICS
 from msdemucs.study.execution.loop import run_study
+from msdemucs.study.followups.judging import RESCORE, Chosen, TrackSet, judge
 from msdemucs.study.followups.promotion import Longer, Start, candidates, promote
-from msdemucs.study.followups.reevaluation import rescore
 from msdemucs.study.followups.seed_noise import measure_noise
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.followup_table import rows_of
@@ -44,10 +43,11 @@ def test_noise_promotion_and_rescore_are_real(search: Search, in_tmp: Path) -> N
     floor = measure_noise(study, search, bench.evaluate, n_seeds=2, listener=Silent())
     assert floor.sigma.value > 0
 
-    tracks = bench.tracks.validation
-    found = rescore(study, trials, tracks, METRICS["usdr_db"], device="cpu", listener=Silent())
-    assert found.usdr_db.iloc[0] == pytest.approx(short, abs=1e-3)
-    again = rescore(study, trials, tracks, METRICS["usdr_db"], device="cpu", listener=Silent())
+    tracks = TrackSet(lambda: bench.tracks.validation, "validation", RESCORE)
+    found = judge(study, Chosen.of(trials), ["usdr_db"], tracks, device="cpu", listener=Silent())
+    assert found.usdr_db.iloc[0] == short
+    closed = TrackSet(lambda: pytest.fail("opened"), "validation", RESCORE)
+    again = judge(study, Chosen.of(trials), ["usdr_db"], closed, device="cpu", listener=Silent())
     assert again.equals(found)
     kinds = [row.kind for row in rows_of(study)]
     assert kinds == ["promotion"] * 2 + ["noise"] * 2 + ["rescore"]

@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 
 from msdemucs.errors import CheckpointError, UsageError
-from msdemucs.metrics import METRICS
 from msdemucs.study.execution.beginning import begin_study
 from msdemucs.study.execution.joining import recorded_folder
 from msdemucs.study.execution.loop import run_study
-from msdemucs.study.followups.reevaluation import rescore
+from msdemucs.study.followups.judging import RESCORE, Chosen, TrackSet, judge
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage import artifact_store as depots
 from msdemucs.study.storage.artifact_store import Depot, at_hand
@@ -249,14 +248,9 @@ def test_an_interrupted_trial_goes_on_from_the_url_alone_bit_for_bit(
 
     study = open_study(open_storage("sqlite:///studies/tiny.db"), "tiny")
     ears = Ears()
-    found = rescore(
-        study,
-        record.trials,
-        bench.tracks.validation,
-        METRICS["usdr_db"],
-        device="cpu",
-        listener=ears,
-    )
+    tracks = TrackSet(lambda: bench.tracks.validation, "validation", RESCORE)
+    judged = Chosen.of(record.trials)
+    found = judge(study, judged, ["usdr_db"], tracks, device="cpu", listener=ears)
     assert found.usdr_db.iloc[0] == pytest.approx(trial.usdr_db, abs=1e-3)
     what = doomed("tiny")
     assert f"all under {url}" in str(what)

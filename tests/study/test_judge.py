@@ -1,6 +1,7 @@
 """Test tracks: closed to all that decides, read once for what was chosen, every look counted."""
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import optuna
 import pandas as pd
 import pytest
+import soundfile
 from typer.testing import CliRunner
 
 from msdemucs.cli.app import app as everything
@@ -17,7 +19,7 @@ from msdemucs.errors import UsageError
 from msdemucs.model import build, save_weights
 from msdemucs.study.execution.loop import run_study
 from msdemucs.study.followups import judging as judging
-from msdemucs.study.followups.judging import Chosen, judge, numbered, qualities_of
+from msdemucs.study.followups.judging import Chosen, TrackSet, judge, numbered, qualities_of
 from msdemucs.study.followups.test_tracks import open_test_tracks
 from msdemucs.study.records import looked
 from msdemucs.study.search_space.loading import load_search_space
@@ -87,7 +89,7 @@ def judged(
         study,
         Chosen.of(numbered(load_study("tiny"), numbers)),
         qualities,
-        lambda: open_test_tracks(study, search, why="judge", say=ears.said),
+        TrackSet(lambda: open_test_tracks(study, search, why="judge", say=ears.said)),
         device="cpu",
         listener=ears,
     )
@@ -163,6 +165,67 @@ def test_weights_that_are_gone_and_data_sets_without_test_tracks_are_said(
     assert "no source or group “bend”; did you mean “band”" in said[-1]
 
 
+def test_what_has_no_score_on_any_track_is_not_judged_again(
+    search: Search, study: optuna.Study
+) -> None:
+    for file in Path("band/test").glob("*/bass.wav"):
+        samples, rate = soundfile.read(file)
+        soundfile.write(file, 0 * samples, rate)
+    table, said = judged(study, search, [2], ["csdr_db"])
+    assert table.csdr_db.isna().all()
+    assert said[2] == (
+        "no cSDR of drums, bass, other, vocals on 2 tracks: the reference of “bass” is silent "
+        "throughout"
+    )
+    with closed_tests():
+        again, said = judged(study, search, [2], ["csdr_db"])
+    assert again.equals(table)
+    assert said == []
+    (row,) = rows_of(study)
+    assert math.isnan(row.value)
+    assert row.detail["unscored"]["csdr_db"]["drums"] == {
+        "the reference of “bass” is silent throughout": 2
+    }
+    shown = CliRunner().invoke(app, ["show", "tiny"], catch_exceptions=False).stdout
+    (line,) = [line for line in shown.splitlines() if line.split()[:1] == ["judge"]]
+    assert "csdr_db  " in line
+    assert "– " in line
+
+
+def test_what_the_mixture_scores_on_test_tracks_is_kept_once(
+    search: Search, study: optuna.Study
+) -> None:
+    judged(study, search, [2, 0], ["usdr_db"])
+    first, second = rows_of(study)
+    assert "floors" in first.detail
+    assert "floors" not in second.detail
+    floors = load_study("tiny").floors
+    assert set(floors.split) == {"test"}
+    assert len(floors) == 2 * len(search.base.sources)
+    assert floors.value.notna().all()
+
+
+def test_an_unknown_source_is_told_before_any_test_track_is_opened(
+    study: optuna.Study,
+) -> None:
+    with closed_tests(), pytest.raises(UsageError, match="“vocal”; did you mean “vocals”"):
+        CliRunner().invoke(
+            app, ["judge", "tiny", "--metric", "usdr_db/vocal"], catch_exceptions=False
+        )
+    assert load_study("tiny").n_looks == 0
+
+
+def test_a_second_rescore_by_test_tracks_is_no_look(search: Search, study: optuna.Study) -> None:
+    for _ in range(2):
+        asked = ["rescore", "tiny", "--top", "1", "--metric", "usdr", "--split", "test"]
+        done = CliRunner().invoke(app, asked, catch_exceptions=False)
+        assert done.exit_code == 0
+        assert re.search(r"trial \d +-?\d+\.\d\d dB", done.stdout)
+    record = load_study("tiny")
+    assert record.n_looks == 1
+    assert record.later[["kind", "split"]].to_numpy().tolist() == [["rescore", "test"]]
+
+
 def test_other_test_tracks_than_at_the_first_look_are_refused_by_name(
     search: Search, study: optuna.Study
 ) -> None:
@@ -171,7 +234,7 @@ def test_other_test_tracks_than_at_the_first_look_are_refused_by_name(
     gone.rename(Path("band") / "elsewhere")
     with pytest.raises(UsageError, match=rf"band/{re.escape(gone.name)}: .* → nothing"):
         open_test_tracks(study, search, why="judge", say=lambda _: None)
-    assert load_study("tiny").n_looks == 2
+    assert load_study("tiny").n_looks == 1  # what was refused was not looked at
     assert TEST_TRACKS not in load_study("tiny").attrs
 
 

@@ -6,21 +6,20 @@ from pathlib import Path
 
 import numpy as np
 import optuna
-import pandas as pd
 import pytest
 import soundfile
 import torch
 
 from msdemucs.data import synthesise
 from msdemucs.errors import SpecError
-from msdemucs.metrics import METRICS
 from msdemucs.model import build, load_weights, save_weights
 from msdemucs.model.weights import read_about
 from msdemucs.study.execution.loop import run_study
-from msdemucs.study.followups.reevaluation import _judged
+from msdemucs.study.followups.judging import RESCORE, Chosen, TrackSet, judge
 from msdemucs.study.records import RUNG_SCORE_COLUMNS, SCORE_COLUMNS
 from msdemucs.study.search_space.loading import load_search_space
 from msdemucs.study.search_space.space import Search
+from msdemucs.study.storage.followup_table import rows_of
 from msdemucs.study.storage.load import load_study, read_record
 from msdemucs.study.storage.scores import frame_in
 from msdemucs.study.storage.states import BEGUN
@@ -223,10 +222,12 @@ def test_a_trial_keeps_the_best_weights_by_the_studys_validation_tracks(
     texts = [(path.parent / "validation.csv").read_text() for path in paths]
     assert texts[0] == texts[1]
     assert [line.split(",")[0] for line in texts[0].split()] == ["step", "2", "4", "6"]
-    trial = pd.Series({"trial": 0, "seed": 0, "weights": str(paths[0])})
-    row = _judged(trial, paths[0], rungs.tracks.validation, METRICS["usdr_db"], "cpu")
-    assert row.value == pytest.approx(logs[0].figures["usdr_db"], abs=1e-4)
-    assert row.detail["convention"]["normalised"] is True
+    tracks = TrackSet(lambda: rungs.tracks.validation, "validation", RESCORE)
+    chosen = [Chosen(0, "trial 0", 0, str(paths[0]))]
+    judge(study, chosen, ["usdr_db"], tracks, device="cpu", listener=Silent())
+    (row,) = rows_of(study)
+    assert row.value == logs[0].figures["usdr_db"]
+    assert row.detail["normalised"] is True
     (training,) = rungs.trainings(candidate(notes, "again"))
     drawn = {name for step in range(1, 7) for name in training.sampler.batch(step).tracks}
     assert training.held_out == rungs.tracks.validation

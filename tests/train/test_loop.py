@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from msdemucs.data import Batch
-from msdemucs.errors import CheckpointError, TrainingError, UsageError
+from msdemucs.errors import CheckpointError, DivergedError, TrainingError, UsageError
 from msdemucs.model import Separator
 from msdemucs.spec import load_spec
 from msdemucs.train import Checkpoints, Recipe, Session, StepReport, Training, train
@@ -374,6 +374,15 @@ def test_validation_comes_when_asked_and_changes_nothing(tmp_path: Path) -> None
     assert done.best == (4, 3.0)
     assert folder.steps() == [4, 5]  # the best stays beside the newest
     assert equal(plain, model)
+
+
+def test_a_divergence_that_a_validation_finds_is_told_with_its_step() -> None:
+    def score(_: nn.Module) -> float:
+        raise DivergedError("the estimate of “drums” of “A - B” is not finite")
+
+    with pytest.raises(DivergedError, match=r"^step 2: the estimate of “drums” of") as caught:
+        train(Small(), Halves(), recipe(steps=5, validation=VALIDATION), Session(validate=score))
+    assert caught.value.step == 2
 
 
 def test_held_out_stems_that_are_all_silent_are_said_to_give_no_score() -> None:

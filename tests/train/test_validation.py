@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from msdemucs.data import Track, find_tracks, statistics
-from msdemucs.errors import MsdemucsError
+from msdemucs.errors import DivergedError
 from msdemucs.model import Separator, build
 from msdemucs.spec import Spec
 from msdemucs.train import Recipe
@@ -68,5 +68,8 @@ def test_sources_count_by_their_weights(model: Separator, tracks: list[Track]) -
 def test_weights_that_diverged_are_said_to_have(model: Separator, tracks: list[Track]) -> None:
     for parameter in model.parameters():
         parameter.data.fill_(torch.nan)
-    with pytest.raises(MsdemucsError, match=r"validation loss of “.*” is nan; the model's weights"):
+    with pytest.raises(DivergedError, match=r"validation loss of “.*” is nan; the model's weights"):
         judge(model, tracks, asked(), normalised=False)
+    by_score = asked(validation={"every": 1})
+    with pytest.raises(DivergedError, match=r"^the estimate of “drums” of .* is not finite"):
+        judge(model, tracks, by_score, normalised=False)

@@ -1,33 +1,35 @@
-"""What was chosen, scored once on test tracks, which nothing before has read."""
+"""Weights scored after their study: once on its test tracks, or by another metric."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 import optuna
 import pandas as pd
 
 from msdemucs.analysis.selection import complete
 from msdemucs.data import Track
-from msdemucs.errors import UsageError
+from msdemucs.errors import DataError, UsageError
+from msdemucs.evaluate import Score, evaluate_tracks
 from msdemucs.evaluate.conventions import Convention
-from msdemucs.evaluate.evaluation import Listener as EvaluationListener
-from msdemucs.evaluate.evaluation import evaluate
+from msdemucs.evaluate.evaluation import left_out_entry
 from msdemucs.metrics import METRICS, USUAL, Quality, metrics_named
-from msdemucs.model import load_weights
+from msdemucs.metrics.unscored import count_unscored, describe_unscored
+from msdemucs.model import Separator, load_weights
 from msdemucs.model.weights import read_about
-from msdemucs.study.records import StudyRecord, is_quality
+from msdemucs.study.records import FLOOR_COLUMNS, Split, StudyRecord, is_quality
+from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.artifact_store import at_hand
 from msdemucs.study.storage.followup_table import Later, add, rows_of
+from msdemucs.study.storage.scores import FLOORS, as_table
 from msdemucs.study.trial.candidate import Listener
+from msdemucs.study.trial.recorder import Row
+from msdemucs.study.trial.tracks import test_groups
+from msdemucs.units import count
 
-JUDGE = "judge"
-"""The kind of the rows in the side table."""
-
-ROW_COLUMNS = ("seed", "split", "group", "track", "source", "metric", "value")
-"""Of the scores that a row's detail holds: SCORE_COLUMNS without the trial."""
+JUDGE, RESCORE = "judge", "rescore"
+"""The kinds of the rows in the side table: chosen trials on test tracks, and by another metric."""
 
 
 @dataclass(frozen=True)
@@ -74,13 +76,24 @@ def numbered(record: StudyRecord, numbers: Sequence[int]) -> pd.DataFrame:
     return trials.loc[list(numbers)]
 
 
-def qualities_of(record: StudyRecord, asked: Sequence[str] = ()) -> list[str]:
+def qualities_of(
+    record: StudyRecord, asked: Sequence[str] = (), *, search: Search | None = None
+) -> list[str]:
     """Returns what is judged: uSDR and the study's own objectives, or what is asked for.
 
+    Args:
+        record: the study.
+        asked: qualities, or short names of metrics.
+        search: what the study asks, by which sources and groups are known; None checks metrics.
+
     Raises:
-        UsageError: an unknown metric.
+        UsageError: an unknown metric, source or group.
     """
     names = [name for text in asked for name in _spelt_out(text)]
+    if search is not None:
+        groups = test_groups(search.space.data) if names else ()
+        for name in names:
+            Quality.parse(name, sources=search.base.sources, groups=groups)
     if not names:
         names = [USUAL, *filter(is_quality, record.directions)]
     return list(dict.fromkeys(names))
@@ -92,25 +105,41 @@ def _spelt_out(text: str) -> list[str]:
     return [f"{metric}{slash}{rest}" for metric in metrics_named(name)]
 
 
+@dataclass(frozen=True)
+class TrackSet:
+    """Tracks that weights are scored on.
+
+    Attributes:
+        open: gives them; is called when the first weights need them.
+        split: that they are of.
+        kind: of the rows that keep the scores.
+    """
+
+    open: Callable[[], Sequence[Track]]
+    split: Split = "test"
+    kind: str = JUDGE
+
+
 def judge(
     study: optuna.Study,
     chosen: Sequence[Chosen],
     qualities: Sequence[str],
-    tracks: Callable[[], Sequence[Track]],
+    tracks: TrackSet,
     *,
     device: str,
     listener: Listener,
 ) -> pd.DataFrame:
-    """Score weights on test tracks, once, and keep the scores in the study's side table.
+    """Score weights on tracks, once, and keep the scores in the study's side table.
 
-    Weights that were judged so already, under the same convention, are not judged again; where
-    all were, the tracks are not opened. Weights that are gone are left out and named.
+    Weights that were scored so already, under the same convention, are not scored again; where all
+    were, the tracks are not opened. Weights that are gone are left out and named. What the mixture
+    scores as the estimate is kept beside the scores that are the first by their metric.
 
     Args:
         study: whose trials.
         chosen: what to judge.
         qualities: of what; all scores of their metrics are kept.
-        tracks: opens the test tracks.
+        tracks: by which.
         device: where.
         listener: is told what happens.
 
@@ -119,10 +148,10 @@ def judge(
 
     Raises:
         DataError: weights that cannot be read, or no track that can.
-        MsdemucsError: an estimate that is not finite.
+        DivergedError: an estimate that is not finite.
     """
     metrics = list(dict.fromkeys(text.partition("/")[0] for text in qualities))
-    known = _known(study)
+    known = _known(study, tracks)
     opened: Sequence[Track] | None = None
     for one in chosen:
         missing = [metric for metric in metrics if (one.trial, one.weights, metric) not in known]
@@ -133,73 +162,103 @@ def judge(
                 where = one.weights or "none recorded"
                 listener.said(f"trial {one.trial} left out: its weights are not there ({where})")
                 continue
-            opened = tracks() if opened is None else opened
-            count = "1 test track" if len(opened) == 1 else f"{len(opened)} test tracks"
+            opened = tracks.open() if opened is None else opened
             labels = ", ".join(METRICS[metric].label for metric in missing)
-            listener.said(f"trial {one.trial} ({one.name}): {labels} of {count}")
-            rows = _judged(one, path, opened, missing, device, listener)
+            many = count(len(opened), f"{tracks.split} track")
+            listener.said(f"trial {one.trial} ({one.name}): {labels} of {many}")
+            convention = Convention(tuple(missing), normalised=read_about(path).normalised)
+            floored = {row.convention for row in known.values() if FLOORS in row.detail}
+            scored = _scored(
+                load_weights(path).to(device),
+                opened,
+                convention,
+                floors=tracks.split == "test" and not floored >= {*missing},
+                listener=listener,
+            )
+            rows = [_row(one, metric, scored, convention, tracks) for metric in missing]
         add(study, rows)
         known |= {(row.trial, one.weights, row.convention): row for row in rows}
     return _table(chosen, qualities, known, listener)
 
 
-def _known(study: optuna.Study) -> dict[tuple[int, str, str], Later]:
-    """(trial, weights, metric) → the row of what was judged under today's convention."""
+def _known(study: optuna.Study, tracks: TrackSet) -> dict[tuple[int, str, str], Later]:
+    """(trial, weights, metric) → the row of what was scored under today's convention."""
     return {
-        (row.trial, str(row.detail["weights"]), row.convention): row
+        (row.trial, str(row.detail.get("weights")), row.convention): row
         for row in rows_of(study)
-        if row.kind == JUDGE and row.detail["convention"] == _convention(row.convention)
+        if (row.kind, row.split) == (tracks.kind, tracks.split)
+        and _without_norm(row.detail.get("convention", {})) == _convention(row.convention)
     }
 
 
 def _convention(metric: str) -> dict[str, Any]:
     """What a row says of how it came about; that tracks are normalised, their weights say."""
-    named = asdict(Convention(metrics=(metric,)))
-    del named["normalised"]
-    return {**named, "metrics": [metric]}
+    return {**_without_norm(asdict(Convention((metric,)))), "metrics": [metric]}
 
 
-def _judged(
-    one: Chosen,
-    weights: Path,
+def _without_norm(convention: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in convention.items() if name != "normalised"}
+
+
+class _Scored(NamedTuple):
+    """The scores of weights, and the tracks that they are without."""
+
+    scores: Sequence[Score]
+    left_out: Sequence[Mapping[str, str | None]]
+
+
+def _scored(
+    model: Separator,
     tracks: Sequence[Track],
-    metrics: Sequence[str],
-    device: str,
+    convention: Convention,
+    *,
+    floors: bool,
     listener: Listener,
-) -> list[Later]:
-    """A row of the side table for each metric.
+) -> _Scored:
+    """The scores of a model; what is lacking is told.
 
     Raises:
-        DataError: the weights cannot be read, or no track.
-        MsdemucsError: an estimate that is not finite.
+        DataError: no track can be read.
+        DivergedError: an estimate that is not finite.
     """
-    convention = Convention(metrics=tuple(metrics), normalised=read_about(weights).normalised)
-    told = EvaluationListener(
-        on_error=lambda error: listener.said(f"left out: {error}"), say=listener.said
+    left_out: list[Mapping[str, str | None]] = []
+
+    def on_error(error: DataError) -> None:
+        listener.said(f"left out: {error}")
+        left_out.append(left_out_entry(error))
+
+    scored = evaluate_tracks(
+        model, tracks, convention, floors=floors, on_error=on_error, memory_is_error=True
     )
-    found = evaluate(load_weights(weights).to(device), tracks, convention, listener=told)
-    scores = found.tracks.melt(
-        ["group", "track", "source"], list(metrics), var_name="metric", value_name="value"
-    ).assign(seed=one.seed, split="test")[list(ROW_COLUMNS)]
-    rows = []
-    for metric in metrics:
-        of_metric = scores[scores.metric == metric].astype(object)
-        plain = of_metric.where(of_metric.notna(), None).to_numpy().tolist()
-        detail = {
-            "weights": one.weights,
-            "convention": _convention(metric),
-            "normalised": convention.normalised,
-            "n_tracks": len(found.scored()),
-            "left_out": found.about["left_out"],
-            "scores": {"columns": list(ROW_COLUMNS), "rows": plain},
-            **({"promoted": one.recipe} if one.recipe else {}),
-        }
-        value = Quality(METRICS[metric]).of(scores)
-        if math.isnan(value):  # which no database keeps
-            listener.said(f"trial {one.trial} has no {METRICS[metric].label} on any test track")
-            continue
-        rows.append(Later(one.trial, JUDGE, metric, value, one.seed, detail, "test"))
-    return rows
+    scores = [score for of_track in map(attrgetter("scores"), scored) for score in of_track]
+    if not scores:
+        raise DataError("no track could be evaluated")
+    for line in describe_unscored(count_unscored(s.lack for s in scores if s.reason)):
+        listener.said(line)
+    return _Scored(scores, left_out)
+
+
+def _row(
+    one: Chosen, metric: str, scored: _Scored, convention: Convention, tracks: TrackSet
+) -> Later:
+    """The row of the side table for a metric."""
+    scores = [score for score in scored.scores if score.metric == metric]
+    rows = [Row(one.seed, tracks.split, *score[:5]) for score in scores]
+    floors = [(tracks.split, *s[:4], s.floor) for s in scores if s.floor is not None]
+    lacks = [score.lack for score in scores if score.reason]
+    detail = {
+        "weights": one.weights,
+        "convention": _convention(metric),
+        "normalised": convention.normalised,
+        "n_tracks": len({score[:2] for score in scores}),
+        "left_out": scored.left_out,
+        "scores": as_table(Row._fields, rows),
+        **({FLOORS: as_table(FLOOR_COLUMNS, floors)} if floors else {}),
+        **({"unscored": count_unscored(lacks)} if lacks else {}),
+        **({"promoted": one.recipe} if one.recipe else {}),
+    }
+    value = Quality(METRICS[metric]).of(pd.DataFrame(rows))
+    return Later(one.trial, tracks.kind, metric, value, one.seed, detail, tracks.split)
 
 
 def _table(
@@ -208,7 +267,7 @@ def _table(
     known: Mapping[tuple[int, str, str], Later],
     listener: Listener,
 ) -> pd.DataFrame:
-    """What `judge` returns; a source or data set that test tracks do not have is told."""
+    """What `judge` returns; a source or data set that the tracks do not have is told."""
     faults: dict[str, None] = {}
     table: list[dict[str, object]] = []
     for one in chosen:
@@ -222,7 +281,7 @@ def _table(
         if len(row) > 3:
             table.append(row)
     for fault in faults:
-        listener.said(f"on test tracks: {fault}")
+        listener.said(f"on these tracks: {fault}")
     return pd.DataFrame(table, columns=["trial", "name", "recipe", *qualities])
 
 
@@ -232,7 +291,9 @@ def _value(judged: Later, text: str) -> float:
     Raises:
         UsageError: it is of a source or data set that is not there.
     """
-    kept = judged.detail["scores"]
+    if text == judged.convention:
+        return judged.value
+    kept = judged.detail.get("scores", {"rows": [], "columns": Row._fields})
     scores = pd.DataFrame(kept["rows"], columns=kept["columns"])
     scores["value"] = pd.to_numeric(scores["value"])
     quality = Quality.parse(

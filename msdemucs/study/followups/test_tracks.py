@@ -29,7 +29,6 @@ def open_test_tracks(
         UsageError: a folder that is not there, or other tracks than before.
         DataError: no track that can be used.
     """
-    add_look(study, why)
     tracks = gather_test(search.space.data, search.base, say=say)
     facts = facts_of(tracks)
     before = _known(study)
@@ -39,6 +38,7 @@ def open_test_tracks(
         raise UsageError(
             f"study “{study.study_name}” has other test tracks than these:\n" + "\n".join(changes)
         )
+    add_look(study, why)
     say(looked(len(looks_of(study))))
     return tracks
 

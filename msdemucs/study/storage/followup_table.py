@@ -6,6 +6,7 @@ keeps each as an attribute of the study.
 """
 
 import json
+import math
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -25,6 +26,9 @@ OF_THE_BASE = -1
 """In place of a trial's number: a row about the spec around which the study moves."""
 
 SPLIT = "split"
+
+NO_VALUE = "no_value"
+"""In a row's detail: no track had a score, which a column of numbers cannot say; it holds 0."""
 
 PREFIX = "later/"
 """What the names of a journal's attributes begin with."""
@@ -71,14 +75,14 @@ def add(study: optuna.Study, rows: Sequence[Later]) -> None:
     engine = _engine(study)
     if engine is None:
         for row in rows:
-            study.set_user_attr(f"{PREFIX}{uuid.uuid4()}", asdict(row))
+            study.set_user_attr(f"{PREFIX}{uuid.uuid4()}", _kept(row))
         return
     _make_table(engine)
     owner = _owner(study)
     with engine.begin() as connection:
         for row in rows:
-            values = asdict(row)
-            detail = {**row.detail, SPLIT: values.pop(SPLIT)}
+            values = _kept(row)
+            detail = {**values["detail"], SPLIT: values.pop(SPLIT)}
             values |= {**owner, "detail": json.dumps(detail, ensure_ascii=False)}
             connection.execute(sql.insert(TABLE).values(values))
 
@@ -88,7 +92,8 @@ def rows_of(study: optuna.Study) -> list[Later]:
     engine, attrs = _engine(study), study.user_attrs
     before = {SPLIT: split_of(attrs)}  # what rows of earlier versions, which do not say it, are of
     if engine is None:
-        return [Later(**before | row) for name, row in attrs.items() if name.startswith(PREFIX)]
+        kept = [row for name, row in attrs.items() if name.startswith(PREFIX)]
+        return [_row(before | row, row["detail"]) for row in kept]
     if not sql.inspect(engine).has_table(TABLE.name):
         return []
     columns = [TABLE.c[name] for name in LATER_COLUMNS if name != SPLIT]
@@ -143,7 +148,22 @@ def _make_table(engine: sql.Engine) -> None:
 def _read(rows: Sequence[Mapping[Any, Any]], before: Mapping[str, str]) -> Iterator[Later]:
     for row in rows:
         detail = before | json.loads(row["detail"])
-        yield Later(**{**row, SPLIT: detail.pop(SPLIT), "detail": detail})
+        yield _row({**row, SPLIT: detail.pop(SPLIT)}, detail)
+
+
+def _kept(row: Later) -> dict[str, Any]:
+    """A row as it is stored."""
+    values = asdict(row)
+    if math.isnan(row.value):
+        values |= {"value": 0.0, "detail": {**row.detail, NO_VALUE: True}}
+    return values
+
+
+def _row(values: Mapping[str, Any], detail: Mapping[str, Any]) -> Later:
+    """A stored row."""
+    without = {name: value for name, value in detail.items() if name != NO_VALUE}
+    value = math.nan if NO_VALUE in detail else values["value"]
+    return Later(**{**values, "value": value, "detail": without})
 
 
 def _owner(study: optuna.Study) -> dict[str, str]:

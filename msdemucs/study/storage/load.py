@@ -180,6 +180,7 @@ def read_record(study: optuna.Study) -> StudyRecord:
         for name, direction in zip(objectives, study.directions, strict=True)
     }
     attrs = {key: value for key, value in about.items() if not _is_internal(key)}
+    later = frame_of(study)
     if looks := looks_of(study):
         attrs[LOOKS] = looks
     return StudyRecord(
@@ -191,9 +192,9 @@ def read_record(study: optuna.Study) -> StudyRecord:
         scores=scores_frame(stored),
         curves=_curves(stored),
         rungs=rungs_frame(stored),
-        later=frame_of(study),
+        later=later,
         rung_scores=rung_scores_frame(stored),
-        floors=floors_frame(stored),
+        floors=floors_frame(stored, later["detail"]),
     )
 
 
@@ -248,7 +249,7 @@ def _trial(trial: FrozenTrial, columns: list[str]) -> dict[str, object]:
         "versions": attrs.get("versions", {}),
         **{name: attrs.get(name, []) for name in ("left_out", "trained_without")},
         "is_control": bool(attrs.get("is_control")),
-        **{name: attrs.get(name) or {} for name in ("arm", "violations", "recipe")},
+        **{name: attrs.get(name) or {} for name in ("arm", "violations", "recipe", "unscored")},
     }
 
 

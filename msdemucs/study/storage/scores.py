@@ -6,7 +6,7 @@ without the last.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -54,9 +54,15 @@ def rung_scores_frame(trials: Sequence[FrozenTrial]) -> pd.DataFrame:
     return _together(trials, RUNG_SCORES, RUNG_SCORE_COLUMNS)
 
 
-def floors_frame(trials: Sequence[FrozenTrial]) -> pd.DataFrame:
-    """Return what the mixture scores as `StudyRecord.floors`, as the first trial has it."""
-    rows = [row for trial in trials for row in _rows(trial.user_attrs, FLOORS, FLOOR_COLUMNS)]
+def floors_frame(trials: Sequence[FrozenTrial], later: Iterable[Attrs] = ()) -> pd.DataFrame:
+    """Return what the mixture scores as `StudyRecord.floors`, as the first trial has it.
+
+    Args:
+        trials: of the study.
+        later: details of what was scored after they had ended.
+    """
+    kept = [*(trial.user_attrs for trial in trials), *(one for one in later if FLOORS in one)]
+    rows = [row for attrs in kept for row in _rows(attrs, FLOORS, FLOOR_COLUMNS)]
     keys = [name for name in FLOOR_COLUMNS if name != "value"]
     return _frame(rows, FLOOR_COLUMNS).drop_duplicates(keys, ignore_index=True)
 

@@ -5,17 +5,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from statistics import fmean
 
 import pandas as pd
 
 from msdemucs.data import drop_short
-from msdemucs.errors import DataError, SpecError, UsageError
+from msdemucs.errors import DataError, SpecError, UsageError, diverged_at
 from msdemucs.evaluate import Score, evaluate_tracks
+from msdemucs.evaluate.conventions import Convention
 from msdemucs.measure import choose_device, device_name, latency, machine, peak_memory, quietly
-from msdemucs.metrics import METRICS, USUAL, Metric, Quality
+from msdemucs.metrics import METRICS, USUAL, Quality
 from msdemucs.metrics.registry import other_sources
+from msdemucs.metrics.unscored import count_unscored
 from msdemucs.model import Separator
 from msdemucs.study.records import SPLIT
 from msdemucs.study.search_space.loading import problem_at
@@ -109,12 +112,6 @@ class Bench:
     qualities: Mapping[str, Quality]
     rungs: tuple[int, ...] = ()
     repeats: int = 1
-
-    @property
-    def metrics(self) -> list[Metric]:
-        """That are computed for every track."""
-        names = dict.fromkeys(quality.metric.name for quality in self.qualities.values())
-        return [METRICS[name] for name in names]
 
     def alone(self) -> "Bench":
         """The same with one training of a candidate, judged at its end alone."""
@@ -261,6 +258,9 @@ class Bench:
         scores = {run: self.scores(run, log, floors=run is runs[0]) for run in runs}
         rows = [row for run, of_run in scores.items() for row in rows_of(run, of_run)]
         log.scores(rows, floors_of(scores[runs[0]]))
+        lacks = [score.lack for of_run in scores.values() for score in of_run if score.reason]
+        if lacks:
+            log.note("unscored", count_unscored(lacks))
         values = self.by_seed(rows)
         log.record({name: fmean(by_seed.values()) for name, by_seed in values.items()})
         if self.rungs and values:
@@ -271,24 +271,22 @@ class Bench:
 
         Raises:
             DataError: none of the validation tracks can be read.
+            DivergedError: an estimate is not finite.
         """
         log.progress.phase("evaluation", len(self.tracks.validation))
-        done = 0
-
-        def on_track(*_: object) -> None:
-            nonlocal done
-            done += 1
-            log.progress.advanced(done, "")
-
-        scores = evaluate_tracks(
+        metrics = tuple(quality.metric.name for quality in self.qualities.values())
+        scored = evaluate_tracks(
             run.model,
             self.tracks.validation,
-            metrics=self.metrics,
+            Convention(metrics, normalised=run.normalised),
             floors=floors,
-            normalised=run.normalised,
-            on_track=on_track,
             on_error=log.left_out,
         )
+        scores: list[Score] = []
+        with diverged_at(run.step):
+            for done, of_track in enumerate(map(attrgetter("scores"), scored), 1):
+                scores += of_track
+                log.progress.advanced(done, "")
         if not scores:
             raise DataError(
                 f"none of the {len(self.tracks.validation)} validation tracks can be read"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from msdemucs.data import Track, drop_short, find_all, synthesise, unpack_sample
 from msdemucs.data.doctor import warn_of_far_sums
-from msdemucs.data.find import OnError
+from msdemucs.data.find import OnError, names_of_groups
 from msdemucs.data.folders import StemFolder
 from msdemucs.data.splits import divide
 from msdemucs.data.tracks import Recording
@@ -123,6 +123,17 @@ def gather_test(roots: DataRoots, task: Spec, *, say: Say) -> tuple[Track, ...]:
     if not tracks["test"]:
         raise DataError(none_of("test", folders["test"]))
     return tuple(tracks["test"])
+
+
+def test_groups(roots: DataRoots) -> set[str]:
+    """Returns the names of the data sets that test tracks may be of; no folder is opened.
+
+    Raises:
+        UsageError: a folder is given twice.
+    """
+    folders = {"train": roots.train, "validation": roots.validation or (), "test": roots.test}
+    named = names_of_groups({split: [*map(Path, paths)] for split, paths in folders.items()})
+    return {named[Path(folder).resolve()] for folder in roots.test}
 
 
 def none_of(split: str, folders: Sequence[str]) -> str:
