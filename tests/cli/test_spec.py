@@ -16,7 +16,6 @@ from msdemucs.cli.app import main
 from msdemucs.spec import load_spec, parse_spec
 from msdemucs.spec.load import ZOO
 
-
 FORK = multiprocessing.get_context("fork")  # a new Python would import all of it again
 
 
