@@ -20,13 +20,13 @@ def with_sources(name: str, count: int) -> Spec:
     return load_spec(name, overrides={"sources": sources})
 
 
-def slim(name: str) -> Spec:
-    """The system with 16 channels at its first level and the same growth, on segments of 1 s."""
+def slim(name: str, *, segment: float = 1.0) -> Spec:
+    """The system with 16 channels at its first level and the same growth, on short segments."""
     spec = load_spec(name)
     wide = expanded(spec)["channels"]
     assert isinstance(wide, list)
     overrides: dict[str, object] = {
-        "segment": 1.0,
+        "segment": segment,
         "channels": [16 * max(1, round(channels / wide[0])) for channels in wide],
     }
     for index, block in enumerate(spec.attention):

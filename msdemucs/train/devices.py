@@ -2,13 +2,15 @@
 
 import os
 import warnings
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
-from lightning_fabric import Fabric
 
 from msdemucs.errors import UsageError
 from msdemucs.measure import choose_device
+
+if TYPE_CHECKING:  # what does not train need not wait for Lightning and torch's compiler
+    from lightning_fabric import Fabric
 
 Precision = Literal["fp32", "bf16", "fp16"]
 MODES: dict[Precision, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
@@ -18,7 +20,7 @@ MODES: dict[Precision, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
 }
 
 
-def fabric_for(device: str = "cpu", *, devices: int = 1, precision: Precision = "fp32") -> Fabric:
+def fabric_for(device: str = "cpu", *, devices: int = 1, precision: Precision = "fp32") -> "Fabric":
     """A Fabric for one device, or for several processes that share each batch.
 
     Args:
@@ -29,6 +31,8 @@ def fabric_for(device: str = "cpu", *, devices: int = 1, precision: Precision = 
     Raises:
         UsageError: a device or a precision that is not there.
     """
+    from lightning_fabric import Fabric
+
     place = torch.device(choose_device(device))
     if precision == "fp16" and place.type == "cpu":
         raise UsageError("precision fp16 needs a GPU; on the CPU take bf16 or fp32")

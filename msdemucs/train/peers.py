@@ -8,14 +8,17 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Thread
+from typing import TYPE_CHECKING
 
-from lightning_fabric import Fabric
-from lightning_fabric.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 from torch.distributed import DistError
 
 from msdemucs.errors import MsdemucsError
 from msdemucs.train.devices import is_first_process
 from msdemucs.train.interrupts import SIGNALS
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+    from lightning_fabric.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 
 Process = subprocess.Popen[bytes]
 
@@ -26,7 +29,7 @@ SECONDS_TO_NOTICE = 5.0
 
 
 @contextmanager
-def together(fabric: Fabric, say: Callable[[str], None]) -> Iterator[None]:
+def together(fabric: "Fabric", say: Callable[[str], None]) -> Iterator[None]:
     """Launch a run's processes; in the block the end of one ends all, and the first says why.
 
     It learns of the end by a call that fails. Where it computes for long instead, or waits in a
@@ -40,6 +43,8 @@ def together(fabric: Fabric, say: Callable[[str], None]) -> Iterator[None]:
         MsdemucsError: another process has ended.
         RuntimeError: another fault of torch's.
     """
+    from lightning_fabric.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
+
     launcher, others, parent = fabric.strategy.launcher, list[Process](), os.getppid()
     if isinstance(launcher, _SubprocessScriptLauncher) and is_first_process():
         Thread(target=_watch, args=(launcher, others, say), name="peers", daemon=True).start()
@@ -62,7 +67,7 @@ def is_of_lost_peer(error: RuntimeError) -> bool:
 
 
 def _watch(
-    launcher: _SubprocessScriptLauncher, others: list[Process], say: Callable[[str], None]
+    launcher: "_SubprocessScriptLauncher", others: list[Process], say: Callable[[str], None]
 ) -> None:
     """Wait for the launched processes in place of Lightning, which kills without a word."""
     while len(launcher.procs) < launcher.num_processes - 1:

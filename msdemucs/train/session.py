@@ -3,15 +3,17 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from lightning_fabric import Fabric
 from torch import nn
 
 from msdemucs.data import Batch, Track
 from msdemucs.errors import DataError
 from msdemucs.train.checkpoints import Checkpoints
 from msdemucs.train.ema import MovingAverage
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 class Sampler(Protocol):
@@ -89,7 +91,7 @@ class Session:
     """
 
     device: str = "cpu"
-    fabric: Fabric | None = None
+    fabric: "Fabric | None" = None
     checkpoints: Checkpoints | None = None
     validate: Callable[[nn.Module], float] | None = None
     until: int | None = None

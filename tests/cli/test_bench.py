@@ -7,7 +7,16 @@ import pytest
 
 from tests.cli.test_spec import msdemucs
 
-TINY = ["--set", "channels.start=4", "--set", "depth=3", "--set", "segment=4"]
+TINY = [
+    "--set",
+    "channels.start=4",
+    "--set",
+    "depth=3",
+    "--set",
+    "segment=4",
+    "--set",
+    "sample_rate=8000",
+]
 
 
 @pytest.mark.slow

@@ -1,21 +1,41 @@
 """`msdemucs spec` as a user types it."""
 
 import json
+import multiprocessing
+import os
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import pytest
 import yaml
 
+from msdemucs.cli import console
+from msdemucs.cli.app import main
 from msdemucs.spec import load_spec, parse_spec
 from msdemucs.spec.load import ZOO
 
+FORK = multiprocessing.get_context("fork")  # a new Python would import all of it again
+
 
 def msdemucs(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """The command line in a process of its own, as wide as a screen."""
-    command = [sys.executable, "-m", "msdemucs", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+    """The command line in a process of its own."""
+    with TemporaryFile("w+") as output, TemporaryFile("w+") as errors:
+
+        def run() -> None:
+            sys.argv, sys.stdout, sys.stderr = ["msdemucs", *arguments], output, errors
+            os.chdir(cwd or Path.cwd())
+            main()
+
+        process = FORK.Process(target=run)
+        process.start()
+        process.join()
+        for file in (output, errors):
+            file.seek(0)
+        code = process.exitcode
+        assert code is not None
+        return subprocess.CompletedProcess(arguments, code, output.read(), errors.read())
 
 
 def test_build_json_is_one_object_with_exact_integers() -> None:
@@ -32,7 +52,7 @@ def test_build_for_the_accompaniment_alone() -> None:
 
 
 def test_build_prints_every_level_with_kernel_and_stride(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setattr(console.out, "width", 160)
     run = msdemucs("spec", "build", "htdemucs")
     rows = {line.split()[0]: line.split() for line in run.stdout.splitlines() if line.strip()}
     assert rows["spectral.0.encoder.3"][1:5] == ["192→384", "8×1", "/", "4×1"]

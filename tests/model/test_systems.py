@@ -73,10 +73,9 @@ def test_the_training_segment_is_the_sheets(name: str) -> None:
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("name", zoo_names())
 def test_output_is_as_long_as_the_input(name: str, training: bool) -> None:
-    model = build(slim(name)).train(training)
+    model = build(slim(name, segment=0.5)).train(training)
     with torch.no_grad():
-        for seconds in (0.3, 1.0, 1.00003, 1.7):  # 44101 samples are odd
-            n_samples = round(seconds * 44100)
+        for n_samples in (6615, 22050, 22051, 37485):  # a segment has 22050
             estimates = model(torch.randn(1, 2, n_samples))
             assert estimates.shape == (1, len(model.spec.sources), 2, n_samples)
             assert estimates.isfinite().all()
@@ -89,7 +88,7 @@ def test_output_is_as_long_as_the_input(name: str, training: bool) -> None:
 def test_every_system_runs_forward_and_back_under_bfloat16(
     name: str, device: str, training: bool
 ) -> None:
-    run_once(slim(name), Run(20001, training, dtype=torch.bfloat16, device=device))
+    run_once(slim(name), Run(10001, training, dtype=torch.bfloat16, device=device))
 
 
 DEAD = {
@@ -117,7 +116,7 @@ DEAD = {
 @pytest.mark.parametrize("name", zoo_names())
 def test_no_parameter_is_dead_but_those_that_the_sheets_name(name: str, training: bool) -> None:
     model = build(slim(name)).train(training)
-    estimates = model(torch.randn(2, 2, 30001))
+    estimates = model(torch.randn(1, 2, 15001))
     (estimates - torch.randn_like(estimates)).square().mean().backward()
     dead = {
         key
