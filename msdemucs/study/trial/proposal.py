@@ -10,7 +10,6 @@ from msdemucs.cost import cost_of
 from msdemucs.spec import Spec, diff_specs, dump_spec, spec_hash
 from msdemucs.study.ablation.arms import arm_of
 from msdemucs.study.samplers.study_sampler import in_control
-from msdemucs.study.search_space.objectives import COMPUTED
 from msdemucs.study.search_space.parameters import expressed, propose
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.trial.candidate import Candidate
@@ -55,8 +54,7 @@ def describe(search: Search, spec: Spec, log: TrialRecorder) -> None:
     log.note("differences", {field: list(pair) for field, pair in differences.items()})
     log.note("versions", versions())
     log.note("git", revision())
-    known = cost_of(spec)
-    log.record({name: getattr(known, name) for name in COMPUTED})
+    log.record(cost_of(spec).figures)
 
 
 @dataclass(frozen=True)
