@@ -74,7 +74,8 @@ def train(  # noqa: PLR0913 (one option a thing that a user may decide)
 
     from msdemucs.train import load_recipe
     from msdemucs.train.devices import is_first_process
-    from msdemucs.train.run import Asked, Means, run
+    from msdemucs.train.run import run
+    from msdemucs.train.training import Asked, Means
 
     changes: dict[str, object] = {"compile": True} if compile_ else {}
     if precision is not None:

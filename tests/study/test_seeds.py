@@ -228,8 +228,8 @@ def test_a_trial_keeps_the_best_weights_by_the_studys_validation_tracks(
     assert row.detail["convention"]["normalised"] is True
     (training,) = rungs.trainings(candidate(notes, "again"))
     drawn = {name for step in range(1, 7) for name in training.sampler.batch(step).tracks}
-    assert training.held_out == rungs.tracks.validation
-    assert not drawn & {track.name for track in training.held_out}
+    assert training.tracks.held_out == rungs.tracks.validation
+    assert not drawn & {track.name for track in training.tracks.held_out}
 
 
 def test_weights_to_begin_with_that_saw_normalised_tracks_go_on_seeing_them(
@@ -256,7 +256,7 @@ def test_a_study_without_a_track_to_hold_out_says_so_before_it_trains(search: Se
 def test_a_validation_that_chooses_nothing_takes_no_track_from_a_trial(search: Search) -> None:
     Path("tiny.yaml").write_text(RECIPE + "validation: {every: 2}\n")
     (training,) = bench(search, "").trainings(candidate(search, "x"))
-    assert not training.held_out
+    assert not training.tracks.held_out
 
 
 def test_a_wrong_value_of_a_field_that_recipes_do_not_write_is_told_as_one(search: Search) -> None:

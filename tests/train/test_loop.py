@@ -357,7 +357,7 @@ def test_validation_comes_when_asked_and_changes_nothing(tmp_path: Path) -> None
     found: list[tuple[int, float]] = []
     scores = iter([1.0, 3.0, 2.0])
 
-    def score(model: nn.Module) -> float:
+    def score(model: nn.Module, step: int) -> float:
         model.eval()
         torch.rand(5)  # draws of its own
         return next(scores)
@@ -381,7 +381,7 @@ def test_held_out_stems_that_are_all_silent_are_said_to_give_no_score() -> None:
     said: list[str] = []
     found: list[tuple[int, float]] = []
     session = Session(
-        validate=lambda _: next(scores),
+        validate=lambda *_: next(scores),
         on_validation=lambda *what: found.append(what),
         say=said.append,
     )
@@ -410,7 +410,7 @@ class Scores:
         self.values = list(values)
         self.seen: list[dict[str, Tensor]] = []
 
-    def __call__(self, model: nn.Module) -> float:
+    def __call__(self, model: nn.Module, step: int) -> float:
         """The next."""
         self.seen.append(copy.deepcopy(model.state_dict()))
         return self.values.pop(0)
@@ -480,7 +480,7 @@ def test_a_validation_is_logged_before_it_is_saved_so_that_a_kill_loses_no_line(
     saved: list[list[int]] = []
     session = Session(
         checkpoints=folder,
-        validate=lambda _: 1.0,
+        validate=lambda *_: 1.0,
         on_validation=lambda *_: saved.append(folder.steps()),
     )
     train(Small(), Halves(), recipe(steps=2, validation=VALIDATION), session)

@@ -13,7 +13,7 @@ from msdemucs.study.storage.depot import Depot, is_url
 from msdemucs.study.storage.scratch import scratch
 from msdemucs.study.trials.candidate import Candidate, Evaluate, TrialLog
 from msdemucs.study.trials.diary import LOG
-from msdemucs.study.trials.seeds import CHECKPOINTS
+from msdemucs.train.training import CHECKPOINTS
 
 
 @dataclass(frozen=True)
