@@ -22,9 +22,8 @@ SPLITS = ("train", "validation", "test")
 """Trained on; what steers; read once for what was chosen."""
 
 
-LOUDEST = 1000.0
-"""Of a sample, full scale being 1: what is 60 dB above it is no sound, but damage, or whole numbers
-in a file of fractions."""
+LOUDEST = 1e6
+"""Of a sample, full scale being 1: what is more than 120 dB above it is damage and no sound."""
 
 
 class Recording(Protocol):
@@ -158,7 +157,7 @@ class Track:
             bad = next(n for n, own in zip(names, within, strict=True) if not own.all())
             at = int(np.argmax(~within.all(axis=(0, 1))))
             is_finite = np.isfinite(found[names.index(bad)]).all()
-            what = f"beyond {LOUDEST:g} times full scale" if is_finite else "that are not finite"
+            what = f"beyond {LOUDEST:,.0f} times full scale" if is_finite else "that are not finite"
             raise DataError(
                 f"“{bad}” has samples {what}, the first at "
                 f"{(start + at) / self.sample_rate:.2f} s; mend the file or remove the track",
