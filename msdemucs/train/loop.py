@@ -13,7 +13,7 @@ from msdemucs.errors import DivergedError, UsageError
 from msdemucs.model import Separator
 from msdemucs.train.checkpoints import State
 from msdemucs.train.devices import fabric_for
-from msdemucs.train.ema import MovingAverage
+from msdemucs.train.ema import averages_of, go_on, moving_average
 from msdemucs.train.faults import explain_value
 from msdemucs.train.gradients import Gradients
 from msdemucs.train.interrupts import Interrupts
@@ -92,7 +92,7 @@ class Run:
         self.model, self.optimiser = self.fabric.setup(compiled, optimiser)
         self.gradients = Gradients(model, self.model, self.optimiser, self.fabric, recipe, session)
         self.average = (
-            MovingAverage(model, decay=recipe.ema.decay, warmup=recipe.ema.warmup)
+            moving_average(model, decay=recipe.ema.decay, warmup=recipe.ema.warmup)
             if recipe.ema
             else None
         )
@@ -136,7 +136,7 @@ class Run:
         remedy = "it held the best weights; remove the checkpoints to train anew"
         state = checkpoints.read(best[0], self.plain, remedy=remedy)
         if self.average:
-            self.average.load_state_dict(state["average"])
+            go_on(self.average, state["average"], best[0])
 
     def stop_together(self, interrupts: Interrupts) -> None:
         """Nothing, while no process was asked to stop: all stop after the same step.
@@ -179,7 +179,7 @@ class Run:
         self.check(loss, norm, batch, step)
         self.optimiser.step()
         if self.average:
-            self.average.update(step)
+            self.average.update_parameters(self.plain)
         self.at.step = step
         self.at.curve.append((step, loss))
         self.at.loss = loss
@@ -232,8 +232,7 @@ class Run:
         if step % validation.every and step != self.recipe.n_steps:
             return
         drawn = torch.get_rng_state()
-        with self.average.applied() if self.average else nullcontext():
-            value = score(self.plain, step)
+        value = score(self.average.module if self.average else self.plain, step)
         torch.set_rng_state(drawn)
         self.plain.train()
         if value is None or math.isnan(value):
@@ -284,7 +283,7 @@ class Run:
         if at.best:
             state |= {"best": at.best[0], "best_value": at.best[1]}
         if self.average:
-            state["average"] = self.average.state_dict()
+            state["average"] = averages_of(self.average)
         return state
 
     def resume(self) -> None:
@@ -299,7 +298,7 @@ class Run:
             torch.cuda.set_rng_state(state["random_cuda"], self.fabric.device)
         self.fabric.strategy.precision.load_state_dict(state["precision"])
         if self.average:
-            self.average.load_state_dict(state["average"])
+            go_on(self.average, state["average"], step)
         # best_db: of a run that was begun before validations had metrics
         value = "best_value" if "best_value" in state else "best_db"
         best = (state["best"], state[value]) if "best" in state else None

@@ -7,11 +7,11 @@ from typing import Protocol
 
 from lightning_fabric import Fabric
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 from msdemucs.data import Batch, Track
 from msdemucs.errors import DataError
 from msdemucs.train.checkpoints import Checkpoints
-from msdemucs.train.ema import MovingAverage
 
 
 class Sampler(Protocol):
@@ -63,7 +63,7 @@ class Training:
     loss: float = math.nan
     best: tuple[int, float] | None = None
     accumulate: int = 1
-    average: MovingAverage | None = None
+    average: AveragedModel | None = None
 
 
 def _nothing(*_: object) -> None:

@@ -19,6 +19,7 @@ from msdemucs.model.weights import About, read_about
 from msdemucs.spec import Spec, diff_specs, spec_hash
 from msdemucs.train.checkpoints import Checkpoints, writing
 from msdemucs.train.devices import fabric_for
+from msdemucs.train.ema import take
 from msdemucs.train.examples import sampler
 from msdemucs.train.logs import STEPS, open_logs, read
 from msdemucs.train.loop import train
@@ -214,7 +215,7 @@ class TrainingRun:
             )
             done = train(self.model, batches, self.recipe, session)
         if done.average:
-            done.average.apply()
+            take(done.average, self.model)
         return done
 
     def _validate(self, unscored: LeftOut, model: nn.Module, step: int) -> float | None:
