@@ -40,8 +40,8 @@ from msdemucs.train.training import Asked, TrainingRun
 N_SONGS = 4
 SONG_SECONDS = 20.0
 FORMATS = ("WAV", "FLAC")
-CHANNELS = (4, 16)
-"""Of the first level: a model for which reading is much of the work, and a larger one."""
+SMALL = {"segment": 1, "depth": 3, "spectral.resolutions": [1024], "attention": []}
+"""Of htdemucs: what a search on a CPU trains; the less a step computes, the more reading counts."""
 
 
 @dataclass(frozen=True)
@@ -99,10 +99,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--channels", type=int, nargs="+", default=[4], help="of the first level")
     parser.add_argument("--csv", type=Path)
     arguments = parser.parse_args()
     recipe = Recipe(
-        name="prefetch", steps=arguments.steps, batch_size=4, segment=2.0, flip=True, remix=True
+        name="prefetch", steps=arguments.steps, batch_size=4, segment=1.0, flip=True, remix=True
     )
     rows = []
     for kind in FORMATS:
@@ -110,9 +111,9 @@ def main() -> None:
             compose(Path(scratch) / "band", kind)
             found = find_tracks(Path(scratch) / "band", split="train")
             tracks = Tracks(found, [], names_of(found, is_one_set=True))
-            for channels in CHANNELS:
-                changes = {"channels.start": channels, "segment": 2, "attention": []}
-                asked = Asked(load_spec("htdemucs_n", overrides=changes), recipe)
+            for channels in arguments.channels:
+                changes = {**SMALL, "channels.start": channels}
+                asked = Asked(load_spec("htdemucs", overrides=changes), recipe)
                 one = timed(asked, tracks, Path(scratch) / str(channels), arguments.repeats)
                 rows.append(row(kind, channels, one, recipe))
                 print(rows[-1], flush=True)
@@ -129,7 +130,7 @@ def row(kind: str, channels: int, one: Timed, recipe: Recipe) -> dict[str, objec
     due = statistics.median(one.due)
     return {
         "files": kind,
-        "spec": f"htdemucs_n without attention, {channels} channels",
+        "spec": f"htdemucs, small, {channels} channels",
         "batch": f"{recipe.batch_size} × {recipe.segment:g} s",
         "steps": recipe.n_steps,
         "due_s": round(due, 2),
