@@ -227,11 +227,7 @@ def gather(asked: Asked, folder: Path, means: Means) -> Tracks:
 
     def left_out(error: DataError) -> None:
         message = legible(str(error))
-        assert error.track is not None
-        assert error.group is not None
-        assert error.split is not None
-        name = name_of(error.group, error.split, error.track, is_one_set=is_one_set)
-        unusable[name] = message
+        unusable[_name_in(error, is_one_set=is_one_set)] = message
         means.left_out(message)
 
     spec, recipe = asked.spec, asked.recipe
@@ -260,6 +256,14 @@ def gather(asked: Asked, folder: Path, means: Means) -> Tracks:
         where = ", ".join(map(str, asked.data))
         raise DataError(f"no training track can be used under {where}")
     return Tracks(train, held_out, names, unusable)
+
+
+def _name_in(error: DataError, *, is_one_set: bool) -> str:
+    """What the run calls the track that an error of looking for tracks is of."""
+    assert error.track is not None
+    assert error.group is not None
+    assert error.split is not None
+    return name_of(error.group, error.split, error.track, is_one_set=is_one_set)
 
 
 def describe(asked: Asked) -> dict[str, object]:

@@ -21,11 +21,11 @@ from msdemucs.train.checkpoints import Checkpoints, writing
 from msdemucs.train.devices import fabric_for
 from msdemucs.train.ema import take
 from msdemucs.train.examples import sampler
-from msdemucs.train.logs import STEPS, open_logs, read
+from msdemucs.train.logs import STEPS, Log, open_logs, read
 from msdemucs.train.loop import train
 from msdemucs.train.recipe import Recipe
 from msdemucs.train.session import Sampler, Session, StepReport, Training
-from msdemucs.train.tracks import UNSCORED, LeftOut, Tracks
+from msdemucs.train.tracks import LEFT_OUT, UNSCORED, LeftOut, Tracks
 from msdemucs.train.validation import judge
 
 WEIGHTS = "weights.safetensors"
@@ -178,45 +178,55 @@ class TrainingRun:
             CheckpointError: a file of its folder cannot be read or written.
             KeyboardInterrupt: a signal, after a checkpoint was saved.
         """
-        before, means = self.step, self.means
+        before = self.step
         if not before:
             torch.manual_seed(self.seed)
         with writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-        is_main = self.fabric.is_global_zero
-        learnt, scored = (
-            {track: self.tracks.names[track] for track in tracks}
-            for tracks in (self.tracks.train, self.tracks.held_out)
-        )
-        left_out = LeftOut(self.folder, learnt, means.left_out, is_main=is_main)
-        unscored = LeftOut(self.folder, scored, means.left_out, file=UNSCORED, is_main=is_main)
-        self.sampler.left_out = left_out.go_on()
+        last = min(until or self.recipe.n_steps, self.recipe.n_steps)
         with ExitStack() as at_end:
-            logs = open_logs(self.folder, before, self.recipe, means.logger) if is_main else []
+            logs: list[Log] = []
+            if self.fabric.is_global_zero:
+                logs = open_logs(self.folder, before, self.recipe, self.means.logger)
             for log in logs:
                 at_end.callback(log.close)
+            session = self._session(until, logs)
             batches: Sampler = self.sampler
             if AHEAD:
-                last = min(until or self.recipe.n_steps, self.recipe.n_steps)
-                batches = ahead = Prefetch(self.sampler, ahead=AHEAD, last=last)
-                at_end.callback(ahead.close)
-            session = Session(
-                fabric=self.fabric,
-                checkpoints=self.checkpoints,
-                validate=partial(self._validate, unscored) if self.tracks.held_out else None,
-                is_comparable=unscored.is_same_between,
-                until=until,
-                auto_batch=means.auto_batch,
-                normalised=self.normalised,
-                on_step=partial(_tell, [*(log.step for log in logs), means.on_step]),
-                on_validation=partial(_tell, [*(log.score for log in logs), means.on_validation]),
-                on_left_out=left_out.add,
-                say=means.say,
-            )
+                batches = prefetch = Prefetch(self.sampler, ahead=AHEAD, last=last)
+                at_end.callback(prefetch.close)
             done = train(self.model, batches, self.recipe, session)
         if done.average:
             take(done.average, self.model)
         return done
+
+    def _session(self, until: int | None, logs: Sequence[Log]) -> Session:
+        """What surrounds the steps to one; the sampler leaves out what was found damaged before."""
+        means, tracks = self.means, self.tracks
+        left_out, unscored = (
+            LeftOut(
+                self.folder,
+                {track: tracks.names[track] for track in of_part},
+                means.left_out,
+                file=file,
+                is_main=self.fabric.is_global_zero,
+            )
+            for of_part, file in ((tracks.train, LEFT_OUT), (tracks.held_out, UNSCORED))
+        )
+        self.sampler.left_out = left_out.go_on()
+        return Session(
+            fabric=self.fabric,
+            checkpoints=self.checkpoints,
+            validate=partial(self._validate, unscored) if tracks.held_out else None,
+            is_comparable=unscored.is_same_between,
+            until=until,
+            auto_batch=means.auto_batch,
+            normalised=self.normalised,
+            on_step=partial(_tell, [*(log.step for log in logs), means.on_step]),
+            on_validation=partial(_tell, [*(log.score for log in logs), means.on_validation]),
+            on_left_out=left_out.add,
+            say=means.say,
+        )
 
     def _validate(self, unscored: LeftOut, model: nn.Module, step: int) -> float | None:
         """What the recipe's validation measures on the tracks held out that can be read."""
