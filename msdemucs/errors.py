@@ -105,10 +105,14 @@ class DataError(MsdemucsError):
     Attributes:
         path: the file at fault, if one is.
         track: the track it belongs to, if any.
+        group: the data set of that track, where it is known.
+        split: likewise the folder in it: train, validation or test.
     """
 
     def __init__(self, message: str, *, path: Path | None = None, track: str | None = None) -> None:
         self.path, self.track = path, track
+        self.group: str | None = None
+        self.split: str | None = None
         place = f"{path}: " if path else ""
         owner = f" (track “{track}”)" if track else ""
         super().__init__(f"{place}{message}{owner}")

@@ -43,6 +43,9 @@ Shifts = Annotated[
 ]
 Batch = Annotated[int, typer.Option(min=1, help="Chunks at a time.")]
 Device = Annotated[str, typer.Option(help="auto (a GPU where there is one), cpu, cuda or cuda:1.")]
+AutoBatch = Annotated[
+    bool, typer.Option("--auto-batch", help="Halve batches that do not fit, and accumulate.")
+]
 
 
 def choose_device(device: str) -> str:

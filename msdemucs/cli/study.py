@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from msdemucs.cli.chunks import Device
+from msdemucs.cli.chunks import AutoBatch, Device
 from msdemucs.cli.console import errors, out, print_table
 from msdemucs.cli.fitting import fitted
 from msdemucs.cli.study_effects import print_effects
@@ -77,6 +77,7 @@ def run(  # noqa: PLR0913 (one option a thing that a user may decide)
     trial_cpus: TrialCpus = 1.0,
     trial_gpus: TrialGpus = 0.0,
     device: Device = "auto",
+    auto_batch: AutoBatch = False,
     extend: Annotated[
         bool, typer.Option("--extend", help="Take in what was added to the file since.")
     ] = False,
@@ -100,7 +101,7 @@ def run(  # noqa: PLR0913 (one option a thing that a user may decide)
             options["storage"] = without_password(storage)
         storage = storage_url(search.space.name, storage)
         check_url(storage)
-    hands = Hands(workers, gpu_fraction, ray, trial_cpus, trial_gpus, device)
+    hands = Hands(workers, gpu_fraction, ray, trial_cpus, trial_gpus, device, auto_batch)
     options |= hands.words()
     again = _command(space, small, options, data or [])
     wanted = search.space.trials
@@ -135,7 +136,7 @@ def _train(search: "Search", asked: _Asked, hands: Hands, listener: "Listener") 
     # torch is imported late, so that a search space at fault is told at once
     from msdemucs.study.trial.bench import prepare
 
-    bench = prepare(search, say=listener.said, device=hands.choose())
+    bench = prepare(search, say=listener.said, device=hands.choose(), auto_batch=hands.auto_batch)
     if left_out := remark(search):
         listener.said(left_out)
     attrs = {**bench.describe(), "command": asked.command}
@@ -315,7 +316,7 @@ def _command(space: Path, small: bool, options: Mapping[str, object], data: Sequ
     """The command line that asks for the same again."""
     words = ["msdemucs", "study", "run", str(space), *(["--small"] if small else [])]
     for option, value in options.items():
-        words += [] if value is None else [f"--{option}", str(value)]
+        words += [] if value is None else [f"--{option}", *([] if value is True else [str(value)])]
     for path in data:
         words += ["--data", str(path)]
     return shlex.join(words)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.table import Table
 
-from msdemucs.cli.chunks import Device, choose_device
+from msdemucs.cli.chunks import AutoBatch, Device, choose_device
 from msdemucs.cli.console import errors, out, print_table
 from msdemucs.cli.study import app
 from msdemucs.cli.study_joined import Joined, Name, joined_study
@@ -42,6 +42,7 @@ def noise(  # noqa: PLR0913 (one option a thing that a user may decide)
     folder: Folder = None,
     storage: Storage = None,
     device: Device = "auto",
+    auto_batch: AutoBatch = False,
 ) -> None:
     """Train the base with several seeds: the spread that every difference is read against.
 
@@ -57,7 +58,7 @@ def noise(  # noqa: PLR0913 (one option a thing that a user may decide)
     else:
         _refuse_settings(study, [small or None, name, seed, folder])
     with joined_study(study, storage, wanted=seeds, data=data) as joined:
-        bench = joined.bench(choose_device(device)).alone()
+        bench = joined.bench(choose_device(device), auto_batch=auto_batch).alone()
         floor = measure_noise(
             joined.study,
             joined.search,
@@ -87,6 +88,7 @@ def promote(  # noqa: PLR0913 (one option a thing that a user may decide)
     ] = False,
     storage: Storage = None,
     device: Device = "auto",
+    auto_batch: AutoBatch = False,
 ) -> None:
     """Train the best trials for longer, print both scores and judge what was trained, once."""
     from msdemucs.study.followups.promotion import Longer, candidates
@@ -100,7 +102,8 @@ def promote(  # noqa: PLR0913 (one option a thing that a user may decide)
         record = read_record(joined.study)
         trials = candidates(record, top=top)
         place = choose_device(device)
-        bench = joined.bench(place).for_longer(longer.recipe, say=joined.listener.said)
+        bench = joined.bench(place, auto_batch=auto_batch)
+        bench = bench.for_longer(longer.recipe, say=joined.listener.said)
         found = train_longer(
             joined.study,
             trials,

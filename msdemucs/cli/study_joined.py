@@ -35,7 +35,7 @@ class Joined:
     directory: Path
     listener: "Listener"
 
-    def bench(self, device: str) -> "Bench":
+    def bench(self, device: str, *, auto_batch: bool = False) -> "Bench":
         """Returns what trains and judges, as the study's trials were.
 
         Raises:
@@ -44,7 +44,7 @@ class Joined:
         from msdemucs.study.storage.studies import refuse_other_data
         from msdemucs.study.trial.bench import prepare
 
-        bench = prepare(self.search, say=self.listener.said, device=device)
+        bench = prepare(self.search, say=self.listener.said, device=device, auto_batch=auto_batch)
         refuse_other_data(self.study, bench.describe())
         return bench
 

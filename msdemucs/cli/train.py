@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from msdemucs.cli.chunks import Device, choose_device
+from msdemucs.cli.chunks import AutoBatch, Device, choose_device
 from msdemucs.cli.console import errors, out
 from msdemucs.cli.spec import Set, Source, Sources, overrides
 from msdemucs.spec import load_spec
@@ -63,9 +63,7 @@ def train(  # noqa: PLR0913 (one option a thing that a user may decide)
     compile_: Annotated[
         bool, typer.Option("--compile", help="torch.compile, whatever the recipe says.")
     ] = False,
-    auto_batch: Annotated[
-        bool, typer.Option("--auto-batch", help="Halve batches that do not fit, and accumulate.")
-    ] = False,
+    auto_batch: AutoBatch = False,
     logger: Annotated[LoggerChoice, typer.Option(help="Beside CSV files.")] = LoggerChoice.CSV,
 ) -> None:
     """Train a spec; after any interruption the same command goes on."""
@@ -74,7 +72,8 @@ def train(  # noqa: PLR0913 (one option a thing that a user may decide)
 
     from msdemucs.train import load_recipe
     from msdemucs.train.devices import is_first_process
-    from msdemucs.train.run import Asked, Means, run
+    from msdemucs.train.run import run
+    from msdemucs.train.training import Asked, Means
 
     changes: dict[str, object] = {"compile": True} if compile_ else {}
     if precision is not None:

@@ -4,13 +4,13 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from msdemucs.cli.chunks import Device, choose_device
+from msdemucs.cli.chunks import AutoBatch, Device, choose_device
 from msdemucs.cli.console import errors, out
 from msdemucs.errors import MsdemucsError, UsageError
 
@@ -82,6 +82,7 @@ class Hands:
         cpus: of each of its tasks.
         gpus: likewise.
         device: where trials run: as --device, which each process chooses for itself.
+        auto_batch: whether a batch that does not fit goes through in more parts.
 
     Raises:
         UsageError: options of both ways at once.
@@ -93,6 +94,7 @@ class Hands:
     cpus: float = 1.0
     gpus: float = 0.0
     device: str = "auto"
+    auto_batch: bool = False
 
     def __post_init__(self) -> None:
         if self.ray is not None and self.device != "auto":
@@ -155,6 +157,7 @@ class Hands:
             shares = environments(self.workers, self.gpu_fraction, device=self.device)
             words = [word for path in data for word in ("--data", str(path))]
             words += [] if self.device == "auto" else ["--device", self.device]
+            words += ["--auto-batch"] if self.auto_batch else []
             from msdemucs.cli.progress import beside
             from msdemucs.study.execution.worker_pool import run_on_pool
 
@@ -162,7 +165,7 @@ class Hands:
             return run_on_pool(name, url, workers, listener=listener, folder=folder, options=words)
         from msdemucs.study.execution.ray_cluster import Cluster, run_on_cluster
 
-        cluster = Cluster(self.ray, cpus=self.cpus, gpus=self.gpus)
+        cluster = Cluster(self.ray, cpus=self.cpus, gpus=self.gpus, auto_batch=self.auto_batch)
         return run_on_cluster(name, url, cluster, listener=listener, folder=folder)
 
     def words(self) -> dict[str, object]:
@@ -170,6 +173,7 @@ class Hands:
         usual = Hands()
         names = {"workers": "workers", "gpu_fraction": "gpu-fraction", "ray": "ray"}
         names |= {"cpus": "trial-cpus", "gpus": "trial-gpus", "device": "device"}
+        names |= {"auto_batch": "auto-batch"}
         return {
             option: getattr(self, field)
             for field, option in names.items()
@@ -185,6 +189,7 @@ def work(  # noqa: PLR0913 (one option a thing that a user may decide)
     gpu_fraction: GpuFraction = 1.0,
     data: DataHere = None,
     device: Device = "auto",
+    auto_batch: AutoBatch = False,
     child: Annotated[bool, typer.Option("--child", hidden=True)] = False,
 ) -> None:
     """Join a study that exists, from any host, until it has its trials."""
@@ -196,18 +201,19 @@ def work(  # noqa: PLR0913 (one option a thing that a user may decide)
         with closing(open_storage(url)) as opened:
             name = only_study(opened, study)
     if child:
-        sys.exit(_as_child(name, url, folder, data, device))
+        sys.exit(_as_child(name, url, folder, Here(data, device, auto_batch)))
     from msdemucs.cli.progress import progress
 
     try:
         with progress(errors, study=name, wanted=0) as listener:
-            hands = Hands(workers, gpu_fraction, device=device)
+            hands = Hands(workers, gpu_fraction, device=device, auto_batch=auto_batch)
             chosen = hands.choose()
             if hands.are_many:
                 finished = hands.run(name, url, folder, listener, data=data or ())
             else:
                 _limit_gpu(gpu_fraction, chosen)
-                finished = _alone(name, url, folder, listener, Here(data, chosen))
+                here = Here(data, chosen, auto_batch)
+                finished = _alone(name, url, folder, listener, here)
     except KeyboardInterrupt:
         errors.print("interrupted; the same command goes on", markup=False)
         sys.exit(130)
@@ -245,10 +251,12 @@ class Here:
     Attributes:
         data: where the study's tracks lie, if not where it was begun.
         device: where trials run.
+        auto_batch: whether a batch that does not fit goes through in more parts.
     """
 
     data: list[Path] | None
     device: str
+    auto_batch: bool = False
 
 
 def _alone(name: str, url: str, folder: str | None, listener: "Listener", here: Here) -> "Finished":
@@ -256,12 +264,13 @@ def _alone(name: str, url: str, folder: str | None, listener: "Listener", here: 
     from msdemucs.study.trial.bench import prepare
 
     def prepare_here(search: "Search", *, say: Callable[[str], None]) -> "Bench":
-        return prepare(search.asking(data=here.data), say=say, device=here.device)
+        asked = search.asking(data=here.data)
+        return prepare(asked, say=say, device=here.device, auto_batch=here.auto_batch)
 
     return work_on(name, url, prepare_here, listener=listener, folder=folder)
 
 
-def _as_child(name: str, url: str, folder: str | None, data: list[Path] | None, device: str) -> int:
+def _as_child(name: str, url: str, folder: str | None, here: Here) -> int:
     """A worker of a pool: tells events on its output, and leaves with the process that began it."""
     from msdemucs.study.execution.events import FAILED, FINISHED, Teller, leave_with_parent
 
@@ -270,7 +279,7 @@ def _as_child(name: str, url: str, folder: str | None, data: list[Path] | None, 
     teller = Teller(events)
     leave_with_parent()
     try:
-        here = Here(data, choose_device(device))
+        here = replace(here, device=choose_device(here.device))
         _limit_gpu(float(os.environ.get("MSDEMUCS_GPU_FRACTION", "1")), here.device)
         finished = _alone(name, url, folder, teller, here)
     except KeyboardInterrupt:

@@ -126,8 +126,8 @@ def _group(folder: Path, others: set[Path]) -> str:
     for depth in range(1, len(folder.parts) + 1):
         name = "/".join(folder.parts[-depth:])
         if all("/".join(other.parts[-depth:]) != name for other in alike):
-            return name
-    return str(folder)
+            return legible(name)
+    return legible(str(folder))
 
 
 def find_tracks(  # noqa: PLR0913 (all but two have defaults)
@@ -164,6 +164,7 @@ def find_tracks(  # noqa: PLR0913 (all but two have defaults)
     if not places and not any((root / name).is_dir() for name in SPLITS if name != split):
         raise UsageError(no_tracks(root))
     tracks: dict[str, Track] = {}
+    group = group or legible(root.resolve().name)
     for place in places:
         name = musdb.track_name(place)
         try:
@@ -173,12 +174,12 @@ def find_tracks(  # noqa: PLR0913 (all but two have defaults)
                 other = tracks[name].recording.path.name
                 raise DataError(f"is there as {other} too; remove one", path=place, track=name)
         except DataError as error:
+            error.track, error.group, error.split = name, group, split
             if on_error is None:
                 raise
             on_error(error)
         else:
-            found = group or legible(root.resolve().name)
-            tracks[name] = Track(name, found, split, recording)
+            tracks[name] = Track(name, group, split, recording)
     return _completed([*tracks.values()])
 
 

@@ -320,6 +320,7 @@ def drop_short(
             path=track.recording.path,
             track=track.name,
         )
+        error.group, error.split = track.group, track.split
         if on_error is None:
             raise error
         on_error(error)

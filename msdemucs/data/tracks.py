@@ -22,6 +22,10 @@ SPLITS = ("train", "validation", "test")
 """Trained on; what steers; read once for what was chosen."""
 
 
+LOUDEST = 1e6
+"""Of a sample, full scale being 1: what is more than 120 dB above it is damage and no sound."""
+
+
 class Recording(Protocol):
     """The file or folder that holds a track."""
 
@@ -119,7 +123,7 @@ class Track:
 
         Raises:
             DataError: a source or a stretch that the track does not have, a file at fault, or
-                samples that are not finite.
+                samples that are not finite or beyond LOUDEST.
         """
         parts = [self.parts(source) for source in sources]
         names = list(dict.fromkeys(name for group in parts for name in group))
@@ -148,11 +152,14 @@ class Track:
                 track=self.name,
             )
         found = self.recording.read(names, start=start, n_samples=stop - start)
-        if not np.isfinite(found).all():
-            at = int(np.argmax(~np.isfinite(found).all(axis=(0, 1))))
-            bad = next(n for n, own in zip(names, found, strict=True) if not np.isfinite(own).all())
+        within = np.abs(found) <= LOUDEST  # NaN is not
+        if not within.all():
+            bad = next(n for n, own in zip(names, within, strict=True) if not own.all())
+            at = int(np.argmax(~within.all(axis=(0, 1))))
+            is_finite = np.isfinite(found[names.index(bad)]).all()
+            what = f"beyond {LOUDEST:,.0f} times full scale" if is_finite else "that are not finite"
             raise DataError(
-                f"“{bad}” has samples that are not finite, the first at "
+                f"“{bad}” has samples {what}, the first at "
                 f"{(start + at) / self.sample_rate:.2f} s; mend the file or remove the track",
                 path=self.recording.path,
                 track=self.name,

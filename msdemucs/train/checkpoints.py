@@ -7,7 +7,8 @@ written and flushed in a hidden folder first, which then gets its name in one st
 
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,21 @@ NAME = re.compile(r"step-(\d{8})")
 WEIGHTS, STATE = "weights.safetensors", "state.pt"
 
 State = dict[str, Any]
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Gives a block in which a run writes a file or folder.
+
+    Raises:
+        CheckpointError: it cannot be written; which, and why.
+    """
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        named = getattr(error, "filename", None)
+        place = named if isinstance(named, str) and path.is_dir() else path
+        raise CheckpointError(f"{place}: cannot be written: {cause_of(error)}") from error
 
 
 class Checkpoints:

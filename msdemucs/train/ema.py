@@ -1,61 +1,49 @@
 """A moving average of a model's weights, kept beside it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 
-class MovingAverage:
-    """a ← d a + (1 − d) w after every step; buffers are taken as they are.
+def moving_average(model: nn.Module, *, decay: float, warmup: bool) -> AveragedModel:
+    """Return a model that follows another: a ← d a + (1 − d) w at each `update_parameters`.
 
     With a warm-up the decay d is at most (1 + step) / (10 + step), so that the random first weights
-    are forgotten.
+    are forgotten. Buffers are taken as they are.
 
     Args:
-        model: whose weights are averaged; its parameters stay the same tensors.
+        model: whose weights are averaged.
         decay: d, in [0, 1).
         warmup: see above.
 
     Source: Polyak and Juditsky 1992; the warm-up is TensorFlow's ExponentialMovingAverage.
     """
 
-    def __init__(self, model: nn.Module, *, decay: float, warmup: bool) -> None:
-        self.model, self.decay, self.warmup = model, decay, warmup
-        self.average = {name: one.detach().clone() for name, one in model.named_parameters()}
+    def follow(average: Tensor, weights: Tensor, step: Tensor | int) -> Tensor:
+        kept = min(decay, (1 + int(step)) / (10 + int(step))) if warmup else decay
+        return torch.lerp(average, weights, 1 - kept)
 
-    @torch.no_grad()
-    def update(self, step: int) -> None:
-        """After a step, counted from 1."""
-        decay = min(self.decay, (1 + step) / (10 + step)) if self.warmup else self.decay
-        for name, one in self.model.named_parameters():
-            self.average[name].lerp_(one, 1 - decay)
+    average = AveragedModel(model, avg_fn=follow)
+    average.n_averaged.fill_(1)  # at 0 torch would take the weights of the first step as they are
+    return average
 
-    @contextmanager
-    def applied(self) -> Iterator[None]:
-        """A with-block in which the model has the averaged weights."""
-        own = {name: one.detach().clone() for name, one in self.model.named_parameters()}
-        self._write(self.average)
-        try:
-            yield
-        finally:
-            self._write(own)
 
-    def apply(self) -> None:
-        """Give the model the averaged weights for good."""
-        self._write(self.average)
+def averages_of(average: AveragedModel) -> dict[str, Tensor]:
+    """Return the averages by their parameters' names, as checkpoints hold them."""
+    return {name: values.detach() for name, values in average.module.named_parameters()}
 
-    def state_dict(self) -> dict[str, Tensor]:
-        """The averages by their parameters' names."""
-        return self.average
 
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Go on from averages that were saved."""
-        for name, one in state.items():
-            self.average[name].copy_(one)
+def go_on(average: AveragedModel, saved: Mapping[str, Tensor], step: int) -> None:
+    """Have an average go on after a step, from the averages of then."""
+    for name, values in averages_of(average).items():
+        values.copy_(saved[name])
+    average.n_averaged.fill_(step + 1)
 
-    @torch.no_grad()
-    def _write(self, values: dict[str, Tensor]) -> None:
-        for name, one in self.model.named_parameters():
-            one.copy_(values[name])
+
+def take(average: AveragedModel, model: nn.Module) -> None:
+    """Give a model the averaged weights for good."""
+    averages = averages_of(average)
+    for name, weights in model.named_parameters():
+        weights.detach().copy_(averages[name])

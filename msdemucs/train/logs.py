@@ -2,14 +2,16 @@
 
 import csv
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from io import StringIO
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from msdemucs.errors import UsageError
 from msdemucs.files import write_text
 from msdemucs.metrics import USUAL
-from msdemucs.train.recipe import Metric
+from msdemucs.train.checkpoints import writing
+from msdemucs.train.recipe import Metric, Recipe
 from msdemucs.train.session import StepReport
 
 STEPS, SCORES = "log.csv", "validation.csv"
@@ -38,29 +40,48 @@ class CsvLog:
         folder: of the run.
         step: of the checkpoint that the run goes on from; later lines are dropped.
         metric: of the validations.
+
+    Raises:
+        CheckpointError: they cannot be written.
     """
 
     def __init__(self, folder: Path, step: int, metric: Metric = "usdr") -> None:
-        cut(folder / STEPS, STEP_COLUMNS, step)
-        cut(folder / SCORES, ("step", SCORE_COLUMN[metric]), step)
-        self._steps = (folder / STEPS).open("a", newline="")
-        self._scores = (folder / SCORES).open("a", newline="")
+        self._steps = _Lines(folder / STEPS, STEP_COLUMNS, step)
+        self._scores = _Lines(folder / SCORES, ("step", SCORE_COLUMN[metric]), step)
 
     def step(self, report: StepReport) -> None:
         """A line."""
-        row = [getattr(report, column) for column in STEP_COLUMNS]
-        self._steps.write(line(row))
-        self._steps.flush()
+        self._steps.add([getattr(report, column) for column in STEP_COLUMNS])
 
     def score(self, step: int, value: float) -> None:
         """A line."""
-        self._scores.write(line([step, value]))
-        self._scores.flush()
+        self._scores.add([step, value])
 
     def close(self) -> None:
         """No more lines."""
         self._steps.close()
         self._scores.close()
+
+
+class _Lines:
+    """A CSV file that grows by whole lines, after those up to a step that it has already."""
+
+    def __init__(self, path: Path, columns: Sequence[str], step: int) -> None:
+        self.path = path
+        with writing(path):
+            cut(path, columns, step)
+            self._file = path.open("a", newline="")
+
+    def add(self, row: Sequence[object]) -> None:
+        """A line, of which a kill leaves all or nothing that is read."""
+        with writing(self.path):
+            self._file.write(line(row))
+            self._file.flush()
+
+    def close(self) -> None:
+        """No more; what a full disk did not take was told when it came."""
+        with suppress(OSError):
+            self._file.close()
 
 
 class TensorBoardLog:
@@ -96,6 +117,23 @@ class TensorBoardLog:
     def close(self) -> None:
         """Write what is left."""
         self._writer.close()
+
+
+def open_logs(
+    folder: Path, step: int, recipe: Recipe, logger: Literal["csv", "tensorboard"]
+) -> list[Log]:
+    """Returns the logs of a run that goes on after a step: CSV files, and others if asked for.
+
+    Raises:
+        CheckpointError: they cannot be written.
+        UsageError: TensorBoard is not installed.
+    """
+    metric: Metric = recipe.validation.metric if recipe.validation else "usdr"
+    logs: list[Log] = [CsvLog(folder, step, metric)]
+    if logger == "tensorboard":
+        with writing(folder):
+            logs.append(TensorBoardLog(folder, step, metric))
+    return logs
 
 
 def cut(path: Path, columns: Sequence[str], step: int) -> None:

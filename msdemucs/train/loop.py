@@ -2,7 +2,6 @@
 
 import math
 import time
-from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
@@ -10,17 +9,17 @@ import torch
 from torch import Tensor, nn
 
 from msdemucs.data import Batch
-from msdemucs.errors import DivergedError, TrainingError, UsageError, diverged_at
-from msdemucs.measure.inference import is_out_of_memory
+from msdemucs.errors import DivergedError, UsageError, diverged_at
 from msdemucs.model import Separator
 from msdemucs.train.checkpoints import State
 from msdemucs.train.devices import fabric_for
-from msdemucs.train.ema import MovingAverage
-from msdemucs.train.faults import explain_memory, explain_value
+from msdemucs.train.ema import averages_of, go_on, moving_average
+from msdemucs.train.faults import explain_value
+from msdemucs.train.gradients import Gradients
 from msdemucs.train.interrupts import Interrupts
-from msdemucs.train.losses import Loss
 from msdemucs.train.optimisers import build_optimiser
-from msdemucs.train.recipe import Recipe
+from msdemucs.train.peers import first_says, refuse_unlike
+from msdemucs.train.recipe import Recipe, Validation
 from msdemucs.train.schedule import learning_rate
 from msdemucs.train.session import Sampler, Session, StepReport, Training
 
@@ -65,14 +64,12 @@ class Progress:
 
     Attributes:
         step: the last that was made.
-        accumulate: parts of a batch.
         best: (step, value) of the best validation.
         overflows: steps in a row whose scaled gradients were not finite.
         loss: of that step.
     """
 
-    step: int
-    accumulate: int
+    step: int = 0
     best: tuple[int, float] | None = None
     overflows: int = 0
     loss: float = math.nan
@@ -93,14 +90,13 @@ class Run:
         optimiser = build_optimiser(recipe.optimiser, model, lr=recipe.lr)
         compiled: nn.Module = torch.compile(model) if recipe.compile else model  # type: ignore[assignment]
         self.model, self.optimiser = self.fabric.setup(compiled, optimiser)
-        self.loss = Loss(recipe.loss, model.spec.sources, recipe.source_weights)
-        self.loss.to(self.fabric.device)
+        self.gradients = Gradients(model, self.model, self.optimiser, self.fabric, recipe, session)
         self.average = (
-            MovingAverage(model, decay=recipe.ema.decay, warmup=recipe.ema.warmup)
+            moving_average(model, decay=recipe.ema.decay, warmup=recipe.ema.warmup)
             if recipe.ema
             else None
         )
-        self.at = Progress(0, recipe.accumulate)
+        self.at = Progress()
 
     def go(self) -> Training:
         """From the last checkpoint, or the beginning, to the end.
@@ -129,9 +125,8 @@ class Run:
         at = self.at
         seconds = time.perf_counter() - begin
         self.take_best()
-        return Training(
-            tuple(at.curve), seconds, at.step, at.loss, at.best, at.accumulate, self.average
-        )
+        parts = self.gradients.parts
+        return Training(tuple(at.curve), seconds, at.step, at.loss, at.best, parts, self.average)
 
     def take_best(self) -> None:
         """Give model and averages the weights of the best validation, if those are kept."""
@@ -141,7 +136,7 @@ class Run:
         remedy = "it held the best weights; remove the checkpoints to train anew"
         state = checkpoints.read(best[0], self.plain, remedy=remedy)
         if self.average:
-            self.average.load_state_dict(state["average"])
+            go_on(self.average, state["average"], best[0])
 
     def stop_together(self, interrupts: Interrupts) -> None:
         """Nothing, while no process was asked to stop: all stop after the same step.
@@ -165,6 +160,7 @@ class Run:
         """Change the weights once."""
         before = time.perf_counter()
         batch = self.sampler.batch(step)
+        refuse_unlike(self.fabric, batch, step)
         for track, error in batch.left_out:
             self.session.on_left_out(step, track, error)
         lr = learning_rate(
@@ -178,12 +174,12 @@ class Run:
         )
         for group in self.optimiser.param_groups:
             group["lr"] = lr
-        loss = self.gradients(batch, step)
+        loss = self.gradients.of(batch, step)
         norm = self.clip()
         self.check(loss, norm, batch, step)
         self.optimiser.step()
         if self.average:
-            self.average.update(step)
+            self.average.update_parameters(self.plain)
         self.at.step = step
         self.at.curve.append((step, loss))
         self.at.loss = loss
@@ -191,60 +187,6 @@ class Run:
         n_samples = batch.mixture.shape[0] * batch.mixture.shape[-1]
         speed = n_samples / (now - before)
         self.session.on_step(StepReport(step, loss, lr, norm, now - begin, speed))
-
-    def gradients(self, batch: Batch, step: int) -> float:
-        """The loss of a batch, its gradients in place; in more parts where one does not fit.
-
-        Raises:
-            TrainingError: it does not fit.
-            RuntimeError: another fault of torch's.
-            MemoryError: never; it is told as a TrainingError.
-        """
-        while True:
-            drawn = torch.get_rng_state()
-            buffers = [one.clone() for one in self.plain.buffers()] if self.can_part else []
-            try:
-                return self.forward_and_back(batch)
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
-                reason = str(error).splitlines()[0] if str(error) else "no more memory"
-            self.optimiser.zero_grad(set_to_none=True)
-            if not self.can_part:
-                raise TrainingError(self.too_large(reason), step=step)
-            torch.set_rng_state(drawn)
-            for one, old in zip(self.plain.buffers(), buffers, strict=True):
-                one.data.copy_(old)
-            self.at.accumulate = self.next_parts()
-            self.session.say(
-                f"step {step}: out of memory; batches go through in {self.at.accumulate} parts now"
-            )
-
-    def forward_and_back(self, batch: Batch) -> float:
-        """The mean loss over all parts and devices; gradients are added up."""
-        self.optimiser.zero_grad(set_to_none=True)
-        mixture, references = self.own(batch.mixture), self.own(batch.references)
-        level = float(batch.mixture.square().mean())  # of the whole batch: parts must not matter
-        total, parts = 0.0, self.at.accumulate
-        size = len(mixture) // parts
-        for part in range(parts):
-            items = slice(part * size, (part + 1) * size)
-            with self.fabric.no_backward_sync(self.model, enabled=part + 1 < parts):
-                estimates = self.model(mixture[items])
-                loss = self.loss(estimates, references[items], level) / parts
-                self.fabric.backward(loss)
-            total += float(loss.detach())
-        if self.fabric.world_size > 1:
-            mean = self.fabric.all_reduce(torch.tensor(total), reduce_op="mean")
-            assert isinstance(mean, Tensor)
-            return mean.item()
-        return total
-
-    def own(self, items: Tensor) -> Tensor:
-        """This process's share of a batch, on its device."""
-        share = len(items) // self.fabric.world_size
-        first = self.fabric.global_rank * share
-        return items[first : first + share].to(self.fabric.device)
 
     def clip(self) -> float:
         """The norm of all gradients, before they are scaled down to the norm allowed."""
@@ -282,58 +224,44 @@ class Run:
         )
         return DivergedError(reason, step=step)
 
-    @property
-    def can_part(self) -> bool:
-        """Whether a batch may go through in more parts than now."""
-        return self.session.auto_batch and self.next_parts() > self.at.accumulate
-
-    def next_parts(self) -> int:
-        """The next larger number of parts that divides each device's batch; the same if none."""
-        share = self.recipe.batch_size // self.fabric.world_size
-        larger = range(self.at.accumulate + 1, share + 1)
-        return next((parts for parts in larger if share % parts == 0), self.at.accumulate)
-
-    def too_large(self, reason: str) -> str:
-        """What was predicted, and what would fit instead."""
-        share = self.recipe.batch_size // self.fabric.world_size
-        parts = self.next_parts()
-        return explain_memory(
-            reason,
-            self.plain.spec,
-            segment=self.recipe.model_segment,
-            share=share // self.at.accumulate,
-            smaller=share // parts,
-            parts=parts,
-        )
-
     def validate(self, step: int) -> None:
-        """Score the model, as the recipe's validation says.
+        """Score the model, as the recipe's validation says; what the first process finds counts.
 
         Raises:
             DivergedError: an estimate is not finite.
         """
-        asked, score = self.recipe.validation, self.session.validate
-        if asked is None or score is None:
+        validation, score = self.recipe.validation, self.session.validate
+        if validation is None or score is None:
             return
-        if step % asked.every and step != self.recipe.n_steps:
+        if step % validation.every and step != self.recipe.n_steps:
             return
         drawn = torch.get_rng_state()
         with diverged_at(step):
-            found = score(self.plain) if self.average is None else self.judge(score, self.average)
+            value = score(self.average.module if self.average else self.plain, step)
         torch.set_rng_state(drawn)
         self.plain.train()
-        if math.isnan(found):
-            self.session.say(f"step {step}: no held-out stem sounds; there is no score")
-            return
-        self.session.on_validation(step, found)  # before it is saved: a kill must lose no line
-        if self.at.best is None or asked.is_better(found, self.at.best[1]):
-            self.at.best = (step, found)
+        if value is None or math.isnan(value):
+            reason = "no held-out track can be read" if value is None else "no held-out stem sounds"
+            self.session.say(f"step {step}: {reason}; there is no score")
+        else:
+            self.session.on_validation(step, value)  # before it is saved: a kill must lose no line
+            self.compare(step, value, validation)
+        self.at.best = first_says(self.fabric, self.at.best)
+        if self.at.best and self.at.best[0] == step:
             self.save()
 
-    def judge(self, score: Callable[[nn.Module], float], average: MovingAverage) -> float:
-        """The score of the averaged weights."""
-        with average.applied():
-            return score(self.plain)
+    def compare(self, step: int, value: float, validation: Validation) -> None:
+        """Take a validation for the best, where it is; scores of unlike tracks are not compared."""
+        best = self.at.best
+        if best and not self.session.is_comparable(best[0], step):
+            self.session.say(
+                f"step {step}: the best validation so far, of step {best[0]}, was of tracks that "
+                "are no longer scored; from here on the best is looked for anew"
+            )
+            best = None
+        if best is None or validation.is_better(value, best[1]):
+            best = (step, value)
+        self.at.best = best
 
     def save(self) -> None:
         """A checkpoint of the last step, by the first process."""
@@ -349,7 +277,7 @@ class Run:
         state: State = {
             "optimiser": self.optimiser.state_dict(),
             "random": torch.get_rng_state(),
-            "accumulate": at.accumulate,
+            "accumulate": self.gradients.parts,
             "normalised": self.session.normalised,
             "loss": at.loss,
             "overflows": at.overflows,
@@ -360,7 +288,7 @@ class Run:
         if at.best:
             state |= {"best": at.best[0], "best_value": at.best[1]}
         if self.average:
-            state["average"] = self.average.state_dict()
+            state["average"] = averages_of(self.average)
         return state
 
     def resume(self) -> None:
@@ -375,9 +303,9 @@ class Run:
             torch.cuda.set_rng_state(state["random_cuda"], self.fabric.device)
         self.fabric.strategy.precision.load_state_dict(state["precision"])
         if self.average:
-            self.average.load_state_dict(state["average"])
+            go_on(self.average, state["average"], step)
         # best_db: of a run that was begun before validations had metrics
         value = "best_value" if "best_value" in state else "best_db"
         best = (state["best"], state[value]) if "best" in state else None
-        self.at = Progress(step, state["accumulate"], best, state["overflows"], state["loss"])
-        self.session.say(f"going on after step {step}")
+        self.at = Progress(step, best, state["overflows"], state["loss"])
+        self.gradients.parts = state["accumulate"]

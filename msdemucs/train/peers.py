@@ -5,20 +5,25 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Thread
 from typing import TYPE_CHECKING
 
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
+from torch import Tensor, distributed
 from torch.distributed import DistError
 
-from msdemucs.errors import MsdemucsError
+from msdemucs.data import Batch
+from msdemucs.errors import DataError, MsdemucsError
 from msdemucs.train.devices import is_first_process
 from msdemucs.train.interrupts import SIGNALS
 
 if TYPE_CHECKING:
-    from lightning_fabric import Fabric
-    from lightning_fabric.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
+    pass
 
 Process = subprocess.Popen[bytes]
 
@@ -26,6 +31,64 @@ REMEDY = "the same command goes on from the last checkpoint"
 
 SECONDS_TO_NOTICE = 5.0
 """In which the first process should find out by itself that another one has ended."""
+
+
+MOST_SAID = 2000
+"""Bytes that a process tells the others of what went wrong."""
+
+
+def refuse_unlike(fabric: Fabric, batch: Batch, step: int) -> None:
+    """Raise DataError where the processes of a run have read unlike batches of a step.
+
+    Each reads the whole batch and computes its share. A read that fails in one of them alone has
+    it draw another track in its place, and the shares would no longer make up one batch.
+
+    Raises:
+        DataError: in the first process, which speaks for all: which process left out what.
+    """
+    if fabric.world_size == 1:
+        return
+    left_out = [str(error) for _, error in batch.left_out]
+    drawn = "\n".join([*batch.tracks, *(track.name for track, _ in batch.left_out)])
+    mark = torch.tensor([zlib.crc32(drawn.encode(errors="surrogatepass"))], device=fabric.device)
+    marks = _of_all(fabric, mark)
+    if all(torch.equal(other, mark) for other in marks):
+        return
+    said = "; ".join(left_out).encode(errors="replace")[:MOST_SAID].ljust(MOST_SAID)
+    texts = _of_all(fabric, torch.tensor([*said], dtype=torch.uint8, device=fabric.device))
+    reasons = [
+        f"process {number} of {len(texts)} cannot use {text}"
+        for number, codes in enumerate(texts, 1)
+        if (text := bytes(codes.tolist()).decode(errors="replace").strip())
+    ]
+    if not fabric.is_global_zero:
+        sys.exit(1)
+    why = "; ".join(reasons) or "they found unlike tracks"
+    raise DataError(
+        f"step {step}: the processes of this run have read unlike batches: {why}. Once all of them "
+        f"can read the same, {REMEDY}"
+    )
+
+
+def _of_all(fabric: Fabric, own: Tensor) -> list[Tensor]:
+    """What each process has in the place of a tensor, as plain numbers, which nothing unpickles."""
+    found = [torch.empty_like(own) for _ in range(fabric.world_size)]
+    distributed.all_gather(found, own)
+    return found
+
+
+def first_says(fabric: Fabric, best: tuple[int, float] | None) -> tuple[int, float] | None:
+    """Returns the best validation of a run, (step, value), as the first process has it.
+
+    A track may fail to be read in one process alone: each for itself, some would save a checkpoint,
+    and wait for the others, which do not.
+    """
+    if fabric.world_size == 1:
+        return best
+    numbers = torch.tensor(best or (0, 0.0), dtype=torch.float64, device=fabric.device)
+    distributed.broadcast(numbers, src=0)
+    step, value = numbers.tolist()
+    return (int(step), value) if step else None
 
 
 @contextmanager

@@ -2,99 +2,43 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import torch
-from safetensors import SafetensorError
+from lightning_fabric import Fabric
 from torch import distributed
 
-from msdemucs.data import Prefetch, SegmentSampler, Track, drop_short, find_all
+from msdemucs.data import Track, drop_short, find_all
 from msdemucs.data.doctor import warn_of_far_sums
 from msdemucs.data.splits import divide
-from msdemucs.errors import CheckpointError, DataError, UsageError
+from msdemucs.errors import CheckpointError, DataError, MsdemucsError, UsageError
 from msdemucs.files import cause_of, sole_user, write_text
 from msdemucs.measure import machine
-from msdemucs.model import Separator, build, load_weights, save_weights
-from msdemucs.model.weights import About, read_about
-from msdemucs.spec import Spec, diff_specs, dump_spec, spec_hash
-from msdemucs.train.checkpoints import Checkpoints
+from msdemucs.outside import legible
+from msdemucs.spec import dump_spec
+from msdemucs.train.checkpoints import writing
 from msdemucs.train.devices import fabric_for, is_first_process
-from msdemucs.train.examples import sampler
-from msdemucs.train.logs import CsvLog, Log, TensorBoardLog
-from msdemucs.train.loop import train
 from msdemucs.train.losses import check_weights
 from msdemucs.train.peers import together
-from msdemucs.train.recipe import Metric, Recipe
-from msdemucs.train.session import Session, StepReport, Training
+from msdemucs.train.session import Training
 from msdemucs.train.tracks import (
-    LeftOut,
+    UNSCORED,
     Tracks,
     as_begun,
     keep_unusable,
+    name_of,
     names_of,
     read_left_out,
 )
-from msdemucs.train.validation import judge
+from msdemucs.train.training import WEIGHTS, Asked, Means, TrainingRun
 
-ASKED, RESULT, WEIGHTS = "run.json", "result.json", "weights.safetensors"
+ASKED, RESULT = "run.json", "result.json"
 
 HARMLESS = ("checkpoint_every", "compile")
 """Fields of a recipe that may change while a run goes on: they do not change what is learnt."""
-
-
-def _nothing(*_: object) -> None:
-    return
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a run is to do.
-
-    Attributes:
-        spec: what is trained.
-        recipe: how.
-        data: folders with train/ in them.
-        seed: of the first weights, dropout and the examples.
-        weights: a file of weights to begin with; None draws them.
-    """
-
-    spec: Spec
-    recipe: Recipe
-    data: tuple[Path, ...]
-    seed: int = 0
-    weights: Path | None = None
-
-
-@dataclass(frozen=True)
-class Means:
-    """With what a run is done; none of it changes what is learnt, but for a GPU's rounding.
-
-    Attributes:
-        device: "cpu", "cuda" or "cuda:1".
-        devices: processes that share each batch.
-        auto_batch: whether a batch that does not fit goes through in more parts.
-        logger: CSV files always; tensorboard writes its own beside them.
-        on_step: is told of each step.
-        on_validation: is told of each validation: its step and value.
-        say: is told what else a user should know.
-    """
-
-    device: str = "cpu"
-    devices: int = 1
-    auto_batch: bool = False
-    logger: Literal["csv", "tensorboard"] = "csv"
-    on_step: Callable[[StepReport], None] = _nothing
-    on_validation: Callable[[int, float], None] = _nothing
-    say: Callable[[str], None] = _nothing
-
-
-SILENT: dict[str, Any] = {"on_step": _nothing, "on_validation": _nothing, "say": _nothing}
-"""What all processes but the first tell."""
 
 
 @dataclass(frozen=True)
@@ -128,118 +72,170 @@ def run(asked: Asked, folder: Path, means: Means | None = None) -> Finished:
     Raises:
         UsageError: the folder holds a run that was asked otherwise, or no run; a device or a
             folder of tracks that is not there.
-        DataError: no track that can be used.
+        DataError: no track that can be used; processes that share batches read unlike ones.
         TrainingError: it cannot go on.
-        MsdemucsError: another process of several has ended.
-        CheckpointError: what it saved cannot be used.
+        MsdemucsError: another process of several has ended; a file that the system keeps from us.
+        CheckpointError: what it saved cannot be used, or a file of its folder not written.
         KeyboardInterrupt: Ctrl-C or SIGTERM; the same call goes on.
     """
-    means = means or Means()
     try:
         with ExitStack() as at_end:
-            return _run(asked, folder, means, at_end)
+            return _run(asked, folder, means or Means(), at_end)
     except OSError as error:
-        place = Path(error.filename) if isinstance(error.filename, str) else folder
-        raise CheckpointError(f"{place}: cannot be written: {cause_of(error)}") from error
+        raise MsdemucsError(f"{error.filename or folder}: {cause_of(error)}") from error
 
 
 def _run(asked: Asked, folder: Path, means: Means, at_end: ExitStack) -> Finished:
-    """Train in a folder that is this process's own until the stack unwinds.
-
-    Raises:
-        UsageError: as `run`.
-    """
-    found = gather(asked, folder, means.say)
+    """Train in a folder that is this process's own until the stack unwinds."""
     fabric = fabric_for(means.device, devices=means.devices, precision=asked.recipe.precision)
-    if asked.recipe.batch_size % (means.devices * asked.recipe.accumulate):
-        raise UsageError(
-            f"a batch of {asked.recipe.batch_size} cannot be shared by {means.devices} devices in "
-            f"{asked.recipe.accumulate} parts"
-        )
-    check_weights(asked.recipe.source_weights or {}, asked.spec.sources)
-    torch.manual_seed(asked.seed)
-    model, about = first_model(asked)
-    drawn = sampler_of(asked, found.train, about)
-    checkpoints = Checkpoints(folder / "checkpoints")
-    step = (checkpoints.steps() or [0])[-1]
-    is_done = (folder / RESULT).is_file() and (folder / WEIGHTS).is_file()
-    if is_first_process():  # before there are others, which an error here would leave waiting
-        begin(asked, folder, found, at_end)
-        if not is_done:
-            keep_unusable(folder, found.unusable, step)
-    at_end.enter_context(together(fabric, means.say))
-    if is_done:
+    _check(asked, means)
+    is_first = is_first_process()
+    training = None
+    if is_first:  # before there are others, which an error here would leave waiting
+        training = begin(asked, folder, means, fabric, at_end)
+    if is_done(folder):
         result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
-        return Finished(folder / WEIGHTS, result, True, fabric.is_global_zero)
-    means = means if fabric.is_global_zero else replace(means, **SILENT)
-    names = {track: found.names[track] for track in found.train}
-    left_out = LeftOut(
-        folder, names, lambda why: means.say(f"left out: {why}"), is_main=fabric.is_global_zero
-    )
-    drawn.left_out = left_out.go_on()
-    metric = asked.recipe.validation.metric if asked.recipe.validation else "usdr"
-    logs = open_logs(folder, step, means, metric) if fabric.is_global_zero else []
-    session = Session(
-        device=means.device,
-        fabric=fabric,
-        checkpoints=checkpoints,
-        validate=(
-            partial(
-                judge,
-                tracks=found.held_out,
-                recipe=asked.recipe,
-                normalised=about.normalised,
-                on_error=left_out.unscored,
-            )
-            if found.held_out
-            else None
-        ),
-        auto_batch=means.auto_batch,
-        normalised=about.normalised,
-        on_step=partial(_tell, [*(log.step for log in logs), means.on_step]),
-        on_validation=partial(_tell, [*(log.score for log in logs), means.on_validation]),
-        on_left_out=left_out.add,
-        say=means.say,
-    )
-    batches = Prefetch(drawn, last=asked.recipe.n_steps)
+        return Finished(folder / WEIGHTS, result, True, is_first)
+    at_end.enter_context(together(fabric, means.say))
+    if training is None:  # what the first one has recorded
+        means = means.silent()
+        training = TrainingRun(asked, gather(asked, folder, means), folder, means, fabric=fabric)
+    if training.step:
+        means.say(f"going on after step {training.step}")
     try:
-        done = train(model, batches, asked.recipe, session)
+        done = training.go()
     finally:
-        batches.close()
-        for log in logs:
-            log.close()
         if distributed.is_initialized():  # its threads must not outlive the interpreter
             distributed.destroy_process_group()
     if fabric.is_global_zero:
-        return finish(model, done, folder, about)
+        return finish(training, done)
     return Finished(folder / WEIGHTS, is_main=False)
 
 
-def _tell(listeners: Sequence[Callable[..., None]], *what: object) -> None:
-    for listener in listeners:
-        listener(*what)
+def _check(asked: Asked, means: Means) -> None:
+    """Refuse what can be told to be wrong before a folder is opened.
+
+    Raises:
+        UsageError: a batch that devices cannot share, a weight of no source, no file of weights.
+    """
+    recipe = asked.recipe
+    if recipe.batch_size % (means.devices * recipe.accumulate):
+        raise UsageError(
+            f"a batch of {recipe.batch_size} cannot be shared by {means.devices} devices in "
+            f"{recipe.accumulate} parts"
+        )
+    check_weights(recipe.source_weights or {}, asked.spec.sources)
+    if asked.weights is not None and not asked.weights.is_file():
+        raise UsageError(f"{asked.weights}: there is no such file of weights")
 
 
-def gather(asked: Asked, folder: Path, say: Callable[[str], None]) -> Tracks:
-    """The tracks of a run: those that are there, or those that it began with.
+def is_done(folder: Path) -> bool:
+    """Whether a folder's run is finished."""
+    return (folder / RESULT).is_file() and (folder / WEIGHTS).is_file()
+
+
+def begin(
+    asked: Asked, folder: Path, means: Means, fabric: Fabric, at_end: ExitStack
+) -> TrainingRun:
+    """Make the folder, or see that it holds this very run, and keep it to this process.
+
+    Raises:
+        UsageError: it holds another one, or other files, or another process is at work in it.
+        DataError: it cannot be written; no track that can be used.
+    """
+    at_end.enter_context(_claimed(folder))
+    path = folder / ASKED
+    is_new = not path.is_file()
+    if not is_new:
+        _refuse_other(folder, describe(asked))
+    elif any(not name.name.startswith(".") for name in folder.iterdir()):
+        raise UsageError(f"{folder} is there already and holds no run")
+    tracks = gather(asked, folder, means)
+    training = TrainingRun(asked, tracks, folder, means, fabric=fabric)
+    if is_new:
+        data = [str(root) for root in asked.data]
+        about = {"asked": describe(asked), "data": data, "tracks": tracks.describe()}
+        with writing(path):
+            write_text(path, json.dumps({**about, "machine": machine()}, indent=1))
+    if not is_done(folder):
+        scored = _begun(folder)["tracks"]["validation"]
+        lost = {name: why for name, why in tracks.unusable.items() if name in scored}
+        keep_unusable(folder, tracks.unusable, training.step)
+        keep_unusable(folder, lost, training.step + 1, UNSCORED)
+    return training
+
+
+@contextmanager
+def _claimed(folder: Path) -> Iterator[None]:
+    """Give a block in which the folder is this process's; one in which nothing begins is not left.
+
+    Raises:
+        UsageError: it is no folder, or another process is at work in it.
+        DataError: it cannot be written.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is there already and is no folder")
+    was_there = folder.exists()
+    try:
+        with sole_user(folder, "a training"):
+            yield
+    finally:
+        if not was_there:
+            with suppress(OSError):  # it is not empty
+                folder.rmdir()
+
+
+def _refuse_other(folder: Path, description: dict[str, object]) -> None:
+    """Raise UsageError where a folder's run was asked otherwise.
+
+    Raises:
+        UsageError: in which fields.
+    """
+    changes = differences(_begun(folder)["asked"], description)
+    if changes:
+        raise UsageError(
+            f"{folder} holds a run that was asked otherwise; take another folder, or ask the "
+            "same:\n" + "\n".join(f"  {change}" for change in changes)
+        )
+
+
+def _begun(folder: Path) -> dict[str, Any]:
+    """What a run's folder says of its beginning.
+
+    Raises:
+        CheckpointError: it cannot be read.
+    """
+    path = folder / ASKED
+    try:
+        about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{path}: cannot be read: {cause_of(error)}; take another folder"
+        ) from None
+    return about
+
+
+def gather(asked: Asked, folder: Path, means: Means) -> Tracks:
+    """Returns the tracks of a run: those that are there, or those that it began with.
 
     Raises:
         UsageError: a folder that is not there; tracks gone, new or changed since the run began.
         DataError: too few tracks.
     """
-    unusable: list[DataError] = []
+    unusable: dict[str, str] = {}
+    is_one_set = len(asked.data) == 1
 
     def left_out(error: DataError) -> None:
-        unusable.append(error)
-        say(f"left out: {error}")
+        message = legible(str(error))
+        unusable[_name_in(error, is_one_set=is_one_set)] = message
+        means.left_out(message)
 
     spec, recipe = asked.spec, asked.recipe
     roots = dict.fromkeys(("train", "validation") if recipe.validation else ("train",), asked.data)
-    there = find_all(roots, spec, say=say, on_error=left_out)
-    shortest = round(recipe.segment * spec.sample_rate)
+    there = find_all(roots, spec, say=means.say, on_error=left_out)
     all_there = [track for tracks in there.values() for track in tracks]
-    warn_of_far_sums(all_there, say)
-    names = names_of(all_there, is_one_set=len(asked.data) == 1)
+    warn_of_far_sums(all_there, means.say)
+    names = names_of(all_there, is_one_set=is_one_set)
     if (folder / ASKED).is_file():
         begun = _begun(folder).get("tracks")
         if begun is None:
@@ -252,8 +248,9 @@ def gather(asked: Asked, folder: Path, say: Callable[[str], None]) -> Tracks:
     held_out: Sequence[Track] = ()
     if recipe.validation:
         divided = divide(there, seed=asked.seed, n_tracks=recipe.validation.tracks)
-        say(divided.sentence)
+        means.say(divided.sentence)
         train, held_out = divided.train, divided.validation
+    shortest = round(recipe.segment * spec.sample_rate)
     train = drop_short(train, n_samples=shortest, on_error=left_out)
     if not train:
         where = ", ".join(map(str, asked.data))
@@ -261,32 +258,12 @@ def gather(asked: Asked, folder: Path, say: Callable[[str], None]) -> Tracks:
     return Tracks(train, held_out, names, unusable)
 
 
-def sampler_of(asked: Asked, tracks: Sequence[Track], about: About) -> SegmentSampler:
-    """Where the run's batches come from."""
-    return sampler(asked.recipe, asked.spec, tracks, seed=asked.seed, normalised=about.normalised)
-
-
-def first_model(asked: Asked) -> tuple[Separator, About]:
-    """The model before its first step, and what its weights say of themselves.
-
-    Raises:
-        DataError: a file that holds no weights of ours.
-        UsageError: no such file, or weights of another architecture.
-    """
-    normalise = asked.recipe.normalise
-    if asked.weights is None:
-        return build(asked.spec), About(asked.spec, normalised=normalise)
-    if not asked.weights.is_file():
-        raise UsageError(f"{asked.weights}: there is no such file of weights")
-    about = read_about(asked.weights)
-    if spec_hash(about.spec) != spec_hash(asked.spec):
-        changes = ", ".join(diff_specs(about.spec, asked.spec))
-        raise UsageError(
-            f"{asked.weights}: holds weights of another spec, {about.spec.name}, which differs in "
-            f"{changes}"
-        )
-    about = replace(about, normalised=about.normalised or normalise)
-    return load_weights(asked.weights), about
+def _name_in(error: DataError, *, is_one_set: bool) -> str:
+    """What the run calls the track that an error of looking for tracks is of."""
+    assert error.track is not None
+    assert error.group is not None
+    assert error.split is not None
+    return name_of(error.group, error.split, error.track, is_one_set=is_one_set)
 
 
 def describe(asked: Asked) -> dict[str, object]:
@@ -304,39 +281,6 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
-def begin(asked: Asked, folder: Path, tracks: Tracks, at_end: ExitStack) -> None:
-    """Make the folder, or see that it holds this very run, and keep it to this process.
-
-    Raises:
-        UsageError: it holds another one, or other files, or another process is at work in it.
-        DataError: it cannot be written.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder} is there already and is no folder")
-    at_end.enter_context(sole_user(folder, "a training"))
-    wanted = describe(asked)
-    path = folder / ASKED
-    if path.is_file():
-        changes = differences(_begun(folder)["asked"], wanted)
-        if changes:
-            raise UsageError(
-                f"{folder} holds a run that was asked otherwise; take another folder, or ask the "
-                "same:\n" + "\n".join(f"  {change}" for change in changes)
-            )
-        return
-    if any(not name.name.startswith(".") for name in folder.iterdir()):
-        raise UsageError(f"{folder} is there already and holds no run")
-    data = [str(root) for root in asked.data]
-    about = {"asked": wanted, "data": data, "tracks": tracks.describe(), "machine": machine()}
-    write_text(path, json.dumps(about, indent=1))
-
-
-def _begun(folder: Path) -> dict[str, Any]:
-    """What a run's folder says of its beginning."""
-    about: dict[str, Any] = json.loads((folder / ASKED).read_text(encoding="utf-8"))
-    return about
-
-
 def differences(before: object, after: object, field: str = "") -> list[str]:
     """The fields in which two descriptions differ: `recipe.lr: 0.001 → 0.01`."""
     if isinstance(before, dict) and isinstance(after, dict):
@@ -351,34 +295,22 @@ def differences(before: object, after: object, field: str = "") -> list[str]:
     return [] if before == after else [f"{field}: {json.dumps(before)} → {json.dumps(after)}"]
 
 
-def open_logs(folder: Path, step: int, means: Means, metric: Metric) -> list[Log]:
-    """The logs that were asked for, going on after a step."""
-    logs: list[Log] = [CsvLog(folder, step, metric)]
-    if means.logger == "tensorboard":
-        logs.append(TensorBoardLog(folder, step, metric))
-    return logs
-
-
-def finish(model: Separator, done: Training, folder: Path, about: About) -> Finished:
+def finish(training: TrainingRun, done: Training) -> Finished:
     """Write the weights and the result.
 
     Raises:
         CheckpointError: they cannot be written.
     """
-    if done.average:
-        done.average.apply()
-    path = folder / WEIGHTS
-    try:
-        save_weights(model, path, origin=about.origin, normalised=about.normalised)
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{path}: cannot be written: {cause_of(error)}") from None
+    weights, folder = training.finish(), training.folder
     result: dict[str, object] = {
         "steps": done.step,
         "loss": done.loss,
         "best_validation": done.best,
         "accumulate": done.accumulate,
         "left_out": sorted(read_left_out(folder)),
+        "left_out_of_validation": sorted(read_left_out(folder, UNSCORED)),
         "seconds_of_last_call": done.seconds,
     }
-    write_text(folder / RESULT, json.dumps(result, indent=1))
-    return Finished(folder / WEIGHTS, result)
+    with writing(folder / RESULT):
+        write_text(folder / RESULT, json.dumps(result, indent=1))
+    return Finished(weights, result)

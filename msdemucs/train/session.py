@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 from msdemucs.data import Batch, Track
 from msdemucs.errors import DataError
 from msdemucs.train.checkpoints import Checkpoints
-from msdemucs.train.ema import MovingAverage
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -65,7 +65,7 @@ class Training:
     loss: float = math.nan
     best: tuple[int, float] | None = None
     accumulate: int = 1
-    average: MovingAverage | None = None
+    average: AveragedModel | None = None
 
 
 def _nothing(*_: object) -> None:
@@ -80,7 +80,9 @@ class Session:
         device: where the model is trained.
         fabric: for several devices, launched already; None makes one for the device.
         checkpoints: where the run saves and goes on from; None does neither.
-        validate: measures the model by the recipe's metric; called as its validation says.
+        validate: measures the model after a step by the recipe's metric, called as its validation
+            says: NaN where nothing sounds, None where no track can be read.
+        is_comparable: whether the validations of two steps, the earlier first, are of equal tracks.
         until: the step after which to stop for now; None for the recipe's last.
         auto_batch: whether a batch that does not fit goes through in more parts.
         normalised: whether the sampler's tracks are normalised, which checkpoints then say.
@@ -93,7 +95,8 @@ class Session:
     device: str = "cpu"
     fabric: "Fabric | None" = None
     checkpoints: Checkpoints | None = None
-    validate: Callable[[nn.Module], float] | None = None
+    validate: Callable[[nn.Module, int], float | None] | None = None
+    is_comparable: Callable[[int, int], bool] = lambda *_: True
     until: int | None = None
     auto_batch: bool = False
     normalised: bool = False

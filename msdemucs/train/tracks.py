@@ -2,14 +2,20 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from msdemucs.data import Track
 from msdemucs.errors import DataError, UsageError
 from msdemucs.files import write_text
+from msdemucs.outside import legible
+from msdemucs.train.checkpoints import writing
 
 LEFT_OUT = "left-out.json"
+"""The file of a run that names the tracks that it does not learn from, since when and why."""
+
+UNSCORED = "left-out-of-validation.json"
+"""Likewise those held out that its validations are without."""
 
 MOST_NAMED = 10
 """Tracks in one message."""
@@ -22,14 +28,14 @@ class Tracks:
     Attributes:
         train: that it learns from.
         held_out: that it is validated by.
-        names: of both.
-        unusable: what is wrong with those that lie beside them.
+        names: of both, and of what else lies beside them; a run knows tracks by them alone.
+        unusable: the names of those that cannot be used, and what is wrong with each.
     """
 
     train: Sequence[Track]
     held_out: Sequence[Track]
     names: Mapping[Track, str]
-    unusable: Sequence[DataError] = ()
+    unusable: Mapping[str, str] = field(default_factory=dict)
 
     def describe(self) -> dict[str, dict[str, str]]:
         """Part → name → what a track is known by, to be told from others of its name."""
@@ -41,16 +47,21 @@ class Tracks:
 
 
 def names_of(tracks: Sequence[Track], *, is_one_set: bool) -> dict[Track, str]:
-    """A name for each track, its data set's before it where there are several.
+    """Returns a name for each track, as `name_of` gives it."""
+    return {
+        track: name_of(track.group, track.split, track.name, is_one_set=is_one_set)
+        for track in tracks
+    }
+
+
+def name_of(group: str, split: str, name: str, *, is_one_set: bool) -> str:
+    """Returns what a run calls a track: its data set's name before its own where there are several.
 
     A single data set may be moved, and have another name, while a run goes on. Tracks of another
     folder than train/ have the folder's name before theirs.
     """
-    names = {}
-    for track in tracks:
-        of_split = "" if track.split == "train" else f"{track.split}/"
-        names[track] = f"{'' if is_one_set else f'{track.group}/'}{of_split}{track.name}"
-    return names
+    of_split = "" if split == "train" else f"{split}/"
+    return f"{'' if is_one_set else f'{group}/'}{of_split}{name}"
 
 
 def _facts(track: Track) -> str:
@@ -74,12 +85,14 @@ class LeftOut:
     """The damaged tracks of a run, on record in its folder from the moment that they are found.
 
     The record says at which step a track was found, so that a run that goes on from an earlier
-    checkpoint draws it up to there, and one that goes on from a later one never does.
+    checkpoint draws it up to there, and one that goes on from a later one never does. Tracks held
+    out have a record of their own: one that fails at a validation is scored in none from then on.
 
     Args:
         folder: of the run.
-        names: of the tracks that it learns from.
+        names: of the tracks that it learns from, or is validated by.
         say: is told why each track is left out, once.
+        file: of the folder, LEFT_OUT or UNSCORED.
         is_main: whether this process keeps the record.
     """
 
@@ -89,14 +102,16 @@ class LeftOut:
         names: Mapping[Track, str],
         say: Callable[[str], None],
         *,
+        file: str = LEFT_OUT,
         is_main: bool = True,
     ) -> None:
-        self.folder, self.names, self.say, self.is_main = folder, names, say, is_main
-        self.reasons = read_left_out(folder)
+        self.folder, self.names, self.say, self.file = folder, names, say, file
+        self.is_main = is_main
+        self.reasons = read_left_out(folder, file)
         self._said: set[str] = set()
 
     def go_on(self) -> dict[Track, int]:
-        """The tracks that a run that goes on leaves out, and since when."""
+        """Returns the tracks that a run that goes on leaves out, and since when; says so, once."""
         found = {
             track: self.reasons[name] for track, name in self.names.items() if name in self.reasons
         }
@@ -106,49 +121,55 @@ class LeftOut:
 
     def add(self, step: int, track: Track, error: DataError) -> None:
         """Record a track in which damage was found."""
-        reason = self.reasons[self.names[track]] = Reason(step, str(error))
+        reason = self.reasons[self.names[track]] = Reason(step, legible(str(error)))
         self._tell(reason)
         if self.is_main:
-            write_left_out(self.folder, self.reasons)
+            write_left_out(self.folder, self.reasons, self.file)
 
-    def unscored(self, error: DataError) -> None:
-        """Say that a track held out for validation cannot be scored."""
-        self._say_once(f"{error}; validation goes on without it")
+    def is_same_between(self, first: int, last: int) -> bool:
+        """Whether no track was found damaged after one step and up to another."""
+        return not any(first < reason.step <= last for reason in self.reasons.values())
 
     def _tell(self, reason: Reason) -> None:
-        self._say_once(f"{reason.message}; training goes on without it since step {reason.step}")
-
-    def _say_once(self, message: str) -> None:
+        what = "training" if self.file == LEFT_OUT else "validation"
+        message = f"{reason.message}; {what} goes on without it since step {reason.step}"
         if message not in self._said:
             self._said.add(message)
             self.say(message)
 
 
-def read_left_out(folder: Path) -> dict[str, Reason]:
+def read_left_out(folder: Path, file: str = LEFT_OUT) -> dict[str, Reason]:
     """Name → reason of the tracks that a run has left out so far."""
-    path = folder / LEFT_OUT
+    path = folder / file
     if not path.is_file():
         return {}
     rows = json.loads(path.read_text(encoding="utf-8"))
     return {name: Reason(row["step"], row["message"]) for name, row in rows.items()}
 
 
-def write_left_out(folder: Path, reasons: Mapping[str, Reason]) -> None:
-    """Keep why a run leaves tracks out, in one step."""
+def write_left_out(folder: Path, reasons: Mapping[str, Reason], file: str = LEFT_OUT) -> None:
+    """Keep why a run leaves tracks out, in one step.
+
+    Raises:
+        CheckpointError: it cannot be written.
+    """
     rows = {name: vars(reason) for name, reason in reasons.items()}
-    write_text(folder / LEFT_OUT, json.dumps(rows, indent=1))
+    with writing(folder / file):
+        write_text(folder / file, json.dumps(rows, indent=1))
 
 
-def keep_unusable(folder: Path, unusable: Sequence[DataError], step: int) -> None:
+def keep_unusable(
+    folder: Path, unusable: Mapping[str, str], step: int, file: str = LEFT_OUT
+) -> None:
     """Have a run leave out for good, after a step, the tracks that cannot be used as it begins."""
-    reasons = read_left_out(folder)
+    reasons = read_left_out(folder, file)
     fresh = {
-        error.track: Reason(step, str(error))
-        for error in unusable
-        if error.track and (error.track not in reasons or reasons[error.track].step > step)
+        name: Reason(step, message)
+        for name, message in unusable.items()
+        if name not in reasons or reasons[name].step > step
     }
     if fresh:
-        write_left_out(folder, {**reasons, **fresh})
+        write_left_out(folder, {**reasons, **fresh}, file)
 
 
 def as_begun(folder: Path, begun: Mapping[str, Mapping[str, str]], now: Tracks) -> Tracks:
@@ -162,14 +183,18 @@ def as_begun(folder: Path, begun: Mapping[str, Mapping[str, str]], now: Tracks) 
     Raises:
         UsageError: tracks that nobody knows to be damaged are gone, new or changed.
     """
-    excused = {*read_left_out(folder), *(error.track for error in now.unusable)}
+    excused = {*read_left_out(folder), *read_left_out(folder, UNSCORED), *now.unusable}
+    is_one_set = any("/" not in name for name in begun["train"])
+    bare = set() if is_one_set else {name for name in excused if "/" not in name}  # as of before
     before = {name: facts for part in begun.values() for name, facts in part.items()}
     there = {name: track for track, name in now.names.items()}
     facts = {name: _facts(track) for name, track in there.items()}
     changes = [
         f"“{name}” {_change(before.get(name), facts.get(name))}"
         for name in dict.fromkeys((*before, *facts))
-        if before.get(name) != facts.get(name) and not {name, name.rpartition("/")[2]} & excused
+        if before.get(name) != facts.get(name)
+        and name not in excused
+        and name.rpartition("/")[2] not in bare
     ]
     if changes:
         shown = "\n".join(f"  {change}" for change in changes[:MOST_NAMED])

@@ -31,7 +31,9 @@ from tests.study.conftest import SPACE, toy
 class ToyBench:
     """Stands where the real bench stands, and trains nothing."""
 
-    def __init__(self, search: Search, *, say: object, device: str = "auto") -> None:
+    def __init__(
+        self, search: Search, *, say: object, device: str = "auto", auto_batch: bool = False
+    ) -> None:
         self.tracks = [Path(root).name for root in search.space.data.train]
 
     def describe(self) -> dict[str, object]:
@@ -333,9 +335,13 @@ def test_names_with_markup_are_shown_as_they_are() -> None:
 
 def test_the_command_that_continues_is_quoted_for_a_shell() -> None:
     command = commands._command(
-        Path("my space.yaml"), True, {"trials": 3, "name": None}, [Path("a b")]
+        Path("my space.yaml"),
+        True,
+        {"trials": 3, "name": None, **work.Hands(auto_batch=True).words()},
+        [Path("a b")],
     )
-    assert command == "msdemucs study run 'my space.yaml' --small --trials 3 --data 'a b'"
+    again = "msdemucs study run 'my space.yaml' --small --trials 3 --auto-batch --data 'a b'"
+    assert command == again
 
 
 def test_schema_prints_the_json_schema_of_search_spaces() -> None:

@@ -57,6 +57,20 @@ def test_an_unknown_source_names_those_that_exist(track: Track) -> None:
         track.read_sources(["guitar"])
 
 
+def test_samples_that_no_sound_has_are_named_with_the_bound(root: Path) -> None:
+    (track, *_) = find_tracks(root, split="train")
+    path = track.recording.path / "bass.wav"
+    for value, is_sound in ((-1e6, True), (1.1e6, False), (3e38, False)):
+        audio, rate = soundfile.read(path)
+        audio[500, 0] = value
+        soundfile.write(path, audio, rate, subtype="FLOAT")
+        if is_sound:
+            assert track.read_sources(["bass"]).min() == value
+            continue
+        with pytest.raises(DataError, match="“bass” has samples beyond 1,000,000 times full scale"):
+            track.read_sources(["bass"])
+
+
 def test_samples_that_are_not_finite_are_named_with_their_file_and_time(root: Path) -> None:
     path = root / "test" / "Cem - Three" / "bass.wav"
     waveform, rate = soundfile.read(path)

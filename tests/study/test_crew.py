@@ -221,7 +221,7 @@ def test_workers_on_the_cpu_take_no_gpu(
     assert "on the CPU: --gpu-fraction changes nothing" in capsys.readouterr().err
 
 
-def test_workers_are_given_the_device_that_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_are_given_what_was_asked_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[object] = []
     monkeypatch.setattr(
         "msdemucs.study.execution.worker_pool.run_on_pool",
@@ -230,7 +230,8 @@ def test_workers_are_given_the_device_that_was_asked_for(monkeypatch: pytest.Mon
     data = [Path("elsewhere")]
     Hands(2, device="cpu").run("toy", "sqlite:///a.db", None, Silent(), data=data)
     Hands(2).run("toy", "sqlite:///a.db", None, Silent())
-    assert given == [["--data", "elsewhere", "--device", "cpu"], []]
+    Hands(2, auto_batch=True).run("toy", "sqlite:///a.db", None, Silent())
+    assert given == [["--data", "elsewhere", "--device", "cpu"], [], ["--auto-batch"]]
     assert Hands(2, device="cpu").words() == {"workers": 2, "device": "cpu"}
 
 

@@ -217,7 +217,7 @@ def test_an_interrupted_trial_goes_on_from_the_url_alone_bit_for_bit(
 
     def interrupted(candidate: Candidate, log: TrialRecorder) -> None:
         run = bench.trainings(candidate)[0]
-        run.go(3, log)
+        run.go(3)
         raise KeyboardInterrupt
 
     def watched(candidate: Candidate, log: TrialRecorder) -> None:
@@ -236,7 +236,7 @@ def test_an_interrupted_trial_goes_on_from_the_url_alone_bit_for_bit(
     seed = int(trial.seed)
     chosen = search.spec(trial.params)
     spec = bench.trainings(Candidate(0, "x", chosen, seed, alone))[0]
-    spec.go(6, None)
+    spec.go(6)
     spec.finish()
     with at_hand(trial.weights) as path:
         assert is_equal(weights(str(path)), weights("alone/0/weights.safetensors"))

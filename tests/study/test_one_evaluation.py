@@ -26,7 +26,7 @@ from msdemucs.study.storage.studies import open_storage, open_study
 from msdemucs.study.trial.bench import Bench, prepare
 from msdemucs.study.trial.candidate import Silent
 from msdemucs.study.trial.recorder import TrialRecorder
-from msdemucs.study.trial.seeds import SeedTraining
+from msdemucs.train.training import TrainingRun
 from tests.study.test_seeds import RECIPE, SPACE, candidate
 
 VALIDATED = "normalise: true\nvalidation: {every: 3}\nkeep: best\n"
@@ -88,7 +88,7 @@ def test_a_trial_whose_estimates_are_not_finite_is_a_result_with_its_step(
     original = Bench.scores
 
     def scores(
-        bench: Bench, run: SeedTraining, log: TrialRecorder, *, floors: bool = False
+        bench: Bench, run: TrainingRun, log: TrialRecorder, *, floors: bool = False
     ) -> object:
         for parameter in run.model.parameters():
             parameter.data.fill_(torch.nan)

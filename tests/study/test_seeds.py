@@ -10,8 +10,8 @@ import pytest
 import soundfile
 import torch
 
-from msdemucs.data import synthesise
-from msdemucs.errors import SpecError
+from msdemucs.data import Batch, synthesise
+from msdemucs.errors import SpecError, TrainingError
 from msdemucs.model import build, load_weights, save_weights
 from msdemucs.model.weights import read_about
 from msdemucs.study.execution.loop import run_study
@@ -26,6 +26,7 @@ from msdemucs.study.storage.states import BEGUN
 from msdemucs.study.trial.bench import Bench, prepare
 from msdemucs.study.trial.candidate import Candidate, Silent
 from msdemucs.study.trial.recorder import StoppedError, TrialRecorder
+from msdemucs.train.gradients import Gradients
 
 SPACE = """\
 name: tiny
@@ -137,6 +138,74 @@ def test_an_interrupted_trial_resumes_bit_for_bit(search: Search, study: optuna.
     assert is_equal(weights("parts/weights.safetensors"), weights("whole/weights.safetensors"))
 
 
+class Killing(Silent):
+    """Ends a trial as a kill does: nothing is saved after it."""
+
+    def advanced(self, done: int, note: str) -> None:
+        if done == 5 and "loss" in note:
+            raise KilledError
+
+
+class KilledError(Exception):
+    """Stands for a kill."""
+
+
+@pytest.mark.slow
+def test_a_trial_learns_the_same_whether_batches_are_read_ahead_or_when_they_are_due(
+    notes: Search, study: optuna.Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped at a rung and killed before the next; its validations are what the study records."""
+    Path("tiny.yaml").write_text(RECIPE + NOTES.replace("metric: loss", "metric: usdr"))
+    rungs = bench(notes, "fidelity: {rungs: [2, 4]}\n")
+    with pytest.raises(StoppedError):
+        rungs.evaluate(
+            candidate(notes, "ahead"), TrialRecorder(study.ask(), Silent(), lambda _: "enough")
+        )
+    with pytest.raises(KilledError):
+        rungs.evaluate(candidate(notes, "ahead"), TrialRecorder(study.ask(), Killing()))
+    figures = []
+    for folder, batches in (("ahead", 2), ("due", 0)):
+        monkeypatch.setattr("msdemucs.train.training.AHEAD", batches)
+        log = TrialRecorder(study.ask(), Silent())
+        rungs.evaluate(candidate(notes, folder), log)
+        figures.append({name: log.figures[name] for name in rungs.qualities})
+    assert is_equal(*(weights(f"{name}/weights.safetensors") for name in ("ahead", "due")))
+    assert figures[0] == figures[1]
+    files = [
+        [Path(name, file).read_text() for name in ("ahead", "due")]
+        for file in ("rungs.json", "rung-scores.json", "validation.csv")
+    ]
+    assert all(one == other for one, other in files)
+    best = max(float(line.split(",")[1]) for line in files[2][0].split()[1:])
+    assert best == pytest.approx(figures[0]["usdr_db"], abs=1e-6)
+
+
+@pytest.mark.slow
+def test_a_trial_whose_batch_does_not_fit_goes_on_in_parts_if_it_may(
+    search: Search, study: optuna.Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("tiny.yaml").write_text(RECIPE.replace("batch_size: 1", "batch_size: 2"))
+    whole = Gradients._forward_and_back
+
+    def hungry(gradients: Gradients, batch: Batch) -> float:
+        if gradients.parts == 1:
+            raise MemoryError
+        return whole(gradients, batch)
+
+    monkeypatch.setattr(Gradients, "_forward_and_back", hungry)
+    said = Saying()
+    asked = load_search_space(search.path)
+    with pytest.raises(TrainingError, match="--auto-batch"):
+        prepare(asked, say=said.said).evaluate(
+            candidate(asked, "whole"), TrialRecorder(study.ask(), said)
+        )
+    said.lines.clear()
+    parted = prepare(asked, say=Silent().said, auto_batch=True)
+    parted.evaluate(candidate(asked, "parts"), TrialRecorder(study.ask(), said))
+    assert said.lines == ["step 1: out of memory; batches go through in 2 parts now"]
+    assert Path("parts/weights.safetensors").is_file()
+
+
 @pytest.mark.slow
 def test_repeats_train_each_seed_and_take_the_mean(search: Search, study: optuna.Study) -> None:
     twice = bench(search, "repeats: 2\nfidelity: {rungs: [2]}\n")
@@ -230,8 +299,8 @@ def test_a_trial_keeps_the_best_weights_by_the_studys_validation_tracks(
     assert row.detail["normalised"] is True
     (training,) = rungs.trainings(candidate(notes, "again"))
     drawn = {name for step in range(1, 7) for name in training.sampler.batch(step).tracks}
-    assert training.held_out == rungs.tracks.validation
-    assert not drawn & {track.name for track in training.held_out}
+    assert training.tracks.held_out == rungs.tracks.validation
+    assert not drawn & {track.name for track in training.tracks.held_out}
 
 
 def test_weights_to_begin_with_that_saw_normalised_tracks_go_on_seeing_them(
@@ -258,7 +327,7 @@ def test_a_study_without_a_track_to_hold_out_says_so_before_it_trains(search: Se
 def test_a_validation_that_chooses_nothing_takes_no_track_from_a_trial(search: Search) -> None:
     Path("tiny.yaml").write_text(RECIPE + "validation: {every: 2}\n")
     (training,) = bench(search, "").trainings(candidate(search, "x"))
-    assert not training.held_out
+    assert not training.tracks.held_out
 
 
 def test_a_wrong_value_of_a_field_that_recipes_do_not_write_is_told_as_one(search: Search) -> None:

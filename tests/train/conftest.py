@@ -6,7 +6,7 @@ import pytest
 
 from msdemucs.spec import Spec
 from msdemucs.train import Recipe
-from msdemucs.train.run import Asked
+from msdemucs.train.training import Asked
 from tests.data.conftest import write_noise
 from tests.specs import small
 

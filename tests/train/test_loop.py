@@ -15,6 +15,7 @@ from msdemucs.errors import CheckpointError, DivergedError, TrainingError, Usage
 from msdemucs.model import Separator
 from msdemucs.spec import load_spec
 from msdemucs.train import Checkpoints, Recipe, Session, StepReport, Training, train
+from msdemucs.train.ema import take
 
 RECIPE = Recipe(name="toy", steps=5, batch_size=2, segment=0.01, lr=1e-2)
 
@@ -230,8 +231,8 @@ def test_a_run_that_was_stopped_and_went_on_ends_as_if_it_had_not(
     if ema:
         assert whole_run.average is not None
         assert done.average is not None
-        whole_run.average.apply()
-        done.average.apply()
+        take(whole_run.average, whole)
+        take(done.average, model)
         assert not torch.equal(whole.conv.weight, torch.zeros(()))
         assert equal(whole, model)
 
@@ -357,7 +358,7 @@ def test_validation_comes_when_asked_and_changes_nothing(tmp_path: Path) -> None
     found: list[tuple[int, float]] = []
     scores = iter([1.0, 3.0, 2.0])
 
-    def score(model: nn.Module) -> float:
+    def score(model: nn.Module, step: int) -> float:
         model.eval()
         torch.rand(5)  # draws of its own
         return next(scores)
@@ -377,7 +378,7 @@ def test_validation_comes_when_asked_and_changes_nothing(tmp_path: Path) -> None
 
 
 def test_a_divergence_that_a_validation_finds_is_told_with_its_step() -> None:
-    def score(_: nn.Module) -> float:
+    def score(*_: object) -> float:
         raise DivergedError("the estimate of “drums” of “A - B” is not finite")
 
     with pytest.raises(DivergedError, match=r"^step 2: the estimate of “drums” of") as caught:
@@ -390,7 +391,7 @@ def test_held_out_stems_that_are_all_silent_are_said_to_give_no_score() -> None:
     said: list[str] = []
     found: list[tuple[int, float]] = []
     session = Session(
-        validate=lambda _: next(scores),
+        validate=lambda *_: next(scores),
         on_validation=lambda *what: found.append(what),
         say=said.append,
     )
@@ -419,7 +420,7 @@ class Scores:
         self.values = list(values)
         self.seen: list[dict[str, Tensor]] = []
 
-    def __call__(self, model: nn.Module) -> float:
+    def __call__(self, model: nn.Module, step: int) -> float:
         """The next."""
         self.seen.append(copy.deepcopy(model.state_dict()))
         return self.values.pop(0)
@@ -439,7 +440,7 @@ def test_the_weights_of_the_best_validation_are_kept(
     done = train(model, Halves(), asked, session)
     assert done.best == (2 * best + 2, values[best])
     if done.average:
-        done.average.apply()
+        take(done.average, model)
     for name, value in model.state_dict().items():
         assert torch.equal(value, scores.seen[best][name])
         assert (best == 2) == torch.equal(value, scores.seen[2][name])
@@ -462,7 +463,7 @@ def test_the_best_weights_survive_that_the_run_is_stopped_anywhere(tmp_path: Pat
             done = train(model, Halves(), asked, session)
         assert done.best == (4, 3.0)
         assert done.average is not None
-        done.average.apply()
+        take(done.average, model)
         models.append(model)
     assert equal(*models)
 
@@ -489,7 +490,7 @@ def test_a_validation_is_logged_before_it_is_saved_so_that_a_kill_loses_no_line(
     saved: list[list[int]] = []
     session = Session(
         checkpoints=folder,
-        validate=lambda _: 1.0,
+        validate=lambda *_: 1.0,
         on_validation=lambda *_: saved.append(folder.steps()),
     )
     train(Small(), Halves(), recipe(steps=2, validation=VALIDATION), session)

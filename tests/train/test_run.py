@@ -16,7 +16,7 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from msdemucs.data import find_tracks
+from msdemucs.data import Batch, Track, find_tracks
 from msdemucs.errors import CheckpointError, DataError, UsageError
 from msdemucs.model import build, load_weights, save_weights
 from msdemucs.model.weights import read_about
@@ -24,9 +24,11 @@ from msdemucs.spec import Spec, dump_spec, spec_hash
 from msdemucs.train.checkpoints import Checkpoints
 from msdemucs.train.logs import read
 from msdemucs.train.recipe import Validation
-from msdemucs.train.run import Asked, Means, run, sampler_of
+from msdemucs.train.run import run
 from msdemucs.train.schedule import Constant
 from msdemucs.train.session import StepReport
+from msdemucs.train.tracks import Tracks, names_of
+from msdemucs.train.training import Asked, Means, TrainingRun
 from tests.study.postgres import free_port
 from tests.test_files import files_of_at_most
 
@@ -43,6 +45,12 @@ NOTES: dict[str, object] = {
     "validation": BY_LOSS,
 }
 """What the field notes' recipe adds."""
+
+
+def drawn_by(asked: Asked, tracks: list[Track], folder: Path) -> Batch:
+    """The first batch of a training on some tracks."""
+    names = names_of(tracks, is_one_set=True)
+    return TrainingRun(asked, Tracks(tracks, [], names), folder).sampler.batch(1)
 
 
 def change(asked: Asked, **fields: object) -> Asked:
@@ -186,9 +194,9 @@ def test_weights_that_saw_normalised_tracks_go_on_seeing_them(asked: Asked, tmp_
     save_weights(build(asked.spec), first, origin="theirs", normalised=True)
     tracks = find_tracks(asked.data[0], split="train", sample_rate=asked.spec.sample_rate)
     own = replace(asked, weights=first)
-    batch = sampler_of(own, tracks, read_about(first)).batch(1)
+    batch = drawn_by(own, tracks, tmp_path)
     assert float(batch.mixture.mean(1).std()) == pytest.approx(1, abs=0.1)
-    plain = sampler_of(own, tracks, read_about(run(asked, tmp_path / "plain").weights)).batch(1)
+    plain = drawn_by(replace(own, weights=run(asked, tmp_path / "plain").weights), tracks, tmp_path)
     assert float(plain.mixture.mean(1).std()) < 0.3
     done = read_about(run(own, tmp_path / "run").weights)
     assert (done.origin, done.normalised) == ("theirs", True)
@@ -452,7 +460,8 @@ import os, signal, sys
 from pathlib import Path
 from msdemucs.spec import load_spec
 from msdemucs.train import Recipe, peers
-from msdemucs.train.run import Asked, Means, run
+from msdemucs.train.run import run
+from msdemucs.train.training import Asked, Means
 
 peers.SECONDS_TO_NOTICE = 0.1
 

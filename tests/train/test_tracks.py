@@ -1,8 +1,9 @@
 """Does a run go on without damaged tracks, bit for bit, and refuse other tracks?"""
 
+import errno
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +13,13 @@ import soundfile
 import torch
 from safetensors.torch import load_file
 
-from msdemucs.errors import DataError, UsageError
+from msdemucs.data import Track
+from msdemucs.data.find import OnError
+from msdemucs.errors import DataError, MsdemucsError, UsageError
 from msdemucs.train import StepReport
 from msdemucs.train.logs import read
-from msdemucs.train.run import Asked, Means, run
+from msdemucs.train.run import run
+from msdemucs.train.training import Asked, Means
 from tests.data.conftest import write_noise
 from tests.train.conftest import RATE
 from tests.train.test_run import change
@@ -32,11 +36,11 @@ class KilledError(Exception):
     """Stands for a kill: nothing is saved after it."""
 
 
-def spoil(folder: Path, *, sample: int = 1000) -> None:
-    """Make one sample of a track NaN, which not every segment holds."""
+def spoil(folder: Path, *, sample: int = 1000, value: float = np.nan) -> None:
+    """Make one sample of a track NaN, say, which not every segment holds."""
     path = folder / "bass.wav"
     audio, rate = soundfile.read(path)
-    audio[sample, 0] = np.nan
+    audio[sample, 0] = value
     soundfile.write(path, audio, rate, subtype="FLOAT")
 
 
@@ -136,7 +140,7 @@ def test_a_track_that_is_mended_stays_out_of_the_run_and_that_is_told(
     write_again(spoilt.data[0] / "train" / BAD)
     said: list[str] = []
     run(spoilt, tmp_path / "run", Means(say=said.append))
-    assert f"training goes on without it since step {found}" in said[0]
+    assert f"training goes on without it since step {found}" in said[1]
     assert is_equal(folder, tmp_path / "run")
 
 
@@ -246,6 +250,143 @@ def test_a_run_without_a_track_left_says_why_and_goes_on_when_they_are_back(
     assert is_equal(whole[0], tmp_path / "run")
 
 
+def test_a_sample_that_no_sound_has_is_damage_and_no_divergence(
+    spoilt: Asked, whole: tuple[Path, int], tmp_path: Path
+) -> None:
+    spoil(spoilt.data[0] / "train" / BAD, value=3e38)
+    said: list[str] = []
+    done = run(spoilt, tmp_path / "run", Means(say=said.append))
+    assert "“bass” has samples beyond 1,000,000 times full scale, the first at 0.12 s" in said[0]
+    assert done.result["left_out"] == [BAD]
+    assert is_equal(whole[0], tmp_path / "run")
+
+
+@pytest.fixture
+def of_two_sets(asked: Asked, tmp_path: Path) -> Asked:
+    """A run on two data sets of one name, and of one track's name, which the second has damaged."""
+    roots = tuple(tmp_path / place / "set" for place in ("a", "b"))
+    for root in roots:
+        for name in ("Ann - One", BAD):
+            write_noise(root / "train" / name, n_samples=RATE, sample_rate=RATE)
+    (roots[1] / "train" / BAD / "bass.wav").write_bytes(b"gone")
+    return replace(change(asked, validation=None), data=roots)
+
+
+def test_a_damaged_track_excuses_no_track_of_its_name_in_another_data_set(
+    of_two_sets: Asked, tmp_path: Path
+) -> None:
+    with pytest.raises(KilledError):
+        run(of_two_sets, tmp_path / "run", Means(on_step=killed_at(6)))
+    assert [*json.loads((tmp_path / "run" / "left-out.json").read_text())] == [f"b/set/{BAD}"]
+    shutil.rmtree(of_two_sets.data[0] / "train" / BAD)
+    with pytest.raises(UsageError, match=f"“a/set/{BAD}” is gone"):
+        run(of_two_sets, tmp_path / "run")
+
+
+@pytest.mark.parametrize("name", [f"b/set/{BAD}", BAD])
+def test_a_damaged_track_of_one_of_two_data_sets_may_be_mended(
+    of_two_sets: Asked, tmp_path: Path, name: str
+) -> None:
+    """The second is how the record of a run of before names it."""
+    with pytest.raises(KilledError):
+        run(of_two_sets, tmp_path / "run", Means(on_step=killed_at(6)))
+    record = tmp_path / "run" / "left-out.json"
+    (row,) = json.loads(record.read_text()).values()
+    record.write_text(json.dumps({name: row}))
+    write_again(of_two_sets.data[1] / "train" / BAD)
+    assert run(of_two_sets, tmp_path / "run").result["left_out"] == [name]
+
+
+def test_another_recipe_is_told_as_one_whatever_has_become_of_the_tracks(
+    spoilt: Asked, tmp_path: Path
+) -> None:
+    run(spoilt, tmp_path / "run")
+    shutil.rmtree(spoilt.data[0] / "train" / "Ann - One")
+    with pytest.raises(UsageError, match=r"asked otherwise(.|\n)*recipe.lr: 0.001 → 0.5"):
+        run(change(spoilt, lr=0.5), tmp_path / "run")
+
+
+def test_a_file_that_the_system_keeps_from_a_run_is_not_told_as_one_that_it_cannot_write(
+    spoilt: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "no", "/data/set")
+
+    monkeypatch.setattr("msdemucs.train.run.find_all", refused)
+    with pytest.raises(MsdemucsError, match=r"^/data/set: permission denied$"):
+        run(spoilt, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+class Judge:
+    """Gives the values of a list, reads the tracks, and remembers how many there were."""
+
+    def __init__(self, *values: float) -> None:
+        self.values, self.counts = list(values), list[int]()
+
+    def __call__(
+        self,
+        model: object,
+        tracks: Sequence[Track],
+        recipe: object,
+        *,
+        normalised: bool,
+        on_error: OnError,
+    ) -> float:
+        self.counts.append(len(tracks))
+        for track in tracks:
+            try:
+                track.read_mixture()
+            except DataError as error:
+                on_error(error)
+        return self.values.pop(0)
+
+
+def test_the_best_is_chosen_among_validations_of_the_same_tracks(
+    validated: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A track that fails at one validation is in none after it, also when the run goes on."""
+    write_again(validated.data[0] / "train" / BAD)
+    two = validated.recipe.validation.model_copy(update={"tracks": 2})  # type: ignore[union-attr]
+    asked = change(validated, validation=two, keep="best", checkpoint_every=6)
+    mixture = validated.data[0] / "train" / BAD / "mixture.wav"
+    sound = mixture.read_bytes()
+    judge = Judge(9.0, 1.0, 2.0)
+    monkeypatch.setattr("msdemucs.train.training.judge", judge)
+
+    def damage(step: int, value: float) -> None:
+        mixture.write_bytes(sound if step > 5 else sound[:-4000])
+
+    said: list[str] = []
+    means = Means(on_validation=damage, on_step=killed_at(11), say=said.append)
+    with pytest.raises(KilledError):
+        run(asked, tmp_path / "run", means)
+    (line,) = (line for line in said if line.startswith("step 10"))
+    assert line.startswith("step 10: the best validation so far, of step 5, was of tracks that are")
+    done = run(asked, tmp_path / "run", Means(say=said.append))
+    assert judge.counts == [2, 2, 1]
+    assert done.result["left_out_of_validation"] == [BAD]
+    assert done.result["best_validation"] == (12, 2.0)
+    assert sum("validation goes on without it since step 10" in line for line in said) == 2
+
+
+def test_a_held_out_track_that_is_unusable_when_the_run_goes_on_parts_its_validations(
+    validated: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_again(validated.data[0] / "train" / BAD)
+    two = validated.recipe.validation.model_copy(update={"tracks": 2})  # type: ignore[union-attr]
+    asked = change(validated, validation=two, keep="best")
+    judge = Judge(9.0, 1.0, 2.0)
+    monkeypatch.setattr("msdemucs.train.training.judge", judge)
+    with pytest.raises(KilledError):
+        run(asked, tmp_path / "run", Means(on_step=killed_at(9)))
+    (validated.data[0] / "train" / BAD / "bass.wav").write_bytes(b"gone")
+    done = run(asked, tmp_path / "run")
+    assert judge.counts == [2, 1, 1]
+    assert done.result["best_validation"] == (12, 2.0)
+    assert done.result["left_out_of_validation"] == [BAD]
+
+
 def test_validation_goes_on_without_a_held_out_track_that_is_damaged(
     validated: Asked, tmp_path: Path
 ) -> None:
@@ -263,4 +404,4 @@ def test_validation_without_a_track_left_gives_no_score_and_ends_no_run(
     said: list[str] = []
     done = run(validated, tmp_path / "run", Means(say=said.append))
     assert done.result["best_validation"] is None
-    assert "step 5: no held-out stem sounds; there is no score" in said
+    assert "step 5: no held-out track can be read; there is no score" in said

@@ -53,12 +53,14 @@ class Cluster:
         cpus: of each trial.
         gpus: of each trial; a fraction shares one.
         prepare: makes a bench on a node, as module:function.
+        auto_batch: whether a batch that does not fit goes through in more parts.
     """
 
     address: str
     cpus: float = 1.0
     gpus: float = 0.0
     prepare: str = PREPARE
+    auto_batch: bool = False
 
 
 def run_on_cluster(
@@ -144,7 +146,7 @@ class Driver:
         """A reference to a task that runs one trial."""
         options = {"num_cpus": self.cluster.cpus, "num_gpus": self.cluster.gpus, "max_retries": 0}
         task = self.ray.remote(**options)(one_trial)
-        return task.remote(name, url, folder, token, self.cluster.prepare)
+        return task.remote(name, url, folder, token, self.cluster)
 
     def room(self) -> int:
         """How many trials the cluster can run at once, as it is now.
@@ -252,28 +254,29 @@ class Driver:
             self.ray.wait(tasks, num_returns=len(tasks), timeout=GRACE_S)
 
 
-def one_trial(name: str, url: str, folder: str, token: str, prepare: str) -> tuple[int, str]:
+def one_trial(name: str, url: str, folder: str, token: str, cluster: Cluster) -> tuple[int, str]:
     """What a task does: one trial of a study, if one is free; (how many it ran, why it failed)."""
     part = Part(most=1, token=token, waits=False)
     try:
-        done = work_on(name, url, _prepared(prepare), folder=folder, part=part)
+        done = work_on(name, url, _prepared(cluster), folder=folder, part=part)
     except MsdemucsError as error:
         return 0, str(error)
     return done.ran, ""
 
 
 @functools.cache
-def _prepared(prepare: str) -> Prepare:
+def _prepared(cluster: Cluster) -> Prepare:
     """A bench that is made once in each of the cluster's processes, for each study."""
-    module, _, function = prepare.partition(":")
-    make: Prepare = getattr(importlib.import_module(module), function)
+    module, _, function = cluster.prepare.partition(":")
+    make = getattr(importlib.import_module(module), function)
+    options = {"auto_batch": True} if cluster.auto_batch else {}
     benches: dict[str, Any] = {}
 
     def once(search: Any, *, say: Callable[[str], None]) -> Any:
         key = f"{search.path} {search.space.name}"
         if key not in benches:
             benches.clear()
-            benches[key] = make(search, say=say)
+            benches[key] = make(search, say=say, **options)
         return benches[key]
 
     return once

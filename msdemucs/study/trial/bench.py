@@ -26,24 +26,26 @@ from msdemucs.study.search_space.objectives import qualities_of
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.trial.candidate import Candidate
 from msdemucs.study.trial.recorder import Floor, Row, StoppedError, TrialRecorder
-from msdemucs.study.trial.seeds import (
-    SeedTraining,
+from msdemucs.study.trial.rungs import (
     read_rung_scores,
     read_rungs,
     write_rung_scores,
     write_rungs,
 )
 from msdemucs.study.trial.tracks import Say, StudyTracks, gather
-from msdemucs.train import Recipe
+from msdemucs.train import Recipe, StepReport
+from msdemucs.train.tracks import Tracks, names_of
+from msdemucs.train.training import Asked, Means, TrainingRun
 
 
-def prepare(search: Search, *, say: Say, device: str = "auto") -> "Bench":
+def prepare(search: Search, *, say: Say, device: str = "auto", auto_batch: bool = False) -> "Bench":
     """What all trials of a study share, checked before the first one.
 
     Args:
         search: what the study asks.
         say: is told what is made, and which tracks are validated on or left out.
         device: as for `choose_device`.
+        auto_batch: whether a batch that does not fit goes through in more parts.
 
     Raises:
         SpecError: a recipe that is not valid, an objective that no trial could record.
@@ -63,7 +65,8 @@ def prepare(search: Search, *, say: Say, device: str = "auto") -> "Bench":
     longest = max([recipe.segment, *(one for one in varied if isinstance(one, int | float))])
     tracks = gather(space.data, search.base, segment=longest, say=say, seed=space.seed)
     qualities = recorded_qualities(search, tracks)
-    return Bench(recipe, tracks, choose_device(device), qualities, rungs, space.seeds_a_trial)
+    place, repeats = choose_device(device), space.seeds_a_trial
+    return Bench(recipe, tracks, place, qualities, rungs, repeats, auto_batch)
 
 
 def recorded_qualities(search: Search, tracks: StudyTracks) -> Mapping[str, Quality]:
@@ -104,6 +107,7 @@ class Bench:
         qualities: that are recorded, by their names.
         rungs: steps at which trials are judged before the last, rising.
         repeats: trainings of each candidate, with its seed, the next one, and so on.
+        auto_batch: whether a batch that does not fit goes through in more parts.
     """
 
     recipe: Recipe
@@ -112,6 +116,7 @@ class Bench:
     qualities: Mapping[str, Quality]
     rungs: tuple[int, ...] = ()
     repeats: int = 1
+    auto_batch: bool = False
 
     def alone(self) -> "Bench":
         """The same with one training of a candidate, judged at its end alone."""
@@ -147,7 +152,7 @@ class Bench:
         Raises:
             StoppedError: at a rung; the folder has what the trial needs to go on from there.
         """
-        runs = self.trainings(candidate)
+        runs = self.trainings(candidate, log)
         log.note("device", device_name(self.device))
         with usage(self.device, log), peak_memory(self.device) as memory:
             self.measure(runs[0].model, log)
@@ -162,22 +167,39 @@ class Bench:
         for run in runs:
             run.forget()
 
-    def trainings(self, candidate: Candidate) -> list[SeedTraining]:
-        """One a seed; several have a folder each in the candidate's."""
-        folder = candidate.folder
+    def trainings(
+        self, candidate: Candidate, log: TrialRecorder | None = None
+    ) -> list[TrainingRun]:
+        """One a seed; several have a folder each in the candidate's.
+
+        With `keep: last` a validation would choose nothing, and is left out.
+
+        Args:
+            candidate: what is trained.
+            log: is told of the first one's steps, and of tracks that are damaged; None for none.
+        """
+        recipe = candidate.recipe or self.recipe
+        is_chosen = recipe.validation is not None and recipe.keep == "best"
+        held_out = self.tracks.validation if is_chosen else ()
+        names = names_of([*self.tracks.train, *held_out], is_one_set=False)
+        tracks = Tracks(self.tracks.train, held_out, names)
+        means = Means(
+            self.device,
+            auto_batch=self.auto_batch,
+            n_checkpoints=1,
+            on_left_out=log.trained_without if log else None,
+            on_saved=candidate.on_saved,
+            say=log.progress.said if log else lambda _: None,
+        )
+        seeds = range(candidate.seed, candidate.seed + self.repeats)
         return [
-            SeedTraining(
-                candidate.spec,
-                candidate.recipe or self.recipe,
-                tracks=self.tracks.train,
-                validation=self.tracks.validation,
-                seed=seed,
-                folder=folder if self.repeats == 1 else folder / f"seed-{seed}",
-                device=self.device,
-                start=candidate.start,
-                on_saved=candidate.on_saved,
+            TrainingRun(
+                Asked(candidate.spec, recipe, seed=seed, weights=candidate.start),
+                tracks,
+                candidate.folder if self.repeats == 1 else candidate.folder / f"seed-{seed}",
+                _showing(means, log) if log and seed == candidate.seed else means,
             )
-            for seed in range(candidate.seed, candidate.seed + self.repeats)
+            for seed in seeds
         ]
 
     def measure(self, model: Separator, log: TrialRecorder) -> None:
@@ -203,7 +225,7 @@ class Bench:
             }
         )
 
-    def climb(self, runs: list[SeedTraining], candidate: Candidate, log: TrialRecorder) -> None:
+    def climb(self, runs: list[TrainingRun], candidate: Candidate, log: TrialRecorder) -> None:
         """Train from rung to rung to the recipe's end, and record curve, rungs, steps and time.
 
         A trial that was cut short or stopped goes on where it was.
@@ -219,8 +241,8 @@ class Bench:
         for goal in (*(step for step in self.rungs if step < last), last):
             log.progress.phase(f"training to step {goal}" if self.rungs else "training", goal)
             for run in runs:
-                done = run.go(goal, log, shows=run is first)
-                steps, seconds = steps + done.steps, seconds + done.seconds
+                done = run.go(until=goal)
+                steps, seconds = steps + len(done.curve), seconds + done.seconds
                 log.record({"steps": steps, "train_seconds": seconds})
             if goal == last:
                 return
@@ -236,7 +258,7 @@ class Bench:
                     raise
 
     def at_rung(
-        self, runs: list[SeedTraining], step: int, folder: Path, log: TrialRecorder
+        self, runs: list[TrainingRun], step: int, folder: Path, log: TrialRecorder
     ) -> dict[str, dict[int, float]]:
         """The qualities of each training as it is; what they are made of is kept in the folder."""
         rows = [row for run in runs for row in rows_of(run, self.scores(run, log))]
@@ -249,7 +271,7 @@ class Bench:
         found = {name: quality.by_seed(scores) for name, quality in self.qualities.items()}
         return {name: values for name, values in found.items() if values}
 
-    def judge(self, runs: list[SeedTraining], log: TrialRecorder) -> None:
+    def judge(self, runs: list[TrainingRun], log: TrialRecorder) -> None:
         """Record the scores of every seed, track, source and metric, and the qualities they make.
 
         Raises:
@@ -266,7 +288,7 @@ class Bench:
         if self.rungs and values:
             log.rung(runs[0].recipe.n_steps, values, is_past=True)
 
-    def scores(self, run: SeedTraining, log: TrialRecorder, *, floors: bool = False) -> list[Score]:
+    def scores(self, run: TrainingRun, log: TrialRecorder, *, floors: bool = False) -> list[Score]:
         """The score of every validation track, source and metric.
 
         Raises:
@@ -294,7 +316,16 @@ class Bench:
         return scores
 
 
-def rows_of(run: SeedTraining, scores: Sequence[Score]) -> list[Row]:
+def _showing(means: Means, log: TrialRecorder) -> Means:
+    """The means of a training whose steps are shown."""
+
+    def on_step(report: StepReport) -> None:
+        log.loss(report.step, report.loss)
+
+    return replace(means, on_step=on_step)
+
+
+def rows_of(run: TrainingRun, scores: Sequence[Score]) -> list[Row]:
     """The scores of one training as they are recorded."""
     return [Row(run.seed, SPLIT, s.group, s.track, s.source, s.metric, s.value) for s in scores]
 

@@ -14,7 +14,7 @@ from msdemucs.study.storage.scratch import scratch
 from msdemucs.study.trial.candidate import Candidate
 from msdemucs.study.trial.log_file import LOG
 from msdemucs.study.trial.recorder import TrialRecorder
-from msdemucs.study.trial.seeds import CHECKPOINTS
+from msdemucs.train.training import CHECKPOINTS
 
 
 @dataclass(frozen=True)
