@@ -63,13 +63,12 @@ class Separator(nn.Module):
         mixture = F.pad(mixture, (0, max(0, self.shortest - n_samples)))
         signals = [branch.analyse(mixture) for branch in self.branches]
         paths = list(zip(self.branches, signals, strict=True))
-        spectral, waveform = paths[: self.n_spectral], paths[self.n_spectral :]
 
         for level, meeting in enumerate(self.after_encoder):
-            for branch, signal in (*waveform, *spectral):  # in the originals' order
+            for branch, signal in paths:
                 branch.encode(signal, level)
             exchange(meeting, signals)
-            for branch, signal in spectral:
+            for branch, signal in paths[: self.n_spectral]:
                 branch.embed(signal, level)
 
         exchange(self.core, signals)
