@@ -16,6 +16,7 @@ from msdemucs.spec.operators import (
     Mix,
     Normalisation,
     Operator,
+    Pointwise,
     Scale,
 )
 
@@ -165,6 +166,10 @@ def _layer_operators(
 ) -> list[Operator]:
     hidden = int(width * options.ffn)
     in_multihead = options.mechanism == "softmax"
+    if in_multihead:  # with dropout every weight is made by itself, and kept
+        dropped = _dropout(options, options.heads * queries * keys, results=3)
+    else:
+        dropped = _dropout(options, width * queries)
     norms = [Normalisation(width, width * queries, "layer")] * 2
     if is_cross:
         norms.append(Normalisation(width, width * keys, "layer"))
@@ -173,10 +178,20 @@ def _layer_operators(
         Linear(width, width, queries, in_multihead),
         Linear(width, 2 * width, keys, in_multihead),
         AttentionProducts(queries, keys, width, options.heads, options.mechanism),
+        *dropped,
         Linear(width, width, queries, in_multihead),
+        *_dropout(options, width * queries),
         Scale(width, width * queries),
         Linear(width, hidden, queries),
+        Pointwise(hidden * queries),
+        *_dropout(options, hidden * queries),
         Linear(hidden, width, queries),
+        *_dropout(options, width * queries),
         Scale(width, width * queries),
         Normalisation(width, width * queries),
     ]
+
+
+def _dropout(options: AttentionOptions, elements: int, *, results: int = 2) -> tuple[Operator, ...]:
+    """Where there is dropout: its noise, and the values that are left."""
+    return (Pointwise(elements, is_for_training=True),) * (results if options.dropout else 0)

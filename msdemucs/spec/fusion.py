@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from msdemucs.spec.base import Section
 from msdemucs.spec.kinds import Kind, OneOf
-from msdemucs.spec.operators import Convolution, Mix, Operator
+from msdemucs.spec.operators import Convolution, Mix, Operator, Pointwise
 
 Smoothing = Annotated[float, Field(ge=0, lt=1)] | None
 
@@ -192,7 +192,12 @@ class TimeUNet2DOutput(OutputOptions):
             for level, (into, out) in enumerate(zip(above, self.widths, strict=False))
         ]
         up = [Convolution(into, out, k, n) for into, out in zip(above[1:], above, strict=False)]
-        return (*down, *reversed(up))
+        convolutions = (*down, *reversed(up))
+        if self.activation == "none":
+            return convolutions
+        return tuple(
+            operator for one in convolutions for operator in (one, Pointwise(one.out_channels * n))
+        )
 
 
 class AttentionOutput(OutputOptions):

@@ -10,6 +10,7 @@ from msdemucs.spec.operators import (
     Linear,
     Normalisation,
     Operator,
+    Pointwise,
     Recurrent,
     Scale,
     TransposedConvolution,
@@ -156,10 +157,12 @@ class ResidualPlan:
         one = (
             Convolution(c, h, 3, positions),
             Normalisation(h, h * positions),
+            Pointwise(h * positions),
             *self._lstm(grid),
             *self._attention(grid),
             Convolution(h, 2 * c, 1, positions),
             Normalisation(2 * c, 2 * c * positions),
+            Pointwise(c * positions),
             Scale(c, c * positions),
         )
         return one * len(self.dilations)
@@ -212,11 +215,12 @@ class EncoderLevel:
         return self.shifts[0].inner
 
     def operators(self) -> tuple[Operator, ...]:
-        """Convolutions, norm, residual branch, rewrite, norm."""
+        """Convolutions, norm, activation, residual branch, rewrite."""
         grid = self.output
         return (
             *(shift.convolution for shift in self.shifts),
             *norm_operators(self.norm_groups, grid.channels, grid.positions),
+            Pointwise(grid.elements),
             *(self.residual.operators(grid) if self.residual else ()),
             *rewrite_operators(self.rewrite, self.norm_groups, grid),
         )
@@ -248,7 +252,7 @@ class DecoderLevel:
         return self.shifts[0].outer
 
     def operators(self) -> tuple[Operator, ...]:
-        """Rewrite, norm, residual branch, then for each exit a transposed convolution and norm."""
+        """Rewrite, residual branch; for each exit a transposed convolution, norm, activation."""
         grid = self.input
         return (
             *rewrite_operators(self.rewrite, self.norm_groups, grid),
@@ -259,6 +263,7 @@ class DecoderLevel:
                 for operator in (
                     shift.transposed(is_normed=self.norm_groups is not None),
                     *norm_operators(self.norm_groups, shift.outer.channels, shift.uncropped),
+                    *((Pointwise(shift.outer.elements),) if self.activation else ()),
                 )
             ),
         )
@@ -280,13 +285,14 @@ def norm_operators(groups: int | None, channels: int, positions: int) -> tuple[O
 def rewrite_operators(
     taps: tuple[int, int] | None, groups: int | None, grid: Grid
 ) -> tuple[Operator, ...]:
-    """A convolution to twice the channels and its norm, where there is one."""
+    """A convolution to twice the channels, its norm and GLU, where there is one."""
     if taps is None:
         return ()
     c = grid.channels
     return (
         Convolution(c, 2 * c, taps[0] * taps[1], grid.positions),
         *norm_operators(groups, 2 * c, grid.positions),
+        Pointwise(grid.elements),
     )
 
 

@@ -183,6 +183,20 @@ class Fourier:
     parameters: Literal[0] = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Pointwise:
+    """GELU, ReLU, GLU or dropout: a function of values with nothing to learn.
+
+    Attributes:
+        elements: values that it makes.
+        is_for_training: whether training alone computes it.
+    """
+
+    elements: int
+    is_for_training: bool = False
+    parameters: Literal[0] = 0
+
+
 Operator = (
     Convolution
     | TransposedConvolution
@@ -195,4 +209,5 @@ Operator = (
     | Table
     | Mix
     | Fourier
+    | Pointwise
 )

@@ -1,4 +1,4 @@
-"""Is the memory that a plan needs what torch allocates? Slim systems measured, parts by hand."""
+"""Is the memory that a plan needs what torch allocates? Slim and narrow specs, parts by hand."""
 
 import pytest
 import torch
@@ -7,11 +7,12 @@ from torch import Tensor
 
 from msdemucs import build, cost_of, load_spec
 from msdemucs.cost import inference_bytes, training_bytes
-from msdemucs.cost.memory.parts import activation, layer_norm, scale
-from msdemucs.cost.memory.tape import Tape
+from msdemucs.cost.formulas import activations
 from msdemucs.measure import allocated_peak
 from msdemucs.model import Separator
-from msdemucs.spec import Spec, plan, zoo_names
+from msdemucs.spec import Spec, parse_spec, plan, zoo_names
+from msdemucs.spec.operators import AttentionProducts, Convolution, Pointwise, Recurrent
+from tests.specs import small
 from tests.systems import slim
 
 TOLERANCE = 0.15  # what the tool promises; benchmarks/memory.py measures full sizes
@@ -59,29 +60,49 @@ def test_peaks_of_a_batch_are_those_of_torchs_allocator() -> None:
     assert training_bytes(planned, batch=3) == pytest.approx(step, rel=TOLERANCE)
 
 
-def test_what_is_passed_on_is_freed_without_training_and_kept_with_it() -> None:
-    peaks, ends = [], []
-    for is_training in (False, True):
-        tape = Tape(is_training=is_training)
-        x = layer_norm(tape, tape.input(100), 10)
-        for _ in range(5):
-            x = activation(tape, x)
-        peaks.append(tape.peak)
-        ends.append(tape.live)
-    assert peaks[0] == 200  # an operand and its result
-    assert ends == [100, 600]  # GELU looks at each of its operands again
+NARROW: dict[str, object] = {
+    "name": "narrow",
+    "segment": 0.25,
+    "depth": 3,
+    "norm": None,
+    "residual": {"depth": 1, "compress": 4, "lstm": {"starts": 0, "layers": 1, "span": 48}},
+    "spectral": None,
+}
 
 
-def test_the_way_back_ends_with_nothing_but_what_is_still_referred_to() -> None:
-    tape = Tape(is_training=True)
-    x = layer_norm(tape, tape.input(100), 10)
-    y = scale(tape, x, activation(tape, x), 10)
-    kept = tape.live
-    tape.backward(y)
-    assert kept == 300  # the norm's result, GELU's, and the sum
-    assert tape.live == 200  # x and y have names here
-    # on the way back: the sum's gradient, GELU's operand's and result's, and what the gain needs
-    assert tape.peak == kept + 100 + 100 + (100 + 10)
+@pytest.mark.parametrize("channels", [4, 6])
+def test_the_blocks_of_onednn_count_where_channels_and_lstms_are_narrow(channels: int) -> None:
+    spec = parse_spec({**NARROW, "channels": [channels] * 3})
+    forward, step = measured(build(spec), draw(spec))
+    planned = plan(spec)
+    assert inference_bytes(planned) == pytest.approx(forward, rel=0.2)
+    assert training_bytes(planned) == pytest.approx(step, rel=0.2)
+
+
+def test_all_that_a_position_sees_counts_where_torch_convolves_small_maps_itself() -> None:
+    spec = parse_spec({**NARROW, "residual": None, "segment": 0.05, "channels": [8] * 3})
+    forward, step = measured(build(spec), draw(spec))
+    planned = plan(spec)
+    assert inference_bytes(planned) == pytest.approx(forward, rel=0.2)
+    assert training_bytes(planned) == pytest.approx(step, rel=0.2)
+
+
+def test_what_training_keeps_by_hand() -> None:
+    assert activations(Convolution(6, 8, 3, 100)) == 800
+    assert activations(Pointwise(50)) == 50
+    # both directions: gates in 64 values, what enters and the states in 16, and what is narrow
+    assert activations(Recurrent(2, 1, 10)) == 2 * 10 * (3 * 16 // 2 + 5 * 16 + 2 * 16 + 6 * 2)
+    # its result, the weights of both heads, and distances of 64 bits
+    assert activations(AttentionProducts(10, 10, 8, 2, "local", 3)) == 240 + 600 + 200
+    # its result, what is divided, φ of the queries, and φ of the keys
+    assert activations(AttentionProducts(10, 20, 8, 2, "linear")) == 3 * 80 + 160
+
+
+def test_dropout_is_for_training_alone() -> None:
+    specs = [small("htdemucs", {"attention.0.dropout": share}) for share in (0.0, 0.5)]
+    without, dropped = map(plan, specs)
+    assert inference_bytes(without) == inference_bytes(dropped)
+    assert training_bytes(without) < training_bytes(dropped)
 
 
 def test_every_size_grows_with_the_batch() -> None:
