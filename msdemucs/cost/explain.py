@@ -39,7 +39,7 @@ class Explained:
 
     Attributes:
         view: of what leaves an encoder's level; None elsewhere.
-        activation_bytes: of all its operators' results for one segment, as float32.
+        activation_bytes: what training keeps of it for the way back, for one segment, as float32.
     """
 
     node: PlanNode

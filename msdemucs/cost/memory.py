@@ -34,7 +34,8 @@ SMALL = 20480
 """Values up to which torch convolves a lone item itself, with all that a position sees laid out."""
 
 MOST_COLUMNS = 2**28
-"""Values that oneDNN lays out at most for a gradient of a convolution."""
+"""Values that oneDNN lays out at most for the gradient of a map that is not channels last; nor are
+they more than 15 times as many as the convolution is given and makes."""
 
 
 def inference_bytes(plan: Plan, *, batch: int = 1) -> int:
@@ -64,6 +65,8 @@ class _Walk:
     """From the mixture to the estimates.
 
     Attributes:
+        tops: values that enter each branch's first level, by that node's path.
+        deepest: values of the maps at the bottleneck.
         waiting: values of skips, features and waveforms that later parts look at.
         kept: values that the way back looks at again; none without training.
         peak: the most values so far, of all items together.
@@ -83,7 +86,8 @@ class _Walk:
             self.node(node)
         if not plan.spectral:
             self.synthesise()
-        self.note(2 * self.estimates)  # a difference and its gradient
+        if is_training:
+            self.note(2 * self.estimates)  # the difference and its gradient
 
     @property
     def estimates(self) -> int:
@@ -148,9 +152,10 @@ class _Walk:
                 self.waiting += features
 
     def fuse(self, operators: Iterable[Operator]) -> None:
-        """The resolutions' waveforms, whose maps are not channels last: oneDNN reorders them.
+        """The resolutions' waveforms become one.
 
-        What convolutions make may wait as skips, and be added to what enters another.
+        Their maps are not channels last: oneDNN makes results in blocks and reorders them. What a
+        convolution makes may wait as a skip, and what enters one may be a sum with a skip.
         """
         beside = entering = self.estimates * len(self.plan.spectral)
         for operator in operators:
@@ -201,6 +206,8 @@ class _Walk:
                 return columns(operator)
             case Convolution(in_channels=1) if operator.kernel > 1:  # it is not channels last
                 return blocks(operator.out_channels) * operator.positions
+            case TransposedConvolution() if is_small:
+                return operator.out_channels * operator.kernel * operator.positions
             case TransposedConvolution():  # made in blocks, then again in order
                 return result(operator) * (not self.is_training)
             case Recurrent(width=width):

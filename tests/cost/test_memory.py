@@ -62,16 +62,16 @@ def test_peaks_of_a_batch_are_those_of_torchs_allocator() -> None:
 
 NARROW: dict[str, object] = {
     "name": "narrow",
-    "segment": 0.5,
+    "segment": 0.25,
     "depth": 3,
     "norm": None,
-    "residual": {"depth": 1, "compress": 4, "lstm": {"starts": 0, "layers": 1, "span": 50}},
+    "residual": {"depth": 1, "compress": 4, "lstm": {"starts": 0, "layers": 1, "span": 48}},
     "spectral": None,
 }
 
 
 @pytest.mark.parametrize("channels", [4, 6])
-def test_oned_nns_blocks_count_where_channels_and_lstms_are_narrow(channels: int) -> None:
+def test_the_blocks_of_onednn_count_where_channels_and_lstms_are_narrow(channels: int) -> None:
     spec = parse_spec({**NARROW, "channels": [channels] * 3})
     forward, step = measured(build(spec), draw(spec))
     planned = plan(spec)
