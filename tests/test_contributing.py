@@ -27,7 +27,7 @@ vary:
   channels.start: {choice: [4, 6]}
   spectral.resolutions: {choice: {one: [1024], two: [1024, 2048], three: [1024, 2048, 4096]}}
 objectives: [peak_error_db/vocals, operators, usdr_db]
-constraints: {operators: 100}
+constraints: {operators: 150}
 sampler: {kind: surrogate, control: 0, options: {n_startup_trials: 2}}
 fidelity: {rungs: [2]}
 trials: 3
@@ -89,15 +89,15 @@ def studied(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def test_the_guides_cost_is_optimised_limited_recorded_and_shown(studied: dict[str, str]) -> None:
     assert re.search(r"^Operators +\d+$", studied["spec build htdemucs_n"], re.MULTILINE)
     trials = pd.DataFrame(json.loads(studied["study.json"])["trials"])
-    assert list(trials.operators > 100) == [bool(excess) for excess in trials.violations]
+    assert list(trials.operators > 150) == [bool(excess) for excess in trials.violations]
     first, *others = trials[trials.state == "complete"].to_dict("records")
-    assert first["violations"] == {"operators": 122 - 100}  # a baseline is trained nevertheless
-    assert {trial["operators"] for trial in others} <= {60, 91}
+    assert first["violations"] == {"operators": 182 - 150}  # a baseline is trained nevertheless
+    assert {trial["operators"] for trial in others} <= {90, 136}
     exported = pd.read_csv(StringIO(studied["trials.csv"]))  # what frame() gives
     assert list(exported.operators) == list(trials.operators)
     assert "Operators" in studied["study run space.yaml"]
     page = text_of(studied["report.html"])
-    assert re.search(r"dB at (60|91) Operators", page)
+    assert re.search(r"dB at (90|136) Operators", page)
     assert "minimise Operators of a forward pass" in page
     assert "on the front of peak error of vocals against Operators" in page
     assert 'id="figure-front-operators"' in studied["report.html"]
