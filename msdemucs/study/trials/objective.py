@@ -100,6 +100,7 @@ class Bench:
         qualities: that are recorded, by their names.
         rungs: steps at which trials are judged before the last, rising.
         repeats: trainings of each candidate, with its seed, the next one, and so on.
+        is_timed: whether the latency of a candidate is measured.
     """
 
     recipe: Recipe
@@ -108,6 +109,7 @@ class Bench:
     qualities: Mapping[str, Quality]
     rungs: tuple[int, ...] = ()
     repeats: int = 1
+    is_timed: bool = True
 
     @property
     def metrics(self) -> list[Metric]:
@@ -116,8 +118,8 @@ class Bench:
         return [METRICS[name] for name in names]
 
     def alone(self) -> "Bench":
-        """The same with one training of a candidate, judged at its end alone."""
-        return replace(self, rungs=(), repeats=1)
+        """The same with one training of a candidate, judged at its end alone and not timed."""
+        return replace(self, rungs=(), repeats=1, is_timed=False)
 
     def for_longer(self, recipe: Recipe, *, say: Say) -> "Bench":
         """The same by another recipe, on those tracks that are long enough for it.
@@ -152,7 +154,8 @@ class Bench:
         runs = self.trainings(candidate)
         log.note("device", device_name(self.device))
         with usage(self.device, log), peak_memory(self.device) as memory:
-            self.measure(runs[0].model, log)
+            if self.is_timed:
+                self.measure(runs[0].model, log)
             self.climb(runs, candidate, log)
             paths = [run.finish() for run in runs]
             log.note("weights", candidate.address(paths[0]))
