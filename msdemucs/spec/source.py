@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import yaml
@@ -168,6 +169,7 @@ def _within(field: str, part: str | int) -> str:
     return f"{field}.{part}".lstrip(".")
 
 
+@lru_cache(maxsize=128)  # a study makes each of its specs of the same few files
 def read_yaml(text: str, path: str) -> Node:
     """The root mapping of one YAML document, every value with its place.
 

@@ -106,6 +106,12 @@ def postgres() -> Iterator[Postgres]:
     server.remove()
 
 
+@pytest.fixture(autouse=True)
+def busy_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have latency measured once: beside another test the machine is never quiet."""
+    monkeypatch.setattr("msdemucs.measure.quiet.QUIET", 1.0)
+
+
 @pytest.fixture
 def in_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty current directory, where studies/ will lie."""

@@ -24,12 +24,22 @@ __all__ = ["search"]
 STARTS: tuple[Start, ...] = ("weights", "scratch")
 
 
+class Phases(Silent):
+    """Remembers what trainings went through."""
+
+    def __init__(self) -> None:
+        self.phases: list[str] = []
+
+    def phase(self, what: str, total: int) -> None:
+        self.phases.append(what)
+
+
 @pytest.mark.slow
 def test_noise_promotion_and_rescore_are_real(search: Search, in_tmp: Path) -> None:
     bench = prepare(search, say=Silent().said)
     run_study(search.asking(trials=1), bench.evaluate, attrs=bench.describe())
     study = open_study(open_storage("sqlite:///studies/tiny.db"), "tiny")
-    trials = candidates(load_study("tiny"), top=1)
+    trials, bench = candidates(load_study("tiny"), top=1), bench.alone()
     short = float(trials.usdr_db.iloc[0])
 
     still = load_recipe(in_tmp / "tiny.yaml", overrides={"lr": 1e-12, "steps": 1})
@@ -42,8 +52,10 @@ def test_noise_promotion_and_rescore_are_real(search: Search, in_tmp: Path) -> N
     assert gains["weights"] == pytest.approx(0, abs=1e-4)  # nothing was learned beyond
     assert abs(gains["scratch"]) > 1e-3  # nor at all
 
-    floor = measure_noise(study, search, bench.evaluate, n_seeds=2, listener=Silent())
+    ears = Phases()
+    floor = measure_noise(study, search, bench.evaluate, n_seeds=2, listener=ears)
     assert floor.sigma.value > 0
+    assert ears.phases == ["training", "evaluation"] * 2  # and no latency, which is known
 
     tracks = TrackSet(lambda: bench.tracks.validation, "validation", RESCORE)
     found = judge(study, Chosen.of(trials), ["usdr_db"], tracks, device="cpu", listener=Silent())

@@ -108,6 +108,7 @@ class Bench:
         rungs: steps at which trials are judged before the last, rising.
         repeats: trainings of each candidate, with its seed, the next one, and so on.
         auto_batch: whether a batch that does not fit goes through in more parts.
+        is_timed: whether the latency of a candidate is measured.
     """
 
     recipe: Recipe
@@ -117,10 +118,11 @@ class Bench:
     rungs: tuple[int, ...] = ()
     repeats: int = 1
     auto_batch: bool = False
+    is_timed: bool = True
 
     def alone(self) -> "Bench":
-        """The same with one training of a candidate, judged at its end alone."""
-        return replace(self, rungs=(), repeats=1)
+        """The same with one training of a candidate, judged at its end alone and not timed."""
+        return replace(self, rungs=(), repeats=1, is_timed=False)
 
     def for_longer(self, recipe: Recipe, *, say: Say) -> "Bench":
         """The same by another recipe, on those tracks that are long enough for it.
@@ -155,7 +157,8 @@ class Bench:
         runs = self.trainings(candidate, log)
         log.note("device", device_name(self.device))
         with usage(self.device, log), peak_memory(self.device) as memory:
-            self.measure(runs[0].model, log)
+            if self.is_timed:
+                self.measure(runs[0].model, log)
             self.climb(runs, candidate, log)
             paths = [run.finish() for run in runs]
             log.note("weights", candidate.address(paths[0]))
