@@ -284,7 +284,7 @@ def test_list_prints_each_study_with_its_database(folder: Path) -> None:
 
 
 def test_list_counts_copies_of_a_result_apart(folder: Path) -> None:
-    def copying(candidate: Candidate, log: TrialLog) -> None:
+    def copying(candidate: Candidate, log: TrialRecorder) -> None:
         toy(candidate, log)
         if candidate.trial == 1:
             log.note("duplicate_of", "toy/0")
