@@ -1,9 +1,13 @@
 """Fixtures for every test: seeds, threads, and a place that no test shares."""
 
 import random
+from typing import TYPE_CHECKING
 
 import numpy
 import pytest
+
+if TYPE_CHECKING:
+    from msdemucs.study.records import StudyRecord
 
 
 @pytest.fixture(autouse=True)
@@ -24,3 +28,19 @@ def pytest_configure() -> None:
     settings.register_profile("ci", derandomize=True, deadline=None, max_examples=50)
     settings.register_profile("deep", deadline=None, max_examples=2000)
     settings.load_profile("ci")
+
+
+@pytest.fixture
+def record() -> "StudyRecord":
+    """Eight trials of a made study."""
+    from tests.records import make_eight
+
+    return make_eight()
+
+
+@pytest.fixture
+def empty_record() -> "StudyRecord":
+    """A study that was created and never run."""
+    from tests.records import make_record
+
+    return make_record([])
