@@ -1,6 +1,12 @@
-"""How numbers read: the only place that formats counts, durations and decibels."""
+"""How numbers and values read: the only place that formats counts, durations and decibels."""
 
+import json
+import re
+from collections.abc import Mapping
 from typing import Literal
+
+MISSING = "–"
+"""What stands for a number that was not measured."""
 
 Direction = Literal["maximize", "minimize"]
 """Where a number is better."""
@@ -45,3 +51,44 @@ def format_db(value: float | None) -> str:
 def count(n: int, noun: str) -> str:
     """A number with its noun: "1 trial", "3 trials"."""
     return f"{n} {noun}{'' if n == 1 else 's'}"
+
+
+def typeset(number: str) -> str:
+    """A formatted number with a true minus, and its unit kept on the same line."""
+    return number.replace("-", "−").replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def unsigned_zero(number: str) -> str:
+    """A formatted number, without a minus where it is but zeros: "-0.00 dB" → "0.00 dB"."""
+    return number[1:] if re.match(r"-[0.]+(?![0-9.])", number) else number
+
+
+def percent(ratio: float) -> str:
+    """A ratio in whole percent: 0.384 → "38 %"."""
+    return typeset(f"{100 * ratio:.0f} %")
+
+
+def signed_percent(ratio: float) -> str:
+    """A change with its sign and one decimal: -0.118 → "−11.8 %", and nothing is "+0.0 %"."""
+    return typeset(f"{100 * ratio:+.1f} %".replace("-0.0 ", "+0.0 "))
+
+
+def format_value(value: object) -> str:
+    """A value of a spec on one line.
+
+    None reads "none". A choice of a kind reads "kind (its options)". Mappings in a list that all
+    have the same keys read as one list a key: "n_fft 2048, 4096; hop_length 512, 1024".
+    """
+    if value is None:
+        return "none"
+    if isinstance(value, Mapping):
+        options = [f"{name} {format_value(item)}" for name, item in value.items() if name != "kind"]
+        if "kind" in value:
+            return format_value(value["kind"]) + (f" ({'; '.join(options)})" if options else "")
+        return "; ".join(options) or "none"
+    if isinstance(value, list | tuple) and value:
+        if all(isinstance(item, Mapping) and item.keys() == value[0].keys() for item in value):
+            keys = value[0].keys()
+            return "; ".join(f"{key} {format_value([item[key] for item in value])}" for key in keys)
+        return ", ".join(format_value(item) for item in value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

@@ -3,12 +3,16 @@
 import os
 import random
 import sqlite3
+from typing import TYPE_CHECKING
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # for commands in processes of their own, too
 
 import numpy
 import pytest
 import sqlalchemy
+
+if TYPE_CHECKING:
+    from msdemucs.study.records import StudyRecord
 
 
 @pytest.fixture(autouse=True)
@@ -41,3 +45,19 @@ def write_without_waiting(connection: object, _: object) -> None:
     """Leave it to the system when an SQLite file reaches the disk."""
     if isinstance(connection, sqlite3.Connection):
         connection.execute("PRAGMA synchronous = OFF")
+
+
+@pytest.fixture
+def record() -> "StudyRecord":
+    """Eight trials of a made study."""
+    from tests.records import make_eight
+
+    return make_eight()
+
+
+@pytest.fixture
+def empty_record() -> "StudyRecord":
+    """A study that was created and never run."""
+    from tests.records import make_record
+
+    return make_record([])

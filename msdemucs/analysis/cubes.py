@@ -31,7 +31,7 @@ def trained_arms(record: StudyRecord) -> pd.DataFrame:
     return trials.drop_duplicates(["name", "seed"])
 
 
-def scores_of(
+def arm_scores(
     record: StudyRecord, trials: pd.DataFrame, quality: Quality
 ) -> dict[str, "pd.Series[float]"]:
     """Arm → its scores by seed, track and source: those of which a quality is made."""

@@ -14,15 +14,17 @@ import pandas as pd
 from scipy.stats import t
 
 from msdemucs.analysis.contrasts import Contrast, contrasts
-from msdemucs.analysis.cubes import cube_of, scores_of, trained_arms
+from msdemucs.analysis.cubes import arm_scores, cube_of, trained_arms
 from msdemucs.analysis.noise import Noise, noise_of
-from msdemucs.analysis.selection import steering
+from msdemucs.analysis.pooling import pool
+from msdemucs.analysis.selection import steering_quality
 from msdemucs.analysis.statistics import (
     Interval,
     fewest_tracks,
     hierarchical_interval,
     holm,
 )
+from msdemucs.analysis.trials import Row, number, rows_of
 from msdemucs.errors import StudyError, UsageError
 from msdemucs.metrics import Direction, Quality
 from msdemucs.metrics.signed_rank import FEWEST_FOR_WILCOXON, signed_rank_p
@@ -41,6 +43,9 @@ RULE = (
     f"a Holm-adjusted p below {LEVEL}, and more than the noise between seeds gives "
     "(Student's t, for all effects at once)"
 )
+
+INTERACTION = "interaction"
+"""The kind of effects of two factors together."""
 
 VERDICTS = ("better", "worse", "not told apart", "too few", "incomplete")
 
@@ -90,11 +95,77 @@ class Effects:
     notes: tuple[str, ...]
     quality: Quality
 
+    @property
+    def ranked(self) -> tuple["Effect", ...]:
+        """All effects, the largest first; those without a size last."""
+        rows = [_effect(row) for row in rows_of(self.table)]
+        return tuple(sorted(rows, key=lambda e: -abs(e.size) if math.isfinite(e.size) else 1.0))
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One row of `Effects.table`.
+
+    Attributes:
+        kind: as in `contrasts.Contrast`.
+        factor: the factor, or both of an interaction.
+        alternative: its level, or both.
+        against: the base's.
+        size: of the study's first quality, in its unit; NaN where an arm is missing.
+        low: of the 95 % interval; NaN without one.
+        high: likewise.
+        p: Holm-adjusted; NaN with too few tracks.
+        macs_change: relative change of MACs per second; NaN for interactions.
+        verdict: one of VERDICTS.
+        n_seeds: seeds that all its arms share.
+        n_tracks: tracks that all its arms share.
+        confused_with: effects that the design cannot tell from it.
+    """
+
+    kind: str
+    factor: str
+    alternative: str
+    against: str
+    size: float
+    low: float
+    high: float
+    p: float
+    macs_change: float
+    verdict: str
+    n_seeds: int
+    n_tracks: int
+    confused_with: tuple[str, ...]
+
+    @property
+    def is_interaction(self) -> bool:
+        """Whether it is of two factors together."""
+        return self.kind == INTERACTION
+
+    @property
+    def is_claimed(self) -> bool:
+        """Whether the effect may be claimed."""
+        return self.verdict in ("better", "worse")
+
 
 def effects(record: StudyRecord, *, seed: int = 0) -> Effects:
     """The effects that an ablation's design can tell, over the arms that are complete.
 
     Args:
+        record: of an ablation, finished or not.
+        seed: of the bootstrap.
+
+    Raises:
+        UsageError: the study is no ablation, or none of its arms is complete.
+        StudyError: its record lacks the design or the factors' levels.
+    """
+    return effects_against(noise_of(pool(record), steering_quality(record)), record, seed=seed)
+
+
+def effects_against(noise: Noise | None, record: StudyRecord, *, seed: int = 0) -> Effects:
+    """The same as `effects`, where the noise of the study's first quality is known already.
+
+    Args:
+        noise: the spread of one training's score over seeds.
         record: of an ablation, finished or not.
         seed: of the bootstrap.
 
@@ -114,9 +185,8 @@ def effects(record: StudyRecord, *, seed: int = 0) -> Effects:
     trials = trained_arms(record)
     if trials.empty:
         raise UsageError(f"no arm of study “{record.name}” is complete yet")
-    quality = steering(record)
-    scores = scores_of(record, trials, quality)
-    noise = noise_of(record, quality)
+    quality = steering_quality(record)
+    scores = arm_scores(record, trials, quality)
     design = Design.model_validate(_tuples(about["design"]))
     wanted = contrasts(design, about["levels"])
     costs = trials.groupby("name", sort=False)[list(COSTS.values())].mean()
@@ -130,6 +200,25 @@ def effects(record: StudyRecord, *, seed: int = 0) -> Effects:
     table["verdict"] = [_verdict(row, quality.direction) for _, row in table.iterrows()]
     missing = {name for contrast in wanted for name in contrast.weights} - set(scores)
     return Effects(table, noise, tuple(_notes(table, sorted(missing))), quality)
+
+
+def _effect(row: Row) -> Effect:
+    confused = row["confused_with"]
+    return Effect(
+        kind=str(row["kind"]),
+        factor=str(row["factor"]),
+        alternative=str(row["alternative"]),
+        against=str(row["against"]),
+        size=number(row, "effect_db"),
+        low=number(row, "low_db"),
+        high=number(row, "high_db"),
+        p=number(row, "holm_p"),
+        macs_change=number(row, "macs_per_second_change"),
+        verdict=str(row["verdict"]),
+        n_seeds=int(number(row, "n_seeds")),
+        n_tracks=int(number(row, "n_tracks")),
+        confused_with=tuple(map(str, confused)) if isinstance(confused, list | tuple) else (),
+    )
 
 
 def _row(
@@ -164,7 +253,7 @@ def _row(
         "noise_db": noise.sigma.value * math.sqrt(squares / cube.n_seeds) if noise else math.nan,
         "by_source": dict(zip(cube.sources, map(float, by_source), strict=True)),
     }
-    if contrast.kind != "interaction":
+    if contrast.kind != INTERACTION:
         row |= {change: _change(contrast, costs[column]) for change, column in COSTS.items()}
     return row
 

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from msdemucs.analysis.pooling import once
-from msdemucs.analysis.selection import complete, quality_of
+from msdemucs.analysis.selection import complete, ranked_column
 from msdemucs.analysis.statistics import Array
 from msdemucs.errors import UsageError
 from msdemucs.study.records import StudyRecord
@@ -240,7 +240,7 @@ def control(record: StudyRecord, *, seed: int = 0) -> Control | None:
     searched = once(trials[~trials.is_control & trials.baseline.isna()])
     if drawn.empty or searched.empty:
         return None
-    quality = quality_of(record)
+    quality = ranked_column(record)
     rng = np.random.default_rng(seed)
     size = min(len(drawn), len(searched))
     samples = [rng.choice(len(searched), size, replace=False) for _ in range(RESAMPLES)]

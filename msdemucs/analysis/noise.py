@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as students_t
 
-from msdemucs.analysis.pooling import pooled, repeats_of
+from msdemucs.analysis.pooling import Pool
 from msdemucs.analysis.statistics import CONFIDENCE, Interval, sigma_interval
+from msdemucs.analysis.track_scores import by_training
 from msdemucs.metrics import Quality
-from msdemucs.study.records import STUDY_COLUMN, StudyRecord
+from msdemucs.study.records import STUDY_COLUMN
 from msdemucs.units import count
 
 NOISE = "noise"
@@ -58,7 +59,7 @@ def _quantile(degrees: int) -> float:
     return float(students_t.ppf(0.5 + CONFIDENCE / 2, degrees))
 
 
-def noise_of(record: StudyRecord, quality: Quality) -> Noise | None:
+def noise_of(pool: Pool, quality: Quality) -> Noise | None:
     """The spread over seeds, pooled over all repeated specs; None where no spec was trained twice.
 
     Every training of a spec that was trained more than once counts once: the seeds of a trial, of
@@ -67,10 +68,10 @@ def noise_of(record: StudyRecord, quality: Quality) -> Noise | None:
     compared over the tracks that all of them have, so that a track which one lacks is no noise.
 
     Args:
-        record: the study.
+        pool: the study.
         quality: whose spread it is.
     """
-    values = _repeated(record, quality)
+    values = _repeated(pool, quality)
     groups = values.groupby("spec")["value"]
     values = values[groups.transform("size") > 1]
     degrees = len(values) - values["spec"].nunique()
@@ -82,36 +83,18 @@ def noise_of(record: StudyRecord, quality: Quality) -> Noise | None:
     return Noise(found, degrees, f"{count(len(values), 'training')} of {specs}, pooled")
 
 
-def by_training(scores: pd.DataFrame, quality: Quality) -> pd.DataFrame:
-    """The quality of each training: columns trial, seed, value.
-
-    Args:
-        scores: of one split; SCORE_COLUMNS, or more.
-        quality: what to make of them.
-    """
-    keys = ["trial", "seed"]
-    own = quality.rows(scores)
-    seeds = pd.to_numeric(own["seed"]).fillna(-1).astype(int)
-    own = own.assign(trial=own["trial"].astype(int), seed=seeds)
-    codes = own.groupby(keys).ngroup()
-    values = quality.by_seed(own.assign(seed=codes))
-    known = own[keys].assign(code=codes).drop_duplicates()
-    known = known[known["code"].isin(list(values))].sort_values("code")
-    return known.assign(value=known["code"].map(values).astype(float))[[*keys, "value"]]
-
-
-def _repeated(record: StudyRecord, quality: Quality) -> pd.DataFrame:
+def _repeated(pool: Pool, quality: Quality) -> pd.DataFrame:
     """Columns spec (the trial that stands for it), seed, value: a row a training of a spec."""
-    arms = {arm.trial for arm in repeats_of(record)}
-    scores = pooled(record).scores
-    rows = quality.rows(scores[scores["split"] == record.split]).dropna(subset=["value"])
+    arms = {arm.trial for arm in pool.repeats}
+    scores = pool.record.scores
+    rows = quality.rows(scores[scores["split"] == pool.record.split]).dropna(subset=["value"])
     rows = rows[rows["trial"].isin(list(arms))]
     if not rows.empty:
         n = rows.groupby("trial")["seed"].transform("nunique")
         shared = rows.groupby(["trial", "group", "track", "source"])["seed"].transform("nunique")
         rows = rows[shared == n]
-    own = by_training(rows, quality).rename(columns={"trial": "spec"})
-    parts = [own[["spec", "seed", "value"]], _beside(record, quality)]
+    trainings = by_training(rows, quality).rename(columns={"trial": "spec"})
+    parts = [trainings[["spec", "seed", "value"]], _added_trainings(pool, quality)]
     values = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
     values = values[np.isfinite(values["value"].astype(float))]
     # a base that `study noise` trained before the search may be trained by its baseline again
@@ -119,13 +102,13 @@ def _repeated(record: StudyRecord, quality: Quality) -> pd.DataFrame:
     return values[~is_again]
 
 
-def _beside(record: StudyRecord, quality: Quality) -> pd.DataFrame:
+def _added_trainings(pool: Pool, quality: Quality) -> pd.DataFrame:
     """The trainings that `study noise` added, under the trial of their spec if there is one."""
-    later = record.later
+    later = pool.record.later
     own = later[(later["kind"] == NOISE) & (later["convention"] == str(quality))]
     trials = {
         _spec_key(row, row): int(row["trial"])
-        for row in pooled(record).trials.to_dict("records")
+        for row in pool.record.trials.to_dict("records")
         if row["state"] == "complete"
     }
     rows = own.to_dict("records")

@@ -1,8 +1,11 @@
 """By how much the best of several noisy scores is too good, because it was chosen for it."""
 
 from collections.abc import Sequence
+from math import sqrt
 
 import numpy as np
+
+from msdemucs.analysis.trades import Trade
 
 SEED = 0
 RESAMPLES = 4000
@@ -39,3 +42,16 @@ def expected_fall(scores: Sequence[float], errors: Sequence[float]) -> float:
     truths, s = truths[near], s[near]
     noise = np.random.default_rng(SEED).standard_normal((RESAMPLES, len(s))) * s
     return float(noise[np.arange(RESAMPLES), (truths + noise).argmax(axis=1)].mean())
+
+
+def expected_fall_of_best(trade: Trade) -> float | None:
+    """By how much the best of a trade is expected to be worse when it is trained anew.
+
+    None where the noise is unknown, or nothing was chosen from.
+    """
+    points = trade.admitted
+    if trade.noise is None or len(points) < 2 or not trade.is_common:
+        return None
+    sigma = trade.noise.sigma.value
+    errors = [sigma / sqrt(max(point.n_seeds, 1)) for point in points]
+    return expected_fall([trade.y.sign * point.y for point in points], errors)

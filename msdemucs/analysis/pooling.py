@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from math import isfinite
 from numbers import Real
 from statistics import fmean
 
 import pandas as pd
 
+from msdemucs.analysis.trials import Row, is_baseline, is_copy, rows_of, trial_number
 from msdemucs.columns import COLUMNS
 from msdemucs.study.records import STUDY_COLUMN, StudyRecord
 
@@ -18,8 +18,6 @@ NUMBERS = tuple(
     if column.kind == "number" and column.known != "proposed"
 )
 """Columns of which the mean over trainings is taken, beside qualities."""
-
-Row = Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -42,12 +40,39 @@ def repeat_key(row: Mapping[str, object]) -> str:
     return f"{row.get(STUDY_COLUMN)} {row['spec_hash']} {row['recipe']}"
 
 
-@lru_cache(maxsize=8)
-def repeats_of(record: StudyRecord) -> tuple[Repeats, ...]:
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """A study with its trainings of one spec as one.
+
+    Attributes:
+        record: one trial a spec, with the means of its trainings and the scores of all seeds.
+        repeats: which complete trials each of its complete ones stands for.
+    """
+
+    record: StudyRecord
+    repeats: tuple[Repeats, ...]
+
+    @property
+    def repeated(self) -> tuple[Repeats, ...]:
+        """Those of several trials: an ablation's arms, specs that were drawn twice."""
+        return tuple(arm for arm in self.repeats if len(arm.trials) > 1)
+
+
+def pool(record: StudyRecord) -> Pool:
+    """The record with one trial a spec.
+
+    Its numbers are means over the spec's trainings, each as heavy as it has seeds. A record
+    without repeats is in the pool itself.
+    """
+    repeats = _repeats_of(record)
+    several = tuple(arm for arm in repeats if len(arm.trials) > 1)
+    return Pool(_pooled(record, several) if several else record, repeats)
+
+
+def _repeats_of(record: StudyRecord) -> tuple[Repeats, ...]:
     """All complete trials, those of one spec together, by their first trial."""
     groups: dict[str, list[Row]] = {}
-    for row in record.trials[record.trials["state"] == "complete"].to_dict("records"):
-        named = {str(name): value for name, value in row.items()}
+    for named in rows_of(record.trials[record.trials["state"] == "complete"]):
         is_known = isinstance(named["spec_hash"], str)
         key = repeat_key(named) if is_known else f"trial {named['trial']}"
         groups.setdefault(key, []).append(named)
@@ -55,22 +80,20 @@ def repeats_of(record: StudyRecord) -> tuple[Repeats, ...]:
 
 
 def _repeats(rows: Sequence[Row]) -> Repeats:
-    own = [row for row in rows if not isinstance(row.get("duplicate_of"), str)]
+    originals = [row for row in rows if not is_copy(row)]
     trainings: dict[object, Row] = {}
-    for row in own or rows:
+    for row in originals or rows:
         seed = row["seed"]
         is_seed = isinstance(seed, Real) and isfinite(seed)
         source = seed if is_seed else f"trial {row['trial']}"
-        trainings.setdefault(source if own else row["duplicate_of"], row)
-    baselines = [row for row in rows if isinstance(row["baseline"], str)]
+        trainings.setdefault(source if originals else row["duplicate_of"], row)
+    baselines = [row for row in rows if is_baseline(row)]
     first = [*baselines, *trainings.values()][0]
     return Repeats(
-        _number(first), tuple(map(_number, rows)), tuple(map(_number, trainings.values()))
+        trial_number(first),
+        tuple(map(trial_number, rows)),
+        tuple(map(trial_number, trainings.values())),
     )
-
-
-def _number(row: Row) -> int:
-    return int(str(row["trial"]))
 
 
 def once(trials: pd.DataFrame) -> pd.DataFrame:
@@ -80,9 +103,8 @@ def once(trials: pd.DataFrame) -> pd.DataFrame:
     """
     is_copy = trials["duplicate_of"].notna()
     first = trials[trials["state"] == "complete"].assign(is_copy=is_copy)
-    rows = first.sort_values("is_copy", kind="stable").to_dict("records")
     keys: dict[str, object] = {}
-    for row in ({str(name): value for name, value in row.items()} for row in rows):
+    for row in rows_of(first.sort_values("is_copy", kind="stable")):
         is_known = isinstance(row["spec_hash"], str)
         key = f"{repeat_key(row)} {row['seed']}" if is_known else f"trial {row['trial']}"
         keys.setdefault(key, row["trial"])
@@ -90,21 +112,8 @@ def once(trials: pd.DataFrame) -> pd.DataFrame:
     return trials[is_kept | (trials["state"] != "complete")]
 
 
-def repeated(record: StudyRecord) -> tuple[Repeats, ...]:
-    """Those of several trials: an ablation's arms, specs that were drawn twice."""
-    return tuple(arm for arm in repeats_of(record) if len(arm.trials) > 1)
-
-
-@lru_cache(maxsize=8)
-def pooled(record: StudyRecord) -> StudyRecord:
-    """The record with one trial an arm, whose scores are those of all seeds.
-
-    Its numbers are means over the arm's trainings, each as heavy as it has seeds. A record without
-    repeats is returned itself.
-    """
-    arms = repeated(record)
-    if not arms:
-        return record
+def _pooled(record: StudyRecord, arms: Sequence[Repeats]) -> StudyRecord:
+    """The record with one trial an arm."""
     frame = record.trials
     rows = {int(str(row["trial"])): row for row in frame.astype(object).to_dict("records")}
     seeds = record.scores.groupby("trial")["seed"].nunique().to_dict()

@@ -7,11 +7,10 @@ the luckiest.
 from collections.abc import Mapping
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 
 from msdemucs.analysis.pareto import non_dominated
-from msdemucs.analysis.pooling import pooled
+from msdemucs.analysis.pooling import pool
 from msdemucs.errors import UsageError
 from msdemucs.metrics import METRICS, USUAL, Quality
 from msdemucs.study.records import StudyRecord
@@ -39,14 +38,14 @@ def holding(record: StudyRecord) -> pd.DataFrame:
     Raises:
         UsageError: there is none.
     """
-    trials = complete(pooled(record))
-    exceeding = [isinstance(found, dict) and bool(found) for found in trials.violations]
-    if all(exceeding):
+    trials = complete(pool(record).record)
+    within = trials[~exceeds_constraints(trials)]
+    if within.empty:
         raise UsageError(f"study “{record.name}” has no complete trial within its constraints yet")
-    return trials[~np.asarray(exceeding)]
+    return within
 
 
-def quality_of(record: StudyRecord) -> str:
+def ranked_column(record: StudyRecord) -> str:
     """The column by which trials are better: the first objective that is a quality.
 
     Where none is, of studies of another program for one, it is the first that is maximised.
@@ -56,7 +55,7 @@ def quality_of(record: StudyRecord) -> str:
     return next(iter([*names, *record.directions]))
 
 
-def steering(record: StudyRecord) -> Quality:
+def steering_quality(record: StudyRecord) -> Quality:
     """The first objective that is a quality; the usual one over everything where none is."""
     named = [record.qualities[name] for name in record.directions if name in record.qualities]
     return (named or [Quality(METRICS[USUAL])])[0]
@@ -88,8 +87,8 @@ def by_quality(record: StudyRecord, text: str) -> StudyRecord:
 
 
 def best_first(trials: pd.DataFrame, record: StudyRecord) -> pd.DataFrame:
-    """Trials by `quality_of`, the best first; as they were where it does not tell them apart."""
-    name = quality_of(record)
+    """Trials by `ranked_column`, the best first; as they were where it does not tell them apart."""
+    name = ranked_column(record)
     is_less_better = record.directions[name] == "minimize"
     return trials.sort_values(name, ascending=is_less_better, kind="stable")
 
@@ -123,8 +122,27 @@ def best_trials(
 def front(record: StudyRecord) -> pd.DataFrame:
     """The complete trials that no other dominates, best quality first.
 
-    A trial dominates another if it is as good in every objective and better in one.
+    A trial dominates another if it is as good in every objective and better in one. Trainings of
+    one spec are one trial, with their mean.
+
+    Raises:
+        UsageError: no complete trial is within the constraints.
     """
-    trials = holding(record)
-    values = trials[list(record.directions)]
-    return best_first(trials[non_dominated(values, list(record.directions.values()))], record)
+    holding(record)
+    return front_of(pool(record).record)
+
+
+def front_of(record: StudyRecord) -> pd.DataFrame:
+    """The same of a record whose trainings are pooled already; empty where nothing is complete."""
+    trials = record.trials[record.trials["state"] == "complete"]
+    if not record.directions or trials.empty:
+        return trials.iloc[:0]
+    trials = trials[~exceeds_constraints(trials)]
+    values = trials.reindex(columns=list(record.directions))
+    front = trials[non_dominated(values, list(record.directions.values()))]
+    return front if front.empty else best_first(front, record)
+
+
+def exceeds_constraints(trials: pd.DataFrame) -> "pd.Series[bool]":
+    """Whether each trial exceeds a constraint, as only a baseline can that was trained."""
+    return trials["violations"].map(lambda own: isinstance(own, dict) and bool(own)).astype(bool)

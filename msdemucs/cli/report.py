@@ -13,6 +13,7 @@ from msdemucs.cli.console import errors, out
 from msdemucs.errors import UsageError
 
 if TYPE_CHECKING:
+    from msdemucs.analysis.findings import Findings
     from msdemucs.report.audio import Excerpt
     from msdemucs.study.records import StudyRecord
 
@@ -72,7 +73,8 @@ def report(  # noqa: PLR0913 (one option a thing that a user may decide)
     ] = None,
 ) -> None:
     """Write a study's report: one HTML file that works offline."""
-    from msdemucs.report.compare import combine
+    from msdemucs.analysis.combined import combine
+    from msdemucs.analysis.findings import Findings
     from msdemucs.study import load_study
 
     _check(studies, output, compare=compare, kind=kind, watch=watch)
@@ -82,7 +84,7 @@ def report(  # noqa: PLR0913 (one option a thing that a user may decide)
         records = [load_study(study, storage=storage) for study in studies]
         for record in [combine(records)] if compare and len(records) > 1 else records:
             places = Places(output, figures, None if live_seconds else audio)
-            _write(record, places, kind, live_seconds)
+            _write(Findings(record), places, kind, live_seconds)
         return records
 
     if watch is None:
@@ -143,32 +145,32 @@ class Places:
     audio: Path | None
 
 
-def _write(record: "StudyRecord", places: Places, kind: Format, live: float) -> None:
+def _write(findings: "Findings", places: Places, kind: Format, live: float) -> None:
     """One report in the format that was asked for, and its figures."""
     from msdemucs.report.page import default_path, file_stem, write_report, write_text
     from msdemucs.report.paper import SUFFIXES, paper
     from msdemucs.report.pictures import write_pictures
 
-    output = places.output
-    folder = places.figures / file_stem(record.name) if places.figures else None
+    output, name = places.output, findings.record.name
+    folder = places.figures / file_stem(name) if places.figures else None
     if kind is Format.html:
-        heard = _heard(record, places.audio) if places.audio else None
-        path = output or default_path(record)
-        write_report(record, path, live_seconds=live, excerpts=heard)
-        paths = write_pictures(record, folder) if folder else []
+        heard = _heard(findings, places.audio) if places.audio else None
+        path = output or default_path(name)
+        write_report(findings, path, live_seconds=live, excerpts=heard)
+        paths = write_pictures(findings, folder) if folder else []
     else:
         form: Literal["md", "latex"] = "md" if kind is Format.md else "latex"
-        path = output or default_path(record, SUFFIXES[form])
+        path = output or default_path(name, SUFFIXES[form])
         folder = folder or path.parent / f"{file_stem(path.stem)}-figures"
-        paths = write_pictures(record, folder)
-        shown = [_seen_from(found, path.parent) for found in paths if found.suffix == ".png"]
-        write_text(paper(record, form, shown), path)
+        paths = write_pictures(findings, folder)
+        shown = [_seen_from(figure, path.parent) for figure in paths if figure.suffix == ".png"]
+        write_text(paper(findings, form, shown), path)
     out.print(str(path), soft_wrap=True, markup=False)
     if paths:
         out.print(f"{len(paths)} figures in {paths[0].parent}", soft_wrap=True, markup=False)
 
 
-def _heard(record: "StudyRecord", data: Path) -> "Mapping[int, Excerpt]":
+def _heard(findings: "Findings", data: Path) -> "Mapping[int, Excerpt]":
     """What the best trials sound like."""
     from msdemucs.report.audio import excerpts_of
     from msdemucs.study.storage.urls import STUDIES
@@ -176,7 +178,7 @@ def _heard(record: "StudyRecord", data: Path) -> "Mapping[int, Excerpt]":
     def say(message: str) -> None:
         errors.print(message, markup=False, highlight=False, soft_wrap=True)
 
-    return excerpts_of(record, data, studies=STUDIES, say=say)
+    return excerpts_of(findings, data, studies=STUDIES, say=say)
 
 
 def _seen_from(path: Path, folder: Path) -> Path:

@@ -4,7 +4,6 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -34,7 +33,6 @@ from msdemucs.cli.work import (
     work,
 )
 from msdemucs.columns import COLUMNS, FORMATS
-from msdemucs.errors import UsageError
 from msdemucs.metrics import USUAL
 from msdemucs.units import count
 
@@ -247,10 +245,11 @@ def schema() -> None:
 
 def _print_finished(finished: "Finished", storage: str | None, wanted: int) -> None:
     """The front of a finished study and where its database is."""
-    from msdemucs.analysis.selection import front
+    from msdemucs.analysis.findings import Findings
     from msdemucs.study.storage.load import load_study
 
     record = load_study(finished.name, storage=storage)
+    findings = Findings(record)
     if not finished.ran:
         more = f"for more trials: --trials {max(wanted, finished.complete) + 8}"
         if "ablation" in record.attrs:
@@ -259,19 +258,21 @@ def _print_finished(finished: "Finished", storage: str | None, wanted: int) -> N
             more = f"{NOTHING_LEFT}: add values to vary, and take --extend"
         out.print(f"study {finished.name} was finished already; {more}", soft_wrap=True)
     plural = "" if finished.complete == 1 else "s"
-    shown = record.trials.iloc[:0]
-    with suppress(UsageError):  # nothing is complete and within the constraints
-        shown = front(record)
     stopped = sum(record.trials.state == "stopped")
     kind = "trial" if stopped else "complete trial"
     note = f", {stopped} of its runs stopped at a rung" if stopped else ""
     note += f" of {wanted}, since {NOTHING_LEFT}" if finished.is_used_up else ""
     out.print(f"study {finished.name}: {finished.complete} {kind}{plural}{note}; the front:")
-    print_table(trial_table(record, shown.sort_values(next(iter(record.directions)))))
-    if "ablation" in record.attrs and finished.complete:
-        from msdemucs.analysis.effects import effects
-
-        print_effects(effects(record))
+    by = next(iter(record.directions))
+    print_table(trial_table(record, findings.front_specs.sort_values(by)))
+    for name, limits in findings.references.items():
+        out.print(
+            f"not in the front: {name}, beyond {' and '.join(limits)}", soft_wrap=True, markup=False
+        )
+    if findings.effects:
+        print_effects(findings.effects)
+    elif findings.why_no_effects:
+        out.print(findings.why_no_effects, soft_wrap=True, markup=False)
     out.print(finished.url, markup=False, soft_wrap=True)
 
 

@@ -7,13 +7,11 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msdemucs.analysis.findings import Findings
+from msdemucs.analysis.measure import measure_of_quality
+from msdemucs.analysis.trials import Row, is_baseline, is_complete, trial_number
 from msdemucs.errors import DataError, MsdemucsError, UsageError
 from msdemucs.metrics import Quality, Stems
-from msdemucs.report.frames import Row, is_baseline, metric_of, scores_of, trial_number
-from msdemucs.report.fronts import study_front
-from msdemucs.report.measures import measure_of_quality
-from msdemucs.report.tables import best_first
-from msdemucs.study.records import StudyRecord
 from msdemucs.study.storage.artifact_store import at_hand, is_url
 from msdemucs.study.storage.urls import study_folder
 
@@ -65,12 +63,12 @@ class Excerpt:
 
 
 def excerpts_of(
-    record: StudyRecord, data: Path, *, studies: Path, say: Callable[[str], None]
+    findings: Findings, data: Path, *, studies: Path, say: Callable[[str], None]
 ) -> Mapping[int, Excerpt]:
     """Excerpts of the best trials whose weights are there, by trial.
 
     Args:
-        record: the study.
+        findings: of the study.
         data: a folder of tracks; the first of it that the study selected by is heard.
         studies: where the studies' folders lie, for records that do not name their weights.
         say: is told what is left out, and why.
@@ -80,25 +78,25 @@ def excerpts_of(
     """
     from msdemucs.model.weights import load_weights, read_about
 
-    front = study_front(record)
-    rows = [r for r in best_first(record) if r["state"] == "complete"]
-    rows.sort(key=lambda row: not (trial_number(row) in front or is_baseline(row)))
-    found = {trial_number(row): path for row in rows if (path := weights_of(record, row, studies))}
-    if not found:
+    name = findings.record.name
+    rows = list(filter(is_complete, findings.best_first))
+    rows.sort(key=lambda row: not (trial_number(row) in findings.front or is_baseline(row)))
+    weights = {trial_number(row): path for row in rows if (path := weights_of(name, row, studies))}
+    if not weights:
         raise UsageError(
-            f"study “{record.name}” has no trial whose weights are there; --audio needs the "
-            f"folder {study_folder(record.name, studies)}, which the study made where it ran"
+            f"study “{name}” has no trial whose weights are there; --audio needs the "
+            f"folder {study_folder(name, studies)}, which the study made where it ran"
         )
     excerpts: dict[int, Excerpt] = {}
-    for trial, path in found.items():
+    for trial, path in weights.items():
         try:
             with at_hand(path) as file:
                 if file is None:
                     say(f"trial {trial} cannot be heard: {path} cannot be fetched")
                     continue
                 model, normalised = load_weights(file), read_about(file).normalised
-            track = first_track(record, data, model.spec.sources, model.spec.sample_rate)
-            excerpts[trial] = _excerpt(model, track, metric_of(record), normalised=normalised)
+            track = first_track(findings, data, model.spec.sources, model.spec.sample_rate)
+            excerpts[trial] = _excerpt(model, track, findings.metric, normalised=normalised)
         except UsageError:
             raise
         except MsdemucsError as error:
@@ -108,19 +106,19 @@ def excerpts_of(
     return excerpts
 
 
-def weights_of(record: StudyRecord, row: Row, studies: Path) -> str | None:
+def weights_of(study: str, row: Row, studies: Path) -> str | None:
     """The path or URL of a trial's weights; None where a path leads nowhere."""
     named = row.get("weights")
     if isinstance(named, str) and is_url(named):
         return named
     trial = str(trial_number(row))
-    usual = study_folder(record.name, studies) / "trials" / trial / "weights.safetensors"
+    usual = study_folder(study, studies) / "trials" / trial / "weights.safetensors"
     candidates = [Path(named), studies.parent / named] if isinstance(named, str) else []
     return next((str(path) for path in [*candidates, usual] if path.is_file()), None)
 
 
 def first_track(
-    record: StudyRecord, data: Path, sources: tuple[str, ...], sample_rate: int
+    findings: Findings, data: Path, sources: tuple[str, ...], sample_rate: int
 ) -> "Track":
     """The first track of a folder that the study selected by: no test track is opened for it.
 
@@ -130,12 +128,13 @@ def first_track(
     from msdemucs.data import find_tracks
     from msdemucs.data.tracks import SPLITS
 
+    record = findings.record
     if record.split == "test":
         raise UsageError(
             f"study “{record.name}” selected on its test tracks, and a report opens none: leave "
             "--audio away, or hear its weights by `msdemucs separate`"
         )
-    known = set(scores_of(record)["track"])
+    known = set(findings.scores["track"])
     problems: list[DataError] = []
     for split in SPLITS:
         if split == "test":

@@ -8,33 +8,19 @@ from pathlib import Path
 import pandas as pd
 from markupsafe import Markup
 
+from msdemucs.analysis.findings import Findings
+from msdemucs.analysis.measure import Measure, measure_of, measure_of_quality
+from msdemucs.analysis.trials import Row, left_out_of, mapping_of, number, trial_number
 from msdemucs.cost import NodeCost, node_costs
 from msdemucs.errors import MsdemucsError
+from msdemucs.metrics import Quality
 from msdemucs.report.audio import Excerpt
-from msdemucs.report.budgets import spec_text
-from msdemucs.report.delta import text_of
 from msdemucs.report.drawing import draw_plan
-from msdemucs.report.frames import (
-    Row,
-    curves_of,
-    left_out_of,
-    mapping_of,
-    number,
-    trial_number,
-)
-from msdemucs.report.measures import Measure, measure_of, typeset
-from msdemucs.report.scores import ScoreTable, score_table
 from msdemucs.report.sparkline import draw_curve
-from msdemucs.report.tables import (
-    NOTES,
-    all_measures,
-    chosen_text,
-    differences_of,
-    note_of,
-)
+from msdemucs.report.spec_difference import spec_yaml, yaml_of
+from msdemucs.report.tables import NOTES, chosen_text, differences_of, note_of
 from msdemucs.spec import parse_spec, plan
-from msdemucs.study.records import StudyRecord
-from msdemucs.units import format_count
+from msdemucs.units import MISSING, format_count, typeset
 
 LOG_LINES = 20
 """Of the end of a trial's log."""
@@ -85,6 +71,33 @@ class Rungs:
 
 
 @dataclass(frozen=True)
+class TrackTexts:
+    """One track's scores by source, as text, and the mixture's own as the estimate."""
+
+    group: str
+    track: str
+    scores: tuple[str, ...]
+    floors: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ScoreTexts:
+    """A trial's scores by track and source.
+
+    Attributes:
+        label: whose scores, with the split of the tracks.
+        sources: over the columns.
+        tracks: one a row.
+        step: of the rung at which a trial was stopped that has no other scores; None otherwise.
+    """
+
+    label: str = ""
+    sources: tuple[str, ...] = ()
+    tracks: tuple[TrackTexts, ...] = ()
+    step: int | None = None
+
+
+@dataclass(frozen=True)
 class Detail:
     """What opens for one trial.
 
@@ -98,7 +111,7 @@ class Detail:
         differences: field, value in the base, value here.
         scores: by track and source.
         spec: as YAML; "" where none could be made.
-        delta: the spec as a file that extends the base; "" likewise.
+        difference: the spec as a file that extends the base; "" likewise.
         anatomy: its drawing, and what it costs where.
         curve: its training loss drawn; "" without one.
         rungs: its quality while it trained; None without rungs.
@@ -114,9 +127,9 @@ class Detail:
     left_out: tuple[str, ...]
     chosen: str
     differences: tuple[tuple[str, str, str], ...]
-    scores: ScoreTable
+    scores: ScoreTexts
     spec: str
-    delta: str
+    difference: str
     anatomy: Anatomy
     curve: Markup
     rungs: Rungs | None
@@ -128,20 +141,20 @@ class Detail:
 class Details:
     """Makes the details of a study's trials; what equal specs share is made once."""
 
-    def __init__(self, record: StudyRecord, excerpts: Mapping[int, Excerpt] | None = None) -> None:
-        self.record, self.excerpts = record, excerpts or {}
-        self.measures = all_measures(record)
-        self.curves = {curve.trial: curve for curve in curves_of(record)}
+    def __init__(self, findings: Findings, excerpts: Mapping[int, Excerpt] | None = None) -> None:
+        self.findings, self.excerpts = findings, excerpts or {}
+        self.curves = {curve.trial: curve for curve in findings.curves}
+        record = findings.record
         self.rungs = {int(str(n)): own for n, own in record.rungs.groupby("trial")}
         self.later = {int(str(n)): own for n, own in record.later.groupby("trial")}
         self.anatomies: dict[object, Anatomy] = {}
 
-    def of(self, row: Row, *, has_delta: bool = True) -> Detail:
+    def of(self, row: Row, *, has_difference: bool = True) -> Detail:
         """Everything that the record and the files beside it tell of a trial.
 
         Args:
             row: of the trial.
-            has_delta: also give its spec as a file that extends the base, which takes a while.
+            has_difference: also give its spec as a file that extends the base, which takes a while.
         """
         spec, trial = mapping_of(row, "spec"), trial_number(row)
         key = row["spec_hash"] if isinstance(row["spec_hash"], str) else trial
@@ -151,24 +164,24 @@ class Details:
         return Detail(
             trial,
             str(row["name"]),
-            tuple(facts_of(row, self.measures)),
+            tuple(numbers_of(row, self.findings.measures)),
             failure if isinstance(failure := row["failure"], str) else "",
             left_out_of(row),
             chosen_text(row),
             differences_of(row),
-            score_table(self.record, trial),
-            text_of(spec) if spec else "",
-            spec_text(self.record, row) if has_delta else "",
+            scores_of(self.findings, trial),
+            yaml_of(spec) if spec else "",
+            spec_yaml(row, self.findings.base) if has_difference else "",
             self.anatomies[key],
             draw_curve(curve) if curve else Markup(),
-            rungs_of(self.record, self.rungs[trial]) if trial in self.rungs else None,
+            rungs_of(self.findings, self.rungs[trial]) if trial in self.rungs else None,
             log_end(row.get("log")),
-            tuple(later_of(self.record, self.later[trial])) if trial in self.later else (),
+            tuple(later_of(self.findings, self.later[trial])) if trial in self.later else (),
             self.excerpts.get(trial),
         )
 
 
-def facts_of(row: Row, measures: Sequence[Measure]) -> list[tuple[str, str]]:
+def numbers_of(row: Row, measures: Sequence[Measure]) -> list[tuple[str, str]]:
     """A trial's state, numbers and notes as label and text."""
     facts = [("State", str(row["state"]))]
     if (step := number(row, "stopped_at")) == step:
@@ -184,6 +197,24 @@ def facts_of(row: Row, measures: Sequence[Measure]) -> list[tuple[str, str]]:
     if isinstance(weights := row.get("weights"), str):
         facts.append(("Weights", weights))
     return facts
+
+
+def scores_of(findings: Findings, trial: int) -> ScoreTexts:
+    """A trial's scores as text; of a trial that was stopped, what it had at its last rung."""
+    table = findings.score_tables.get(trial)
+    if table is None:
+        return ScoreTexts()
+    measure = measure_of_quality(Quality(findings.metric.metric), findings.record.split)
+    tracks = tuple(
+        TrackTexts(
+            track.group,
+            track.track,
+            tuple(map(measure.text, track.scores)),
+            tuple(map(measure.text, track.floors)),
+        )
+        for track in table.tracks
+    )
+    return ScoreTexts(measure.label, table.sources, tracks, table.step)
 
 
 def anatomy_of(spec: Mapping[str, object]) -> Anatomy:
@@ -220,23 +251,23 @@ def parts_of(costs: Sequence[NodeCost]) -> list[PartCost]:
     ]
 
 
-def rungs_of(record: StudyRecord, rows: pd.DataFrame) -> Rungs:
+def rungs_of(findings: Findings, rows: pd.DataFrame) -> Rungs:
     """A trial's qualities at each rung."""
     steps = tuple(sorted({int(step) for step in rows["step"]}))
-    measures = {name: measure_of(str(name), record) for name in dict.fromkeys(rows["quality"])}
+    measures = {name: findings.measure(str(name)) for name in dict.fromkeys(rows["quality"])}
     lines = []
     for (name, seed), own in rows.groupby(["quality", "seed"], sort=False):
         by_step = {int(s): float(v) for s, v in zip(own["step"], own["value"], strict=True)}
-        texts = tuple(measures[name].text(by_step[s]) if s in by_step else "–" for s in steps)
+        texts = tuple(measures[name].text(by_step[s]) if s in by_step else MISSING for s in steps)
         which = f"{measures[name].header}, " if len(measures) > 1 else ""
         lines.append((f"{which}seed {seed}", texts))
     label = next(iter(measures.values())).label if len(measures) == 1 else "Qualities"
     return Rungs(label, steps, tuple(lines))
 
 
-def later_of(record: StudyRecord, rows: pd.DataFrame) -> list[str]:
+def later_of(findings: Findings, rows: pd.DataFrame) -> list[str]:
     """What was computed after a trial had ended: "promotion: uSDR 3.21 dB, test tracks, seed 0"."""
-    texts = []
+    record, texts = findings.record, []
     for row in rows.to_dict("records"):
         name = str(row["convention"])
         measure = measure_of(name, record if name in record.qualities else None)

@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from msdemucs.cost import NodeCost
-from msdemucs.report.measures import percent
 from msdemucs.spec import Plan, Resolution
 from msdemucs.spec.levels import DecoderLevel, EncoderLevel, Level
 from msdemucs.spec.plan import BranchPlan
-from msdemucs.units import count, format_count
+from msdemucs.units import count, format_count, percent
 
 LANE_PX, LANE_GAP_PX = 58, 12
 LEVEL_PX, BAR_PX, FRONT_PX, GAP_PX = 46, 22, 78, 12

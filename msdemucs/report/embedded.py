@@ -9,13 +9,14 @@ from numbers import Real
 
 from markupsafe import Markup
 
-from msdemucs.analysis.pooling import pooled, repeated
-from msdemucs.report.budgets import ladders_of, recipes_of
-from msdemucs.report.findings import main_cost
-from msdemucs.report.frames import Row, mapping_of, number, rows_of, trial_number
-from msdemucs.report.fronts import trade_of
-from msdemucs.report.tables import Table, measures_of, plain, source_table, trial_table
-from msdemucs.study.records import STUDY_COLUMN, StudyRecord
+from msdemucs.analysis.budgets import Budget
+from msdemucs.analysis.findings import Findings
+from msdemucs.analysis.trades import TradePoint
+from msdemucs.analysis.trials import Row, mapping_of, number, trial_number
+from msdemucs.report.spec_difference import spec_yaml
+from msdemucs.report.tables import Table, shown_measures, source_table, trial_table
+from msdemucs.study.records import STUDY_COLUMN
+from msdemucs.units import format_value
 
 Json = dict[str, object]
 
@@ -43,50 +44,80 @@ def packed(texts: Sequence[str]) -> list[str]:
     ]
 
 
-def page_data(record: StudyRecord) -> Json:
+def page_data(findings: Findings) -> Json:
     """Everything of a study that the page's script sorts, filters, colours and recommends by."""
-    ladders = ladders_of(record)
+    several = len({budget.quality for budget in findings.budgets}) > 1
     return {
-        "study": record.name,
-        "colour": "f0" if STUDY_COLUMN in record.trials else "",
+        "study": findings.record.name,
+        "colour": "f0" if findings.studies else "",
         "tables": {
-            "trials": table_data(trial_table(record)),
-            "sources": table_data(source_table(record)),
+            "trials": table_data(trial_table(findings)),
+            "sources": table_data(source_table(findings)),
         },
-        "fields": list(fields_of(record)),
-        "budgets": [
-            {
-                "column": ladder.column,
-                "label": ladder.label,
-                "unit": ladder.unit,
-                "low": ladder.low,
-                "high": ladder.high,
-                "steps": [[step.trial, step.cost, *step.texts] for step in ladder.steps],
-            }
-            for ladder in ladders
-        ],
-        "recipes": recipes_of(record, ladders),
-        "order": [trial_number(row) for row in rows_of(record)],
-        "arms": list(arms_data(record)),
-        "bars": bars_data(record),
+        "fields": list(colour_fields(findings)),
+        "budgets": [budget_data(budget, is_named=several) for budget in findings.budgets],
+        "recipes": recommended_specs(findings),
+        "order": [trial_number(row) for row in findings.rows],
+        "arms": list(arms_data(findings)),
+        "bars": bars_data(findings),
     }
 
 
-def arms_data(record: StudyRecord) -> Iterable[Json]:
+def budget_data(budget: Budget, *, is_named: bool) -> Json:
+    """A budget with its steps as [trial, cost, texts of cost and quality].
+
+    Args:
+        budget: of one cost.
+        is_named: its label says of which quality it is.
+    """
+    whose = f" for {budget.quality.header}" if is_named else ""
+    return {
+        "column": budget.cost.column,
+        "label": budget.cost.header + whose,
+        "unit": budget.cost.unit,
+        "low": budget.low,
+        "high": budget.high,
+        "steps": [
+            [point.trial, point.x, budget.cost.text(point.x), quality_text(budget, point)]
+            for point in budget.steps
+        ],
+    }
+
+
+def quality_text(budget: Budget, point: TradePoint) -> str:
+    """What a budget buys, with its interval where it is known."""
+    text = budget.quality.text(point.y)
+    if isfinite(point.half_width):
+        text += f" ± {budget.quality.text(point.half_width)}"
+    if point.n_seeds > 1:
+        text += f", the mean of {point.n_seeds} seeds,"
+    return text
+
+
+def recommended_specs(findings: Findings) -> dict[int, str]:
+    """The YAML of every trial that some budget recommends."""
+    trials = {point.trial for budget in findings.budgets for point in budget.steps}
+    return {
+        trial_number(row): spec_yaml(row, findings.base)
+        for row in findings.rows
+        if trial_number(row) in trials
+    }
+
+
+def arms_data(findings: Findings) -> Iterable[Json]:
     """Each spec of several trials: all of them, the one of its points first; its numbers' means."""
-    measures = measures_of(record)
-    rows = {trial_number(row): row for row in rows_of(pooled(record))}
-    for arm in repeated(record):
+    measures = shown_measures(findings)
+    rows = {trial_number(row): row for row in findings.specs}
+    for arm in findings.pool.repeated:
         row = rows[arm.trial]
-        known = [m for m in measures if number(row, m.column) == number(row, m.column)]
-        means = {m.header: m.text(number(row, m.column)) for m in known}
-        own = sorted(arm.trials, key=lambda trial: trial != arm.trial)
-        yield {"trials": own, "means": means}
+        known = [measure for measure in measures if isfinite(number(row, measure.column))]
+        means = {measure.header: measure.text(number(row, measure.column)) for measure in known}
+        yield {"trials": sorted(arm.trials, key=lambda trial: trial != arm.trial), "means": means}
 
 
-def bars_data(record: StudyRecord) -> Json:
+def bars_data(findings: Findings) -> Json:
     """What stands over a point of its quality: [text, points] for each text, as they are few."""
-    trade = trade_of(record, main_cost(record))
+    trade = findings.main_trade
     texts: dict[str, list[int]] = {}
     for point in trade.points:
         parts = [f"± {trade.y.text(point.half_width)}"] if isfinite(point.half_width) else []
@@ -134,15 +165,15 @@ def _value(value: float | str, text: str) -> float | str | None:
     return value if value == value else None
 
 
-def fields_of(record: StudyRecord) -> Iterable[Json]:
+def colour_fields(findings: Findings) -> Iterable[Json]:
     """Each spec field that trials differ in: its distinct values, and each trial's one of them.
 
     A trial that does not differ from the base has the base's value; one without a spec has -1.
     """
-    rows = rows_of(record)
-    if STUDY_COLUMN in record.trials:
-        yield study_field(rows)
-    found = {trial_number(row): values_of(row) for row in rows}
+    rows = findings.rows
+    if findings.studies:
+        yield study_field(rows, findings.studies)
+    chosen = {trial_number(row): values_of(row) for row in rows}
     counts: dict[str, int] = {}
     bases: dict[str, object] = {}
     for row in rows:
@@ -155,8 +186,8 @@ def fields_of(record: StudyRecord) -> Iterable[Json]:
         codes = []
         for row in rows:
             has_spec = bool(mapping_of(row, "spec"))
-            value = found[trial_number(row)].get(field, bases[field])
-            text = plain(value)
+            value = chosen[trial_number(row)].get(field, bases[field])
+            text = format_value(value)
             numbers[text] = value
             codes.append(values.setdefault(text, len(values)) if has_spec else -1)
         is_numeric = all(isinstance(v, Real) and not isinstance(v, bool) for v in numbers.values())
@@ -169,12 +200,11 @@ def fields_of(record: StudyRecord) -> Iterable[Json]:
         }
 
 
-def study_field(rows: Sequence[Row]) -> Json:
-    """Whose each trial is, as a field to colour by."""
-    names = list(dict.fromkeys(str(row[STUDY_COLUMN]) for row in rows))
+def study_field(rows: Sequence[Row], names: Sequence[str]) -> Json:
+    """Whose each trial is, as a field to colour by; a study's colour is that of its name."""
     return {
         "name": STUDY_COLUMN,
-        "values": names,
+        "values": list(names),
         "numeric": False,
         "trials": [trial_number(row) for row in rows],
         "codes": [names.index(str(row[STUDY_COLUMN])) for row in rows],

@@ -10,30 +10,29 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from msdemucs import files
+from msdemucs.analysis.findings import Findings
+from msdemucs.analysis.measure import measure_of_quality
+from msdemucs.analysis.trials import is_baseline, trial_number
 from msdemucs.errors import ReportError
 from msdemucs.files import cause_of
-from msdemucs.report.asked import facts_of
 from msdemucs.report.audio import Excerpt
 from msdemucs.report.details import Details
 from msdemucs.report.embedded import embed_json, packed, page_data
-from msdemucs.report.findings import (
-    describe_question,
-    findings_of,
-    main_trades,
-    summarise_states,
-)
-from msdemucs.report.frames import is_baseline, metric_of, quality_of, rows_of, trial_number
-from msdemucs.report.fronts import noun_of, study_front
-from msdemucs.report.judged import judged_of
-from msdemucs.report.measures import measure_of_quality, percent
-from msdemucs.report.optimism import NOTE, fall_of
 from msdemucs.report.paper import judged_table
-from msdemucs.report.tables import all_measures, source_table, trial_table
-from msdemucs.report.views import curves_view, trade_views
-from msdemucs.report.views_why import answer_views, progress_views, size_view, why_note, why_views
-from msdemucs.study.records import StudyRecord
+from msdemucs.report.run_configuration import configuration
+from msdemucs.report.statements import describe_question, statements, summarise_states
+from msdemucs.report.tables import source_table, trial_table
+from msdemucs.report.uncertainty import OPTIMISM
+from msdemucs.report.views import curves_view, size_view, trade_views
+from msdemucs.report.views_search import (
+    ablation_views,
+    importance_note,
+    importance_views,
+    progress_views,
+)
+from msdemucs.units import percent
 
-MOST_DELTAS = 1000
+MOST_DIFFERENCES = 1000
 """Of studies with more trials, only the listed ones have their spec as a file that extends the
 base: it is loaded and compared with the trial's before it is shown."""
 
@@ -43,7 +42,7 @@ baselines, and whichever a reader asks for."""
 
 
 def write_report(
-    record: StudyRecord,
+    findings: Findings,
     path: Path,
     *,
     live_seconds: float = 0.0,
@@ -52,7 +51,7 @@ def write_report(
     """Write the report and return its path; a report that is already there is replaced whole.
 
     Args:
-        record: the study.
+        findings: of the study.
         path: of the file.
         live_seconds: the page loads itself again after so many; 0: never.
         excerpts: what trials sound like, by trial.
@@ -60,7 +59,7 @@ def write_report(
     Raises:
         ReportError: the file cannot be written.
     """
-    return write_text(render(record, live_seconds=live_seconds, excerpts=excerpts), path)
+    return write_text(render(findings, live_seconds=live_seconds, excerpts=excerpts), path)
 
 
 def write_text(html: str, path: Path) -> Path:
@@ -80,9 +79,9 @@ def write_text(html: str, path: Path) -> Path:
     return path
 
 
-def default_path(record: StudyRecord, suffix: str = ".html") -> Path:
+def default_path(name: str, suffix: str = ".html") -> Path:
     """reports/<study>.html."""
-    return Path("reports") / f"{file_stem(record.name)}{suffix}"
+    return Path("reports") / f"{file_stem(name)}{suffix}"
 
 
 def file_stem(name: str) -> str:
@@ -91,69 +90,69 @@ def file_stem(name: str) -> str:
 
 
 def render(
-    record: StudyRecord,
+    findings: Findings,
     *,
     live_seconds: float = 0.0,
     excerpts: Mapping[int, Excerpt] | None = None,
 ) -> str:
     """The page's HTML; see `write_report`."""
-    figures = trade_views(record)
-    curves = curves_view(record)
-    progress, answers, why = progress_views(record), answer_views(record), why_views(record)
-    sizes = size_view(record)
-    views = [*answers, *figures, *progress, *why, curves, *([sizes] if sizes else [])]
+    figures = trade_views(findings)
+    curves = curves_view(findings)
+    progress, ablation = progress_views(findings), ablation_views(findings)
+    importance, sizes = importance_views(findings), size_view(findings)
+    views = [*ablation, *figures, *progress, *importance, curves, *([sizes] if sizes else [])]
     drawn = {view.key: view.figure for view in views if view.figure is not None}
+    record = findings.record
     return (
         environment()
         .get_template("page.html")
         .render(
             record=record,
             live_seconds=live_seconds,
-            question=describe_question(record),
-            facts=facts_of(record),
-            findings=findings_of(record),
-            states=summarise_states(record),
+            question=describe_question(findings),
+            facts=configuration(findings),
+            findings=statements(findings),
+            states=summarise_states(findings),
             figures=figures,
-            point_noun=noun_of(record).replace("complete", "sampled"),
+            point_noun=findings.noun.replace("complete", "sampled"),
+            has_beyond=any(point.beyond for trade in findings.trades for point in trade.points),
             progress=progress,
-            answers=answers,
-            why=why,
-            why_note=why_note(record),
+            ablation=ablation,
+            importance=importance,
+            importance_note=importance_note(findings),
             curves=curves,
             sizes=sizes,
-            judged=judged_table(record) if judged_of(record, quality_of(record)) else None,
-            optimism=NOTE if any(map(fall_of, main_trades(record))) else "",
-            trials=trial_table(record),
-            sources=source_table(record),
-            sources_label=measure_of_quality(metric_of(record), record.split).label,
-            measures=[measure for measure in all_measures(record) if measure.convention],
-            data_json=embed_json(page_data(record) | {"listed": listed(record)}),
-            details_json=embed_json(packed(detail_pages(record, excerpts or {}))),
+            judged=judged_table(findings) if findings.judged[findings.quality.column] else None,
+            optimism=OPTIMISM if any(findings.expected_falls.values()) else "",
+            trials=trial_table(findings),
+            sources=source_table(findings),
+            sources_label=measure_of_quality(findings.metric, record.split).label,
+            measures=[measure for measure in findings.measures if measure.convention],
+            data_json=embed_json(page_data(findings) | {"listed": listed(findings)}),
+            details_json=embed_json(packed(detail_pages(findings, excerpts or {}))),
             figures_json=embed_json(drawn),
             plotly_js=Markup(get_plotlyjs()),  # noqa: S704 (a library's own script)
         )
     )
 
 
-def listed(record: StudyRecord) -> list[int]:
+def listed(findings: Findings) -> list[int]:
     """The trials that stand on the page from the start; the others come when asked for."""
-    rows = rows_of(record)
-    if len(rows) <= MOST_LISTED:
-        return [trial_number(row) for row in rows]
-    front = study_front(record)
-    kept = [trial_number(r) for r in rows if trial_number(r) in front or is_baseline(r)]
+    trials = {trial_number(row): row for row in findings.rows}
+    if len(trials) <= MOST_LISTED:
+        return list(trials)
+    kept = [n for n, row in trials.items() if n in findings.front or is_baseline(row)]
     return kept[:MOST_LISTED]
 
 
-def detail_pages(record: StudyRecord, excerpts: Mapping[int, Excerpt]) -> list[str]:
+def detail_pages(findings: Findings, excerpts: Mapping[int, Excerpt]) -> list[str]:
     """What opens for each trial, as HTML, in the order of the record."""
     template = environment().get_template("detail.html")
-    details, rows = Details(record, excerpts), rows_of(record)
-    first = set(listed(record))
+    details, rows = Details(findings, excerpts), findings.rows
+    first = set(listed(findings))
+    has_all = len(rows) <= MOST_DIFFERENCES
     return [
-        template.render(
-            item=details.of(row, has_delta=len(rows) <= MOST_DELTAS or trial_number(row) in first)
-        )
+        template.render(item=details.of(row, has_difference=has_all or trial_number(row) in first))
         for row in rows
     ]
 

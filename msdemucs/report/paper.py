@@ -1,38 +1,27 @@
 """A study's tables for a paper or a pull request: Markdown or LaTeX, conventions as footnotes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isfinite, nan
 from pathlib import Path
 from typing import Literal
 
-from msdemucs.analysis.pooling import pooled
-from msdemucs.report.answers import INTERACTION, answers_of
-from msdemucs.report.findings import (
+from msdemucs.analysis.findings import Findings
+from msdemucs.analysis.measure import Measure
+from msdemucs.analysis.trades import TradePoint
+from msdemucs.analysis.trials import Row, number, trial_number
+from msdemucs.report.claims import effect_label, interval_text
+from msdemucs.report.judged import MIXTURE, describe_judged, on_test
+from msdemucs.report.sentences import text_of, tracks_text
+from msdemucs.report.statements import (
     describe_question,
-    findings_of,
-    main_cost,
     seeds_text,
+    statements,
     summarise_states,
 )
-from msdemucs.report.frames import (
-    Row,
-    costs_of,
-    number,
-    qualities_of,
-    quality_of,
-    rows_of,
-    tracks_text,
-    trial_number,
-)
-from msdemucs.report.fronts import Point, floor_of, trade_of
-from msdemucs.report.judged import MIXTURE, TEST, describe_judged, judged_of, on_test
-from msdemucs.report.measures import signed_percent, typeset
-from msdemucs.report.optimism import NOTE, fall_of
-from msdemucs.report.sentences import text_of
 from msdemucs.report.tables import changes_text
-from msdemucs.study.records import StudyRecord
-from msdemucs.units import count
+from msdemucs.report.uncertainty import OPTIMISM
+from msdemucs.units import MISSING, count, signed_percent, typeset
 
 Format = Literal["md", "latex"]
 
@@ -58,140 +47,139 @@ class PaperTable:
     notes: tuple[str, ...]
 
 
-def paper_tables(record: StudyRecord) -> list[PaperTable]:
+def paper_tables(findings: Findings) -> list[PaperTable]:
     """The front with the baselines, or an ablation's arms, and its effects."""
-    tables = [front_table(record)] if trade_of(record, main_cost(record)).points else []
-    tables += [judged_table(record)] if judged_of(record, quality_of(record)) else []
-    return tables + ([effect_table(record)] if answers_of(record) else [])
+    tables = [front_table(findings)] if findings.main_trade.points else []
+    tables += [judged_table(findings)] if findings.judged[findings.quality.column] else []
+    return tables + ([effect_table(findings)] if findings.effects else [])
 
 
-def front_table(record: StudyRecord) -> PaperTable:
+def front_table(findings: Findings) -> PaperTable:
     """The front of quality and main cost with the baselines, or all of an ablation, by cost."""
-    trade = trade_of(record, main_cost(record))
-    is_ablation = isinstance(record.attrs.get("ablation"), Mapping)
-    rows = {trial_number(row): row for row in rows_of(pooled(record))}
-    costs = [cost for cost in costs_of(record) if _any(rows.values(), cost.column)]
-    others = qualities_of(record)[1:]
-    shown = [p for p in trade.points if is_ablation or p.is_front or p.is_baseline]
-    lines = []
-    for point in shown:
-        row = rows[point.trial]
-        interval = f" ± {point.half_width:.2f}" if isfinite(point.half_width) else ""
-        lines.append(
-            (
-                f"{point.name}{standing(point)}",
-                typeset(f"{point.y:.2f}{interval}"),
-                *(typeset(f"{number(row, other.column):.2f}") for other in others),
-                *(cost.text(number(row, cost.column)) for cost in costs),
-                changes_text(row) or "–",
-            )
-        )
-    noun = trade.noun.removeprefix("complete ")
-    notes = [
-        f"{measure.header}: {measure.convention}"
-        for measure in (trade.y, *others, *costs)
-        if measure.convention
-    ]
-    if any(point.n_seeds > 1 for point in shown):
-        notes.append(f"A row is the mean over the seeds of one {noun}, {seeds_text(shown)}.")
-    if trade.noise is not None:
-        notes.append(
-            f"±: 95 % t-interval of the mean over seeds, from a pooled σ of "
-            f"{trade.y.text(trade.noise.sigma.value)} ({trade.noise.degrees} degrees of freedom)."
-        )
-        if fall_of(trade) is not None:
-            notes.append(NOTE)
-    else:
-        notes.append(
-            "Every spec was trained once: how much of a difference is chance is not known."
-        )
+    trade, others = findings.main_trade, findings.qualities[1:]
+    rows = {trial_number(row): row for row in findings.specs}
+    costs = [cost for cost in findings.costs if _any(rows.values(), cost.column)]
+    is_whole = findings.is_ablation or not findings.is_common
+    shown = [point for point in trade.points if is_whole or point.is_front or point.is_baseline]
+    beside = "all other arms" if findings.is_ablation else "baselines"
+    front = f"the front of {trade.y.header} against {trade.x.header}, and {beside}"
+    all_points = f"{trade.y.header} and {trade.x.header} of {count(len(shown), 'trial')}"
     return PaperTable(
         "front",
-        f"{record.title}: the front of {trade.y.header} against {trade.x.header}, and "
-        f"{'all other arms' if is_ablation else 'baselines'}; {summarise_states(record)}",
+        f"{findings.record.title}: {front if findings.is_common else all_points}; "
+        f"{summarise_states(findings)}",
         (
-            noun,
+            trade.noun.removeprefix("complete "),
             *(measure.label for measure in (trade.y, *others)),
             *(cost.header for cost in costs),
             "differs in",
         ),
-        tuple(lines),
+        tuple(_front_row(point, rows[point.trial], others, costs) for point in shown),
         (False, True, *(True for _ in (*others, *costs)), False),
-        tuple(notes),
+        tuple(_front_notes(findings, shown, (*others, *costs))),
     )
 
 
-def judged_table(record: StudyRecord) -> PaperTable:
+def _front_row(
+    point: TradePoint, row: Row, others: Sequence[Measure], costs: Sequence[Measure]
+) -> tuple[str, ...]:
+    interval = f" ± {point.half_width:.2f}" if isfinite(point.half_width) else ""
+    return (
+        f"{point.name}{standing(point)}",
+        typeset(f"{point.y:.2f}{interval}"),
+        *(typeset(f"{number(row, other.column):.2f}") for other in others),
+        *(cost.text(number(row, cost.column)) for cost in costs),
+        changes_text(row) or MISSING,
+    )
+
+
+def _front_notes(
+    findings: Findings, shown: Sequence[TradePoint], others: Sequence[Measure]
+) -> list[str]:
+    """The conventions of the front's numbers, and what they rest on."""
+    trade = findings.main_trade
+    notes = [f"{m.header}: {m.convention}" for m in (trade.y, *others) if m.convention]
+    if any(point.n_seeds > 1 for point in shown):
+        noun = trade.noun.removeprefix("complete ")
+        notes.append(f"A row is the mean over the seeds of one {noun}, {seeds_text(shown)}.")
+    if trade.noise is None:
+        notes.append(
+            "Every spec was trained once: how much of a difference is chance is not known."
+        )
+        return notes
+    notes.append(
+        f"±: 95 % t-interval of the mean over seeds, from a pooled σ of "
+        f"{trade.y.text(trade.noise.sigma.value)} ({trade.noise.degrees} degrees of freedom)."
+    )
+    return notes + ([OPTIMISM] if findings.expected_falls[trade.y.column] is not None else [])
+
+
+def judged_table(findings: Findings) -> PaperTable:
     """The judged trials: each quality on the tracks that chose them, and on test tracks."""
-    measures = qualities_of(record)
-    judged = {measure: judged_of(record, measure) for measure in measures}
-    weights = dict.fromkeys((one.trial, one.name) for own in judged.values() for one in own)
-    values = {(m, one.trial, one.name): one for m, own in judged.items() for one in own}
+    measures, split = findings.qualities, findings.record.split
+    scores = {
+        (measure, trial.trial, trial.name): (
+            measure.text(trial.validation),
+            on_test(measure).text(trial.test),
+        )
+        for measure in measures
+        for trial in findings.judged[measure.column]
+    }
     lines = []
-    for trial, name in weights:
-        found = [values.get((measure, trial, name)) for measure in measures]
-        cells = [
-            text
-            for measure, one in zip(measures, found, strict=True)
-            for text in (
-                ("–", "–")
-                if one is None
-                else (measure.text(one.validation), on_test(measure).text(one.test))
-            )
-        ]
-        lines.append((name, *cells))
-    columns = [(measure, split) for measure in measures for split in (record.split, TEST)]
-    floors = {(m, split): floor_of(record, m, split) for m, split in columns}
-    if any(floors[measure, TEST] is not None for measure in measures):
-        texts = [m.text(nan if (value := floors[m, s]) is None else value) for m, s in columns]
+    for trial, name in dict.fromkeys((trial, name) for _, trial, name in scores):
+        pairs = [scores.get((measure, trial, name), (MISSING, MISSING)) for measure in measures]
+        lines.append((name, *(text for pair in pairs for text in pair)))
+    floors = [(m, findings.floors[m.column], findings.test_floors[m.column]) for m in measures]
+    if any(on_test is not None for _, _, on_test in floors):
+        texts = [m.text(nan if v is None else v) for m, *values in floors for v in values]
         lines.append((MIXTURE, *texts))
     heads = [label for measure in measures for label in (measure.label, on_test(measure).label)]
     return PaperTable(
         "judged",
-        f"{record.title}: what test tracks say of the trials that were chosen on {record.split} "
+        f"{findings.record.title}: what test tracks say of the trials that were chosen on {split} "
         "tracks",
         ("trial", *heads),
         tuple(lines),
         (False, *(True for _ in heads)),
-        tuple(text_of(said) for said in describe_judged(record)[-1:]),
+        tuple(text_of(said) for said in describe_judged(findings)[-1:]),
     )
 
 
-def standing(point: Point) -> str:
+def standing(point: TradePoint) -> str:
     """Why a shown point is not on the front; "" for one that is."""
     if point.beyond:
         return f" (beyond {', '.join(point.beyond)})"
     return "" if point.is_front else " (dominated)"
 
 
-def effect_table(record: StudyRecord) -> PaperTable:
+def effect_table(findings: Findings) -> PaperTable:
     """Each effect of an ablation with its interval, adjusted p and cost."""
-    answers, quality = answers_of(record), quality_of(record)
+    effects = findings.effects.ranked if findings.effects else ()
+    quality = findings.quality
     lines = tuple(
         (
-            answer.label,
-            answer.kind,
-            typeset(f"{answer.effect:+.2f}") if isfinite(answer.effect) else "–",
-            answer.interval or "–",
-            f"{answer.p:.3f}" if isfinite(answer.p) else "–",
-            signed_percent(answer.macs_change) if isfinite(answer.macs_change) else "–",
-            answer.verdict,
+            effect_label(effect),
+            effect.kind,
+            typeset(f"{effect.size:+.2f}") if isfinite(effect.size) else MISSING,
+            interval_text(effect) or MISSING,
+            f"{effect.p:.3f}" if isfinite(effect.p) else MISSING,
+            signed_percent(effect.macs_change) if isfinite(effect.macs_change) else MISSING,
+            effect.verdict,
         )
-        for answer in answers
+        for effect in effects
     )
-    seeds = min(answer.n_seeds for answer in answers)
-    tracks = min(answer.n_tracks for answer in answers)
+    n_seeds, n_tracks = (min(getattr(e, name) for e in effects) for name in ("n_seeds", "n_tracks"))
     notes = [
-        f"Effects on {quality.header}: {quality.convention} At least {count(seeds, 'seed')} and "
-        f"{tracks_text(record, tracks)}.",
+        f"Effects on {quality.header}: {quality.convention} At least {count(n_seeds, 'seed')} and "
+        f"{tracks_text(findings.record.split, n_tracks)}.",
         "95 %: bootstrap over seeds and tracks. p: Wilcoxon's signed-rank test over tracks, "
         "adjusted by Holm's method.",
     ]
-    if any(answer.kind == INTERACTION for answer in answers):
+    if any(effect.is_interaction for effect in effects):
         notes.append("Interactions: how much more both give together than apart.")
     return PaperTable(
         "effects",
-        f"{record.title}: the effect of each factor",
+        f"{findings.record.title}: the effect of each factor",
         ("factor", "kind", f"Δ {quality.named}", "95 %", "p", "Δ MACs", "verdict"),
         lines,
         (False, False, True, True, True, True, False),
@@ -203,25 +191,25 @@ def _any(rows: Iterable[Row], column: str) -> bool:
     return any(isfinite(number(row, column)) for row in rows)
 
 
-def paper(record: StudyRecord, kind: Format, figures: Sequence[Path] = ()) -> str:
+def paper(findings: Findings, kind: Format, figures: Sequence[Path] = ()) -> str:
     """The study as Markdown or LaTeX.
 
     Args:
-        record: the study.
+        findings: of the study.
         kind: the format.
         figures: pictures to show, as the text is to name them.
     """
-    return (_markdown if kind == "md" else _latex)(record, figures)
+    return (_markdown if kind == "md" else _latex)(findings, figures)
 
 
-def _markdown(record: StudyRecord, figures: Sequence[Path]) -> str:
+def _markdown(findings: Findings, figures: Sequence[Path]) -> str:
     parts = [
-        f"# {_md(record.title)}",
-        _md(text_of(describe_question(record))),
-        "\n".join(f"- {_md(text_of(found))}" for found in findings_of(record)),
+        f"# {_md(findings.record.title)}",
+        _md(text_of(describe_question(findings))),
+        "\n".join(f"- {_md(text_of(said))}" for said in statements(findings)),
         *(f"![{path.stem}]({path.as_posix()})" for path in figures),
     ]
-    for table in paper_tables(record):
+    for table in paper_tables(findings):
         head = _pipes([_md(cell) for cell in table.header])
         rule = _pipes(["--:" if flush else "---" for flush in table.is_number])
         body = [_pipes([_md(cell) for cell in row]) for row in table.rows]
@@ -287,12 +275,12 @@ def _tex(text: str) -> str:
     return "".join(LATEX.get(sign, sign) for sign in text)
 
 
-def _latex(record: StudyRecord, figures: Sequence[Path]) -> str:
+def _latex(findings: Findings, figures: Sequence[Path]) -> str:
     parts = [
         r"% Needs \usepackage{booktabs} and, for figures, \usepackage{graphicx}.",
-        *(f"% {' '.join(text_of(found).split())}" for found in findings_of(record)),
+        *(f"% {' '.join(text_of(said).split())}" for said in statements(findings)),
     ]
-    for table in paper_tables(record):
+    for table in paper_tables(findings):
         columns = "".join("r" if flush else "l" for flush in table.is_number)
         if table.key == "front":
             columns = columns[:-1] + r"p{0.3\linewidth}"  # the differences are long

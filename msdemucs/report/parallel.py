@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite, log
 
-from msdemucs.report.findings import main_cost
-from msdemucs.report.frames import Row, mapping_of, number, quality_of, trial_number
-from msdemucs.report.fronts import study_front
-from msdemucs.report.measures import Measure
-from msdemucs.report.tables import plain
-from msdemucs.report.why import lies_on_a_scale, sampled
-from msdemucs.study.records import StudyRecord
+from msdemucs.analysis.findings import Findings
+from msdemucs.analysis.importance import lies_on_a_scale, with_choices
+from msdemucs.analysis.measure import Measure
+from msdemucs.analysis.trials import Row, mapping_of, number, trial_number
+from msdemucs.units import format_value
 
 MOST_FIELDS = 7
 MOST_LINES = 200
@@ -20,7 +18,7 @@ LOG_FROM_RATIO = 10.0
 
 
 @dataclass(frozen=True)
-class Scale:
+class AxisScale:
     """What the places of a numeric axis stand for.
 
     Attributes:
@@ -42,7 +40,7 @@ class ParallelAxis:
 
     name: str
     ticks: tuple[tuple[float, str], ...]
-    scale: Scale | None = None
+    scale: AxisScale | None = None
 
 
 @dataclass(frozen=True)
@@ -63,22 +61,23 @@ class Parallel:
     n_left_out: int
 
 
-def parallel_of(record: StudyRecord, fields: Sequence[str]) -> Parallel | None:
+def parallel_coordinates(findings: Findings) -> Parallel | None:
     """Choices, the main cost and the quality of the best trials; None with too few of either."""
-    quality, cost = quality_of(record), main_cost(record)
-    rows = [row for row in sampled(record, quality.column) if isfinite(number(row, cost.column))]
+    quality, cost = findings.quality, findings.main_cost
+    rows = with_choices(findings.complete_rows, quality.column)
+    rows = [row for row in rows if isfinite(number(row, cost.column))]
     rows.sort(key=lambda row: -quality.sign * number(row, quality.column))
     shown = rows[:MOST_LINES]
-    shared = [f for f in fields if all(f in mapping_of(row, "params") for row in shown)]
+    shared = [f for f in findings.choices if all(f in mapping_of(row, "params") for row in shown)]
     columns = [_choice_axis(shown, field) for field in shared[:MOST_FIELDS]]
     columns = [column for column in columns if len(column[0].ticks) > 1]
     if len(shown) < 2 or not columns:
         return None
     columns += [_number_axis(shown, cost), _number_axis(shown, quality)]
-    front = study_front(record)
+    trials = [trial_number(row) for row in shown]
     lines = tuple(
-        ParallelLine(trial_number(row), trial_number(row) in front, tuple(c[1][i] for c in columns))
-        for i, row in enumerate(shown)
+        ParallelLine(trial, trial in findings.front, tuple(places[i] for _, places in columns))
+        for i, trial in enumerate(trials)
     )
     return Parallel(tuple(axis for axis, _ in columns), lines, len(rows) - len(shown))
 
@@ -86,7 +85,7 @@ def parallel_of(record: StudyRecord, fields: Sequence[str]) -> Parallel | None:
 def _choice_axis(rows: Sequence[Row], field: str) -> tuple[ParallelAxis, list[float]]:
     raw = [mapping_of(row, "params")[field] for row in rows]
     is_numeric = all(isinstance(v, int | float) and not isinstance(v, bool) for v in raw)
-    texts = [plain(value) for value in raw]
+    texts = [format_value(value) for value in raw]
     distinct = list(dict.fromkeys(texts))
     if is_numeric and lies_on_a_scale(distinct):
         numbers = [float(str(value)) for value in raw]
@@ -120,5 +119,5 @@ def _axis_of(
         return (value - low) / (high - low)
 
     ticks = tuple((place(value), measure.text(value)) for value in dict.fromkeys((low, high)))
-    scale = Scale(low, high, is_log, measure.unit) if high > low else None
+    scale = AxisScale(low, high, is_log, measure.unit) if high > low else None
     return ParallelAxis(name, ticks, scale), [place(value) for value in values]

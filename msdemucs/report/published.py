@@ -10,12 +10,11 @@ from importlib.resources import files
 
 import yaml
 
+from msdemucs.analysis.findings import Findings
+from msdemucs.analysis.trials import mapping_of, trial_number
 from msdemucs.cost.dialects import thop_count
 from msdemucs.errors import MsdemucsError
-from msdemucs.report.frames import mapping_of, rows_of, trial_number
-from msdemucs.report.fronts import Trade
 from msdemucs.spec import parse_spec
-from msdemucs.study.records import StudyRecord
 
 MOST_SIZED = 12
 """Trials of a study beside the notes' systems, at most: baselines, then the front's by cost."""
@@ -48,23 +47,24 @@ def published() -> tuple[Sized, ...]:
         Sized(
             str(name),
             None,
-            1e9 * own["gmacs"] / own["segment_s"],
-            1e6 * own["mparameters"],
-            f"{own['seconds_per_180_s']:.2f} s for 180 s of audio on a GPU of theirs",
+            1e9 * facts["gmacs"] / facts["segment_s"],
+            1e6 * facts["mparameters"],
+            f"{facts['seconds_per_180_s']:.2f} s for 180 s of audio on a GPU of theirs",
         )
-        for name, own in yaml.safe_load(text).items()
+        for name, facts in yaml.safe_load(text).items()
     ]
     return tuple(sorted(systems, key=lambda system: system.macs_per_second))
 
 
-def sized_trials(record: StudyRecord, trade: Trade) -> tuple[Sized, ...]:
-    """The baselines and the front of a trade, the fewest MACs first; unreadable specs left out."""
-    wanted = [p for p in trade.points if p.is_baseline]
-    wanted += [p for p in trade.points if p.is_front and not p.is_baseline]
-    specs = {trial_number(row): mapping_of(row, "spec") for row in rows_of(record)}
-    found = [_sized(point.name, point.trial, specs[point.trial]) for point in wanted[:MOST_SIZED]]
-    known = [one for one in found if one is not None]
-    return tuple(sorted(known, key=lambda one: one.macs_per_second))
+def sized_trials(findings: Findings) -> tuple[Sized, ...]:
+    """The baselines and the main front, the fewest MACs first; unreadable specs left out."""
+    points = findings.main_trade.points
+    shown = [point for point in points if point.is_baseline]
+    shown += [point for point in points if point.is_front and not point.is_baseline]
+    specs = {trial_number(row): mapping_of(row, "spec") for row in findings.rows}
+    sizes = (_sized(point.name, point.trial, specs[point.trial]) for point in shown[:MOST_SIZED])
+    known = [size for size in sizes if size is not None]
+    return tuple(sorted(known, key=lambda size: size.macs_per_second))
 
 
 def _sized(name: str, trial: int, spec: Mapping[str, object]) -> Sized | None:

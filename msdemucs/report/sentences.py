@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from msdemucs.report.fronts import Point
+from msdemucs.analysis.trades import TradePoint
+from msdemucs.units import count
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,13 @@ def text_of(sentence: Sentence) -> str:
     return "".join(part.text for part in sentence)
 
 
-def say(*parts: str | Point) -> Sentence:
+def say(*parts: str | TradePoint) -> Sentence:
     """A sentence of texts and trials."""
     return tuple(
         Part(part) if isinstance(part, str) else Part(part.name, part.trial) for part in parts
     )
+
+
+def tracks_text(split: str, n: int) -> str:
+    """So many of the tracks that a study selected by: "3 validation tracks"."""
+    return count(n, f"{split} track")

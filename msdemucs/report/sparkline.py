@@ -4,9 +4,9 @@ from html import escape
 
 from markupsafe import Markup
 
+from msdemucs.analysis.curves import Curve
 from msdemucs.report.figures.curves import mean_window, smoothed
 from msdemucs.report.figures.style import axis_over
-from msdemucs.report.frames import Curve
 
 WIDTH_PX, HEIGHT_PX, LEFT_PX, BOTTOM_PX = 420, 150, 52, 22
 MOST_POINTS = 160

@@ -1,32 +1,22 @@
 """The report's tables: cells with a text to read and a value to sort by."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from math import nan
 from typing import Literal
 
-from msdemucs.columns import COLUMNS
-from msdemucs.report.frames import (
+from msdemucs.analysis.findings import Findings
+from msdemucs.analysis.measure import Measure, measure_of_quality
+from msdemucs.analysis.trials import (
     Row,
-    complete_rows,
     is_baseline,
+    is_complete,
     left_out_of,
     mapping_of,
-    means_of,
-    metric_of,
     number,
-    quality_of,
-    rows_of,
-    scores_of,
-    source_means,
     trial_number,
 )
-from msdemucs.report.fronts import study_front
-from msdemucs.report.measures import MISSING, Measure, measure_of, measure_of_quality
-from msdemucs.study.records import StudyRecord
-from msdemucs.units import count
+from msdemucs.units import MISSING, count, format_value
 
 Kind = Literal["name", "state", "number", "text"]
 
@@ -98,31 +88,14 @@ class Table:
     lines: tuple[Line, ...]
 
 
-@lru_cache(maxsize=8)
-def all_measures(record: StudyRecord) -> tuple[Measure, ...]:
-    """The objectives, and all numbers that some trial has: qualities first, then costs."""
-    of_groups = {name for name, quality in record.qualities.items() if quality.group}
-    redundant = of_groups if len(of_groups) == 1 else set()  # the only one says what the whole says
-    others = sorted(name for name in record.qualities if name not in redundant)
-    known = [name for name, column in COLUMNS.items() if column.direction is not None]
-    objectives = [name for name in record.directions if name in record.qualities]
-    named = [*objectives, *others, *known, *record.directions]
-    return tuple(
-        measure_of(column, record)
-        for column in dict.fromkeys(named)
-        if column in record.directions
-        or any(number(row, column) == number(row, column) for row in rows_of(record))
-    )
-
-
-def measures_of(record: StudyRecord) -> tuple[Measure, ...]:
+def shown_measures(findings: Findings) -> tuple[Measure, ...]:
     """The measures whose column in the table of trials is shown from the start."""
-    return tuple(measure for measure in all_measures(record) if not is_hidden(record, measure))
+    return tuple(measure for measure in findings.measures if not is_hidden(findings, measure))
 
 
-def is_hidden(record: StudyRecord, measure: Measure) -> bool:
+def is_hidden(findings: Findings, measure: Measure) -> bool:
     """Whether a reader must ask for a measure's column."""
-    return measure.column in HIDDEN and measure.column not in record.directions
+    return measure.column in HIDDEN and measure.column not in findings.record.directions
 
 
 def number_column(measure: Measure, *, is_hidden: bool = False) -> Column:
@@ -143,31 +116,10 @@ def number_cell(value: float, measure: Measure) -> Cell:
     return Cell(measure.text(value), value)
 
 
-def plain(value: object) -> str:
-    """A value of a spec on one line.
-
-    None reads "none". A choice of a kind reads "kind (its options)". Mappings in a list that all
-    have the same keys read as one list a key: "n_fft 2048, 4096; hop_length 512, 1024".
-    """
-    if value is None:
-        return "none"
-    if isinstance(value, Mapping):
-        options = [f"{name} {plain(item)}" for name, item in value.items() if name != "kind"]
-        if "kind" in value:
-            return plain(value["kind"]) + (f" ({'; '.join(options)})" if options else "")
-        return "; ".join(options) or "none"
-    if isinstance(value, list | tuple) and value:
-        if all(isinstance(item, Mapping) and item.keys() == value[0].keys() for item in value):
-            keys = value[0].keys()
-            return "; ".join(f"{key} {plain([item[key] for item in value])}" for key in keys)
-        return ", ".join(plain(item) for item in value)
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-
-
 def differences_of(row: Row) -> tuple[tuple[str, str, str], ...]:
     """Field, value in the base, value in the trial, for each field that differs."""
     return tuple(
-        (field, plain(pair[0]), plain(pair[1]))
+        (field, format_value(pair[0]), format_value(pair[1]))
         for field, pair in mapping_of(row, "differences").items()
         if isinstance(pair, list | tuple) and len(pair) == 2
     )
@@ -176,7 +128,8 @@ def differences_of(row: Row) -> tuple[tuple[str, str, str], ...]:
 def chosen_text(row: Row) -> str:
     """What the sampler chose: "channels.start 8; fusion.output sum"."""
     return "; ".join(
-        f"{field} {plain(rounded(value))}" for field, value in mapping_of(row, "params").items()
+        f"{field} {format_value(rounded(value))}"
+        for field, value in mapping_of(row, "params").items()
     )
 
 
@@ -200,41 +153,26 @@ def state_text(row: Row) -> str:
     return f"{row['state']}{reason}" + (f", without {tracks}" if left_out else "")
 
 
-def best_first(record: StudyRecord) -> list[Row]:
-    """All trials, the best quality on top, those without one at the end, by number."""
-    quality = quality_of(record)
-
-    def rank(row: Row) -> tuple[bool, float, int]:
-        value = number(row, quality.column)
-        missing = value != value
-        return missing, 0.0 if missing else -quality.sign * value, trial_number(row)
-
-    return sorted(rows_of(record), key=rank)
-
-
-@lru_cache(maxsize=4)
-def trial_table(record: StudyRecord) -> Table:
+def trial_table(findings: Findings) -> Table:
     """Every trial with its state, its numbers and how it differs from the base."""
-    measures = all_measures(record)
-    last = [m for m in measures if m.column in LAST and m.column not in record.directions]
+    directions, measures = findings.record.directions, findings.measures
+    last = [m for m in measures if m.column in LAST and m.column not in directions]
     first = [measure for measure in measures if measure not in last]
-    front = study_front(record)
-    base = record.attrs.get("base")
-    notes = note_columns(record)
+    notes = note_columns(findings)
     columns = (
         Column("Trial", "name", key="name"),
         Column("State", "state", key="state"),
-        *(number_column(measure, is_hidden=is_hidden(record, measure)) for measure in first),
+        *(number_column(measure, is_hidden=is_hidden(findings, measure)) for measure in first),
         Column(
-            f"Differs from {base if isinstance(base, str) else 'the base'} in",
+            f"Differs from {findings.base or 'the base'} in",
             "text",
             key="differences",
         ),
-        *(number_column(measure, is_hidden=is_hidden(record, measure)) for measure in last),
+        *(number_column(measure, is_hidden=is_hidden(findings, measure)) for measure in last),
         *(Column(header, "text", key=key, is_hidden=True) for key, header in notes.items()),
     )
     lines = []
-    for row in best_first(record):
+    for row in findings.best_first:
         changes = changes_text(row)
         cells = (
             Cell(str(row["name"]), str(row["name"])),
@@ -245,7 +183,9 @@ def trial_table(record: StudyRecord) -> Table:
             *(note_cell(row, key) for key in notes),
         )
         trial = trial_number(row)
-        lines.append(Line(trial, str(row["state"]), trial in front, is_baseline(row), cells))
+        lines.append(
+            Line(trial, str(row["state"]), trial in findings.front, is_baseline(row), cells)
+        )
     return Table(columns, tuple(lines))
 
 
@@ -261,10 +201,13 @@ NOTES = {
 """Columns of texts that a reader can ask for, where some trial has one."""
 
 
-def note_columns(record: StudyRecord) -> dict[str, str]:
+def note_columns(findings: Findings) -> dict[str, str]:
     """The columns of NOTES that say anything, with their headers."""
-    rows = rows_of(record)
-    return {key: header for key, header in NOTES.items() if any(note_of(row, key) for row in rows)}
+    return {
+        key: header
+        for key, header in NOTES.items()
+        if any(note_of(row, key) for row in findings.rows)
+    }
 
 
 def note_of(row: Row, key: str) -> str:
@@ -273,7 +216,7 @@ def note_of(row: Row, key: str) -> str:
     if isinstance(value, bool):
         return "yes" if value else ""
     if isinstance(value, Mapping):
-        return "; ".join(f"{name} {plain(item)}" for name, item in value.items())
+        return "; ".join(f"{name} {format_value(item)}" for name, item in value.items())
     return value if isinstance(value, str) else ""
 
 
@@ -283,13 +226,12 @@ def note_cell(row: Row, key: str) -> Cell:
     return Cell(text or MISSING, text)
 
 
-def source_table(record: StudyRecord) -> Table:
+def source_table(findings: Findings) -> Table:
     """The metric of each source alone, for the complete trials, best first."""
-    means, front, overall = source_means(record), study_front(record), metric_of(record)
+    means, metric, split = findings.source_means, findings.metric, findings.record.split
     sources = [str(source) for source in means]
-    of_all = means_of(scores_of(record), overall)
-    whole, known = measure_of_quality(overall, record.split), str(overall)
-    parts = [measure_of_quality(replace(overall, source=name), record.split) for name in sources]
+    whole, known = measure_of_quality(metric, split), str(metric)
+    parts = [measure_of_quality(replace(metric, source=name), split) for name in sources]
     columns = (
         Column("Trial", "name"),
         *(
@@ -298,17 +240,18 @@ def source_table(record: StudyRecord) -> Table:
         ),
         Column("mean", "number", whole.sign > 0, whole.convention),
     )
-    complete = {trial_number(row) for row in complete_rows(record)}
     lines = []
-    for row in best_first(record):
+    for row in findings.best_first:
         trial = trial_number(row)
-        if trial not in complete or trial not in means.index:
+        if not is_complete(row) or trial not in means.index:
             continue
         values = [float(value) for value in means.to_numpy()[means.index.get_loc(trial)]]
+        mean = number(row, known) if known in row else findings.metric_means.get(trial, nan)
         cells = (
             Cell(str(row["name"]), str(row["name"])),
             *(number_cell(value, whole) for value in values),
-            number_cell(number(row, known) if known in row else of_all.get(trial, nan), whole),
+            number_cell(mean, whole),
         )
-        lines.append(Line(trial, "complete", trial in front, is_baseline(row), cells))
+        is_front = trial in findings.front
+        lines.append(Line(trial, "complete", is_front, is_baseline(row), cells))
     return Table(columns, tuple(lines))

@@ -1,18 +1,18 @@
-"""The figures of a page with their captions, painted from a record's frames."""
+"""The figures of a page with their captions, painted from what a study found."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from msdemucs.analysis.pooling import pooled
-from msdemucs.report.attainment import band_of
+from msdemucs.analysis.curves import Curve
+from msdemucs.analysis.findings import Findings
+from msdemucs.analysis.trades import Trade
+from msdemucs.analysis.trials import trial_number
 from msdemucs.report.figures.curves import paint_curves
+from msdemucs.report.figures.sizes import paint_sizes
 from msdemucs.report.figures.trades import paint_trade
-from msdemucs.report.findings import describe_trade, main_cost, trades_of, view_key
-from msdemucs.report.frames import Curve, complete_rows, curves_of, trial_number
-from msdemucs.report.fronts import Trade, fronts_by, study_front
+from msdemucs.report.published import published, sized_trials
 from msdemucs.report.sentences import Sentence, say
-from msdemucs.report.tables import best_first
-from msdemucs.study.records import STUDY_COLUMN, StudyRecord
+from msdemucs.report.statements import describe_trade
 
 MOST_CURVES = 120
 """Learning curves in one figure, at most: the best, the front's, the baselines' and the failed
@@ -34,26 +34,31 @@ class FigureView:
     figure: Mapping[str, object] | None
 
 
-def trade_views(record: StudyRecord) -> list[FigureView]:
+def view_key(findings: Findings, trade: Trade) -> str:
+    """The name of a trade's figure: of its cost, and of the quality where that is not the first."""
+    first = trade.y == findings.quality
+    return f"front-{trade.x.column}{'' if first else f'-{trade.y.column}'}".replace("/", "-")
+
+
+def trade_views(findings: Findings) -> list[FigureView]:
     """Quality against each cost; the study's main cost is drawn larger, with the seeds' band."""
-    main = main_cost(record)
-    return [trade_view(record, trade, is_main=trade.x == main) for trade in trades_of(record)]
+    return [trade_view(findings, trade) for trade in findings.trades]
 
 
-def trade_view(record: StudyRecord, trade: Trade, *, is_main: bool) -> FigureView:
+def trade_view(findings: Findings, trade: Trade) -> FigureView:
     """A trade's figure with its caption."""
-    is_compared = STUDY_COLUMN in record.trials
-    band = band_of(record, trade) if is_main and trade.points and not is_compared else None
+    is_main = trade.x == findings.main_cost
+    band = findings.bands.get(trade.y.column) if is_main else None
     painted = None
     if trade.points:
+        fronts = findings.study_fronts(trade) if findings.studies else None
         height = 460 if is_main else 380
-        fronts = tuple(fronts_by(record, trade, STUDY_COLUMN).items()) if is_compared else ()
         painted = paint_trade(trade, height=height, band=band, fronts=fronts).to_plotly_json()
     caption = describe_trade(trade)
     if band is not None:
         caption = (*caption, *say(f" Band: what single seeds attain, of {band.n_seeds}."))
     return FigureView(
-        view_key(record, trade),
+        view_key(findings, trade),
         f"{trade.y.header} against {trade.x.header}",
         is_main,
         caption,
@@ -62,28 +67,42 @@ def trade_view(record: StudyRecord, trade: Trade, *, is_main: bool) -> FigureVie
     )
 
 
-def curves_view(record: StudyRecord) -> FigureView:
+def curves_view(findings: Findings) -> FigureView:
     """Learning curves in one figure; the best trial is emphasised."""
-    curves = curves_of(record)
-    complete = complete_rows(record)
-    best = trial_number(best_first(pooled(record))[0]) if complete else None
-    shown = [thinned(curve) for curve in foremost(record, curves, best)]
+    curves, best_spec = findings.curves, findings.best_spec
+    best = trial_number(best_spec) if best_spec and findings.is_common else None
+    shown = [thinned(curve) for curve in foremost(findings, best)]
     painted = paint_curves(shown, best=best, height=400).to_plotly_json() if shown else None
     left_out = len(curves) - len(shown)
     note = f"{len(shown)} of {len(curves)} curves are drawn; each trial has its own below."
     return FigureView("curves", "Learning curves", True, say(note) if left_out else (), 0, painted)
 
 
-def foremost(record: StudyRecord, curves: tuple[Curve, ...], best: int | None) -> list[Curve]:
+def foremost(findings: Findings, best: int | None) -> list[Curve]:
     """The curves that matter most, at most MOST_CURVES, in the order of the trials."""
-    front = study_front(record)
 
     def rank(curve: Curve) -> tuple[bool, bool, bool, int]:
-        is_named = curve.trial in front or curve.is_baseline
+        is_named = curve.trial in findings.front or curve.is_baseline
         return curve.trial != best, not is_named, curve.state != "failed", curve.trial
 
-    kept = {curve.trial for curve in sorted(curves, key=rank)[:MOST_CURVES]}
-    return [curve for curve in curves if curve.trial in kept]
+    kept = {curve.trial for curve in sorted(findings.curves, key=rank)[:MOST_CURVES]}
+    return [curve for curve in findings.curves if curve.trial in kept]
+
+
+def size_view(findings: Findings) -> FigureView | None:
+    """The front and the baselines beside the systems of the published notes, by size alone."""
+    sizes = sized_trials(findings)
+    if not sizes:
+        return None
+    caption = (
+        "Filled: baselines and the front of this study; open: the systems of the published notes "
+        "at their own segments, with 4 sources. All are counted as the notes count, by thop, which "
+        "leaves attention's products out and takes transposed convolutions a stride too high. The "
+        "notes tell sizes and times, not SDR; they were trained by another recipe on other data, "
+        "and nothing here compares their quality with that of short runs."
+    )
+    painted = paint_sizes(sizes, published()).to_plotly_json()
+    return FigureView("sizes", "Sizes beside published systems", True, say(caption), 0, painted)
 
 
 def thinned(curve: Curve) -> Curve:

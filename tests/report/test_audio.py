@@ -11,15 +11,15 @@ import soundfile
 import torch
 
 from msdemucs import build, load_spec
+from msdemucs.analysis.findings import Findings
 from msdemucs.errors import UsageError
 from msdemucs.evaluate import separate_mixture
 from msdemucs.model import Separator, load_weights, save_weights
 from msdemucs.report.audio import MOST_TRIALS, excerpts_of, weights_of
 from msdemucs.report.details import Details
-from msdemucs.report.frames import rows_of
 from msdemucs.report.page import environment, render
 from msdemucs.study.records import StudyRecord
-from tests.report.conftest import SOURCES, amend, make_eight
+from tests.records import SOURCES, amend, make_eight
 
 RATE = 8000
 
@@ -59,7 +59,7 @@ def test_the_best_trial_with_weights_is_heard(
     record: StudyRecord, music: Path, weights: Path, tmp_path: Path
 ) -> None:
     heard = amend(record, 4, weights=str(weights))
-    excerpts = excerpts_of(heard, music, studies=tmp_path, say=pytest.fail)
+    excerpts = excerpts_of(Findings(heard), music, studies=tmp_path, say=pytest.fail)
     assert set(excerpts) == {4}
     excerpt = excerpts[4]
     assert excerpt.title == "A - <B>, from 0.0 s to 1.0 s"
@@ -72,10 +72,10 @@ def test_the_best_trial_with_weights_is_heard(
     assert excerpt.sources[0].picture.startswith("data:image/webp;base64,")
 
     page = environment().get_template("detail.html")
-    html = page.render(item=Details(heard, excerpts).of(rows_of(heard)[4]))
+    html = page.render(item=Details(Findings(heard), excerpts).of(Findings(heard).rows[4]))
     assert html.count("<audio") == 1 + 3 * len(SOURCES)
     assert "A - &lt;B&gt;" in html
-    assert "media-src data:" in render(record)
+    assert "media-src data:" in render(Findings(record))
 
 
 @pytest.mark.slow
@@ -95,7 +95,7 @@ def test_what_is_heard_was_normalised_where_the_weights_need_it(
 
     monkeypatch.setattr("msdemucs.evaluate.separation.separate_mixture", separated)
     heard = amend(record, 4, weights=str(weights))
-    excerpts_of(heard, music, studies=tmp_path, say=pytest.fail)
+    excerpts_of(Findings(heard), music, studies=tmp_path, say=pytest.fail)
     assert seen == [True]
 
 
@@ -107,7 +107,7 @@ def test_files_that_are_no_weights_are_left_out_with_a_word(
     broken.write_bytes(b"no weights")
     both = amend(amend(record, 4, weights=str(broken)), 0, weights=str(weights))
     said: list[str] = []
-    assert set(excerpts_of(both, music, studies=tmp_path, say=said.append)) == {0}
+    assert set(excerpts_of(Findings(both), music, studies=tmp_path, say=said.append)) == {0}
     assert said[0].startswith("trial 4 cannot be heard")
 
 
@@ -117,9 +117,9 @@ def test_weights_are_found_where_the_study_left_them(
     usual = tmp_path / "studies" / "multires" / "trials" / "3" / "weights.safetensors"
     usual.parent.mkdir(parents=True)
     usual.write_bytes(weights.read_bytes())
-    row = rows_of(record)[3]
-    assert weights_of(record, row, tmp_path / "studies") == str(usual)
-    assert weights_of(record, rows_of(record)[4], tmp_path / "studies") is None
+    row = Findings(record).rows[3]
+    assert weights_of(record.name, row, tmp_path / "studies") == str(usual)
+    assert weights_of(record.name, Findings(record).rows[4], tmp_path / "studies") is None
     assert len(record.trials) > MOST_TRIALS
 
 
@@ -127,10 +127,10 @@ def test_without_weights_or_music_it_is_said_what_is_missing(
     record: StudyRecord, music: Path, weights: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(UsageError, match="no trial whose weights are there"):
-        excerpts_of(record, music, studies=tmp_path, say=print)
+        excerpts_of(Findings(record), music, studies=tmp_path, say=print)
     heard = amend(record, 4, weights=str(weights))
     with pytest.raises(UsageError, match="no"):
-        excerpts_of(heard, tmp_path / "nowhere", studies=tmp_path, say=print)
+        excerpts_of(Findings(heard), tmp_path / "nowhere", studies=tmp_path, say=print)
 
 
 def test_no_track_is_heard_of_a_study_that_selected_on_its_test_tracks(
@@ -139,4 +139,4 @@ def test_no_track_is_heard_of_a_study_that_selected_on_its_test_tracks(
     old = replace(record, scores=record.scores.assign(split="test"), attrs={})
     heard = amend(old, 4, weights=str(weights))
     with pytest.raises(UsageError, match="selected on its test tracks, and a report opens none"):
-        excerpts_of(heard, music, studies=tmp_path, say=print)
+        excerpts_of(Findings(heard), music, studies=tmp_path, say=print)

@@ -6,16 +6,17 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
+from msdemucs.analysis.findings import Findings
 from msdemucs.report.page import write_report
 from msdemucs.study.records import Direction, StudyRecord
-from tests.report.chromium import Opened, shown
-from tests.report.conftest import (
+from tests.records import (
     TOYS,
     amend,
     make_large_record,
     make_record,
     unfinished_row,
 )
+from tests.report.chromium import Opened, shown
 
 pytestmark = pytest.mark.browser
 
@@ -64,7 +65,9 @@ def test_a_long_name_widens_no_phone(browser: Browser, tmp_path: Path) -> None:
     toys = [
         replace(toy, name=f"output=sum, attention=none, resolutions={toy.name}") for toy in TOYS
     ]
-    opened = Opened(browser, write_report(make_record(toys), tmp_path / "r.html"), width=390)
+    opened = Opened(
+        browser, write_report(Findings(make_record(toys)), tmp_path / "r.html"), width=390
+    )
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
@@ -78,7 +81,7 @@ def test_left_out_tracks_are_marked_in_the_table_and_named_in_the_details(
 ) -> None:
     reason = "data/Low Tide/drums.wav: cannot be read (track “Low Tide”)"
     marked = amend(record, 4, left_out=[reason])
-    page = Opened(browser, write_report(marked, tmp_path / "r.html")).page
+    page = Opened(browser, write_report(Findings(marked), tmp_path / "r.html")).page
     assert "without 1 track" in page.locator("#row-4").inner_text()
     assert "trial 4 is without validation tracks" in page.locator(".found").inner_text()
     page.locator("#trial-4 summary").first.click()
@@ -106,7 +109,9 @@ def test_hostile_names_are_text(browser: Browser, tmp_path: Path) -> None:
     opened = Opened(
         browser,
         write_report(
-            make_record(toys, unfinished=[unfinished_row(6, "failed", hostile)], title=hostile),
+            Findings(
+                make_record(toys, unfinished=[unfinished_row(6, "failed", hostile)], title=hostile)
+            ),
             tmp_path / "r.html",
         ),
     )
@@ -139,7 +144,7 @@ def test_poor_studies_still_make_a_page(browser: Browser, tmp_path: Path, kind: 
         "failures": make_record([], unfinished=[unfinished_row(0, "failed", "no memory")]),
         "one objective": make_record(directions={"usdr_db": "maximize"}),
     }[kind]
-    opened = Opened(browser, write_report(made, tmp_path / "r.html"))
+    opened = Opened(browser, write_report(Findings(made), tmp_path / "r.html"))
     assert opened.complaints == []
     assert opened.page.locator("h1").count() == 1
 
@@ -155,7 +160,7 @@ def test_any_number_of_objectives_makes_a_page(browser: Browser, tmp_path: Path,
         name: "maximize" if name == "usdr_db" else "minimize" for name in names
     }
     made = replace(make_record(), directions=directions)
-    opened = Opened(browser, write_report(made, tmp_path / "r.html"))
+    opened = Opened(browser, write_report(Findings(made), tmp_path / "r.html"))
     assert opened.complaints == []
     assert len(shown(opened)) == 6
 
@@ -164,7 +169,7 @@ def test_a_details_html_is_text_too(browser: Browser, tmp_path: Path) -> None:
     hostile = "</details><script>document.title='owned'</script><img src=x onerror=alert(1)>"
     toys = (replace(TOYS[0], name=hostile, differences={hostile: [hostile, hostile]}), *TOYS[1:])
     made = amend(make_record(toys), 0, spec={"name": hostile, "sources": [hostile]})
-    opened = Opened(browser, write_report(made, tmp_path / "r.html"))
+    opened = Opened(browser, write_report(Findings(made), tmp_path / "r.html"))
     page = opened.page
     page.evaluate("location.hash = '#trial-0'")
     page.wait_for_selector("#trial-0 .body")
@@ -207,7 +212,7 @@ def test_without_scripts_the_findings_are_left_to_read(browser: Browser, report_
 
 @pytest.mark.slow
 def test_five_thousand_trials_fit_and_are_found(browser: Browser, tmp_path: Path) -> None:
-    path = write_report(make_large_record(5000), tmp_path / "large.html")
+    path = write_report(Findings(make_large_record(5000)), tmp_path / "large.html")
     assert path.stat().st_size < 25_000_000
     opened = Opened(browser, path)
     assert opened.complaints == []

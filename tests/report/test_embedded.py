@@ -4,10 +4,18 @@ import base64
 import json
 import zlib
 
-from msdemucs.report.embedded import PARCEL, embed_json, fields_of, packed, page_data, table_data
+from msdemucs.analysis.findings import Findings
+from msdemucs.report.embedded import (
+    PARCEL,
+    colour_fields,
+    embed_json,
+    packed,
+    page_data,
+    table_data,
+)
 from msdemucs.report.tables import trial_table
 from msdemucs.study.records import StudyRecord
-from tests.report.conftest import amend
+from tests.records import amend
 
 
 def test_json_cannot_end_its_script() -> None:
@@ -25,7 +33,7 @@ def test_packed_texts_come_back_in_order() -> None:
 
 
 def test_rows_hold_texts_and_raw_values(record: StudyRecord) -> None:
-    data = table_data(trial_table(record))
+    data = table_data(trial_table(Findings(record)))
     columns, rows = data["columns"], data["rows"]
     assert isinstance(columns, list)
     assert isinstance(rows, list)
@@ -37,7 +45,7 @@ def test_rows_hold_texts_and_raw_values(record: StudyRecord) -> None:
 
 
 def test_fields_know_every_trials_value(record: StudyRecord) -> None:
-    fields = {field["name"]: field for field in fields_of(record)}
+    fields = {field["name"]: field for field in colour_fields(Findings(record))}
     start = fields["channels.start"]
     assert start["numeric"] is True
     values, codes = start["values"], start["codes"]
@@ -46,7 +54,7 @@ def test_fields_know_every_trials_value(record: StudyRecord) -> None:
     told = [values[code] for code in codes]
     assert told == ["8", "8", "8", "4", "8", "12", "16", "16"]
     assert fields["fusion.output.kind"]["numeric"] is False
-    bare = {field["name"]: field for field in fields_of(amend(record, 7, spec=None))}
+    bare = {field["name"]: field for field in colour_fields(Findings(amend(record, 7, spec=None)))}
     codes = bare["channels.start"]["codes"]
     assert isinstance(codes, list)
     assert codes[7] == -1
@@ -54,4 +62,4 @@ def test_fields_know_every_trials_value(record: StudyRecord) -> None:
 
 def test_everything_of_the_page_is_json(record: StudyRecord, empty_record: StudyRecord) -> None:
     for some in (record, empty_record):
-        json.dumps(page_data(some), allow_nan=False)
+        json.dumps(page_data(Findings(some)), allow_nan=False)

@@ -2,13 +2,14 @@
 
 import pytest
 
+from msdemucs.analysis.curves import Curve
+from msdemucs.analysis.findings import Findings
+from msdemucs.analysis.measure import measure_of
+from msdemucs.analysis.trades import Trade, TradePoint
 from msdemucs.report.figures.curves import mean_window, paint_curves, smoothed
 from msdemucs.report.figures.style import axis_over, axis_style, tick_step
 from msdemucs.report.figures.trades import name_positions, paint_trade, trade_axes
-from msdemucs.report.frames import Curve, curves_of
-from msdemucs.report.fronts import Point, Trade, trade_of
 from msdemucs.report.labels import Box, line_box, place_labels
-from msdemucs.report.measures import measure_of
 from msdemucs.study.records import StudyRecord
 
 MACS, USDR = measure_of("macs_per_second"), measure_of("usdr_db")
@@ -53,7 +54,7 @@ def test_curves_are_running_means_that_keep_their_length() -> None:
 
 
 def test_the_curves_axis_says_what_is_drawn(record: StudyRecord) -> None:
-    figure = paint_curves(curves_of(record), best=4, height=400).to_plotly_json()
+    figure = paint_curves(Findings(record).curves, best=4, height=400).to_plotly_json()
     texts = [note["text"] for note in figure["layout"]["annotations"]]
     assert any(text.startswith("training loss, mean of 3 logged steps") for text in texts)
     assert {"htdemucs", "htdemucs_n", "htdemucs_nn", "trial 4", "trial 6"} <= set(texts)
@@ -68,7 +69,7 @@ def test_training_steps_are_whole(n_steps: int, tick: int) -> None:
 def test_a_name_keeps_off_the_fronts_line() -> None:
     """A beaten baseline close under a level of the front, as in the demonstration's study."""
     points = tuple(
-        Point(trial, name, name == "base", x, y, name != "base")
+        TradePoint(trial, name, name == "base", x, y, name != "base")
         for trial, name, x, y in (
             (0, "a", 3.2e8, 0.84), (1, "base", 5.4e8, 0.81), (2, "b", 9.1e8, 1.17)
         )
@@ -89,7 +90,7 @@ def test_a_name_keeps_off_lines_points_and_edges() -> None:
 
 
 def test_a_front_is_drawn_in_steps_with_every_trial_once(record: StudyRecord) -> None:
-    traces = paint_trade(trade_of(record, MACS), height=440).to_plotly_json()["data"]
+    traces = paint_trade(Findings(record).trade(MACS), height=440).to_plotly_json()["data"]
     by_role = {trace["meta"]["role"]: trace for trace in traces}
     assert list(by_role["front"]["customdata"]) == [3, 0, 4]
     assert list(by_role["dominated"]["customdata"]) == [1, 2, 5]

@@ -5,16 +5,17 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
+from msdemucs.analysis.findings import Findings
 from msdemucs.report.page import write_report
 from msdemucs.study.records import StudyRecord
-from tests.report.chromium import Opened, shown
-from tests.report.conftest import (
+from tests.records import (
     amend,
     make_ablation,
     make_lucky,
     make_search,
     with_seeds,
 )
+from tests.report.chromium import Opened, shown
 
 pytestmark = pytest.mark.browser
 
@@ -108,7 +109,7 @@ def test_a_click_on_a_point_selects_its_row_and_opens_its_details(
     browser: Browser, record: StudyRecord, tmp_path: Path
 ) -> None:
     spec_record = amend(record, 4, spec={"name": "x", "sources": ["drums"]})
-    opened = Opened(browser, write_report(spec_record, tmp_path / "r.html"))
+    opened = Opened(browser, write_report(Findings(spec_record), tmp_path / "r.html"))
     page = opened.page
     point = page.locator("[data-figure=front-macs_per_second] .scatterlayer .points path")
     page.evaluate("document.querySelector('#front-heading').scrollIntoView()")
@@ -182,7 +183,7 @@ def test_seeds_are_drawn_as_bars_ties_and_a_band(
     browser: Browser, record: StudyRecord, tmp_path: Path
 ) -> None:
     seeded = with_seeds(record, [-0.08, 0.08])
-    opened = Opened(browser, write_report(seeded, tmp_path / "r.html"))
+    opened = Opened(browser, write_report(Findings(seeded), tmp_path / "r.html"))
     roles = opened.page.eval_on_selector(
         "[data-figure=front-macs_per_second]", "p => p.data.map(t => t.meta.role)"
     )
@@ -196,11 +197,11 @@ def test_searches_and_ablations_draw_everything(
     browser: Browser, tmp_path: Path, kind: str
 ) -> None:
     made = make_search(24) if kind == "search" else make_ablation()
-    opened = Opened(browser, write_report(made, tmp_path / "r.html"))
+    opened = Opened(browser, write_report(Findings(made), tmp_path / "r.html"))
     assert opened.complaints == []
     keys = opened.page.eval_on_selector_all(".plot", "p => p.map(x => x.dataset.figure)")
     wanted = {
-        "search": {"climb-trials", "climb-steps", "rungs", "importances", "parallel"},
+        "search": {"hypervolume-trials", "hypervolume-steps", "rungs", "importances", "parallel"},
         "ablation": {"forest", "interactions"},
     }[kind]
     assert wanted <= set(keys)
@@ -214,7 +215,7 @@ def test_searches_and_ablations_draw_everything(
 
 def test_a_range_on_an_axis_keeps_its_trials_everywhere(browser: Browser, tmp_path: Path) -> None:
     made = make_search(24)
-    opened = Opened(browser, write_report(made, tmp_path / "r.html"))
+    opened = Opened(browser, write_report(Findings(made), tmp_path / "r.html"))
     page = opened.page
     page.locator("#figure-parallel").scroll_into_view_if_needed()
     at = page.evaluate(
@@ -253,7 +254,7 @@ def test_a_range_on_an_axis_keeps_its_trials_everywhere(browser: Browser, tmp_pa
 def test_an_arms_point_selects_all_its_rows_and_a_row_its_arms_point(
     browser: Browser, tmp_path: Path
 ) -> None:
-    opened = Opened(browser, write_report(make_lucky(), tmp_path / "r.html"))
+    opened = Opened(browser, write_report(Findings(make_lucky()), tmp_path / "r.html"))
     page = opened.page
     assert recommended(opened).startswith("fusion=per_source: 1.40 dB ± ")
     assert "mean of 3 seeds" in recommended(opened)

@@ -5,23 +5,24 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from msdemucs.analysis.combined import combine
+from msdemucs.analysis.findings import Findings
+from msdemucs.analysis.measure import measure_of
+from msdemucs.analysis.optimism import expected_fall_of_best
 from msdemucs.errors import UsageError
-from msdemucs.report.compare import combine
-from msdemucs.report.findings import findings_of
-from msdemucs.report.frames import quality_of
-from msdemucs.report.fronts import floor_of, trade_of
-from msdemucs.report.judged import judged_of
-from msdemucs.report.measures import measure_of
-from msdemucs.report.optimism import NOTE, fall_of
 from msdemucs.report.page import detail_pages, render
 from msdemucs.report.paper import judged_table, paper
 from msdemucs.report.sentences import text_of
+from msdemucs.report.statements import statements
+from msdemucs.report.uncertainty import OPTIMISM
 from msdemucs.study.records import LATER_COLUMNS, LOOKS, SCORE_COLUMNS, StudyRecord
-from tests.report.conftest import TOYS, amend, judged_by, make_eight, score_rows, with_seeds
+from tests.records import TOYS, amend, judged_by, make_eight, score_rows, with_seeds
 
 
 def sentences(record: StudyRecord) -> list[str]:
-    return [text_of(found).replace("\N{NO-BREAK SPACE}", " ") for found in findings_of(record)]
+    return [
+        text_of(found).replace("\N{NO-BREAK SPACE}", " ") for found in statements(Findings(record))
+    ]
 
 
 def judged(
@@ -57,8 +58,12 @@ def test_a_study_that_selected_on_test_tracks_says_so_first(record: StudyRecord)
     assert found[0].startswith("This study selected on its test tracks: ")
     assert found[1].startswith("Best uSDR (test): trial 4 with 2.31 dB")
     assert "3 test tracks" in found[2]
-    assert "validation" not in render(old)
-    assert paper(old, "md").split("\n- ")[1].startswith("This study selected on its test tracks")
+    assert "validation" not in render(Findings(old))
+    assert (
+        paper(Findings(old), "md")
+        .split("\n- ")[1]
+        .startswith("This study selected on its test tracks")
+    )
     assert not any("selected on" in text for text in sentences(record))
 
 
@@ -69,7 +74,7 @@ def test_scores_of_another_split_are_in_no_number(record: StudyRecord) -> None:
 
 def test_judged_trials_stand_beside_what_chose_them(record: StudyRecord) -> None:
     looked = judged(judged(record, [4, 2]), [4], lower_db=0.5)
-    trial, other = judged_of(looked, quality_of(looked))
+    trial, other = Findings(looked).judged[Findings(looked).quality.column]
     assert (trial.trial, trial.validation, trial.n_looks) == (4, 2.31, 2)
     # of the scores: 2.41 over all sources, 0.3 dB lower at the first look, 0.5 dB at the second
     assert trial.test == pytest.approx(2.41 - 0.4)
@@ -84,15 +89,15 @@ def test_judged_trials_stand_beside_what_chose_them(record: StudyRecord) -> None
         "For 2 trials, the test tracks were looked at 3 times: the best of several looks is "
         "optimistic."
     ) in found
-    table = judged_table(looked)
+    table = judged_table(Findings(looked))
     assert table.header == ("trial", "uSDR (dB), validation tracks", "uSDR (dB), test tracks")
     assert [cell.replace("\N{NO-BREAK SPACE}", " ") for cell in table.rows[0]] == [
         "trial 4", "2.31 dB", "2.01 dB"
     ]  # fmt: skip
-    html = render(looked)
+    html = render(Findings(looked))
     assert 'id="judged"' in html
-    assert 'id="judged"' not in render(record)
-    later = detail_pages(looked, {})[4].replace("\N{NO-BREAK SPACE}", " ")
+    assert 'id="judged"' not in render(Findings(record))
+    later = detail_pages(Findings(looked), {})[4].replace("\N{NO-BREAK SPACE}", " ")
     assert "judge: uSDR 2.01 dB, test tracks, seed 0" in later
 
 
@@ -101,20 +106,21 @@ def test_what_the_mixture_scores_on_test_tracks_stands_below_what_was_judged(
 ) -> None:
     on_test = record.floors.assign(split="test", value=record.floors["value"] + 1)
     looked = judged(replace(record, floors=pd.concat([record.floors, on_test])), [4])
-    quality = quality_of(record)
-    before, now = floor_of(looked, quality), floor_of(looked, quality, "test")
+    findings = Findings(looked)
+    quality = findings.quality
+    before, now = (of[quality.column] for of in (findings.floors, findings.test_floors))
     assert before is not None
     assert now is not None
     assert now == pytest.approx(before + 1)
     text = quality.text(now).replace("\N{NO-BREAK SPACE}", " ")
     told = "uSDR on test tracks: trial 4 2.11 dB (2.31 dB on validation); the mixture itself "
     assert f"{told}{text}." in sentences(looked)
-    assert judged_table(looked).rows[-1] == (
+    assert judged_table(findings).rows[-1] == (
         "the mixture itself",
         quality.text(before),
         quality.text(now),
     )
-    assert len(judged_table(judged(record, [4])).rows) == 1
+    assert len(judged_table(Findings(judged(record, [4]))).rows) == 1
 
 
 def test_what_has_no_score_is_told_once_with_its_reason(record: StudyRecord) -> None:
@@ -133,16 +139,18 @@ def test_what_has_no_score_is_told_once_with_its_reason(record: StudyRecord) -> 
 def test_a_look_without_its_scores_has_its_own_value_alone(record: StudyRecord) -> None:
     looked = judged(record, [4])
     bare = replace(looked, later=looked.later.assign(detail=pd.Series([{}])))
-    assert judged_of(bare, quality_of(bare))[0].test == pytest.approx(2.31 - 0.3)
-    assert judged_of(bare, measure_of("usdr_db/sample", bare)) == ()
-    vocals = judged_by(looked, ["usdr_db/vocals"])
-    assert judged_of(vocals, quality_of(vocals))[0].test == pytest.approx(2.31 - 0.1 - 0.3)
+    (own,) = Findings(bare).judged["usdr_db"]
+    assert own.test == pytest.approx(2.31 - 0.3)
+    by_sample = replace(bare, directions={"usdr_db/sample": "maximize"})
+    assert Findings(by_sample).judged == {"usdr_db/sample": ()}
+    (vocals,) = Findings(judged_by(looked, ["usdr_db/vocals"])).judged["usdr_db/vocals"]
+    assert vocals.test == pytest.approx(2.31 - 0.1 - 0.3)
 
 
 def test_the_best_is_told_with_what_of_it_is_luck(record: StudyRecord) -> None:
     seeded = with_seeds(record, [-0.3, 0.0, 0.3])  # σ 0.3 dB, of means over three 0.17 dB
-    trade = trade_of(seeded, measure_of("macs_per_second"))
-    fall = fall_of(trade)
+    trade = Findings(seeded).trade(measure_of("macs_per_second"))
+    fall = expected_fall_of_best(trade)
     assert fall is not None
     assert 0.03 < fall < 0.12
     said = (
@@ -150,11 +158,11 @@ def test_the_best_is_told_with_what_of_it_is_luck(record: StudyRecord) -> None:
         f"to be {fall:.2f} dB worse, at {2.31 - fall:.2f} dB of uSDR."
     )
     assert said in sentences(seeded)
-    html = render(seeded)
+    html = render(Findings(seeded))
     assert "Expected fall" in html
-    assert NOTE[:40] in html
-    assert NOTE[:30] in paper(seeded, "latex")
-    assert fall_of(trade_of(record, measure_of("macs_per_second"))) is None
+    assert OPTIMISM[:40] in html
+    assert OPTIMISM[:30] in paper(Findings(seeded), "latex")
+    assert expected_fall_of_best(Findings(record).trade(measure_of("macs_per_second"))) is None
     assert "optimistic" not in "".join(sentences(record))
 
 
@@ -172,7 +180,7 @@ def test_studies_of_different_splits_are_not_compared(record: StudyRecord) -> No
 
 def test_weights_of_a_promotion_are_judged_beside_the_trials_own(record: StudyRecord) -> None:
     looked = judged(judged(record, [4]), [4], lower_db=-1.0, promoted="long")
-    longer, own = judged_of(looked, quality_of(looked))
+    longer, own = Findings(looked).judged[Findings(looked).quality.column]
     assert (longer.name, own.name) == ("trial 4, promoted by long", "trial 4")
     assert own.test == pytest.approx(2.41 - 0.3)
     assert longer.test == pytest.approx(2.41 + 1.0)
@@ -180,4 +188,7 @@ def test_weights_of_a_promotion_are_judged_beside_the_trials_own(record: StudyRe
         "uSDR on test tracks: trial 4, promoted by long 3.41 dB; "
         "trial 4 2.11 dB (2.31 dB on validation)."
     ) in sentences(looked)
-    assert [row[0] for row in judged_table(looked).rows] == ["trial 4, promoted by long", "trial 4"]
+    assert [row[0] for row in judged_table(Findings(looked)).rows] == [
+        "trial 4, promoted by long",
+        "trial 4",
+    ]

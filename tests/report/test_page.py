@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from msdemucs.analysis.findings import Findings
 from msdemucs.errors import ReportError
 from msdemucs.report.page import file_stem, render, write_text
 from msdemucs.report.paper import paper
 from msdemucs.study.records import StudyRecord
-from tests.report.conftest import TOYS, amend, make_ablation, make_record, unfinished_row
+from tests.records import TOYS, amend, make_ablation, make_record, unfinished_row
 
 
 def test_what_cannot_be_written_leaves_nothing_behind(
@@ -71,10 +72,10 @@ ODD: dict[str, Callable[[], StudyRecord]] = {
 @pytest.mark.parametrize("kind", ODD)
 def test_odd_records_are_told_all_the_same(kind: str) -> None:
     record = ODD[kind]()
-    html = render(record)
+    html = render(Findings(record))
     assert record.title in html
     for bare in ("NaN,", "Infinity"):
         data = html.split('<script type="application/json" id="figures">')[1].split("</script>")[0]
         assert bare not in data, "JSON has neither"
-    assert paper(record, "md").startswith("# ")
-    assert paper(record, "latex").startswith("% Needs")
+    assert paper(Findings(record), "md").startswith("# ")
+    assert paper(Findings(record), "latex").startswith("% Needs")

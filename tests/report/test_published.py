@@ -2,13 +2,13 @@
 
 import pytest
 
+from msdemucs.analysis.findings import Findings
+from msdemucs.analysis.measure import measure_of
 from msdemucs.cost import thop_count
-from msdemucs.report.fronts import trade_of
-from msdemucs.report.measures import measure_of
 from msdemucs.report.published import MOST_SIZED, Sized, published, sized_trials
-from msdemucs.report.views_why import size_view
+from msdemucs.report.views import size_view
 from msdemucs.spec import dump_spec, load_spec
-from tests.report.conftest import amend, make_large_record, make_record
+from tests.records import amend, make_large_record, make_record
 
 MACS = measure_of("macs_per_second")
 
@@ -25,8 +25,7 @@ def test_published_sizes_are_those_that_thop_counts_in_the_zoo(system: Sized) ->
 
 def test_a_studys_trials_are_counted_alike() -> None:
     record = amend(make_record(), 1, spec=dump_spec(load_spec("htdemucs_n")))
-    trade = trade_of(record, MACS)
-    (own,) = [one for one in sized_trials(record, trade) if one.trial == 1]
+    (own,) = [one for one in sized_trials(Findings(record)) if one.trial == 1]
     (theirs,) = [one for one in published() if one.name == "htdemucs_n"]
     assert own.macs_per_second == pytest.approx(theirs.macs_per_second, rel=1e-3)
     assert own.parameters == pytest.approx(theirs.parameters, rel=1e-3)
@@ -34,8 +33,8 @@ def test_a_studys_trials_are_counted_alike() -> None:
 
 def test_few_trials_stand_beside_them() -> None:
     record = make_large_record(200)
-    assert len(sized_trials(record, trade_of(record, MACS))) <= MOST_SIZED
-    view = size_view(record)
+    assert len(sized_trials(Findings(record))) <= MOST_SIZED
+    view = size_view(Findings(record))
     assert view is not None
     assert "not SDR" in "".join(part.text for part in view.caption)
-    assert size_view(make_record([])) is None
+    assert size_view(Findings(make_record([]))) is None

@@ -5,19 +5,14 @@ from math import isnan, nan
 
 import pytest
 
-from msdemucs.report.compare import combine
+from msdemucs.analysis.combined import combine
+from msdemucs.analysis.findings import Findings
+from msdemucs.report.details import scores_of
 from msdemucs.report.page import detail_pages
-from msdemucs.report.scores import score_table
-from msdemucs.report.tables import (
-    Line,
-    Table,
-    measures_of,
-    plain,
-    source_table,
-    trial_table,
-)
+from msdemucs.report.tables import Line, Table, shown_measures, source_table, trial_table
 from msdemucs.study.records import RUNG_SCORE_COLUMNS, StudyRecord
-from tests.report.conftest import TOYS, amend, make_record, unfinished_row
+from msdemucs.units import format_value
+from tests.records import TOYS, amend, make_record, unfinished_row
 
 
 def cell(table: Table, trial: int, header: str) -> str:
@@ -32,7 +27,7 @@ def line(table: Table, trial: int) -> Line:
 def test_every_trial_has_a_line_the_best_on_top_the_unscored_at_the_end(
     record: StudyRecord,
 ) -> None:
-    table = trial_table(record)
+    table = trial_table(Findings(record))
     assert [found.trial for found in table.lines] == [4, 2, 1, 5, 0, 3, 6, 7]
     assert all(len(found.cells) == len(table.columns) for found in table.lines)
     assert [found.trial for found in table.lines if found.is_front] == [4, 0, 3]
@@ -40,7 +35,7 @@ def test_every_trial_has_a_line_the_best_on_top_the_unscored_at_the_end(
 
 
 def test_numbers_have_units_and_sort_by_their_value(record: StudyRecord) -> None:
-    table = trial_table(record)
+    table = trial_table(Findings(record))
     assert cell(table, 4, "uSDR") == "2.31\N{NO-BREAK SPACE}dB"
     assert cell(table, 4, "MACs/s") == "2.7\N{NO-BREAK SPACE}GMAC/s"
     assert cell(table, 4, "Latency p50") == "97.0\N{NO-BREAK SPACE}ms"
@@ -53,12 +48,15 @@ def test_numbers_have_units_and_sort_by_their_value(record: StudyRecord) -> None
 
 def test_negative_scores_have_a_true_minus(record: StudyRecord) -> None:
     assert (
-        cell(trial_table(amend(record, 4, usdr_db=-0.04)), 4, "uSDR") == "−0.04\N{NO-BREAK SPACE}dB"
+        cell(trial_table(Findings(amend(record, 4, usdr_db=-0.04))), 4, "uSDR")
+        == "−0.04\N{NO-BREAK SPACE}dB"
     )
 
 
 def test_differences_stand_before_the_lesser_measures(record: StudyRecord) -> None:
-    headers = [column.header for column in trial_table(record).columns if not column.is_hidden]
+    headers = [
+        column.header for column in trial_table(Findings(record)).columns if not column.is_hidden
+    ]
     assert headers == [
         "Trial", "State", "uSDR", "uSDR on sample", "uSDR on synthetic", "MACs/s", "Parameters",
         "Latency p50", "Differs from htdemucs_n in", "Training",
@@ -67,23 +65,26 @@ def test_differences_stand_before_the_lesser_measures(record: StudyRecord) -> No
 
 def test_an_objective_is_in_the_table_though_others_hide_it(record: StudyRecord) -> None:
     directed = replace(record, directions={"usdr_db": "maximize", "rtf": "minimize"})
-    assert "rtf" in [measure.column for measure in measures_of(directed)]
-    assert "rtf" not in [measure.column for measure in measures_of(record)]
+    assert "rtf" in [measure.column for measure in shown_measures(Findings(directed))]
+    assert "rtf" not in [measure.column for measure in shown_measures(Findings(record))]
 
 
 def test_a_difference_names_field_and_both_values(record: StudyRecord) -> None:
-    changes = cell(trial_table(record), 3, "Differs")
+    changes = cell(trial_table(Findings(record)), 3, "Differs")
     assert changes == "channels.start 8 → 4; attention[0].mechanism softmax → linear"
-    assert cell(trial_table(record), 1, "Differs") == "–"
+    assert cell(trial_table(Findings(record)), 1, "Differs") == "–"
 
 
 def test_a_trial_without_a_spec_shows_what_was_chosen(record: StudyRecord) -> None:
     refused = amend(record, 7, spec=None, differences={}, params={"fusion.output": "weighted"})
-    assert cell(trial_table(refused), 7, "Differs") == "no spec; chosen: fusion.output weighted"
+    assert (
+        cell(trial_table(Findings(refused)), 7, "Differs")
+        == "no spec; chosen: fusion.output weighted"
+    )
 
 
 def test_a_state_has_its_reason(record: StudyRecord) -> None:
-    table = trial_table(record)
+    table = trial_table(Findings(record))
     assert cell(table, 6, "State") == "failed: loss became NaN at step 12"
     assert line(table, 6).cells[1].value == "failed"
     assert cell(table, 0, "State") == "complete"
@@ -92,7 +93,7 @@ def test_a_state_has_its_reason(record: StudyRecord) -> None:
 @pytest.mark.parametrize(("n", "tracks"), [(1, "1 track"), (2, "2 tracks")])
 def test_a_state_tells_left_out_tracks(record: StudyRecord, n: int, tracks: str) -> None:
     marked = amend(record, 0, left_out=["a.wav: is damaged"] * n)
-    assert cell(trial_table(marked), 0, "State") == f"complete, without {tracks}"
+    assert cell(trial_table(Findings(marked)), 0, "State") == f"complete, without {tracks}"
 
 
 @pytest.mark.parametrize(
@@ -113,11 +114,11 @@ def test_a_state_tells_left_out_tracks(record: StudyRecord, n: int, tracks: str)
     ],
 )  # fmt: skip
 def test_a_specs_value_fits_on_a_line(value: object, text: str) -> None:
-    assert plain(value) == text
+    assert format_value(value) == text
 
 
 def test_sources_have_the_mean_over_tracks_and_the_trials_mean(record: StudyRecord) -> None:
-    table = source_table(record)
+    table = source_table(Findings(record))
     headers = [column.header for column in table.columns]
     assert headers == ["Trial", "drums", "bass", "other", "vocals", "mean"]
     assert [found.trial for found in table.lines] == [4, 2, 1, 5, 0, 3]  # complete ones only
@@ -126,7 +127,7 @@ def test_sources_have_the_mean_over_tracks_and_the_trials_mean(record: StudyReco
 
 
 def test_scores_of_a_trial_have_a_row_a_track_and_a_dash_for_silence(record: StudyRecord) -> None:
-    table = score_table(record, 0)
+    table = scores_of(Findings(record), 0)
     assert table.sources == ("drums", "bass", "other", "vocals")
     assert [track.group for track in table.tracks] == ["synthetic", "synthetic", "sample"]
     assert table.tracks[0].floors[0] == "−4.00\N{NO-BREAK SPACE}dB"
@@ -134,27 +135,27 @@ def test_scores_of_a_trial_have_a_row_a_track_and_a_dash_for_silence(record: Stu
 
 
 def test_poor_studies_have_tables_too(empty_record: StudyRecord) -> None:
-    assert trial_table(empty_record).lines == ()
-    assert source_table(empty_record).lines == ()
-    assert score_table(empty_record, 0).tracks == ()
+    assert trial_table(Findings(empty_record)).lines == ()
+    assert source_table(Findings(empty_record)).lines == ()
+    assert scores_of(Findings(empty_record), 0).tracks == ()
 
     failed = make_record([], unfinished=[unfinished_row(0, "failed", "no memory")])
-    table = trial_table(failed)
+    table = trial_table(Findings(failed))
     assert cell(table, 0, "State") == "failed: no memory"
     assert cell(table, 0, "uSDR") == "–"
-    assert source_table(failed).lines == ()
+    assert source_table(Findings(failed)).lines == ()
 
     one = make_record(TOYS[:1])
-    assert [found.is_front for found in trial_table(one).lines] == [True]
+    assert [found.is_front for found in trial_table(Findings(one)).lines] == [True]
 
     unscored = amend(one, 0, usdr_db=nan)
-    assert cell(trial_table(unscored), 0, "uSDR") == "–"
-    assert [found.is_front for found in trial_table(unscored).lines] == [False]
+    assert cell(trial_table(Findings(unscored)), 0, "uSDR") == "–"
+    assert [found.is_front for found in trial_table(Findings(unscored)).lines] == [False]
 
 
 def test_the_only_group_of_tracks_has_no_column_of_its_own(record: StudyRecord) -> None:
     def headers(of: StudyRecord) -> list[str]:
-        return [column.header for column in trial_table(of).columns]
+        return [column.header for column in trial_table(Findings(of)).columns]
 
     assert {"uSDR on synthetic", "uSDR on sample"} <= set(headers(record))
     single = replace(record, trials=record.trials.drop(columns=["usdr_db/sample"]))
@@ -168,10 +169,10 @@ def test_a_stopped_trial_shows_what_it_had_at_its_rung(record: StudyRecord) -> N
     scores = record.scores[record.scores.trial == 4]
     rungs = scores.assign(trial=7, step=10)[list(RUNG_SCORE_COLUMNS)]
     stopped = amend(replace(record, rung_scores=rungs), 7, state="stopped", stopped_at=10)
-    table, own = score_table(stopped, 7), score_table(stopped, 4)
+    table, own = scores_of(Findings(stopped), 7), scores_of(Findings(stopped), 4)
     assert (table.step, own.step) == (10, None)
     assert table.tracks == own.tracks
-    pages = detail_pages(stopped, {})
+    pages = detail_pages(Findings(stopped), {})
     assert (
         "uSDR (dB), validation tracks, by track and source at step 10, where it was stopped"
         in pages[7]
@@ -181,4 +182,4 @@ def test_a_stopped_trial_shows_what_it_had_at_its_rung(record: StudyRecord) -> N
     assert "uSDR by track" not in pages[6]  # failed, without scores
     other = replace(record, name="other")
     both = combine([other, stopped])
-    assert score_table(both, 15).step == 10
+    assert scores_of(Findings(both), 15).step == 10

@@ -13,9 +13,9 @@ import psutil
 import pytest
 
 from msdemucs.analysis.exports import TABLES, as_json, export, table_of
+from msdemucs.analysis.findings import Findings
 from msdemucs.analysis.selection import best_trials, front
 from msdemucs.errors import UsageError
-from msdemucs.report.fronts import study_front
 from msdemucs.study import StudyRecord, frame
 from msdemucs.study.execution.loop import run_study
 from msdemucs.study.records import RUNG_COLUMNS
@@ -151,9 +151,9 @@ def test_a_baseline_beyond_a_constraint_is_neither_best_nor_of_the_front(
     beyond = record.trials[record.trials.name == "htdemucs_nn"].iloc[0]
     assert beyond.state == "complete"
     assert set(beyond.violations) == {"macs_per_second"}
-    chosen = {*front(record).trial, *best_trials(record, top=99).trial, *study_front(record)}
+    chosen = {*front(record).trial, *best_trials(record, top=99).trial, *Findings(record).front}
     assert beyond.trial not in chosen
-    assert set(study_front(record)) == set(finished.front)
+    assert Findings(record).front == set(finished.front)
     assert set(front(record).spec_hash) == specs_of(record, finished.front)
 
 

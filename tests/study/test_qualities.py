@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from optuna.trial import FrozenTrial, TrialState
 
 from msdemucs.analysis.fidelity import fidelity
-from msdemucs.analysis.selection import best_trials, by_quality, front, quality_of
+from msdemucs.analysis.selection import best_trials, by_quality, front, ranked_column
 from msdemucs.errors import SpecError, UsageError
 from msdemucs.metrics import METRICS
 from msdemucs.study.execution.loop import run_study
@@ -183,7 +183,7 @@ def test_a_quality_that_is_better_low_is_picked_low(record: StudyRecord) -> None
     name = "lsd_db/vocals"
     assert dict(record.directions) == {name: "minimize", "macs_per_second": "minimize"}
     assert record.qualities[name].metric is METRICS["lsd_db"]
-    assert quality_of(record) == name
+    assert ranked_column(record) == name
     complete = record.trials[record.trials.state == "complete"]
     assert best_trials(record)[name].iloc[0] == complete[name].min()
     values = front(record)[[name, "macs_per_second"]]

@@ -6,7 +6,9 @@ from math import isfinite
 
 import plotly.graph_objects as go
 
-from msdemucs.report.answers import Answer
+from msdemucs.analysis.effects import Effect
+from msdemucs.analysis.measure import Measure
+from msdemucs.report.claims import effect_label, hover_text
 from msdemucs.report.figures.rows import ROW_PX, label_room, row_axis, shortened
 from msdemucs.report.figures.style import (
     ACCENT,
@@ -20,61 +22,63 @@ from msdemucs.report.figures.style import (
     base_layout,
     grid_style,
 )
-from msdemucs.report.measures import Measure, signed_percent
+from msdemucs.units import signed_percent
 
 PALE = 1.8
 """The strongest interaction has this part less than the full colour, so that its number is read."""
 
 
-def paint_forest(answers: Sequence[Answer], quality: Measure, noise: float | None) -> go.Figure:
+def paint_forest(effects: Sequence[Effect], quality: Measure, noise: float | None) -> go.Figure:
     """Each effect with its interval, one row an effect; what is told apart is filled.
 
     Args:
-        answers: the effects.
+        effects: the effects.
         quality: what they are of.
         noise: one σ of it between seeds; None where it is unknown.
     """
-    labels = [answer.label for answer in answers]
-    figure = go.Figure(layout=base_layout(92 + ROW_PX * len(answers)))
-    ends = [v for a in answers for v in (a.low, a.high, a.effect) if isfinite(v)]
+    labels = [effect_label(effect) for effect in effects]
+    figure = go.Figure(layout=base_layout(92 + ROW_PX * len(effects)))
+    ends = [v for a in effects for v in (a.low, a.high, a.size) if isfinite(v)]
     x = axis_over([0.0, *ends], may_be_log=False, margin=0.08)
     if noise is not None:
         figure.add_shape(
-            type="rect", x0=-noise, x1=noise, y0=-0.5, y1=len(answers) - 0.5,
+            type="rect", x0=-noise, x1=noise, y0=-0.5, y1=len(effects) - 0.5,
             fillcolor="var(--shade)", line={"width": 0}, layer="below", name="noise",
         )  # fmt: skip
     figure.add_shape(
-        type="line", x0=0, x1=0, y0=-0.5, y1=len(answers) - 0.5, line={"color": MUTED, "width": 1}
+        type="line", x0=0, x1=0, y0=-0.5, y1=len(effects) - 0.5, line={"color": MUTED, "width": 1}
     )
-    known = [(index, a) for index, a in enumerate(answers) if isfinite(a.effect)]
+    known = [(index, a) for index, a in enumerate(effects) if isfinite(a.size)]
     has_bars = [isfinite(a.low) for _, a in known]
     figure.add_trace(
         go.Scatter(
-            x=[a.effect for _, a in known],
+            x=[a.size for _, a in known],
             y=[index for index, _ in known],
             mode="markers",
             marker={
                 "size": 10,
                 "symbol": "square",
-                "color": [ACCENT if a.is_told else PAPER for _, a in known],
+                "color": [ACCENT if a.is_claimed else PAPER for _, a in known],
                 "line": {"color": ACCENT, "width": 1.5},
             },
             error_x={
                 "type": "data",
                 "symmetric": False,
                 "array": [
-                    a.high - a.effect if bar else 0
+                    a.high - a.size if bar else 0
                     for (_, a), bar in zip(known, has_bars, strict=True)
                 ],
                 "arrayminus": [
-                    a.effect - a.low if bar else 0
+                    a.size - a.low if bar else 0
                     for (_, a), bar in zip(known, has_bars, strict=True)
                 ],
                 "color": MUTED,
                 "thickness": 1.5,
                 "width": 0,
             },
-            text=[escape(a.hover, quote=False).replace("\n", "<br>") for _, a in known],
+            text=[
+                escape(hover_text(a, quality), quote=False).replace("\n", "<br>") for _, a in known
+            ],
             hovertemplate="%{text}<extra></extra>",
             meta={"role": "effects"},
         )
@@ -86,7 +90,7 @@ def paint_forest(answers: Sequence[Answer], quality: Measure, noise: float | Non
     )
     figure.update_yaxes(**row_axis(labels))
     notes = [
-        f"{signed_percent(a.macs_change)} MACs" if isfinite(a.macs_change) else "" for a in answers
+        f"{signed_percent(a.macs_change)} MACs" if isfinite(a.macs_change) else "" for a in effects
     ]
     for index, note in enumerate(notes):
         figure.add_annotation(
@@ -103,11 +107,11 @@ def effect_axis(quality: Measure) -> str:
     return f"effect on {quality.named}, 95 % interval{better}"
 
 
-def paint_interactions(answers: Sequence[Answer], quality: Measure) -> go.Figure:
+def paint_interactions(effects: Sequence[Effect], quality: Measure) -> go.Figure:
     """How much more one alternative gives where the other is there: a square a pair."""
-    pairs = [tuple(part.strip() for part in a.label.split("×", 1)) for a in answers]
+    pairs = [tuple(part.strip() for part in effect_label(a).split("×", 1)) for a in effects]
     names = list(dict.fromkeys(name for pair in pairs for name in pair))
-    by_pair = {pair: a.effect for pair, a in zip(pairs, answers, strict=True)}
+    by_pair = {pair: a.size for pair, a in zip(pairs, effects, strict=True)}
     cells = [
         [by_pair.get((row, column), by_pair.get((column, row))) for column in names]
         for row in names

@@ -7,6 +7,7 @@ from statistics import fmean
 
 import plotly.graph_objects as go
 
+from msdemucs.analysis.curves import Curve
 from msdemucs.report.figures.style import (
     ACCENT,
     INK,
@@ -20,7 +21,6 @@ from msdemucs.report.figures.style import (
     selection_trace,
     tick_step,
 )
-from msdemucs.report.frames import Curve
 from msdemucs.report.labels import spread
 
 MOST_CURVE_NAMES = 8

@@ -7,6 +7,8 @@ from math import isfinite
 import pandas as pd
 import plotly.graph_objects as go
 
+from msdemucs.analysis.hypervolume import HypervolumeTrace
+from msdemucs.analysis.trades import RungFront, Trade
 from msdemucs.report.figures.style import (
     ACCENT,
     INK,
@@ -19,43 +21,43 @@ from msdemucs.report.figures.style import (
     grid_style,
     selection_trace,
 )
-from msdemucs.report.fronts import Trade
 from msdemucs.report.labels import spread
-from msdemucs.report.progress import Climb, RungFront
 
 ARM_COLOURS = (ACCENT, WARNING)
 
 
-def paint_climbs(climbs: Sequence[Climb], *, by_steps: bool, height: int) -> go.Figure:
+def paint_hypervolumes(
+    traces: Sequence[HypervolumeTrace], *, by_steps: bool, height: int
+) -> go.Figure:
     """One line an arm, its name at its end.
 
     Args:
-        climbs: at least one.
+        traces: at least one.
         by_steps: against training steps, not trials.
         height: pixels.
     """
     figure = go.Figure(layout=base_layout(height))
-    xs = [climb.steps if by_steps else climb.trials for climb in climbs]
+    xs = [trace.steps if by_steps else trace.trials for trace in traces]
     x = axis_over([0, *(max(own) for own in xs)], may_be_log=False, margin=0.02)
     y = axis_over(
-        [value for climb in climbs for value in climb.volumes], may_be_log=False, margin=0.1
+        [value for trace in traces for value in trace.volumes], may_be_log=False, margin=0.1
     )
-    for climb, own, colour in zip(climbs, xs, ARM_COLOURS, strict=False):
+    for trace, own, colour in zip(traces, xs, ARM_COLOURS, strict=False):
         figure.add_trace(
             go.Scatter(
                 x=list(own),
-                y=list(climb.volumes),
+                y=list(trace.volumes),
                 mode="lines",
                 line={"shape": "hv", "color": colour, "width": 2},
-                text=escape(climb.name),
+                text=escape(trace.name),
                 hovertemplate="<b>%{text}</b><br>%{x}: %{y:.3f}<extra></extra>",
-                meta={"role": "climb", "arm": climb.name},
+                meta={"role": "hypervolume", "arm": trace.name},
             )
         )
     name_ends(
         figure,
-        [(climb.name, y.place(climb.volumes[-1])) for climb in climbs],
-        list(ARM_COLOURS[: len(climbs)]),
+        [(trace.name, y.place(trace.volumes[-1])) for trace in traces],
+        list(ARM_COLOURS[: len(traces)]),
         height=height,
     )
     figure.update_xaxes(
@@ -104,7 +106,7 @@ def paint_fidelity(table: pd.DataFrame, *, height: int) -> go.Figure:
     """Rank correlation of each rung with the last step: over all pairs, and at like cost.
 
     Args:
-        table: as `study.trust` gives it.
+        table: as `analysis.fidelity` gives it.
         height: pixels.
     """
     figure = go.Figure(layout=base_layout(height))

@@ -17,8 +17,8 @@ from msdemucs.report.figures.style import (
     axis_style,
     base_layout,
 )
-from msdemucs.report.measures import typeset
 from msdemucs.report.published import Sized
+from msdemucs.units import typeset
 
 GAP = 0.05
 """Between the panels, as a share of the width."""

@@ -18,6 +18,9 @@ SHADE, BAND = "var(--shade)", "var(--band)"
 
 ACCENT, WARNING = "var(--accent)", "var(--warning)"
 
+MOST_COLOURS = 8
+"""Groups that have a colour each; the page's style has as many, and its script counts them too."""
+
 LOG_FROM_RATIO = 3.0
 """A positive axis whose largest value is this many times its smallest is logarithmic."""
 
@@ -43,6 +46,11 @@ class Axis:
         """The ends as plotly wants them: exponents of ten on a logarithmic axis."""
         ends = (self.low, self.high)
         return (math.log10(ends[0]), math.log10(ends[1])) if self.is_log else ends
+
+
+def group_colour(index: int) -> str:
+    """The colour of a group by its place among all; those after MOST_COLOURS are muted."""
+    return f"var(--c{index + 1})" if index < MOST_COLOURS else MUTED
 
 
 def axis_over(values: Sequence[float], *, may_be_log: bool, margin: float) -> Axis:

@@ -6,7 +6,8 @@ from itertools import pairwise
 
 import plotly.graph_objects as go
 
-from msdemucs.report.attainment import Band
+from msdemucs.analysis.attainment import Band
+from msdemucs.analysis.trades import Trade, TradePoint
 from msdemucs.report.figures.style import (
     ACCENT,
     BAND,
@@ -20,9 +21,9 @@ from msdemucs.report.figures.style import (
     axis_over,
     axis_style,
     base_layout,
+    group_colour,
     selection_trace,
 )
-from msdemucs.report.fronts import Point, Trade
 from msdemucs.report.labels import line_box, place_labels, text_box
 
 NARROW_PX = (290.0, 300.0)
@@ -59,7 +60,7 @@ def paint_trade(
     *,
     height: int,
     band: Band | None = None,
-    fronts: Sequence[tuple[str, Sequence[Point]]] = (),
+    fronts: Mapping[str, Sequence[TradePoint]] | None = None,
 ) -> go.Figure:
     """Points, the front as a step line, names of baselines and of the front, and the floor.
 
@@ -69,7 +70,8 @@ def paint_trade(
         trade: with at least one point.
         height: pixels.
         band: what single seeds attain, drawn behind the points.
-        fronts: of several studies, by name; drawn instead of the front of all.
+        fronts: of all studies that are compared, by name, in the order that gives each its colour
+            everywhere on the page; drawn instead of the front of all.
     """
     x, y = trade_axes(trade)
     names = named_trials(trade)
@@ -80,8 +82,8 @@ def paint_trade(
         figure.add_trace(dominated_region(trade, x, y))
     if band is not None:
         figure.add_trace(band_area(band))
-    for index, (name, points) in enumerate(fronts):
-        figure.add_trace(front_line(trade, points, f"var(--c{index % 8 + 1})", name))
+    for index, (name, points) in enumerate((fronts or {}).items()):
+        figure.add_trace(front_line(trade, points, group_colour(index), name))
     if not fronts:
         figure.add_trace(front_line(trade, trade.front))
     for role in ("dominated", "tied", "front"):
@@ -101,13 +103,13 @@ def paint_trade(
     return figure
 
 
-def role_of(point: Point) -> str:
+def role_of(point: TradePoint) -> str:
     """On the front, tied with it, or dominated."""
     return "front" if point.is_front else "tied" if point.is_tied else "dominated"
 
 
 def points_trace(
-    points: Sequence[Point], role: str, names: frozenset[int], position: Mapping[int, str]
+    points: Sequence[TradePoint], role: str, names: frozenset[int], position: Mapping[int, str]
 ) -> go.Scatter:
     """The points of one role, with the names and the intervals that there is room for."""
     bars = [p.half_width if p.half_width == p.half_width else 0 for p in points]
@@ -140,7 +142,7 @@ def beside(name: str, position: str) -> str:
     return {"middle right": blank + text, "middle left": text + blank}.get(position, text)
 
 
-def crowd_trace(points: Sequence[Point], role: str) -> go.Scatter:
+def crowd_trace(points: Sequence[TradePoint], role: str) -> go.Scatter:
     """Very many points: alike, without names and intervals, so that they are quickly drawn."""
     return go.Scatter(
         x=[point.x for point in points],
@@ -250,7 +252,7 @@ def name_positions(trade: Trade, names: frozenset[int], x: Axis, y: Axis) -> dic
 
 
 def front_line(
-    trade: Trade, front: Sequence[Point], colour: str = ACCENT, name: str = ""
+    trade: Trade, front: Sequence[TradePoint], colour: str = ACCENT, name: str = ""
 ) -> go.Scatter:
     """A front joined as steps: what is reachable at each cost."""
     return go.Scatter(
@@ -267,11 +269,11 @@ def front_line(
     )
 
 
-def marker_style(points: Sequence[Point], role: str) -> dict[str, object]:
+def marker_style(points: Sequence[TradePoint], role: str) -> dict[str, object]:
     """Filled on the front, open elsewhere; diamonds: baselines; crosses: beyond a constraint."""
     return {
         "symbol": [
-            "x-open" if point.beyond else "diamond" if point.is_baseline else "circle"
+            "x-thin" if point.beyond else "diamond" if point.is_baseline else "circle"
             for point in points
         ],
         "size": [11 if point.is_baseline else 9 for point in points],

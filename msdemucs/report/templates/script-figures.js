@@ -97,7 +97,8 @@ function palette(values, texts, style, muted, isOrdered) {
   const counts = new Map();
   for (const code of values.values()) counts.set(code, (counts.get(code) || 0) + 1);
   const common = [...counts.keys()].sort((a, b) => (isOrdered ? a - b : counts.get(b) - counts.get(a))).slice(0, MOST_COLOURS);
-  const colours = new Map(common.map((code, index) => [code, style.getPropertyValue(`--c${index + 1}`).trim()]));
+  // An ordered value has the colour of its place among all, whatever else is there.
+  const colours = new Map(common.map((code, index) => [code, style.getPropertyValue(`--c${(isOrdered ? code : index) + 1}`).trim()]));
   const legend = common.map((code) => [colours.get(code), texts[code]]);
   if (counts.size > common.length) legend.push([muted, `${counts.size - common.length} other values`]);
   return { of: (trial) => colours.get(values.get(trial)) || muted, legend };
@@ -105,7 +106,7 @@ function palette(values, texts, style, muted, isOrdered) {
 
 // Fills in what depends on the reader: hover texts, colours, the selection, what filters dim.
 function dress(traces, colours, kept, style) {
-  const ink = style.getPropertyValue("--ink").trim();
+  const [ink, muted] = ["--ink", "--muted"].map((name) => style.getPropertyValue(name).trim());
   for (const trace of traces) {
     if (!trace.customdata || trace.meta.role === "curve" || trace.meta.role === "lines") continue;
     const isArms = OF_ARMS.includes(trace.meta.role);
@@ -119,7 +120,8 @@ function dress(traces, colours, kept, style) {
     }
     if (colours && POINTS.includes(trace.meta.role)) {
       const own = trace.customdata.map((trial) => colours.of(trial) || "rgba(0,0,0,0)");
-      trace.marker.line.color = trace.meta.role === "front" ? ink : own;
+      const edges = trace.customdata.map((trial) => colours.of(trial) || muted); // seen without a value
+      trace.marker.line.color = trace.meta.role === "front" ? ink : edges;
       trace.marker.color = own;
     }
   }

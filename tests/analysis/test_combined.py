@@ -5,17 +5,16 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from msdemucs.analysis.combined import combine
+from msdemucs.analysis.findings import Findings
+from msdemucs.analysis.measure import measure_of
 from msdemucs.errors import UsageError
-from msdemucs.report.compare import combine
-from msdemucs.report.embedded import fields_of
-from msdemucs.report.findings import findings_of
-from msdemucs.report.fronts import fronts_by, trade_of
-from msdemucs.report.measures import measure_of
-from msdemucs.report.noise import spread_of
+from msdemucs.report.embedded import colour_fields
 from msdemucs.report.page import render
 from msdemucs.report.sentences import text_of
+from msdemucs.report.statements import statements
 from msdemucs.study.records import LATER_COLUMNS, STUDY_COLUMN, StudyRecord
-from tests.report.conftest import make_record, make_search
+from tests.records import make_record, make_search
 
 MACS = measure_of("macs_per_second")
 
@@ -36,19 +35,21 @@ def test_trials_are_numbered_anew_and_keep_their_rows(both: StudyRecord) -> None
 
 
 def test_each_study_has_its_front_on_shared_axes(both: StudyRecord, record: StudyRecord) -> None:
-    fronts = fronts_by(both, trade_of(both, MACS), STUDY_COLUMN)
+    fronts = Findings(both).study_fronts(Findings(both).trade(MACS))
     assert [point.trial for point in fronts["multires"]] == [3, 0, 4]
-    alone = trade_of(make_search(12), MACS).front
+    alone = Findings(make_search(12)).trade(MACS).front
     assert [point.trial - 8 for point in fronts["search"]] == [point.trial for point in alone]
-    assert next(iter(fields_of(both)))["values"] == ["multires", "search"]
+    assert next(iter(colour_fields(Findings(both))))["values"] == ["multires", "search"]
 
 
 def test_studies_of_other_data_are_not_compared_in_silence(record: StudyRecord) -> None:
     other = replace(record, name="other", attrs={**record.attrs, "data": {"musdb18hq": "50 test"}})
-    told = [text_of(found) for found in findings_of(combine([record, other]))]
-    assert told[0] == "The studies multires, other differ in data: their scores do not compare."
+    told = [text_of(said) for said in statements(Findings(combine([record, other])))]
+    assert told[0].startswith(
+        "The studies multires, other differ in data: their scores do not compare."
+    )
     alike = combine([record, replace(record, name="other")])
-    assert "do not compare" not in text_of(findings_of(alike)[0])
+    assert "do not compare" not in text_of(statements(Findings(alike))[0])
 
 
 def test_studies_must_have_names_of_their_own_and_an_objective_in_common(
@@ -69,10 +70,10 @@ def test_what_is_of_a_base_is_of_no_trial_of_another_study(record: StudyRecord) 
     later = pd.DataFrame(rows, columns=list(LATER_COLUMNS))
     both = combine([replace(record, later=later), replace(record, name="other", later=later)])
     assert both.later["trial"].tolist() == [-1, 4, -1, 12]
-    assert spread_of(both, measure_of("usdr_db")) is None, "each study trained it once"
+    assert Findings(both).noise[measure_of("usdr_db").column] is None, "each study trained it once"
 
 
 def test_an_empty_study_can_be_compared(record: StudyRecord) -> None:
     combined = combine([replace(make_record([]), name="new"), record])
     assert len(combined.trials) == 8
-    assert "multires: trial 4" in render(combined)
+    assert "multires: trial 4" in render(Findings(combined))

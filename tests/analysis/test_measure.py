@@ -2,7 +2,8 @@
 
 import pytest
 
-from msdemucs.report.measures import MISSING, measure_of, signed_percent
+from msdemucs.analysis.measure import measure_of
+from msdemucs.units import MISSING, signed_percent
 
 
 @pytest.mark.parametrize(

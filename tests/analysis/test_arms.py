@@ -7,21 +7,18 @@ import pandas as pd
 import pytest
 from scipy.stats import t as students_t
 
-from msdemucs.analysis.pooling import pooled, repeats_of
+from msdemucs.analysis.findings import Findings
+from msdemucs.analysis.measure import measure_of
+from msdemucs.analysis.pooling import pool
 from msdemucs.analysis.selection import best_trials, front
-from msdemucs.report.attainment import band_of
-from msdemucs.report.budgets import ladders_of
 from msdemucs.report.embedded import page_data
 from msdemucs.report.figures.trades import paint_trade
-from msdemucs.report.findings import describe_trade, findings_of
-from msdemucs.report.fronts import noun_of, study_front, trade_of
-from msdemucs.report.measures import measure_of
 from msdemucs.report.paper import front_table
-from msdemucs.report.progress import climbs_of, places_of
 from msdemucs.report.sentences import text_of
+from msdemucs.report.statements import describe_trade, statements
 from msdemucs.report.tables import trial_table
 from msdemucs.study.records import StudyRecord
-from tests.report.conftest import TOYS, amend, make_lucky, make_record, with_seeds
+from tests.records import TOYS, amend, make_lucky, make_record, with_seeds
 
 MACS = measure_of("macs_per_second")
 
@@ -30,7 +27,7 @@ BASE, LUCKY, STEADY = 0, 1, 2
 
 
 def test_an_arm_is_the_mean_of_its_seeds() -> None:
-    trade = trade_of(make_lucky(), MACS)
+    trade = Findings(make_lucky()).trade(MACS)
     found = {point.trial: (point.name, point.n_seeds) for point in trade.points}
     assert found == {
         0: ("base", 3), 1: ("attention=softmax", 3), 2: ("fusion=per_source", 3),
@@ -47,12 +44,12 @@ def test_the_luckiest_seed_is_neither_on_the_front_nor_recommended() -> None:
     record = make_lucky()
     singles = record.trials.set_index("trial")["usdr_db"]
     assert singles.idxmax() == 5  # of the arm LUCKY
-    trade = trade_of(record, MACS)
+    trade = Findings(record).trade(MACS)
     assert [point.trial for point in trade.front] == [BASE, STEADY]
-    (step, *_), best = ladders_of(record)[0].steps, ladders_of(record)[0].steps[-1]
+    (step, *_, best) = Findings(record).budgets[0].steps
     assert (step.trial, best.trial) == (BASE, STEADY)
-    assert "mean of 3 seeds" in best.texts[1]
-    told = [text_of(found) for found in findings_of(record)]
+    assert best.n_seeds == 3
+    told = [text_of(said) for said in statements(Findings(record))]
     assert any("fusion=per_source with 1.40" in text for text in told)
     picked = best_trials(record)
     assert (picked.trial.tolist(), picked.usdr_db.tolist()) == ([STEADY], [pytest.approx(1.4)])
@@ -60,7 +57,7 @@ def test_the_luckiest_seed_is_neither_on_the_front_nor_recommended() -> None:
 
 
 def test_bars_and_ties_are_of_means_over_three_seeds() -> None:
-    trade = trade_of(make_lucky(), MACS)
+    trade = Findings(make_lucky()).trade(MACS)
     assert trade.noise is not None
     # squares of 0.9 once in three: 2 / 3 × 0.81, in one of four arms of two degrees of freedom each
     sigma = sqrt(2 / 3 * 0.81 / 8)
@@ -76,30 +73,30 @@ def test_bars_and_ties_are_of_means_over_three_seeds() -> None:
 
 def test_every_row_of_an_arm_on_the_front_is_marked() -> None:
     record = make_lucky()
-    assert study_front(record) == {0, 4, 8, 2, 6, 10}
-    lines = trial_table(record).lines
+    assert Findings(record).front == {0, 4, 8, 2, 6, 10}
+    lines = trial_table(Findings(record)).lines
     assert len(lines) == 12  # the table has every trial
-    assert {line.trial for line in lines if line.is_front} == study_front(record)
+    assert {line.trial for line in lines if line.is_front} == Findings(record).front
 
 
 def test_hypervolumes_count_an_arm_once_it_is_complete() -> None:
     record = make_lucky()
-    assert set(places_of(record)) == {0, 1, 2, 3}
-    (climb,) = climbs_of(record)
-    assert climb.trials[-1] == 12
-    assert climb.volumes[:9] == (0.0,) * 9  # no arm has all its seeds before the ninth trial
-    assert climb.volumes[9] > 0
-    assert climb.volumes[11] == climb.volumes[12]
+    assert set(Findings(record).box_places) == {0, 1, 2, 3}
+    (trace,) = Findings(record).hypervolumes
+    assert trace.trials[-1] == 12
+    assert trace.volumes[:9] == (0.0,) * 9  # no arm has all its seeds before the ninth trial
+    assert trace.volumes[9] > 0
+    assert trace.volumes[11] == trace.volumes[12]
 
 
 def test_a_band_is_of_seeds_and_a_table_for_papers_of_arms() -> None:
     record = make_lucky()
-    band = band_of(record, trade_of(record, MACS))
+    band = Findings(record).bands["usdr_db"]
     assert band is not None
     assert band.n_seeds == 3
     assert band.low[-1] == pytest.approx(1.4)
     assert band.high[-1] == pytest.approx(1.9)  # of the lucky seed
-    table = front_table(record)
+    table = front_table(Findings(record))
     assert table.header[0] == "arm"
     assert [row[0] for row in table.rows] == [
         "base",
@@ -111,7 +108,7 @@ def test_a_band_is_of_seeds_and_a_table_for_papers_of_arms() -> None:
 
 
 def test_the_page_knows_whose_point_a_trial_is() -> None:
-    data = page_data(make_lucky())
+    data = page_data(Findings(make_lucky()))
     arms, bars = data["arms"], data["bars"]
     assert isinstance(arms, list)
     assert isinstance(bars, dict)
@@ -127,14 +124,14 @@ def test_an_arms_cost_is_the_mean_over_its_trials() -> None:
     record = make_lucky()
     for trial, latency in zip((0, 4, 8), (50.0, 60.0, 100.0), strict=True):
         record = amend(record, trial, latency_ms_p50=latency)
-    trade = trade_of(record, measure_of("latency_ms_p50"))
+    trade = Findings(record).trade(measure_of("latency_ms_p50"))
     assert next(p.x for p in trade.points if p.trial == 0) == pytest.approx(70.0)
 
 
 def test_all_arms_are_named_beside_their_points() -> None:
     texts = [
         text
-        for trace in paint_trade(trade_of(make_lucky(), MACS), height=400).data
+        for trace in paint_trade(Findings(make_lucky()).trade(MACS), height=400).data
         for text in trace.text or ()
     ]
     assert sum(bool(text) for text in texts) == 4
@@ -148,13 +145,13 @@ def test_copies_and_a_seeds_second_training_are_no_further_seeds() -> None:
         duplicate_of=copied,
     )  # fmt: skip
     record = replace(twins, trials=trials)
-    (arm,) = repeats_of(record)
+    (arm,) = pool(record).repeats
     assert (arm.trial, arm.trials, arm.trainings) == (0, (0, 1, 2, 3), (0, 1))
-    (point,) = trade_of(record, MACS).points
+    (point,) = Findings(record).trade(MACS).points
     assert point.y == pytest.approx(1.5)
     assert (point.name, point.is_baseline) == ("htdemucs", True)
-    assert noun_of(record) == "spec"
-    assert set(pooled(record).scores["trial"]) == {0}
+    assert Findings(record).noun == "spec"
+    assert set(pool(record).record.scores["trial"]) == {0}
 
 
 def test_trials_weigh_as_many_seeds_as_they_have() -> None:
@@ -162,12 +159,12 @@ def test_trials_weigh_as_many_seeds_as_they_have() -> None:
     seeded = with_seeds(twins, [0.0, 0.0], [TOYS[0]])
     scores = pd.concat([seeded.scores, twins.scores[twins.scores.trial == 1].assign(seed=7)])
     trials = twins.trials.assign(spec_hash="a" * 16, seed=[0, 7], usdr_db=[1.0, 4.0])
-    (point,) = trade_of(replace(twins, trials=trials, scores=scores), MACS).points
+    (point,) = Findings(replace(twins, trials=trials, scores=scores)).trade(MACS).points
     assert point.y == pytest.approx(2.0)
     assert point.n_seeds == 3
 
 
 def test_a_record_without_repeats_is_its_own(record: StudyRecord) -> None:
-    assert pooled(record) is record
+    assert pool(record).record is record
     nameless = record.trials.assign(spec_hash=None)  # unknown specs are not one spec
-    assert len(repeats_of(replace(record, trials=nameless))) == 6
+    assert len(pool(replace(record, trials=nameless)).repeats) == 6

@@ -1,4 +1,4 @@
-"""Why some trials are better: which choices matter, and what each alternative gave."""
+"""Which choices matter for a number, and what each alternative gave."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -7,19 +7,9 @@ from math import isfinite
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from msdemucs.report.frames import (
-    Row,
-    complete_rows,
-    costs_of,
-    mapping_of,
-    number,
-    qualities_of,
-    quality_of,
-)
-from msdemucs.report.frames import trial_number as number_of
-from msdemucs.report.measures import Measure
-from msdemucs.report.tables import plain
-from msdemucs.study.records import StudyRecord
+from msdemucs.analysis.measure import Measure
+from msdemucs.analysis.trials import Row, mapping_of, number, trial_number
+from msdemucs.units import format_value
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -79,24 +69,23 @@ class Marginal:
         return [v for v, at in zip(self.numbers, self.places, strict=True) if at == place]
 
 
-def sampled(record: StudyRecord, column: str) -> list[Row]:
-    """The complete trials that a sampler or a baseline gave choices for, with a finite number."""
-    return [
-        row
-        for row in complete_rows(record)
-        if mapping_of(row, "params") and isfinite(number(row, column))
-    ]
+def with_choices(rows: Sequence[Row], column: str) -> list[Row]:
+    """The trials that a sampler or a baseline gave choices for, with a finite number."""
+    return [row for row in rows if mapping_of(row, "params") and isfinite(number(row, column))]
 
 
-def importances_of(record: StudyRecord) -> tuple[Importance, ...]:
-    """PED-ANOVA importances of every choice for the quality and for each cost.
+def importances(rows: Sequence[Row], measures: Sequence[Measure]) -> tuple[Importance, ...]:
+    """PED-ANOVA importances of every choice for each number.
 
     Source: Watanabe et al. 2023 (arXiv:2304.10255), as Optuna computes it, over the trials that
     made all choices.
+
+    Args:
+        rows: complete trials.
+        measures: the numbers; those that too few trials have are left out.
     """
-    measures = (*qualities_of(record), *costs_of(record))
-    found = (_importance(sampled(record, measure.column), measure) for measure in measures)
-    return tuple(one for one in found if one is not None)
+    computed = (_importance(with_choices(rows, measure.column), measure) for measure in measures)
+    return tuple(importance for importance in computed if importance is not None)
 
 
 def _importance(rows: Sequence[Row], measure: Measure) -> Importance | None:
@@ -132,7 +121,7 @@ def _shared(rows: Sequence[Row]) -> list[str]:
     made: dict[str, int] = {}
     for row in rows:
         for name, value in mapping_of(row, "params").items():
-            counts.setdefault(name, set()).add(plain(value))
+            counts.setdefault(name, set()).add(format_value(value))
             made[name] = made.get(name, 0) + 1
     return [name for name, own in counts.items() if made[name] == len(rows) and len(own) > 1]
 
@@ -143,7 +132,7 @@ def _space(values: Sequence[object]) -> "BaseDistribution":
 
     numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
     if len(numbers) < len(values):
-        return CategoricalDistribution(sorted({plain(value) for value in values}))
+        return CategoricalDistribution(sorted({format_value(value) for value in values}))
     if all(isinstance(value, int) for value in numbers):
         return IntDistribution(int(min(numbers)), int(max(numbers)))
     return FloatDistribution(min(numbers), max(numbers))
@@ -152,16 +141,16 @@ def _space(values: Sequence[object]) -> "BaseDistribution":
 def _value(value: object, space: object) -> object:
     from optuna.distributions import CategoricalDistribution
 
-    return plain(value) if isinstance(space, CategoricalDistribution) else value
+    return format_value(value) if isinstance(space, CategoricalDistribution) else value
 
 
-def fields_by_importance(record: StudyRecord, found: Sequence[Importance]) -> list[str]:
-    """All choices, those that matter most for the quality first."""
-    shares = found[0].shares if found and found[0].measure == quality_of(record) else {}
-    names = dict.fromkeys(
-        name for row in complete_rows(record) for name in mapping_of(row, "params")
-    )
-    return sorted(names, key=lambda name: -shares.get(name, 0.0))
+def choices_by_importance(
+    rows: Sequence[Row], importances: Sequence[Importance], quality: Measure
+) -> tuple[str, ...]:
+    """All choices of the trials, those that matter most for the quality first."""
+    shares = next((own.shares for own in importances if own.measure == quality), {})
+    names = dict.fromkeys(name for row in rows for name in mapping_of(row, "params"))
+    return tuple(sorted(names, key=lambda name: -shares.get(name, 0.0)))
 
 
 def lies_on_a_scale(values: Sequence[str]) -> bool:
@@ -169,15 +158,21 @@ def lies_on_a_scale(values: Sequence[str]) -> bool:
     return len(values) > MOST_VALUES or max(map(len, values), default=0) > MOST_DIGITS
 
 
-def marginal_of(record: StudyRecord, field: str, measure: Measure) -> Marginal | None:
-    """A number by one choice; None where the trials do not differ in it."""
-    rows = [r for r in sampled(record, measure.column) if field in mapping_of(r, "params")]
+def marginal(rows: Sequence[Row], field: str, measure: Measure) -> Marginal | None:
+    """A number by one choice; None where the trials do not differ in it.
+
+    Args:
+        rows: complete trials.
+        field: the choice.
+        measure: the number.
+    """
+    rows = [row for row in with_choices(rows, measure.column) if field in mapping_of(row, "params")]
     raw = [mapping_of(row, "params")[field] for row in rows]
-    texts = [plain(value) for value in raw]
+    texts = [format_value(value) for value in raw]
     numbers = [number(row, measure.column) for row in rows]
     is_numeric = all(isinstance(v, int | float) and not isinstance(v, bool) for v in raw)
     if is_numeric:
-        order = {plain(v): float(v) for v in raw if isinstance(v, int | float)}
+        order = {format_value(v): float(v) for v in raw if isinstance(v, int | float)}
     else:
         groups: dict[str, list[float]] = {}
         for text, value in zip(texts, numbers, strict=True):
@@ -189,5 +184,5 @@ def marginal_of(record: StudyRecord, field: str, measure: Measure) -> Marginal |
     ranks = {text: rank for rank, text in enumerate(values)}
     places = tuple(ranks[text] for text in texts)
     is_scale = is_numeric and lies_on_a_scale(values)
-    trials = tuple(map(number_of, rows))
+    trials = tuple(map(trial_number, rows))
     return Marginal(field, measure, values, places, tuple(numbers), trials, is_scale)

@@ -5,46 +5,46 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from msdemucs.report.fronts import trade_of
-from msdemucs.report.measures import measure_of
-from msdemucs.report.progress import climbs_of, places_of, rung_fronts, side_of
-from msdemucs.report.views_why import progress_views
+from msdemucs.analysis.findings import Findings
+from msdemucs.analysis.hypervolume import box_side
+from msdemucs.analysis.measure import measure_of
+from msdemucs.report.views_search import progress_views
 from msdemucs.study.records import Direction, StudyRecord
-from tests.report.conftest import amend, make_record, make_search
+from tests.records import amend, make_record, make_search
 
 MACS = measure_of("macs_per_second")
 
 
-def test_arms_climb_apart_and_end_at_the_front(record: StudyRecord) -> None:
+def test_arms_part_and_end_at_the_front(record: StudyRecord) -> None:
     search = make_search(24)
-    climbs = {climb.name: climb for climb in climbs_of(search)}
-    assert set(climbs) == {"search", "random control"}
-    searched, control = climbs["search"], climbs["random control"]
+    traces = {trace.name: trace for trace in Findings(search).hypervolumes}
+    assert set(traces) == {"search", "random control"}
+    searched, control = traces["search"], traces["random control"]
     assert (searched.trials[-1], control.trials[-1]) == (18, 6)
     assert searched.steps[-1] == 18 * 30
-    for climb in climbs.values():
-        assert list(climb.volumes) == sorted(climb.volumes)
-        assert climb.volumes[0] == 0.0
+    for trace in traces.values():
+        assert list(trace.volumes) == sorted(trace.volumes)
+        assert trace.volumes[0] == 0.0
     assert searched.volumes[-1] > control.volumes[-1]
 
 
 def test_baselines_are_known_from_the_start(record: StudyRecord) -> None:
-    (climb,) = climbs_of(record)
+    (trace,) = Findings(record).hypervolumes
     # trials 3, 4, 5 complete, 6 failed, 7 refused
-    assert climb.trials == (0, 1, 2, 3, 4, 5)
-    assert climb.volumes[0] > 0
-    assert climb.volumes[3] == climb.volumes[5]
+    assert trace.trials == (0, 1, 2, 3, 4, 5)
+    assert trace.volumes[0] > 0
+    assert trace.volumes[3] == trace.volumes[5]
 
 
 def test_steps_of_trials_without_a_result_are_spent_too(record: StudyRecord) -> None:
     stopped = amend(amend(record, 6, steps=12.0), 3, steps=30.0)
-    (climb,) = climbs_of(stopped)
-    assert climb.steps == (0.0, 30.0, 30.0, 30.0, 42.0, 42.0)
+    (trace,) = Findings(stopped).hypervolumes
+    assert trace.steps == (0.0, 30.0, 30.0, 30.0, 42.0, 42.0)
 
 
 def test_each_rung_has_its_front() -> None:
     search = make_search(24)
-    early, late = rung_fronts(search, trade_of(search, MACS))
+    early, late = Findings(search).rung_fronts(Findings(search).trade(MACS))
     assert (early.step, late.step, early.n) == (10, 30, 24)
     assert late.y[-1] == pytest.approx(search.trials.usdr_db.max())
     assert early.y[-1] == pytest.approx(0.4 * search.trials.usdr_db.max())
@@ -52,26 +52,26 @@ def test_each_rung_has_its_front() -> None:
 
 
 def test_views_compare_the_arms_after_as_many_trials(record: StudyRecord) -> None:
-    views = {view.key: view for view in progress_views(make_search(24))}
-    assert set(views) == {"climb-trials", "climb-steps", "rungs", "fidelity"}
+    views = {view.key: view for view in progress_views(Findings(make_search(24)))}
+    assert set(views) == {"hypervolume-trials", "hypervolume-steps", "rungs", "fidelity"}
     assert views["fidelity"].figure is not None
-    assert "After 6 trials each: search 0." in views["climb-trials"].caption[0].text
-    alone = {view.key: view for view in progress_views(record)}
-    assert "no random control arm" in alone["climb-trials"].caption[0].text
-    assert progress_views(make_record([])) == []
+    assert "After 6 trials each: search 0." in views["hypervolume-trials"].caption[0].text
+    alone = {view.key: view for view in progress_views(Findings(record))}
+    assert "no random control arm" in alone["hypervolume-trials"].caption[0].text
+    assert progress_views(Findings(make_record([]))) == []
 
 
 def test_the_dearest_and_best_trial_counts_for_something(record: StudyRecord) -> None:
     costs, qualities = [0.88e9, 5.2e9], [0.71, 2.31]
-    cost = side_of(costs, MACS)
-    quality = side_of(qualities, measure_of("usdr_db"))
+    cost = box_side(costs, MACS)
+    quality = box_side(qualities, measure_of("usdr_db"))
     assert (cost.is_log, quality.is_log) == (True, False)
     assert (cost.place(0.88e9), quality.place(2.31)) == (1.0, 1.0)
     assert cost.place(5.2e9) == pytest.approx(0.1 / 1.1)
     assert quality.place(0.71) == pytest.approx(0.1 / 1.1)
 
 
-def test_a_climb_is_over_all_objectives() -> None:
+def test_a_hypervolume_is_over_all_objectives() -> None:
     directions: dict[str, Direction] = {
         "usdr_db": "maximize",
         "macs_per_second": "minimize",
@@ -79,21 +79,21 @@ def test_a_climb_is_over_all_objectives() -> None:
         "latency_ms_p50": "minimize",
     }
     search = replace(make_search(24), directions=directions)
-    climbs = climbs_of(search)
-    places = places_of(search)
+    traces = Findings(search).hypervolumes
+    places = Findings(search).box_places
     kinds = dict(zip(search.trials["trial"], search.trials["is_control"], strict=True))
     assert {len(place) for place in places.values()} == {4}
-    for climb, is_control in zip(climbs, (False, True), strict=True):
+    for trace, is_control in zip(traces, (False, True), strict=True):
         own = [place for trial, place in places.items() if kinds[trial] is is_control]
         darts = np.random.default_rng(0).random((200_000, 4))
         hit = np.any(np.all(darts[:, None] <= np.array(own), axis=2), axis=1).mean()
-        assert climb.volumes[-1] == pytest.approx(hit, abs=0.005)  # four standard errors
-    views = {view.key: view for view in progress_views(search)}
-    told = views["climb-trials"].caption[0].text
+        assert trace.volumes[-1] == pytest.approx(hit, abs=0.005)  # four standard errors
+    views = {view.key: view for view in progress_views(Findings(search))}
+    told = views["hypervolume-trials"].caption[0].text
     assert "Of uSDR, MACs/s, Parameters and Latency p50, in the box" in told
 
 
-def test_with_one_objective_a_climb_is_over_quality_and_the_main_cost() -> None:
+def test_with_one_objective_a_hypervolume_is_over_quality_and_the_main_cost() -> None:
     single = replace(make_search(24), directions={"usdr_db": "maximize"})
-    assert {len(place) for place in places_of(single).values()} == {2}
-    assert climbs_of(single)[0].volumes[-1] > 0
+    assert {len(place) for place in Findings(single).box_places.values()} == {2}
+    assert Findings(single).hypervolumes[0].volumes[-1] > 0

@@ -5,20 +5,22 @@ from math import nan
 
 import pytest
 
-from msdemucs.report.findings import describe_trade, findings_of, main_cost, summarise_states
-from msdemucs.report.fronts import trade_of
-from msdemucs.report.measures import measure_of
+from msdemucs.analysis.findings import Findings
+from msdemucs.analysis.measure import measure_of
 from msdemucs.report.sentences import text_of
-from msdemucs.report.views_why import answer_views
+from msdemucs.report.statements import describe_trade, statements, summarise_states
+from msdemucs.report.views_search import ablation_views
 from msdemucs.study.records import StudyRecord
-from tests.report.conftest import TOYS, amend, make_ablation, make_record, unfinished_row
+from tests.records import TOYS, amend, make_ablation, make_record, unfinished_row
 
 MACS = measure_of("macs_per_second")
 
 
 def sentences(record: StudyRecord) -> list[str]:
     """The findings, with common blanks."""
-    return [text_of(found).replace("\N{NO-BREAK SPACE}", " ") for found in findings_of(record)]
+    return [
+        text_of(found).replace("\N{NO-BREAK SPACE}", " ") for found in statements(Findings(record))
+    ]
 
 
 def test_the_best_is_set_against_the_best_of_the_others(record: StudyRecord) -> None:
@@ -75,7 +77,7 @@ def test_the_floor_and_silence_are_counted(record: StudyRecord) -> None:
 
 
 def test_names_link_to_their_trials(record: StudyRecord) -> None:
-    links = [part for part in findings_of(record)[0] if part.trial is not None]
+    links = [part for part in statements(Findings(record))[0] if part.trial is not None]
     assert [(part.text, part.trial) for part in links] == [("trial 4", 4), ("htdemucs_nn", 2)]
 
 
@@ -111,7 +113,7 @@ def test_many_trials_without_a_track_are_not_all_named() -> None:
 
 
 def test_a_caption_names_the_front_and_what_is_not_drawn(record: StudyRecord) -> None:
-    trade = trade_of(amend(record, 5, macs_per_second=nan), MACS)
+    trade = Findings(amend(record, 5, macs_per_second=nan)).trade(MACS)
     assert text_of(describe_trade(trade)) == (
         "3 of 5 complete trials on the front of this pair: trial 3, htdemucs, trial 4. "
         "1 complete trial without both numbers."
@@ -119,20 +121,20 @@ def test_a_caption_names_the_front_and_what_is_not_drawn(record: StudyRecord) ->
 
 
 def test_the_first_objective_that_is_a_cost_is_the_main_one(record: StudyRecord) -> None:
-    assert main_cost(record).column == "macs_per_second"
+    assert Findings(record).main_cost.column == "macs_per_second"
     slow = replace(record, directions={"usdr_db": "maximize", "latency_ms_p50": "minimize"})
-    assert main_cost(slow).column == "latency_ms_p50"
-    assert main_cost(replace(record, directions={})).column == "macs_per_second"
+    assert Findings(slow).main_cost.column == "latency_ms_p50"
+    assert Findings(replace(record, directions={})).main_cost.column == "macs_per_second"
 
 
 def test_states_are_summed_up_with_reasons(record: StudyRecord) -> None:
-    assert summarise_states(record) == (
+    assert summarise_states(Findings(record)) == (
         "8 trials: 6 complete, 1 failed (loss became NaN at step 12), "
         "1 infeasible (6.40 GMAC/s exceed the limit of 6 GMAC/s)."
     )
     reasons = ["no memory", "no memory", "NaN"]
     failed = [unfinished_row(i, "failed", reason) for i, reason in enumerate(reasons)]
-    assert summarise_states(make_record([], unfinished=failed)) == (
+    assert summarise_states(Findings(make_record([], unfinished=failed))) == (
         "3 trials: 3 failed (2 × no memory; NaN)."
     )
 
@@ -140,7 +142,7 @@ def test_states_are_summed_up_with_reasons(record: StudyRecord) -> None:
 def test_of_many_reasons_the_commonest_are_told() -> None:
     reasons = ["no memory"] * 3 + [f"reason {i}" for i in range(6)]
     failed = [unfinished_row(i, "failed", reason) for i, reason in enumerate(reasons)]
-    assert summarise_states(make_record([], unfinished=failed)) == (
+    assert summarise_states(Findings(make_record([], unfinished=failed))) == (
         "9 trials: 9 failed (3 × no memory; reason 0; reason 1; reason 2; "
         "3 for other reasons, each in its row)."
     )
@@ -154,7 +156,10 @@ def test_a_study_that_was_never_run_says_so(empty_record: StudyRecord) -> None:
 def test_a_study_of_failures_gives_their_reasons() -> None:
     failed = make_record([], unfinished=[unfinished_row(0, "failed", "no memory")])
     assert sentences(failed) == ["Nothing can be compared yet. 1 trial: 1 failed (no memory)."]
-    assert text_of(describe_trade(trade_of(failed, MACS))) == "No complete trial has both numbers."
+    assert (
+        text_of(describe_trade(Findings(failed).trade(MACS)))
+        == "No complete trial has both numbers."
+    )
 
 
 def test_scores_that_are_not_numbers_compare_nothing(record: StudyRecord) -> None:
@@ -176,7 +181,7 @@ def test_stopped_trials_are_counted_by_the_step_at_which_they_stood() -> None:
         unfinished_row(n, "stopped", f"at step {step}: place {n} of 9") | {"stopped_at": step}
         for n, step in enumerate((10, 10, 30))
     ]
-    assert summarise_states(make_record([], unfinished=rows)) == (
+    assert summarise_states(Findings(make_record([], unfinished=rows))) == (
         "3 trials: 3 stopped (2 × behind at step 10; behind at step 30)."
     )
 
@@ -192,4 +197,4 @@ def test_an_ablation_without_its_design_is_told_of_and_reported_all_the_same() -
     ablation = make_ablation(3)
     bare = replace(ablation, attrs={**ablation.attrs, "ablation": {"levels": {}}})
     assert "records no design of its ablation" in sentences(bare)[0]
-    assert answer_views(bare) == []
+    assert ablation_views(Findings(bare)) == []

@@ -8,10 +8,7 @@ from math import inf
 
 import pandas as pd
 
-from msdemucs.analysis.pooling import pooled
-from msdemucs.report.fronts import Trade
-from msdemucs.report.noise import by_seed
-from msdemucs.study.records import StudyRecord
+from msdemucs.analysis.trades import Trade
 
 FEWEST_SPECS = 2
 """Specs that must have been trained with each of the seeds."""
@@ -34,17 +31,20 @@ class Band:
     n_seeds: int
 
 
-def band_of(record: StudyRecord, trade: Trade) -> Band | None:
+def attainment_band(trade: Trade, trainings: pd.DataFrame) -> Band | None:
     """The band over the seeds that most specs share; None where fewer than two do.
 
     A spec counts with all seeds or not at all, so that each seed's front is made of the same
     specs.
+
+    Args:
+        trade: of quality and cost.
+        trainings: the quality of each training of its points: columns trial, seed, value.
     """
     if trade.x.direction != "minimize":
         return None
-    values = by_seed(pooled(record), trade.y)
     costs = {point.trial: point.x for point in trade.admitted}
-    values = values[values["trial"].isin(list(costs))]
+    values = trainings[trainings["trial"].isin(list(costs))]
     table = values.pivot(index="trial", columns="seed", values="value")
     table = _most_shared(table)
     if table.shape[1] < 2 or len(table) < FEWEST_SPECS:

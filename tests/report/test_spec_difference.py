@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from msdemucs.report.delta import delta_yaml
+from msdemucs.report.spec_difference import difference_yaml
 from msdemucs.spec import dump_spec, load_spec, parse_spec, spec_hash
 
 
@@ -19,7 +19,7 @@ from msdemucs.spec import dump_spec, load_spec, parse_spec, spec_hash
 )
 def test_a_delta_loads_as_the_spec(name: str, overrides: dict[str, object]) -> None:
     spec = load_spec(name, overrides=overrides)
-    text = delta_yaml(dump_spec(spec), base="htdemucs_n", name="mine")
+    text = difference_yaml(dump_spec(spec), base="htdemucs_n", name="mine")
     read = parse_spec(yaml.safe_load(text))
     assert spec_hash(read) == spec_hash(spec)
     assert read.name == "mine"
@@ -28,7 +28,7 @@ def test_a_delta_loads_as_the_spec(name: str, overrides: dict[str, object]) -> N
 
 def test_a_delta_says_what_differs_and_nothing_else() -> None:
     spec = load_spec("htdemucs_n", overrides={"attention.0.heads": 4, "channels.start": 8})
-    text = delta_yaml(dump_spec(spec), base="htdemucs_n", name="narrow")
+    text = difference_yaml(dump_spec(spec), base="htdemucs_n", name="narrow")
     assert yaml.safe_load(text) == {
         "extends": "htdemucs_n",
         "name": "narrow",
@@ -40,11 +40,11 @@ def test_a_delta_says_what_differs_and_nothing_else() -> None:
 @pytest.mark.parametrize("base", [None, "a base that is no zoo's"])
 def test_without_a_base_of_the_zoo_the_whole_spec_is_given(base: str | None) -> None:
     spec = load_spec("htdemucs")
-    read = yaml.safe_load(delta_yaml(dump_spec(spec), base=base, name="whole"))
+    read = yaml.safe_load(difference_yaml(dump_spec(spec), base=base, name="whole"))
     assert "extends" not in read
     assert spec_hash(parse_spec(read)) == spec_hash(spec)
 
 
 def test_a_spec_of_another_version_is_given_whole() -> None:
-    text = delta_yaml({"name": "old", "strides": 4}, base="htdemucs_n", name="old")
+    text = difference_yaml({"name": "old", "strides": 4}, base="htdemucs_n", name="old")
     assert yaml.safe_load(text) == {"name": "old", "strides": 4}

@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
-from msdemucs.report.asked import facts_of
+from msdemucs.analysis.findings import Findings
+from msdemucs.report.run_configuration import configuration
 from msdemucs.study.records import StudyRecord
 
 
 def facts(record: StudyRecord) -> dict[str, str]:
-    return {fact.label: fact.text for fact in facts_of(record)}
+    return {fact.label: fact.text for fact in configuration(Findings(record))}
 
 
 def test_objectives_fields_and_baselines_are_listed(record: StudyRecord) -> None:

@@ -1,19 +1,14 @@
-"""How much of a difference between two trials is chance."""
+"""How much one trial scores more than another, and how much of that is chance."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from math import isfinite, nan
 
 import numpy as np
 import pandas as pd
 
 from msdemucs.analysis.cubes import cube_of
-from msdemucs.analysis.noise import Noise, by_training, noise_of
 from msdemucs.analysis.statistics import Array, hierarchical_interval, mean_of_means
-from msdemucs.report.frames import scores_of
-from msdemucs.report.measures import Measure
-from msdemucs.study.records import StudyRecord
+from msdemucs.metrics import Quality
 
 FEWEST_TRACKS = 3
 """Tracks below which a bootstrap over tracks says nothing."""
@@ -22,7 +17,7 @@ RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
-class Gap:
+class PairedDifference:
     """How much one trial scores more than another, paired over tracks and, if it can be, seeds.
 
     Attributes:
@@ -47,35 +42,21 @@ class Gap:
         return isfinite(self.low)
 
 
-@lru_cache(maxsize=16)
-def spread_of(record: StudyRecord, measure: Measure) -> Noise | None:
-    """The spread of a measure over seeds; None where no spec was trained twice, or of a cost."""
-    return noise_of(record, measure.quality) if measure.quality else None
-
-
-@lru_cache(maxsize=16)
-def by_seed(record: StudyRecord, measure: Measure) -> pd.DataFrame:
-    """Quality of each training: columns trial, seed, value; none of a cost."""
-    if measure.quality is None:
-        return pd.DataFrame({"trial": [], "seed": [], "value": []})
-    return by_training(scores_of(record), measure.quality)
-
-
-def n_seeds(record: StudyRecord, measure: Measure) -> Mapping[int, int]:
-    """How many trainings each trial's quality is the mean of."""
-    counts = by_seed(record, measure).groupby("trial").size()
-    return {int(str(trial)): int(n) for trial, n in counts.items()}
-
-
-def gap_between(record: StudyRecord, measure: Measure, first: int, second: int) -> Gap | None:
+def paired_difference(
+    scores: pd.DataFrame, quality: Quality, first: int, second: int
+) -> PairedDifference | None:
     """The first trial's quality less the second's; None where they share no scored track.
 
     The interval resamples tracks and seeds together, each with its sources, so that a difference
     that a single track or seed makes is not taken for one of all.
+
+    Args:
+        scores: of one split.
+        quality: what to make of them.
+        first: a trial.
+        second: another.
     """
-    if measure.quality is None:
-        return None
-    rows = measure.quality.rows(scores_of(record)).dropna(subset=["value"])
+    rows = quality.rows(scores).dropna(subset=["value"])
     sides = [rows[rows["trial"] == trial] for trial in (first, second)]
     if not set(sides[0]["seed"]) & set(sides[1]["seed"]):
         sides = [side.assign(seed=0) for side in sides]
@@ -90,11 +71,11 @@ def _indexed(rows: pd.DataFrame) -> "pd.Series[float]":
     return rows.assign(clip=clips).groupby(["seed", "clip", "source"])["value"].mean()
 
 
-def _bootstrap(cube: Array) -> Gap:
-    """The gap of differences, seeds × tracks × sources."""
+def _bootstrap(cube: Array) -> PairedDifference:
+    """The mean of differences, seeds × tracks × sources, with its interval."""
     seeds, tracks, _ = cube.shape
     parts = mean_of_means(cube) if seeds > 1 else np.nanmean(cube[0], axis=1)
     interval = hierarchical_interval(cube, rng=np.random.default_rng(0), resamples=RESAMPLES)
     low, high = (interval.low, interval.high) if tracks >= FEWEST_TRACKS else (nan, nan)
     agree = int((np.sign(parts) == np.sign(interval.value)).sum())
-    return Gap(interval.value, low, high, tracks, seeds, agree)
+    return PairedDifference(interval.value, low, high, tracks, seeds, agree)

@@ -1,11 +1,13 @@
 """A trial's spec as a person would write it: what differs from a system of the zoo."""
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import cast
 
 import yaml
 
+from msdemucs.analysis.trials import Row, mapping_of
 from msdemucs.errors import MsdemucsError
 from msdemucs.spec import Spec, dump_spec, load_spec, parse_spec, spec_hash, zoo_names
 from msdemucs.spec.load import read_document
@@ -16,7 +18,7 @@ from msdemucs.spec.validate import validate
 Plain = Mapping[str, object]
 
 
-def delta_yaml(spec: Plain, *, base: str | None, name: str) -> str:
+def difference_yaml(spec: Plain, *, base: str | None, name: str) -> str:
     """YAML that loads as the spec: `extends:` with what differs, or the whole where that is safer.
 
     The short form is loaded and compared before it is given out; a spec that this version of
@@ -34,15 +36,15 @@ def delta_yaml(spec: Plain, *, base: str | None, name: str) -> str:
         short = {"extends": base, "name": name} | {k: v for k, v in changes.items() if k != "name"}
         for candidate in (_brief(short), short):
             if _is_equal(candidate, whole):
-                return text_of(candidate)
-    return text_of(whole)
+                return yaml_of(candidate)
+    return yaml_of(whole)
 
 
 def _brief(short: Plain) -> Plain:
-    """The delta with attention blocks reduced to what is not their kind's default."""
+    """The difference with attention blocks reduced to what is not their kind's default."""
     if "attention" not in short:
         return short
-    changes = nodes_of({k: v for k, v in short.items() if k != "extends"}, "delta")
+    changes = nodes_of({k: v for k, v in short.items() if k != "extends"}, "difference")
     try:
         blocks = validate(merge(_document(str(short["extends"])), changes), Spec).attention
     except MsdemucsError:
@@ -70,8 +72,10 @@ def _dumped(base: str) -> Plain:
 
 
 def _is_equal(short: Plain, whole: Plain) -> bool:
-    """Whether a delta is the whole; a zoo file is read once, and laid below as a loader lays it."""
-    changes = nodes_of({key: value for key, value in short.items() if key != "extends"}, "delta")
+    """Whether a difference is the whole; zoo files are read once, laid below as loaders do."""
+    changes = nodes_of(
+        {key: value for key, value in short.items() if key != "extends"}, "difference"
+    )
     try:
         spec = validate(merge(_document(str(short["extends"])), changes), Spec)
         return spec_hash(spec) == spec_hash(parse_spec(whole))
@@ -94,7 +98,7 @@ def _changes(base: Plain, spec: Plain) -> dict[str, object]:
     return changed
 
 
-def text_of(data: Plain) -> str:
+def yaml_of(data: Plain) -> str:
     """Plain data as YAML, short lists and mappings on a line of their own."""
     return yaml.dump(
         dict(data),
@@ -104,3 +108,12 @@ def text_of(data: Plain) -> str:
         width=96,
         default_flow_style=None,
     )
+
+
+def spec_yaml(row: Row, base: str | None) -> str:
+    """A trial's spec as YAML that extends the study's base; "" for a trial without one."""
+    spec = mapping_of(row, "spec")
+    if not spec:
+        return ""
+    name = re.sub(r"[^\w.]+", "-", str(row["name"])).strip("-")
+    return difference_yaml(spec, base=base, name=name)

@@ -1,4 +1,4 @@
-"""Why: importances, marginals, parallel coordinates."""
+"""Choices: importances, marginals, parallel coordinates."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -7,6 +7,7 @@ from statistics import fmean
 
 import plotly.graph_objects as go
 
+from msdemucs.analysis.importance import Importance, Marginal
 from msdemucs.report.figures.rows import ROW_PX, label_room, row_axis, shortened
 from msdemucs.report.figures.style import (
     ACCENT,
@@ -23,45 +24,44 @@ from msdemucs.report.figures.style import (
     selection_trace,
 )
 from msdemucs.report.parallel import Parallel
-from msdemucs.report.why import Importance, Marginal
 
 MARGINAL_PX = 280
 MOST_LETTERS_LEVEL = 28
-"""Letters of all values' names that fit side by side below a figure on a phone."""
+"""Letters of all values' names that fit side by side below a figure on a phimportance."""
 
 
 SPREAD = 0.22
 """How far points of one value are moved apart, as a share of the distance between values."""
 
 
-def paint_importances(found: Sequence[Importance]) -> go.Figure:
+def paint_importances(importances: Sequence[Importance]) -> go.Figure:
     """Importance of each choice: one row a choice, one column of bars a number."""
-    names = list(found[0].shares)
-    figure = go.Figure(layout=base_layout(78 + ROW_PX * len(names) * 1))
+    names = list(importances[0].shares)
+    figure = go.Figure(layout=base_layout(78 + ROW_PX * len(names)))
     room = label_room(names)
-    width = 1 / len(found)
-    for index, one in enumerate(found):
+    width = 1 / len(importances)
+    for index, importance in enumerate(importances):
         axis = "" if index == 0 else str(index + 1)
         figure.add_trace(
             go.Bar(
-                x=[one.shares.get(name, 0.0) for name in names],
+                x=[importance.shares.get(name, 0.0) for name in names],
                 y=list(range(len(names))),
                 orientation="h",
                 width=0.55,
                 marker={"color": ACCENT if index == 0 else MUTED},
-                text=[f"{100 * one.shares.get(name, 0.0):.0f} %" for name in names],
+                text=[f"{100 * importance.shares.get(name, 0.0):.0f} %" for name in names],
                 textposition="outside",
                 cliponaxis=False,
                 hoverinfo="skip",
                 xaxis=f"x{axis}",
-                meta={"role": "importance", "measure": one.measure.column},
+                meta={"role": "importance", "measure": importance.measure.column},
             )
         )
-        domain = [index * width, (index + 1) * width - (0.04 if len(found) > 1 else 0.0)]
+        domain = [index * width, (index + 1) * width - (0.04 if len(importances) > 1 else 0.0)]
         style = grid_style() | {"domain": domain, "range": [0, 1.25], "showticklabels": False}
         style |= {"showgrid": False, "ticks": "", "showline": False, "anchor": "y"}
         figure.update_layout({f"xaxis{axis}": style})
-        add_title(figure, escape(one.measure.header), left=domain[0])
+        add_title(figure, escape(importance.measure.header), left=domain[0])
     figure.update_yaxes(**row_axis(names))
     figure.update_layout(margin={"l": room, "b": 14, "t": 36})
     return figure
@@ -147,7 +147,7 @@ def _add_means(figure: go.Figure, marginal: Marginal, *, is_long: bool) -> None:
 def _add_marginal_points(
     figure: go.Figure, marginal: Marginal, x: Sequence[float], y: Sequence[float]
 ) -> None:
-    """A point a trial, and the place of the selected one."""
+    """A point a trial, and the place of the selected importance."""
     figure.add_trace(
         go.Scatter(
             x=list(x),

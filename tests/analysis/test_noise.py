@@ -8,28 +8,24 @@ import pandas as pd
 import pytest
 from scipy.stats import t as students_t
 
+from msdemucs.analysis.findings import Findings
+from msdemucs.analysis.measure import measure_of
 from msdemucs.metrics import METRICS, Quality
-from msdemucs.report.answers import effects_of
-from msdemucs.report.attainment import band_of
-from msdemucs.report.findings import findings_of
-from msdemucs.report.frames import quality_of
-from msdemucs.report.fronts import trade_of
-from msdemucs.report.measures import measure_of
-from msdemucs.report.noise import by_seed, gap_between, spread_of
 from msdemucs.report.sentences import text_of
+from msdemucs.report.statements import statements
 from msdemucs.study.records import LATER_COLUMNS, StudyRecord
-from tests.report.conftest import TOYS, amend, make_ablation, make_record, with_seeds
+from tests.records import TOYS, amend, make_ablation, make_record, with_seeds
 
 MACS, USDR = measure_of("macs_per_second"), measure_of("usdr_db")
 
 
 def test_a_spec_trained_once_tells_nothing_of_chance(record: StudyRecord) -> None:
-    assert spread_of(record, USDR) is None
-    assert trade_of(record, MACS).tied == ()
+    assert Findings(record).noise[USDR.column] is None
+    assert Findings(record).trade(MACS).tied == ()
 
 
 def test_sigma_is_pooled_over_trials(record: StudyRecord) -> None:
-    noise = spread_of(with_seeds(record, [-0.1, 0.1]), USDR)
+    noise = Findings(with_seeds(record, [-0.1, 0.1])).noise[USDR.column]
     assert noise is not None
     # six trials of two seeds at ±0.1 each: squares of 0.02 a trial, one degree of freedom each
     assert noise.sigma.value == pytest.approx(0.1 * sqrt(2))
@@ -44,10 +40,10 @@ def test_equal_specs_of_two_trials_are_repeats_but_copied_results_are_not() -> N
     twins = amend(twins, 1, spec_hash=f"{0:016x}", seed=1)
     seeds = twins.scores["seed"].where(twins.scores["trial"] == 0, 1)
     twins = replace(twins, scores=twins.scores.assign(seed=seeds))
-    noise = spread_of(twins, USDR)
+    noise = Findings(twins).noise[USDR.column]
     assert noise is not None
     assert noise.sigma.value == pytest.approx(0.1 * sqrt(2))
-    assert spread_of(amend(twins, 1, duplicate_of="multires/0"), USDR) is None
+    assert Findings(amend(twins, 1, duplicate_of="multires/0")).noise[USDR.column] is None
 
 
 def beside(record: StudyRecord, values: Sequence[float], **detail: object) -> StudyRecord:
@@ -62,12 +58,12 @@ def beside(record: StudyRecord, values: Sequence[float], **detail: object) -> St
 def test_fronts_and_effects_have_one_noise() -> None:
     """A page once showed what `study noise` had found for its fronts, and another for effects."""
     record = beside(make_ablation(3), [0.0, 1.8], spec_hash="another", recipe={})
-    noise = spread_of(record, USDR)
-    found = effects_of(record)
+    noise = Findings(record).noise[USDR.column]
+    found = Findings(record).effects
     assert found is not None
-    assert found.noise == noise == trade_of(record, MACS).noise
+    assert found.noise == noise == Findings(record).trade(MACS).noise
     assert noise is not None
-    alone = spread_of(make_ablation(3), USDR)
+    alone = Findings(make_ablation(3)).noise[USDR.column]
     assert alone is not None
     # four arms of three seeds, and two trainings 1.8 dB apart: one degree of freedom more
     squares = alone.sigma.value**2 * 8 + 2 * 0.9**2
@@ -84,19 +80,19 @@ def test_trainings_that_were_added_to_a_trials_spec_are_of_that_spec(record: Stu
     renamed = {**recipe, "name": "as demo"}
     known = replace(record, trials=trials)
     again = beside(known, [score + 0.2], spec_hash="0" * 16, recipe=renamed)
-    noise = spread_of(again, USDR)
+    noise = Findings(again).noise[USDR.column]
     assert noise is not None
     assert noise.degrees == 1
     assert noise.sigma.value == pytest.approx(0.1 * sqrt(2))
     other = beside(known, [score + 0.2], spec_hash="0" * 16, recipe={})
-    assert spread_of(other, USDR) is None, "one training of another recipe is no repeat"
+    assert Findings(other).noise[USDR.column] is None, "one training of another recipe is no repeat"
 
 
 def test_a_track_that_one_seed_lacks_is_no_noise(record: StudyRecord) -> None:
     seeded = with_seeds(record, [0.0, 0.0])
     scores = seeded.scores
     missing = (scores["seed"] == 1) & (scores["group"] == "sample")
-    noise = spread_of(replace(seeded, scores=scores[~missing]), USDR)
+    noise = Findings(replace(seeded, scores=scores[~missing])).noise[USDR.column]
     assert noise is not None
     assert noise.sigma.value == pytest.approx(0.0, abs=1e-9)
 
@@ -104,7 +100,7 @@ def test_a_track_that_one_seed_lacks_is_no_noise(record: StudyRecord) -> None:
 def test_a_point_within_the_noise_of_the_front_is_tied(record: StudyRecord) -> None:
     # σ: 0.08 × √2; of means over two seeds each 2.447 × 0.08 × √2 = 0.28 dB may be chance, and
     # htdemucs_nn is 0.25 dB below trial 4, which is cheaper
-    trade = trade_of(with_seeds(record, [-0.08, 0.08]), MACS)
+    trade = Findings(with_seeds(record, [-0.08, 0.08])).trade(MACS)
     assert trade.noise is not None
     assert trade.noise.tie == pytest.approx(students_t.ppf(0.975, 6) * 0.16)
     assert trade.noise.tie_between(2, 2) == pytest.approx(students_t.ppf(0.975, 6) * 0.08 * sqrt(2))
@@ -113,13 +109,13 @@ def test_a_point_within_the_noise_of_the_front_is_tied(record: StudyRecord) -> N
 
 
 def test_the_noise_is_told(record: StudyRecord) -> None:
-    told = [text_of(found) for found in findings_of(with_seeds(record, [-0.08, 0.08]))]
+    told = [text_of(said) for said in statements(Findings(with_seeds(record, [-0.08, 0.08])))]
     assert any("differ by 0.11" in text and "1 trial may be on the front" in text for text in told)
     assert "6 of 6 specs trained more than once" in told[1]
 
 
 def test_a_gap_is_paired_over_tracks_and_seeds(record: StudyRecord) -> None:
-    gap = gap_between(with_seeds(record, [-0.3, 0.0, 0.3]), USDR, 4, 2)
+    gap = Findings(with_seeds(record, [-0.3, 0.0, 0.3])).difference(USDR, 4, 2)
     assert gap is not None
     # the seeds' shifts are in both and cancel
     assert (gap.mean, gap.low, gap.high) == pytest.approx((0.25, 0.25, 0.25))
@@ -129,7 +125,7 @@ def test_a_gap_is_paired_over_tracks_and_seeds(record: StudyRecord) -> None:
 def test_tracks_that_disagree_widen_a_gap(record: StudyRecord) -> None:
     scores = record.scores.copy()
     scores.loc[(scores.trial == 4) & (scores.track == "Band 7 - Blue Hour"), "value"] -= 1.0
-    gap = gap_between(replace(record, scores=scores), USDR, 4, 2)
+    gap = Findings(replace(record, scores=scores)).difference(USDR, 4, 2)
     assert gap is not None
     assert gap.low < 0 < gap.high
     assert gap.n_agree == 1  # the mean is negative, as one track alone is
@@ -138,28 +134,30 @@ def test_tracks_that_disagree_widen_a_gap(record: StudyRecord) -> None:
 
 def test_two_tracks_have_no_interval(record: StudyRecord) -> None:
     synthetic = measure_of("usdr_db/synthetic", record)
-    gap = gap_between(record, synthetic, 4, 2)
+    gap = Findings(record).difference(synthetic, 4, 2)
     assert gap is not None
     assert gap.mean == pytest.approx(0.25)
     assert not gap.has_interval
-    assert gap_between(record, USDR, 4, 6) is None  # trial 6 has no scores
+    assert Findings(record).difference(USDR, 4, 6) is None  # trial 6 has no scores
 
 
 def test_each_seed_has_its_quality(record: StudyRecord) -> None:
-    values = by_seed(with_seeds(record, [0.0, 0.5]), USDR)
+    values = Findings(with_seeds(record, [0.0, 0.5])).trainings[USDR.column]
     own = values[values.trial == 0].set_index("seed")["value"]
     assert own[1] - own[0] == pytest.approx(0.5)
 
 
 def test_the_band_lies_between_the_fronts_of_single_seeds(record: StudyRecord) -> None:
     seeded = with_seeds(record, [-0.1, 0.2])
-    trade = trade_of(seeded, MACS)
-    band = band_of(seeded, trade)
+    trade = Findings(seeded).trade(MACS)
+    band = Findings(seeded).bands[trade.y.column]
     assert band is not None
     assert band.x == (0.88e9, 1.93e9, 2.7e9, 3.61e9, 5.2e9)  # equal costs are one step
-    best = by_seed(seeded, quality_of(seeded)).groupby("seed")["value"].max()
+    best = (
+        Findings(seeded).trainings[Findings(seeded).quality.column].groupby("seed")["value"].max()
+    )
     assert (band.low[-1], band.high[-1]) == pytest.approx((best[0], best[1]))
     assert all(
         high - low == pytest.approx(0.3) for low, high in zip(band.low, band.high, strict=True)
     )
-    assert band_of(record, trade_of(record, MACS)) is None
+    assert Findings(record).bands[USDR.column] is None

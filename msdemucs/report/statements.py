@@ -1,38 +1,29 @@
 """What a study found, in sentences whose every number comes from its record."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from msdemucs.report.answers import INTERACTION, answers_of, unanswered
-from msdemucs.report.asked import objectives_text
-from msdemucs.report.evidence import (
-    describe_compared,
-    describe_evidence,
+from msdemucs.analysis.findings import Findings
+from msdemucs.analysis.trades import Trade, TradePoint
+from msdemucs.analysis.trials import mapping_of
+from msdemucs.report.claims import claim_text
+from msdemucs.report.judged import describe_judged, describe_split
+from msdemucs.report.run_configuration import objectives_text
+from msdemucs.report.sentences import Sentence, say, tracks_text
+from msdemucs.report.uncertainty import (
+    describe_basis,
+    describe_comparison,
     describe_left_out,
     describe_noise,
+    describe_optimism,
     describe_unscored,
-    evidence_text,
+    uncertainty_text,
 )
-from msdemucs.report.frames import (
-    costs_of,
-    count_states,
-    mapping_of,
-    qualities_of,
-    quality_of,
-    rows_of,
-    tracks_text,
-)
-from msdemucs.report.fronts import Point, Trade, trade_of
-from msdemucs.report.judged import describe_judged, describe_split
-from msdemucs.report.measures import Measure, percent, signed_percent
-from msdemucs.report.optimism import describe_optimism
-from msdemucs.report.sentences import Sentence, say
-from msdemucs.study.records import StudyRecord
-from msdemucs.units import count
+from msdemucs.units import count, percent, signed_percent
 
 BARS = "95 % t-interval of the mean over seeds, from σ pooled over repeated specs"
 """What an error bar of a quality is."""
 
-MOST_ANSWERS = 4
+MOST_EFFECTS = 4
 """Sentences about an ablation's effects."""
 
 MOST_BASELINES = 4
@@ -45,10 +36,10 @@ MOST_LISTED = 16
 """Trials named under a figure, at most."""
 
 
-def summarise_states(record: StudyRecord) -> str:
+def summarise_states(findings: Findings) -> str:
     """How many trials are in each state, with reasons: "3 trials: 2 complete, 1 failed (…)."."""
     texts = []
-    for state in count_states(record):
+    for state in findings.states:
         reasons = "; ".join(
             reason if n == state.n or n == 1 else f"{n} × {reason}"
             for reason, n in state.reasons[:MOST_REASONS]
@@ -56,115 +47,100 @@ def summarise_states(record: StudyRecord) -> str:
         left = sum(n for _, n in state.reasons[MOST_REASONS:])
         reasons += f"; {left} for other reasons, each in its row" if left else ""
         texts.append(f"{state.n} {state.state}" + (f" ({reasons})" if reasons else ""))
-    total = count(len(rows_of(record)), "trial")
+    total = count(len(findings.rows), "trial")
     return f"{total}: {', '.join(texts)}." if texts else "No trial has been started yet."
 
 
-def main_cost(record: StudyRecord) -> Measure:
-    """The study's first objective that is a cost, or the first cost that is always drawn."""
-    costs = costs_of(record)
-    asked = [cost for column in record.directions for cost in costs if cost.column == column]
-    return asked[0] if asked else costs[0]
-
-
-def trades_of(record: StudyRecord) -> tuple[Trade, ...]:
-    """What is drawn: qualities against the main cost, then the first against the other costs."""
-    main, first = main_cost(record), quality_of(record)
-    others = [cost for cost in costs_of(record) if cost != main]
-    return (*main_trades(record), *(trade_of(record, cost, first) for cost in others))
-
-
-def view_key(record: StudyRecord, trade: Trade) -> str:
-    """The name of a trade's figure: of its cost, and of the quality where that is not the first."""
-    first = trade.y == quality_of(record)
-    return f"front-{trade.x.column}{'' if first else f'-{trade.y.column}'}".replace("/", "-")
-
-
-def findings_of(record: StudyRecord) -> tuple[Sentence, ...]:
+def statements(findings: Findings) -> tuple[Sentence, ...]:
     """The study's results, the most important first; what cannot be said is left out."""
-    trades = main_trades(record)
-    if not any(trade.points for trade in trades):
+    trades = [trade for trade in findings.main_trades if trade.points]
+    if not trades:
         return (
-            *describe_split(record),
-            say(f"Nothing can be compared yet. {summarise_states(record)}"),
+            *describe_split(findings),
+            say(f"Nothing can be compared yet. {summarise_states(findings)}"),
         )
-    told = [trade for trade in trades if trade.points]
     return (
-        *describe_split(record),
-        *describe_compared(record),
-        *describe_answers(record),
-        *(found for trade in told for found in describe_best(record, trade)),
-        *(found for trade in told for found in describe_optimism(trade)),
-        *describe_judged(record),
-        describe_evidence(record),
-        *(found for trade in told for found in describe_noise(trade)),
-        *describe_left_out(record),
-        *describe_unscored(record),
-        *(describe_front(trade) for trade in told),
-        *(found for trade in told for found in describe_beaten_baselines(trade)),
-        *(found for trade in told for found in describe_against_base(record, trade)),
-        *(found for trade in told for found in describe_floor(trade)),
+        *describe_split(findings),
+        *describe_comparison(findings),
+        *describe_effects(findings),
+        *(said for trade in trades for said in describe_best(findings, trade)),
+        *(said for trade in trades for said in describe_optimism(findings, trade)),
+        *describe_judged(findings),
+        describe_basis(findings),
+        *(said for trade in trades for said in describe_noise(trade)),
+        *describe_left_out(findings),
+        *describe_unscored(findings),
+        *(said for trade in trades for said in describe_front(trade)),
+        *(said for trade in trades for said in describe_beaten_baselines(trade)),
+        *(said for trade in trades for said in describe_against_base(findings, trade)),
+        *(said for trade in trades for said in describe_floor(trade)),
     )
 
 
-def main_trades(record: StudyRecord) -> tuple[Trade, ...]:
-    """Each of the study's qualities against its main cost."""
-    main = main_cost(record)
-    return tuple(trade_of(record, main, quality) for quality in qualities_of(record))
-
-
-def describe_question(record: StudyRecord) -> Sentence:
+def describe_question(findings: Findings) -> Sentence:
     """What was asked, in one sentence: objectives, what varies, around which base, how long."""
-    goals = objectives_text(record)
-    varied = len({name for row in rows_of(record) for name in mapping_of(row, "params")})
-    base = record.attrs.get("base")
+    goals = objectives_text(findings)
+    varied = len({name for row in findings.rows for name in mapping_of(row, "params")})
     over = f" over {count(varied, 'choice')} of a spec" if varied else ""
-    around = f" around {base}" if isinstance(base, str) else ""
-    recipe = record.attrs.get("recipe")
-    name = recipe.get("name") if isinstance(recipe, Mapping) else None
+    around = f" around {findings.base}" if findings.base else ""
+    name = mapping_of(findings.record.attrs, "recipe").get("name")
     trained = f"; recipe {name}" if isinstance(name, str) else ""
     return say(f"Asked: {goals}{over}{around}{trained}.")
 
 
-def describe_answers(record: StudyRecord) -> tuple[Sentence, ...]:
+def describe_effects(findings: Findings) -> tuple[Sentence, ...]:
     """The largest effects of an ablation, those that may be claimed first."""
-    if reason := unanswered(record):
+    if reason := findings.why_no_effects:
         return (say(f"{reason[:1].upper()}{reason[1:]}."),)
-    known = [answer for answer in answers_of(record) if answer.verdict != "incomplete"]
-    known.sort(key=lambda answer: (not answer.is_told, answer.kind == INTERACTION))
-    said = tuple(say(answer.sentence) for answer in known[:MOST_ANSWERS])
-    if not known or known[0].is_told:
-        return said
-    seeds, tracks = (min(getattr(a, name) for a in known) for name in ("n_seeds", "n_tracks"))
+    ranked = findings.effects.ranked if findings.effects else ()
+    known = [effect for effect in ranked if effect.verdict != "incomplete"]
+    known.sort(key=lambda effect: (not effect.is_claimed, effect.is_interaction))
+    claims = tuple(say(claim_text(effect, findings.quality)) for effect in known[:MOST_EFFECTS])
+    if not known or known[0].is_claimed:
+        return claims
+    n_seeds, n_tracks = (min(getattr(e, name) for e in known) for name in ("n_seeds", "n_tracks"))
     head = (
         f"None of {count(len(known), 'effect')} may be claimed, "
-        f"with {count(seeds, 'seed')} and {tracks_text(record, tracks)}."
+        f"with {count(n_seeds, 'seed')} and {tracks_text(findings.record.split, n_tracks)}."
     )
-    return (say(head), *said)
+    return (say(head), *claims)
 
 
-def describe_best(record: StudyRecord, trade: Trade) -> tuple[Sentence, ...]:
+def describe_best(findings: Findings, trade: Trade) -> tuple[Sentence, ...]:
     """The best trial, and its distance to the best of the baselines or of the sampled trials."""
-    if not trade.admitted:
+    if not trade.admitted or not trade.is_common:
         return ()
-    best = _best(trade.admitted, trade)
-    head = (f"Best {trade.y.header} ({record.split}): ", best, f" with {_at(best, trade)}")
+    best = trade.best()
+    better = [p for p in trade.points if p.beyond and trade.y.is_better(p.y, best.y)]
+    end = () if not better else _beyond_text(trade.best(better), trade)
+    head = (f"Best {trade.y.header} ({findings.record.split}): ", best, f" with {_at(best, trade)}")
     baselines = [point for point in trade.admitted if point.is_baseline]
     sampled = [point for point in trade.admitted if not point.is_baseline]
     if not baselines or not sampled:
-        return (say(*head, "."),)
-    other = _best(sampled if best.is_baseline else baselines, trade)
+        return (say(*head, ".", *end),)
+    other = trade.best(sampled if best.is_baseline else baselines)
     role = "sampled trial" if best.is_baseline else "baseline"
     worse = "below" if trade.y.direction == "maximize" else "above"
-    gap = f"{trade.y.text(abs(best.y - other.y))}{evidence_text(record, trade, best, other)}"
+    gap = f"{trade.y.text(abs(best.y - other.y))}{uncertainty_text(findings, trade, best, other)}"
     return (
-        say(*head, f"; the best {role}, ", other, f", is {gap} {worse} ({_at(other, trade)})."),
+        say(
+            *head, f"; the best {role}, ", other, f", is {gap} {worse} ({_at(other, trade)}).", *end
+        ),
     )
 
 
-def describe_against_base(record: StudyRecord, trade: Trade) -> tuple[Sentence, ...]:
+def _beyond_text(point: TradePoint, trade: Trade) -> tuple[str | TradePoint, ...]:
+    """A reference that is better than the best, and why it is not the best."""
+    return (
+        " Better, but beyond a constraint: ",
+        point,
+        f" with {trade.y.text(point.y)} ({', '.join(point.beyond)}).",
+    )
+
+
+def describe_against_base(findings: Findings, trade: Trade) -> tuple[Sentence, ...]:
     """For each baseline but the base: what it gains over the base, and what it costs."""
-    base = next((p for p in trade.points if p.name == record.attrs.get("base")), None)
+    base = next((p for p in trade.points if p.name == findings.base), None)
     if base is None or base.x <= 0:
         return ()
     others = [point for point in trade.points if point.is_baseline and point is not base]
@@ -174,24 +150,26 @@ def describe_against_base(record: StudyRecord, trade: Trade) -> tuple[Sentence, 
         gained = f" {'gains' if better else 'loses'} {trade.y.text(abs(point.y - base.y))}"
         change = signed_percent(point.x / base.x - 1)
         against = f" at {change} {trade.x.header}"
-        evidence = evidence_text(record, trade, point, base)
+        interval = uncertainty_text(findings, trade, point, base)
         verb = "over" if better else "against"
-        sentences.append(say(point, f"{gained}{evidence} {verb} ", base, f"{against}."))
+        sentences.append(say(point, f"{gained}{interval} {verb} ", base, f"{against}."))
     return tuple(sentences)
 
 
-def describe_front(trade: Trade) -> Sentence:
+def describe_front(trade: Trade) -> tuple[Sentence, ...]:
     """How many trials are on the front, and between which ends."""
     front = trade.front
     pair = f"the front of {trade.y.header} against {trade.x.header}"
     total = count(len(trade.points), trade.noun)
+    if not trade.is_common:
+        return ()
     if not front:
-        return say(f"None of {total} is on {pair}: each exceeds a constraint.")
+        return (say(f"None of {total} is on {pair}: each exceeds a constraint."),)
     if len(front) == 1:
-        return say(front[0], f" alone is on {pair}, of {total}.")
+        return (say(front[0], f" alone is on {pair}, of {total}."),)
     first, last = front[0], front[-1]
     ends = (f", from {_at(first, trade)} (", first, f") to {_at(last, trade)} (", last, ").")
-    return say(f"{len(front)} of {total} are on {pair}", *ends)
+    return (say(f"{len(front)} of {total} are on {pair}", *ends),)
 
 
 def describe_trade(trade: Trade) -> Sentence:
@@ -201,6 +179,10 @@ def describe_trade(trade: Trade) -> Sentence:
     if not trade.points:
         return say(f"No {trade.noun} has both numbers.{note}")
     total = count(len(trade.points), trade.noun)
+    if not trade.is_common:
+        return say(f"{total}; the scores of the studies do not compare.{note}") + (
+            describe_beyond(trade)
+        )
     distinct = list({point.name: point for point in trade.front}.values())
     names = [part for point in distinct[:MOST_LISTED] for part in (", ", point)][1:]
     rest = f" and {len(distinct) - MOST_LISTED} more" if len(distinct) > MOST_LISTED else ""
@@ -220,7 +202,7 @@ def describe_bars(trade: Trade) -> str:
     return f"{mean} Bars: {BARS} ({trade.y.text(trade.noise.sigma.value)})."
 
 
-def seeds_text(points: Sequence[Point]) -> str:
+def seeds_text(points: Sequence[TradePoint]) -> str:
     """How many seeds points are means over: "3 seeds", "2 to 3 seeds"."""
     fewest, most = (end(point.n_seeds for point in points) for end in (min, max))
     return count(most, "seed") if fewest == most else f"{fewest} to {most} seeds"
@@ -237,6 +219,8 @@ def describe_beyond(trade: Trade) -> Sentence:
 
 def describe_beaten_baselines(trade: Trade) -> tuple[Sentence, ...]:
     """For each baseline, the cheapest sampled trial that costs less and scores no worse."""
+    if not trade.is_common:
+        return ()
     sentences = []
     sampled = [point for point in trade.points if not point.is_baseline]
     for baseline in (point for point in trade.points if point.is_baseline):
@@ -268,17 +252,12 @@ def describe_floor(trade: Trade) -> tuple[Sentence, ...]:
     return (say(f"By {trade.y.header}, {'; '.join(texts)}."),) if texts else ()
 
 
-def _best(points: Sequence[Point], trade: Trade) -> Point:
-    """The best quality; of equals the cheapest."""
-    return max(points, key=lambda point: (trade.y.sign * point.y, trade.x.sign * point.x))
-
-
-def _beats(point: Point, other: Point, trade: Trade) -> bool:
+def _beats(point: TradePoint, other: TradePoint, trade: Trade) -> bool:
     """Whether a point costs less and is at least as good."""
     return point.x < other.x and not trade.y.is_better(other.y, point.y)
 
 
-def _at(point: Point, trade: Trade) -> str:
+def _at(point: TradePoint, trade: Trade) -> str:
     """A point's quality and cost: "3.21 dB at 4.2 GMAC/s"; a count says of what."""
     counted = f" {trade.x.header}" if trade.x.unit in ("count", "") else ""
     return f"{trade.y.text(point.y)} at {trade.x.text(point.x)}{counted}"

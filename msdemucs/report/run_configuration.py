@@ -4,11 +4,9 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from msdemucs.report.frames import is_baseline, mapping_of, rows_of
-from msdemucs.report.measures import measure_of
-from msdemucs.report.tables import plain
-from msdemucs.study.records import StudyRecord
-from msdemucs.units import format_bytes
+from msdemucs.analysis.findings import Findings
+from msdemucs.analysis.trials import is_baseline, mapping_of
+from msdemucs.units import format_bytes, format_value
 
 ORDER = ("base", "recipe", "data", "machine", "versions", "started", "command")
 """Known keys of a record's attrs in the order of the page; others follow by name."""
@@ -32,31 +30,32 @@ class Fact:
     is_block: bool = False
 
 
-def facts_of(record: StudyRecord) -> tuple[Fact, ...]:
-    """Everything the record knows about its question, in the order of the page."""
-    keys = [key for key in ORDER if key in record.attrs]
-    keys += sorted(key for key in record.attrs if key not in ORDER and key not in BLOCKS)
-    blocks = [key for key in BLOCKS if key in record.attrs]
+def configuration(findings: Findings) -> tuple[Fact, ...]:
+    """What the study was asked and where it ran, in the order of the page."""
+    attrs = findings.record.attrs
+    keys = [key for key in ORDER if key in attrs]
+    keys += sorted(key for key in attrs if key not in ORDER and key not in BLOCKS)
+    blocks = [key for key in BLOCKS if key in attrs]
     return (
-        Fact("Objectives", objectives_text(record)),
-        *trial_facts(record),
-        *(fact_of(key, record.attrs[key]) for key in [*keys, *blocks]),
+        Fact("Objectives", objectives_text(findings)),
+        *trial_facts(findings),
+        *(fact_of(key, attrs[key]) for key in [*keys, *blocks]),
     )
 
 
-def objectives_text(record: StudyRecord) -> str:
+def objectives_text(findings: Findings) -> str:
     """The objectives with what is better: "maximise uSDR (dB), minimise Parameters"."""
     verbs = {"maximize": "maximise", "minimize": "minimise"}
     texts = [
-        f"{verbs[direction]} {measure_of(column, record).named}"
-        for column, direction in record.directions.items()
+        f"{verbs[direction]} {findings.measure(column).named}"
+        for column, direction in findings.record.directions.items()
     ]
     return "; ".join(texts) or "none"
 
 
-def trial_facts(record: StudyRecord) -> tuple[Fact, ...]:
+def trial_facts(findings: Findings) -> tuple[Fact, ...]:
     """Which fields were varied and which baselines were run, as the trials tell."""
-    rows = rows_of(record)
+    rows = findings.rows
     varied = dict.fromkeys(name for row in rows for name in mapping_of(row, "params"))
     baselines = dict.fromkeys(str(row["baseline"]) for row in rows if is_baseline(row))
     facts = (Fact("Varied", ", ".join(varied)), Fact("Baselines", ", ".join(baselines)))
@@ -93,5 +92,5 @@ def inline(value: object) -> str:
         texts = [inline(item) for item in value]
         return ("; " if any("," in text for text in texts) else ", ").join(texts)
     if isinstance(value, list | tuple) and all(isinstance(v, Mapping) for v in value):
-        return "; ".join(plain(item) for item in value)
+        return "; ".join(format_value(item) for item in value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

@@ -1,14 +1,20 @@
-"""What each number of a report is called, its unit, what is better, and by which convention."""
+"""What each number of a study is called, its unit, what is better, and by which convention."""
 
-import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 
+from msdemucs.analysis.trials import Row, number
 from msdemucs.columns import COLUMNS, FORMATS
-from msdemucs.metrics import METRICS, Quality
+from msdemucs.metrics import METRICS, USUAL, Quality
 from msdemucs.study.records import Direction, StudyRecord
+from msdemucs.units import MISSING, typeset, unsigned_zero
 
-MISSING = "–"
+COSTS = ("macs_per_second", "parameters", "latency_ms_p50")
+"""What quality is always drawn against; memory and further objectives of a study follow."""
+
+MEMORIES = ("inference_bytes", "peak_memory_bytes")
+"""The first of these that trials have is drawn too."""
 
 
 @dataclass(frozen=True)
@@ -65,16 +71,6 @@ class Measure:
         return typeset(unsigned_zero(FORMATS[self.unit](value)).replace("inf", "∞"))
 
 
-def unsigned_zero(number: str) -> str:
-    """A formatted number, without a minus where it is but zeros: "-0.00 dB" → "0.00 dB"."""
-    return number[1:] if re.match(r"-[0.]+(?![0-9.])", number) else number
-
-
-def typeset(number: str) -> str:
-    """A formatted number with a true minus, and its unit kept on the same line."""
-    return number.replace("-", "−").replace(" ", "\N{NO-BREAK SPACE}")
-
-
 def measure_of(column: str, record: StudyRecord | None = None) -> Measure:
     """The measure of a record's column; a column without a name of its own keeps it as label.
 
@@ -124,11 +120,40 @@ def measure_of_quality(quality: Quality, split: str = "") -> Measure:
     return replace(known, label=label, convention=". ".join(notes) + ".")
 
 
-def percent(ratio: float) -> str:
-    """A ratio in whole percent: 0.384 → "38 %"."""
-    return typeset(f"{100 * ratio:.0f} %")
+def quality_measures(record: StudyRecord) -> tuple[Measure, ...]:
+    """The study's objectives that are qualities; uSDR over everything where none is."""
+    named = [column for column in record.directions if column in record.qualities]
+    return tuple(measure_of(column, record) for column in named or [USUAL])
 
 
-def signed_percent(ratio: float) -> str:
-    """A change with its sign and one decimal: -0.118 → "−11.8 %", and nothing is "+0.0 %"."""
-    return typeset(f"{100 * ratio:+.1f} %".replace("-0.0 ", "+0.0 "))
+def cost_measures(record: StudyRecord) -> tuple[Measure, ...]:
+    """What quality is drawn against: COSTS, a memory, then the study's other objectives."""
+    known = record.trials
+    memories = [name for name in MEMORIES if name in known and known[name].notna().any()]
+    drawn = (*COSTS, *memories[:1])
+    others = [
+        column
+        for column in record.directions
+        if column not in drawn and column not in record.qualities
+    ]
+    return tuple(measure_of(column, record) for column in (*drawn, *others))
+
+
+def recorded_measures(record: StudyRecord, rows: Sequence[Row]) -> tuple[Measure, ...]:
+    """The objectives, and all numbers that some trial has: qualities first, then costs.
+
+    Args:
+        record: the study.
+        rows: its trials.
+    """
+    of_groups = {name for name, quality in record.qualities.items() if quality.group}
+    redundant = of_groups if len(of_groups) == 1 else set()  # the only one says what the whole says
+    others = sorted(name for name in record.qualities if name not in redundant)
+    known = [name for name, column in COLUMNS.items() if column.direction is not None]
+    objectives = [name for name in record.directions if name in record.qualities]
+    named = [*objectives, *others, *known, *record.directions]
+    return tuple(
+        measure_of(column, record)
+        for column in dict.fromkeys(named)
+        if column in record.directions or any(isfinite(number(row, column)) for row in rows)
+    )

@@ -1,0 +1,88 @@
+"""What test tracks said of trials that were chosen without them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite, nan
+from statistics import fmean
+
+import pandas as pd
+
+from msdemucs.analysis.measure import Measure
+from msdemucs.analysis.trials import Row, mapping_of, number, rows_of, trial_number
+from msdemucs.study.records import Split
+
+JUDGE = "judge"
+"""The kind of later rows that `study judge` keeps."""
+
+TEST: Split = "test"
+
+
+@dataclass(frozen=True)
+class JudgedTrial:
+    """A trial that was scored on test tracks.
+
+    Attributes:
+        trial: its number.
+        name: its name.
+        validation: its quality on the tracks that the study selected by; NaN where it is unknown,
+            and of weights that a promotion trained for longer.
+        test: the same on test tracks, of all looks the mean.
+        n_looks: how often it was scored there.
+    """
+
+    trial: int
+    name: str
+    validation: float
+    test: float
+    n_looks: int
+
+
+def looks_at_test(later: pd.DataFrame) -> pd.DataFrame:
+    """The later rows whose scores are of test tracks: each is one look at them.
+
+    Args:
+        later: LATER_COLUMNS.
+    """
+    return later[later["split"] == TEST] if len(later) else later
+
+
+def judged_trials(
+    looks: pd.DataFrame, rows: Sequence[Row], measure: Measure
+) -> tuple[JudgedTrial, ...]:
+    """The trials, and their promotions, judged by a quality: best on test tracks first.
+
+    Args:
+        looks: as `looks_at_test` gives them.
+        rows: the study's trials.
+        measure: the quality.
+    """
+    values: dict[tuple[int, str], list[float]] = {}
+    for look in rows_of(looks[looks["kind"] == JUDGE]):
+        value = _value(look, measure)
+        if isfinite(value):
+            recipe = str(mapping_of(look, "detail").get("promoted", ""))
+            values.setdefault((trial_number(look), recipe), []).append(value)
+    trials = {trial_number(row): row for row in rows}
+    judged = [
+        JudgedTrial(
+            trial,
+            f"{trials[trial]['name']}, promoted by {recipe}"
+            if recipe
+            else str(trials[trial]["name"]),
+            nan if recipe else number(trials[trial], measure.column),
+            fmean(of_trial),
+            len(of_trial),
+        )
+        for (trial, recipe), of_trial in values.items()
+        if trial in trials
+    ]
+    return tuple(sorted(judged, key=lambda trial: -measure.sign * trial.test))
+
+
+def _value(look: Row, measure: Measure) -> float:
+    """A look's quality: of its scores where it kept them, else its own value if it is of that."""
+    scores = mapping_of(look, "detail").get("scores")
+    if measure.quality is not None and isinstance(scores, Mapping):
+        frame = pd.DataFrame(scores["rows"], columns=list(scores["columns"]))
+        return measure.quality.of(frame[frame["split"] == TEST] if "split" in frame else frame)
+    return float(str(look["value"])) if look["convention"] == measure.column else nan

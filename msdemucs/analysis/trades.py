@@ -1,0 +1,271 @@
+"""Quality against a cost, and who is on the front: specs, each with all seeds it was trained with.
+
+Several trainings of one spec are one point, their mean: the best of single trainings would be the
+luckiest. A point beyond one of the study's constraints is a reference: it is shown, and stands on
+no front.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite, nan
+
+import pandas as pd
+
+from msdemucs.analysis.measure import Measure
+from msdemucs.analysis.noise import Noise
+from msdemucs.analysis.pareto import non_dominated
+from msdemucs.analysis.trials import (
+    Row,
+    exceeded_constraints,
+    is_baseline,
+    number,
+    trial_number,
+)
+from msdemucs.study.records import Direction
+
+
+@dataclass(frozen=True)
+class TradePoint:
+    """One spec in the plane of a cost and a quality, over all of its complete trials.
+
+    Attributes:
+        trial: the number of its trial, of several of the one that stands for them.
+        name: its name.
+        is_baseline: it is a named baseline.
+        x: its cost.
+        y: its quality, the mean over its trainings.
+        is_front: no other point beats it in both.
+        half_width: half the t-interval of its quality over seeds; NaN where it is unknown.
+        is_tied: it is dominated by less than the noise floor.
+        n_seeds: trainings that its quality is the mean of.
+        beyond: the constraints that it exceeds.
+    """
+
+    trial: int
+    name: str
+    is_baseline: bool
+    x: float
+    y: float
+    is_front: bool
+    half_width: float = nan
+    is_tied: bool = False
+    n_seeds: int = 1
+    beyond: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Trade:
+    """Quality against one cost.
+
+    Attributes:
+        x: the cost.
+        y: the quality.
+        points: specs with both numbers, by cost, then by number.
+        n_unmeasured: complete ones that lack one of the two and are not drawn.
+        floor: the quality of the mixture itself as the estimate; None where it is unknown.
+        noise: the spread of the quality over seeds; None where it is unknown.
+        noun: what a point is: a complete trial, an arm, a spec.
+        is_common: the points' qualities compare, so that there is a front of all of them.
+    """
+
+    x: Measure
+    y: Measure
+    points: tuple[TradePoint, ...]
+    n_unmeasured: int
+    floor: float | None
+    noise: Noise | None = None
+    noun: str = "complete trial"
+    is_common: bool = True
+
+    @property
+    def front(self) -> tuple[TradePoint, ...]:
+        """The points that no other point beats in both, by cost."""
+        return tuple(point for point in self.points if point.is_front)
+
+    @property
+    def tied(self) -> tuple[TradePoint, ...]:
+        """The points that the noise floor does not tell from the front, by cost."""
+        return tuple(point for point in self.points if point.is_tied)
+
+    @property
+    def admitted(self) -> tuple[TradePoint, ...]:
+        """The points within all constraints, by cost."""
+        return tuple(point for point in self.points if not point.beyond)
+
+    @property
+    def directions(self) -> tuple[Direction, Direction]:
+        """What is better, of cost and of quality."""
+        return self.x.direction, self.y.direction
+
+    def best(self, points: Sequence[TradePoint] | None = None) -> TradePoint:
+        """The point of the best quality; of equals the cheapest.
+
+        Args:
+            points: among these; among the admitted ones when not given.
+        """
+        among = self.admitted if points is None else points
+        return max(among, key=lambda point: (self.y.sign * point.y, self.x.sign * point.x))
+
+
+def trade_points(
+    rows: Sequence[Row],
+    x: Measure,
+    y: Measure,
+    noise: Noise | None,
+    n_seeds: Mapping[int, int],
+) -> tuple[TradePoint, ...]:
+    """The rows that have both numbers as points, by cost, none of them on a front yet.
+
+    Args:
+        rows: complete trials, one a spec.
+        x: the cost.
+        y: the quality.
+        noise: its spread over seeds.
+        n_seeds: trial → trainings that its quality is the mean of; one where it is not named.
+    """
+    measured = [
+        row for row in rows if isfinite(number(row, x.column)) and isfinite(number(row, y.column))
+    ]
+    measured.sort(key=lambda row: (number(row, x.column), trial_number(row)))
+    return tuple(
+        TradePoint(
+            trial=(trial := trial_number(row)),
+            name=str(row["name"]),
+            is_baseline=is_baseline(row),
+            x=number(row, x.column),
+            y=number(row, y.column),
+            is_front=False,
+            half_width=noise.half_width(n_seeds.get(trial, 1)) if noise else nan,
+            n_seeds=n_seeds.get(trial, 1),
+            beyond=exceeded_constraints(row),
+        )
+        for row in measured
+    )
+
+
+def ranked_points(
+    points: Sequence[TradePoint], directions: tuple[Direction, Direction], noise: Noise | None
+) -> tuple[TradePoint, ...]:
+    """The points with their place on the front or beside it; those beyond a constraint have none.
+
+    Args:
+        points: by cost.
+        directions: of cost and quality.
+        noise: the spread of one training's quality.
+    """
+    admitted = [point for point in points if not point.beyond]
+    on_front = non_dominated([(point.x, point.y) for point in admitted], directions)
+    ranked = {}
+    for point, is_on, best in zip(
+        admitted, on_front, _best_so_far(admitted, directions), strict=True
+    ):
+        reach = noise.tie_between(point.n_seeds, best.n_seeds) if noise else nan
+        is_tied = not is_on and abs(best.y - point.y) <= reach
+        ranked[point.trial] = _replaced(point, is_front=bool(is_on), is_tied=is_tied)
+    return tuple(ranked.get(point.trial, point) for point in points)
+
+
+def _replaced(point: TradePoint, *, is_front: bool, is_tied: bool) -> TradePoint:
+    """As dataclasses.replace, which is slow for thousands."""
+    fields = {**vars(point), "is_front": is_front, "is_tied": is_tied}
+    return TradePoint(**fields)
+
+
+def _best_so_far(
+    points: Sequence[TradePoint], directions: tuple[Direction, Direction]
+) -> list[TradePoint]:
+    """The point of the best quality at each point's cost or a better one, in their order."""
+    sign = 1.0 if directions[1] == "maximize" else -1.0
+    best: TradePoint | None = None
+    at_cost: dict[float, TradePoint] = {}
+    for point in points if directions[0] == "minimize" else reversed(points):
+        if best is None or sign * (point.y - best.y) > 0:
+            best = point
+        at_cost[point.x] = best
+    return [at_cost[point.x] for point in points]
+
+
+def fronts_by_group(trade: Trade, groups: Mapping[int, str]) -> dict[str, list[TradePoint]]:
+    """The front of each group of the points, in the order in which trials name the groups.
+
+    Args:
+        trade: with the points.
+        groups: trial → its group.
+    """
+    members: dict[str, list[TradePoint]] = {name: [] for name in groups.values()}
+    for point in trade.admitted:
+        members[groups[point.trial]].append(point)
+    return {
+        name: [
+            point
+            for point, is_on in zip(
+                points, non_dominated([(p.x, p.y) for p in points], trade.directions), strict=True
+            )
+            if is_on
+        ]
+        for name, points in members.items()
+    }
+
+
+def mixture_quality(floors: pd.DataFrame, measure: Measure) -> float | None:
+    """What the mixture scores as the estimate of every source; None where that is not known.
+
+    Args:
+        floors: FLOOR_COLUMNS, of one split.
+        measure: the quality.
+    """
+    if measure.quality is None:
+        return None
+    value = measure.quality.of(floors.assign(seed=0))
+    return value if isfinite(value) else None
+
+
+@dataclass(frozen=True)
+class RungFront:
+    """What the trials that reached a rung had attained there.
+
+    Attributes:
+        step: of the rung.
+        trials: on the front at that step, by cost.
+        x: their costs.
+        y: their qualities at that step, the mean over their seeds.
+        n: how many trials reached it.
+    """
+
+    step: int
+    trials: tuple[int, ...]
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    n: int
+
+
+def rung_fronts(rungs: pd.DataFrame, rows: Sequence[Row], trade: Trade) -> tuple[RungFront, ...]:
+    """The front at every rung that two trials or more have reached, by step.
+
+    Args:
+        rungs: RUNG_COLUMNS, trainings of one spec under one trial.
+        rows: the trials, one a spec.
+        trade: of the quality and the cost.
+    """
+    rungs = rungs[rungs["quality"] == trade.y.column]
+    costs = {
+        trial_number(row): number(row, trade.x.column)
+        for row in rows
+        if not exceeded_constraints(row)
+    }
+    fronts = []
+    for step, at_step in rungs.groupby("step"):
+        means = at_step.groupby("trial")["value"].mean()
+        reached = [
+            (costs[int(str(trial))], float(value), int(str(trial)))
+            for trial, value in means.items()
+            if isfinite(costs.get(int(str(trial)), nan)) and isfinite(value)
+        ]
+        if len(reached) < 2:
+            continue
+        reached.sort()
+        on_front = non_dominated([point[:2] for point in reached], trade.directions)
+        front = [point for point, is_on in zip(reached, on_front, strict=True) if is_on]
+        x, y, trials = zip(*front, strict=True)
+        fronts.append(RungFront(int(str(step)), trials, x, y, len(reached)))
+    return tuple(fronts)

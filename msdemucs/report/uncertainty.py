@@ -1,0 +1,156 @@
+"""What a study's findings rest on: seeds, tracks, noise, and what does not compare."""
+
+from collections import Counter
+
+from msdemucs.analysis.findings import Findings
+from msdemucs.analysis.pooling import repeat_key
+from msdemucs.analysis.trades import Trade, TradePoint
+from msdemucs.analysis.trials import is_copy, left_out_of, trial_number
+from msdemucs.metrics.unscored import describe_trials
+from msdemucs.report.sentences import Part, Sentence, say, tracks_text
+from msdemucs.units import count
+
+SAME = 0.01
+"""Differences, in the quality's unit, closer than this are one difference, computed twice."""
+
+MOST_NAMED = 8
+"""Trials named in one sentence, at most."""
+
+
+def describe_comparison(findings: Findings) -> tuple[Sentence, ...]:
+    """A warning where studies are set side by side that were not asked alike."""
+    if findings.is_common:
+        return ()
+    unlike, names = " and ".join(findings.unlike), ", ".join(findings.studies)
+    return (
+        say(
+            f"The studies {names} differ in {unlike}: their scores do not compare. Each has a "
+            "front of its own; there is no best of all, and no budget."
+        ),
+    )
+
+
+def uncertainty_text(
+    findings: Findings, trade: Trade, first: TradePoint, second: TradePoint
+) -> str:
+    """The interval of a difference, and who agrees: " [0.12, 0.49; 3 of 5 seeds agree]"."""
+    gap = findings.difference(trade.y, first.trial, second.trial)
+    if gap is None or not gap.has_interval:
+        return ""
+    if abs(gap.mean - (first.y - second.y)) > SAME:
+        return ""  # over other tracks than the qualities are
+    is_ahead = gap.mean >= 0
+    low, high = (gap.low, gap.high) if is_ahead else (-gap.high, -gap.low)
+    of, noun = (gap.n_seeds, "seeds") if gap.n_seeds > 1 else (gap.n_tracks, "tracks")
+    ends = f"{low:.2f}, {high:.2f}".replace("-", "−")
+    return f" [{ends}; {gap.n_agree} of {of} {noun} agree]"
+
+
+def describe_noise(trade: Trade) -> tuple[Sentence, ...]:
+    """How much of a score is chance, and what of the front is not told apart because of it."""
+    noise = trade.noise
+    if noise is None:
+        return ()
+    return (
+        say(
+            f"Trainings of one spec with other seeds differ by {trade.y.text(noise.sigma.value)} "
+            f"(σ of {trade.y.header}, {count(noise.degrees, 'degree')} of freedom): two single "
+            f"scores closer than {trade.y.text(noise.tie)} may be equal"
+            f"{_ties_text(trade)}."
+        ),
+    )
+
+
+def _ties_text(trade: Trade) -> str:
+    """Who may be on the front for all that the noise tells: ", and 1 trial may be on the front"."""
+    noise, points, noun = trade.noise, trade.admitted, trade.noun.removeprefix("complete ")
+    if noise is None or not trade.front:
+        return ""
+    best = trade.best()
+    within = [
+        abs(best.y - point.y) <= noise.tie_between(best.n_seeds, point.n_seeds) for point in points
+    ]
+    if len(points) > 1 and all(within):
+        return f", and all {count(len(points), noun)} may be as good as the best"
+    tied = len(trade.tied)
+    who = f"{count(tied, noun)} may be on" if tied else "none ties with"
+    return f", and {who} the front"
+
+
+def describe_basis(findings: Findings) -> Sentence:
+    """What the scores stand on: steps of training, tracks, trainings of the same spec."""
+    steps = [curve.steps[-1] for curve in findings.curves if curve.state == "complete"]
+    split, n_tracks = findings.record.split, findings.n_tracks
+    most = "" if len(set(steps)) <= 1 else "up to "
+    grounds = [f"{most}{count(max(steps), 'step')} of training"] if steps else []
+    grounds += [tracks_text(split, n_tracks)] if n_tracks else []
+    basis = f"Scores rest on {' and '.join(grounds)}. " if grounds else ""
+
+    complete = findings.complete_rows
+    specs = {repeat_key(row) for row in complete}
+    trainings = Counter(repeat_key(row) for row in complete if not is_copy(row))
+    n_seeds = findings.scores.groupby("trial")["seed"].nunique()
+    seeded = {repeat_key(row) for row in complete if n_seeds.get(trial_number(row), 1) > 1}
+    repeated = len(seeded | {key for key, n in trainings.items() if n > 1})
+    if repeated:
+        return say(f"{basis}{repeated} of {count(len(specs), 'spec')} trained more than once.")
+    is_known = any(noise is not None for noise in findings.noise.values())
+    chance = "" if is_known else ", so that how much of a difference is chance is not known"
+    return say(f"{basis}Every spec was trained once{chance}.")
+
+
+def describe_unscored(findings: Findings) -> tuple[Sentence, ...]:
+    """By which metrics tracks have no score, and why: the means are of the others."""
+    complete = {trial_number(row): row.get("unscored") for row in findings.complete_rows}
+    sentences = []
+    for line, trials in describe_trials(complete).items():
+        whose = "" if len(trials) == len(complete) else f" ({count(len(trials), 'trial')})"
+        split = findings.record.split
+        sentences.append(say(f"Of the {split} tracks, there is {line}{whose}."))
+    return tuple(sentences[:MOST_NAMED])
+
+
+def describe_left_out(findings: Findings) -> tuple[Sentence, ...]:
+    """Which scores are over fewer tracks than there were, and may not compare."""
+    complete, split = findings.complete_rows, findings.record.split
+    without = [row for row in complete if left_out_of(row)]
+    if not without:
+        return ()
+    if len(without) == len(complete) and len({left_out_of(row) for row in complete}) == 1:
+        tracks = tracks_text(split, len(left_out_of(complete[0])))
+        return (say(f"All scores are without {tracks} that could not be used."),)
+    links = [Part(str(row["name"]), trial_number(row)) for row in without[:MOST_NAMED]]
+    parts = [part for link in links for part in (Part(", "), link)][1:]
+    if len(without) > MOST_NAMED:
+        parts.append(Part(f" and {count(len(without) - MOST_NAMED, 'more trial')}"))
+    verb, whose = ("is", "its") if len(without) == 1 else ("are", "their")
+    ending = (
+        f" {verb} without {split} tracks that could not be used: {whose} scores do not "
+        "compare with the others."
+    )
+    return ((*parts, Part(ending)),)
+
+
+OPTIMISM = (
+    "By how much the best score is luck: the mean noise of the winner, E[e(argmax t + e)], with "
+    "e normal of σ/√seeds and truths t spread as the scores are less what the noise adds to "
+    "their variance, t = mean + √(max(0, V − mean σ²/seeds)/V) · (score − mean)."
+)
+"""The formula, as the page and tables for papers give it."""
+
+
+def describe_optimism(findings: Findings, trade: Trade) -> tuple[Sentence, ...]:
+    """What the best would score if it were trained again; nothing where the noise is unknown."""
+    fall = findings.expected_falls[trade.y.column]
+    if fall is None or trade.y.text(fall) == trade.y.text(0.0):
+        return ()
+    best = trade.best()
+    at = trade.y.text(best.y - trade.y.sign * fall)
+    return (
+        say(
+            f"The best of {len(trade.admitted)} noisy scores is optimistic: trained again with "
+            "other seeds, expect ",
+            best,
+            f" to be {trade.y.text(fall)} worse, at {at} of {trade.y.header}.",
+        ),
+    )
