@@ -37,7 +37,7 @@ def pytest_configure() -> None:
     settings.register_profile("ci", derandomize=True, deadline=None, max_examples=50)
     settings.register_profile("deep", deadline=None, max_examples=2000)
     settings.load_profile("ci")
-    os.fsync = lambda _: None  # type: ignore[assignment]
+    os.fsync = lambda fd: None
     sqlalchemy.event.listen(sqlalchemy.Engine, "connect", write_without_waiting)
 
 
