@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from msdemucs import units
-from msdemucs.metrics import Direction
+from msdemucs.units import Direction
 
 Known = Literal["proposed", "plan", "measured", "trained"]
 """When a value is there: with the proposal; computed from the plan; measured on the built model,

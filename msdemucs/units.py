@@ -1,5 +1,10 @@
 """How numbers read: the only place that formats counts, durations and decibels."""
 
+from typing import Literal
+
+Direction = Literal["maximize", "minimize"]
+"""Where a number is better."""
+
 PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 

@@ -4,8 +4,9 @@ import math
 
 import pytest
 
+from msdemucs import load_spec
 from msdemucs.columns import COLUMNS, FORMATS
-from msdemucs.cost.account import Cost
+from msdemucs.cost import COST_FORMULAS, cost_of
 from msdemucs.study.analysis.pooling import NUMBERS as AVERAGED
 from msdemucs.study.records import TRIAL_COLUMNS
 from msdemucs.study.space.limits import COMPUTED, COSTS, MEASURED, SPENT
@@ -22,7 +23,9 @@ def test_columns_stand_under_their_own_names_with_a_meaning_and_a_known_unit() -
 
 
 def test_what_is_computed_is_what_a_plan_costs() -> None:
-    assert all(hasattr(Cost, name) or name in Cost.__dataclass_fields__ for name in COMPUTED)
+    assert set(COST_FORMULAS) == set(COMPUTED)
+    costs = cost_of(load_spec("htdemucs_n"))
+    assert costs.figures == {name: getattr(costs, name) for name in COMPUTED}
     assert not {*COMPUTED} & {*MEASURED}
 
 

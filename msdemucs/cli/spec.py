@@ -242,16 +242,13 @@ def _summary(spec: Spec, costs: Cost) -> dict[str, object]:
         "sources": list(spec.sources),
         "segment": spec.segment,
         "params": costs.parameters,
-        "macs": costs.macs,
-        "macs_per_second": costs.macs_per_second,
+        **costs.figures,
         "macs_by_kind": costs.macs_by_kind,
         "elementwise": costs.elementwise,
         "transform_flops": costs.transform_flops,
         "dialects": {"thop": thop_count(spec).macs, "ptflops": ptflops_count(spec)},
         "parameters_by_part": costs.parameters_by_part,
         "macs_by_part": costs.macs_by_part,
-        "inference_bytes": costs.inference_bytes,
-        "training_bytes": costs.training_bytes,
         "per_second": costs.per_second,
         "nodes": [
             {"path": node.path, "part": node.part, "params": node.parameters, "macs": node.macs}

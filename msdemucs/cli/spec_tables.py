@@ -2,6 +2,7 @@
 
 from rich.table import Table
 
+from msdemucs.columns import COLUMNS
 from msdemucs.cost import Cost
 from msdemucs.cost.explain import Explanation
 from msdemucs.spec import Plan, Spec, spec_hash
@@ -60,6 +61,7 @@ def _level_cells(level: Level) -> list[str]:
 
 def totals(spec: Spec, costs: Cost) -> list[str]:
     """What the whole model costs, in words."""
+    further = [COLUMNS[name] for name in costs.figures if not hasattr(costs, name)]
     kinds = ", ".join(f"{kind} {format_count(n)}" for kind, n in costs.macs_by_kind.items() if n)
     return [
         "",
@@ -73,6 +75,7 @@ def totals(spec: Spec, costs: Cost) -> list[str]:
         f"{format_bytes(costs.training_bytes)} to train on it, beside the model (float32)",
         f"apart       {format_count(costs.elementwise)} values normalised, scaled or mixed; "
         f"{format_count(costs.transform_flops, 'FLOP')} of Fourier transforms",
+        *(f"{column.heading:<10}  {column.text(costs.figures[column.name])}" for column in further),
     ]
 
 

@@ -8,9 +8,12 @@ point operations. Two dialects in `cost.dialects` reproduce what other tools cou
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
+from operator import attrgetter
 
+from msdemucs.columns import COLUMNS
 from msdemucs.cost.formulas import elementwise, macs, transform_flops
 from msdemucs.cost.memory import inference_bytes, training_bytes
 from msdemucs.spec import Plan, Spec, plan
@@ -72,6 +75,7 @@ class Cost:
             optimiser's state, in float32; see `cost.memory` for both.
         seconds: of audio that all of this is for: a segment in whole samples.
         nodes: the same, part by part.
+        plan: what it is the cost of.
     """
 
     parameters: int
@@ -83,6 +87,13 @@ class Cost:
     training_bytes: int
     seconds: float
     nodes: tuple[NodeCost, ...]
+    plan: Plan
+
+    @cached_property
+    def figures(self) -> dict[str, float]:
+        """Value of every recorded column that is known from the plan, by its name."""
+        known = [name for name, column in COLUMNS.items() if column.known == "plan"]
+        return {name: COST_FORMULAS[name](self) for name in known}
 
     @property
     def macs_per_second(self) -> float:
@@ -106,6 +117,13 @@ class Cost:
         return _by_part((node.part, node.macs) for node in self.nodes)
 
 
+COST_FORMULAS: dict[str, Callable[[Cost], float]] = {
+    name: attrgetter(name)
+    for name in ("macs", "macs_per_second", "parameters", "inference_bytes", "training_bytes")
+}
+"""Formula of every column of `msdemucs.columns` that is known from the plan, by its name."""
+
+
 def cost_of(spec: Spec | Plan) -> Cost:
     """The exact cost of a spec, from its plan alone: no model is built, torch is not needed.
 
@@ -125,6 +143,7 @@ def cost_of(spec: Spec | Plan) -> Cost:
         training_bytes=training_bytes(resolved),
         seconds=resolved.spec.n_samples / resolved.spec.sample_rate,
         nodes=nodes,
+        plan=resolved,
     )
 
 

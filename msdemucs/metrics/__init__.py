@@ -7,12 +7,12 @@ from msdemucs.metrics.quality import Quality
 from msdemucs.metrics.registry import (
     METRICS,
     USUAL,
-    Direction,
     Metric,
     TrackScore,
     metrics_named,
 )
 from msdemucs.metrics.stems import Engine, Stems
+from msdemucs.units import Direction
 
 __all__ = [
     "METRICS",

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from msdemucs.errors import UsageError, nearest
-from msdemucs.metrics.registry import METRICS, Direction, Metric
+from msdemucs.metrics.registry import METRICS, Metric
+from msdemucs.units import Direction
 
 if TYPE_CHECKING:
     import pandas as pd

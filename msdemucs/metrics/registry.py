@@ -14,8 +14,8 @@ from jaxtyping import Float
 from msdemucs.errors import UsageError, nearest
 from msdemucs.metrics import scores
 from msdemucs.metrics.stems import FrameKind, Stems
+from msdemucs.units import Direction
 
-Direction = Literal["maximize", "minimize"]
 Join = Literal["mean", "median"]
 
 USUAL = "usdr_db"

@@ -277,5 +277,6 @@ def _beats(point: Point, other: Point, trade: Trade) -> bool:
 
 
 def _at(point: Point, trade: Trade) -> str:
-    """A point's quality and cost: "3.21 dB at 4.2 GMAC/s"."""
-    return f"{trade.y.text(point.y)} at {trade.x.text(point.x)}"
+    """A point's quality and cost: "3.21 dB at 4.2 GMAC/s"; a count says of what."""
+    counted = f" {trade.x.header}" if trade.x.unit in ("count", "") else ""
+    return f"{trade.y.text(point.y)} at {trade.x.text(point.x)}{counted}"

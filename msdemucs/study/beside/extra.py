@@ -47,8 +47,8 @@ def train_beside(
         KeyboardInterrupt: a signal, after a checkpoint was saved.
     """
     notes = optuna.create_study(storage=optuna.storages.InMemoryStorage()).ask()
-    log, known = TrialLog(notes, listener), cost_of(candidate.spec)
-    log.record({"macs_per_second": known.macs_per_second, "parameters": known.parameters})
+    log = TrialLog(notes, listener)
+    log.record(cost_of(candidate.spec).figures)
     evaluate(candidate, log)
     found: Mapping[str, Any] = notes.user_attrs
     return Trained(

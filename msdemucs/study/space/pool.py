@@ -114,10 +114,10 @@ class Pool:
     def _cost(self, params: Params) -> tuple[float, ...] | None:
         values = {field: self.vary[field].value_of(label) for field, label in params.items()}
         try:
-            found = cost_of(self.search.spec(values))
+            figures = cost_of(self.search.spec(values)).figures
         except SpecError:
             return None
         for name, most in self.search.space.constraints.items():
-            if name in COMPUTED and getattr(found, name) > most:
+            if figures.get(name, 0) > most:
                 return None
-        return tuple(float(getattr(found, name)) for name in self.costs)
+        return tuple(float(figures[name]) for name in self.costs)

@@ -9,7 +9,6 @@ import optuna
 from msdemucs.cost import cost_of
 from msdemucs.spec import Spec, diff_specs, dump_spec, spec_hash
 from msdemucs.study.space.arms import arm_of
-from msdemucs.study.space.limits import COMPUTED
 from msdemucs.study.space.samplers import in_control
 from msdemucs.study.space.sampling import expressed, propose
 from msdemucs.study.space.space import Search
@@ -54,8 +53,7 @@ def describe(search: Search, spec: Spec, log: TrialLog) -> None:
     log.note("differences", {field: list(pair) for field, pair in differences.items()})
     log.note("versions", versions())
     log.note("git", revision())
-    known = cost_of(spec)
-    log.record({name: getattr(known, name) for name in COMPUTED})
+    log.record(cost_of(spec).figures)
 
 
 @dataclass(frozen=True)
