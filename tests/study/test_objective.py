@@ -11,7 +11,10 @@ from msdemucs.data import synthesise
 from msdemucs.errors import SpecError
 from msdemucs.measure import device_name
 from msdemucs.model import load_weights
+from msdemucs.report.findings import describe_question, findings_of
+from msdemucs.report.sentences import text_of
 from msdemucs.spec import dump_spec
+from msdemucs.study.records import StudyRecord
 from msdemucs.study.running.runner import run_study
 from msdemucs.study.space.limits import InfeasibleError
 from msdemucs.study.space.reading import load_search_space
@@ -19,6 +22,7 @@ from msdemucs.study.space.space import Search
 from msdemucs.study.storage.load import load_study
 from msdemucs.study.trials.candidate import Candidate, Silent, TrialLog
 from msdemucs.study.trials.objective import prepare
+from msdemucs.units import count
 
 SPACE = """\
 name: tiny
@@ -124,6 +128,31 @@ def test_a_study_of_another_quality_is_steered_by_it(search: Search) -> None:
     assert {"usdr_db", "usdr_db/band", name} == {*record.qualities} == {*record.rungs.quality}
     floors = record.floors[record.floors.metric == "usdr_db"]
     assert len(floors) == len(floors.drop_duplicates(["track", "source"])) > 0
+    assert_report_is_of_vocals(record)
+
+
+def assert_report_is_of_vocals(record: StudyRecord) -> None:
+    """Its sentences name the quality and the side that is better, and know its floor."""
+    name, complete = "si_sdr_db/vocals", record.trials[record.trials.state == "complete"]
+    told = [describe_question(record), *findings_of(record)]
+    plain = {ord("\N{NO-BREAK SPACE}"): " ", ord("−"): "-"}
+    question, *sentences = [text_of(sentence).translate(plain) for sentence in told]
+    best = complete.sort_values(name).iloc[-1]
+    assert question.startswith(
+        "Asked: maximise SI-SDR of vocals (dB); minimise MACs per second of audio over "
+    )
+    assert sentences[0].startswith(
+        f"Best SI-SDR of vocals (validation): {best['name']} with {best[name]:.2f} dB at "
+    )
+    floors = record.floors[(record.floors.metric == "si_sdr_db")]
+    floor = floors[floors.source == "vocals"].value.mean()
+    n_better = sum(complete[name] > floor)
+    assert sentences[-1] == (
+        f"By SI-SDR of vocals, {n_better} of {count(len(complete), 'complete trial')} beat the "
+        f"mixture itself as the estimate ({floor:.2f} dB)."
+    )
+    assert any("on the front of SI-SDR of vocals against MACs/s" in text for text in sentences)
+    assert not any("uSDR" in text for text in (question, *sentences))
 
 
 def test_a_group_that_no_track_is_of_is_told_before_training(search: Search) -> None:
