@@ -64,6 +64,19 @@ class Joined:
         refuse_other_data(self.study, {"tracks": {"validation": facts_of(tracks.validation)}})
         return tracks.validation
 
+    def check_on_test(self, qualities: "Sequence[str]") -> None:
+        """Raise UsageError for a quality that no test track has, before any is looked at.
+
+        Raises:
+            UsageError: an unknown metric, source or group; the nearest is told.
+        """
+        from msdemucs.metrics import Quality
+        from msdemucs.study.trials.tracks import groups_of_test
+
+        groups = groups_of_test(self.search.space.data)
+        for text in qualities:
+            Quality.parse(text, sources=self.search.base.sources, groups=groups)
+
     def test_tracks(self, why: str) -> "Sequence[Track]":
         """Returns the study's test tracks, and counts that they were looked at.
 

@@ -56,10 +56,12 @@ def judge(  # noqa: PLR0913 (one option a thing that a user may decide)
     numbers = None if trials is None else read_numbers(trials)
     with joined_study(study, storage, wanted=top or 1, data=data) as joined:
         record = read_record(joined.study)
+        qualities = qualities_of(record, metric or ())
+        joined.check_on_test(qualities if metric else ())
         judged = score(
             joined.study,
             Chosen.of(_chosen(record, top, numbers)),
-            qualities_of(record, metric or ()),
+            qualities,
             lambda: joined.test_tracks("judge"),
             device=choose_device(device),
             listener=joined.listener,

@@ -55,7 +55,7 @@ def find_all(
         UsageError: a folder that is not there, has no split, or is given twice for one.
         DataError: a folder that cannot be listed.
     """
-    groups = _groups(roots)
+    groups = groups_of(roots)
     tracks = {
         split: [
             track
@@ -105,7 +105,7 @@ def _counted(files: Counter[str]) -> str:
     return ", ".join(named) + more
 
 
-def _groups(roots: Mapping[str, Sequence[Path]]) -> dict[Path, str]:
+def groups_of(roots: Mapping[str, Sequence[Path]]) -> dict[Path, str]:
     """A name for each folder: its own, and as many of its parents' as tell it from the others.
 
     Raises:

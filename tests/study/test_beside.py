@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from msdemucs.errors import StudyError
 from msdemucs.metrics import METRICS
+from msdemucs.study.beside.extra import train_beside
 from msdemucs.study.beside.noise import measure_noise
 from msdemucs.study.beside.promotion import Longer, Start, candidates, promote
 from msdemucs.study.beside.rescore import rescore
@@ -13,7 +15,7 @@ from msdemucs.study.space.space import Search
 from msdemucs.study.storage.later import rows_of
 from msdemucs.study.storage.load import load_study, read_record
 from msdemucs.study.storage.studies import open_storage, open_study
-from msdemucs.study.trials.candidate import Silent
+from msdemucs.study.trials.candidate import Candidate, Silent
 from msdemucs.study.trials.objective import prepare
 from msdemucs.train import load_recipe
 from tests.study.test_objective import search
@@ -52,3 +54,9 @@ def test_noise_promotion_and_rescore_are_real(search: Search, in_tmp: Path) -> N
     kinds = [row.kind for row in rows_of(study)]
     assert kinds == ["promotion"] * 2 + ["noise"] * 2 + ["rescore"]
     assert len(read_record(study).later) == 5
+
+
+def test_a_training_without_the_quality_that_was_asked_for_says_so(search: Search) -> None:
+    candidate = Candidate(0, "bare", search.base, 0, Path("bare"))
+    with pytest.raises(StudyError, match="bare has no si_sdr_db/vocals on any validation track"):
+        train_beside(candidate, lambda *_: None, Silent(), "si_sdr_db/vocals")

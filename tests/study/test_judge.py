@@ -182,6 +182,24 @@ def test_the_test_tracks_of_a_study_that_selected_on_them_are_those_it_had(
         open_test_tracks(study, search, why="judge", say=lambda _: None)
 
 
+@pytest.mark.parametrize(
+    ("metric", "refusal"),
+    [
+        ("usdr_db/vocls", "no source or group “vocls”; did you mean “vocals”?"),
+        ("sisdr/vocals/bend", "no group “bend”; did you mean “band”?"),
+        ("sisdrr/vocals", "no metric “sisdrr”; did you mean “sisdr”?"),
+    ],
+)
+def test_a_quality_that_no_test_track_has_is_refused_before_they_are_looked_at(
+    study: optuna.Study, metric: str, refusal: str
+) -> None:
+    words = ["judge", "tiny", "--trials", "0", "--metric", metric]
+    with closed_tests() as opened, pytest.raises(UsageError, match=re.escape(refusal)):
+        CliRunner().invoke(app, words, catch_exceptions=False)
+    assert opened == []
+    assert load_study("tiny").n_looks == 0
+
+
 def test_what_is_judged_is_chosen_in_one_way(study: optuna.Study) -> None:
     record = load_study("tiny")
     assert qualities_of(record) == ["usdr_db"]

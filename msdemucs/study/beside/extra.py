@@ -8,6 +8,7 @@ from typing import Any
 import optuna
 
 from msdemucs.cost import cost_of
+from msdemucs.errors import StudyError
 from msdemucs.study.storage.scores import SCORES
 from msdemucs.study.trials.candidate import Candidate, Evaluate, Listener, TrialLog
 
@@ -44,6 +45,7 @@ def train_beside(
 
     Raises:
         MsdemucsError: it cannot be trained or judged.
+        StudyError: it has none of the quality.
         KeyboardInterrupt: a signal, after a checkpoint was saved.
     """
     notes = optuna.create_study(storage=optuna.storages.InMemoryStorage()).ask()
@@ -51,6 +53,8 @@ def train_beside(
     log.record(cost_of(candidate.spec).figures)
     evaluate(candidate, log)
     found: Mapping[str, Any] = notes.user_attrs
+    if quality not in found:
+        raise StudyError(f"{candidate.name} has no {quality} on any validation track")
     return Trained(
         float(found[quality]),
         found[SCORES],

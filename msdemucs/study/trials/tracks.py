@@ -8,7 +8,7 @@ from pathlib import Path
 
 from msdemucs.data import Track, drop_short, find_all, synthesise, unpack_sample
 from msdemucs.data.doctor import warn_of_far_sums
-from msdemucs.data.find import OnError
+from msdemucs.data.find import OnError, groups_of
 from msdemucs.data.folders import StemFolder
 from msdemucs.data.splits import divide
 from msdemucs.data.tracks import Recording
@@ -123,6 +123,17 @@ def gather_test(roots: DataRoots, task: Spec, *, say: Say) -> tuple[Track, ...]:
     if not tracks["test"]:
         raise DataError(none_of("test", folders["test"]))
     return tuple(tracks["test"])
+
+
+def groups_of_test(roots: DataRoots) -> set[str]:
+    """Returns the groups that a study's test tracks can be of; no folder is opened.
+
+    Raises:
+        UsageError: a folder is given twice.
+    """
+    folders = {"train": roots.train, "validation": roots.validation or (), "test": roots.test}
+    groups = groups_of({split: [*map(Path, names)] for split, names in folders.items()})
+    return {groups[Path(name).resolve()] for name in roots.test}
 
 
 def none_of(split: str, folders: Sequence[str]) -> str:
