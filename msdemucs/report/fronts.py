@@ -23,9 +23,9 @@ from msdemucs.report.frames import (
 from msdemucs.report.measures import Measure
 from msdemucs.report.noise import n_seeds, spread_of
 from msdemucs.study.analysis.noise import Noise
-from msdemucs.study.analysis.pareto import non_dominated
 from msdemucs.study.analysis.pooling import pooled, repeated, repeats_of
 from msdemucs.study.records import Direction, StudyRecord
+from msdemucs.study.space.pareto import non_dominated
 
 
 @dataclass(frozen=True)

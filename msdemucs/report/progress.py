@@ -19,9 +19,9 @@ from msdemucs.report.frames import (
 )
 from msdemucs.report.fronts import Trade, beyond
 from msdemucs.report.measures import Measure, measure_of
-from msdemucs.study.analysis.pareto import non_dominated
 from msdemucs.study.analysis.pooling import pooled, repeats_of
 from msdemucs.study.records import StudyRecord
+from msdemucs.study.space.pareto import non_dominated
 
 LOG_FROM_RATIO = 3.0
 """A positive cost whose largest value is this many times its smallest counts by its logarithm."""

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msdemucs.study.analysis.pareto import non_dominated
 from msdemucs.study.records import Direction
+from msdemucs.study.space.pareto import non_dominated
 
 POINTS = st.lists(st.tuples(*[st.integers(0, 6)] * 3), max_size=30)
 DIRECTIONS: list[Direction] = ["maximize", "minimize", "minimize"]

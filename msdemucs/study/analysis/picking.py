@@ -12,9 +12,9 @@ import pandas as pd
 
 from msdemucs.errors import UsageError
 from msdemucs.metrics import METRICS, USUAL, Quality
-from msdemucs.study.analysis.pareto import non_dominated
 from msdemucs.study.analysis.pooling import pooled
 from msdemucs.study.records import StudyRecord
+from msdemucs.study.space.pareto import non_dominated
 
 
 def complete(record: StudyRecord) -> pd.DataFrame:

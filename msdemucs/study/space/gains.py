@@ -9,13 +9,15 @@ Assisted by Gaussian Random Field Metamodels).
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 from jaxtyping import Float
 from scipy.special import ndtr
+
+from msdemucs.study.records import Direction
+from msdemucs.study.space.pareto import non_dominated
 
 Array = Float[np.ndarray, "..."]
 
@@ -63,7 +65,12 @@ def volume(front: Front, log_costs: Float[np.ndarray, "m c"]) -> float:
 def cells(front: Front, log_costs: Float[np.ndarray, "m c"]) -> tuple[Array, Array, Array]:
     """(lowest costs, highest costs, best quality for them so far) of each cell of the costs."""
     every = np.concatenate([front.log_costs, log_costs])
-    kept = undominated(front)
+    directions: list[Direction] = ["maximize"]
+    directions += ["minimize"] * front.log_costs.shape[1]
+    kept = non_dominated(
+        np.column_stack([front.quality, front.log_costs]),
+        directions,
+    )
     edges = []
     for axis in range(every.shape[1]):
         inner = np.unique(front.log_costs[kept, axis])
@@ -75,13 +82,3 @@ def cells(front: Front, log_costs: Float[np.ndarray, "m c"]) -> tuple[Array, Arr
     values = np.where(is_within, front.quality[None, kept], front.floor)
     best = np.maximum(values.max(axis=1, initial=front.floor), front.floor)
     return low, high, best
-
-
-def undominated(front: Front) -> Sequence[int]:
-    """Who is not dominated: the cells of the others would say nothing new."""
-    found: list[int] = []
-    for at in np.argsort(-front.quality, kind="stable"):
-        costs = front.log_costs[at]
-        if not any((front.log_costs[other] <= costs).all() for other in found):
-            found.append(int(at))
-    return found
