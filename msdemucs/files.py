@@ -80,6 +80,18 @@ def whole(path: Path) -> Iterator[Path]:
                 _remove(remains)
 
 
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Gives an empty draft folder, which then takes the path: `whole` for a folder.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with whole(path) as draft:
+        draft.mkdir()
+        yield draft
+
+
 def write_text(path: Path, text: str) -> None:
     """Writes a text file whole or not at all.
 

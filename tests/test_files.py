@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from msdemucs.errors import UsageError
-from msdemucs.files import LOCK, cause_of, sole_user, whole, write_text
+from msdemucs.files import LOCK, cause_of, sole_user, whole, whole_folder, write_text
 
 
 def names_in(folder: Path) -> list[str]:
@@ -47,9 +47,9 @@ def test_what_an_exception_leaves_unfinished_is_removed(tmp_path: Path) -> None:
 
 def test_a_folder_is_replaced_with_all_that_is_in_it(tmp_path: Path) -> None:
     for text in ("before", "after"):
-        with whole(tmp_path / "folder") as unfinished:
-            (unfinished / "in").mkdir(parents=True)
-            (unfinished / "in" / text).write_text(text)
+        with whole_folder(tmp_path / "folder") as draft:
+            (draft / "in").mkdir()
+            (draft / "in" / text).write_text(text)
     assert names_in(tmp_path / "folder" / "in") == ["after"]
 
 
