@@ -47,13 +47,17 @@ def cause_of(error: BaseException) -> str:
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def whole(path: Path, *, replaces: bool = True) -> Iterator[Path]:
     """Gives a hidden place to write a file or folder to, which then takes the path in one step.
 
     The path, whose parent is made, holds the old or the new whenever the process is killed; a
     folder that is replaced, which takes two steps, may be gone, and is never half there. What an
     exception leaves unfinished is removed. A link goes on pointing where it did; a device or a pipe
     is written to as it is.
+
+    Args:
+        path: of the file or folder.
+        replaces: whether it takes the place of a folder that holds something.
 
     Raises:
         OSError: it cannot be written.
@@ -70,7 +74,7 @@ def whole(path: Path) -> Iterator[Path]:
         yield unfinished
         for written in (*unfinished.rglob("*"), unfinished):
             flush(written)
-        if unfinished.is_dir() and path.is_dir():
+        if replaces and unfinished.is_dir() and path.is_dir():
             path.rename(replaced)  # which no process takes for the folder, if it is killed here
         unfinished.replace(path)
         flush(path.parent)
@@ -81,13 +85,13 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
+def whole_folder(path: Path, *, replaces: bool = True) -> Iterator[Path]:
     """Gives an empty draft folder, which then takes the path: `whole` for a folder.
 
     Raises:
         OSError: it cannot be written.
     """
-    with whole(path) as draft:
+    with whole(path, replaces=replaces) as draft:
         draft.mkdir()
         yield draft
 

@@ -1,13 +1,12 @@
 """A folder that a command makes: whole or not at all, and known again by its manifest."""
 
 import json
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from msdemucs.errors import DataError
+from msdemucs.files import whole_folder
 
 MANIFEST = "manifest.json"
 
@@ -34,38 +33,20 @@ def make_folder(
         _recognise(root, made_from)
         return False
     try:
-        root.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{root.name}.", dir=root.parent))
-    except OSError as error:
-        raise DataError(f"cannot be made ({error})", path=root) from error
-    try:
-        told = write(draft)
-        files = {
-            str(path.relative_to(draft)): path.stat().st_size
-            for path in sorted(draft.rglob("*"))
-            if path.is_file()
-        }
-        manifest = {"made_from": dict(made_from), **told, "files": files}
-        text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
-        (draft / MANIFEST).write_text(text, encoding="utf-8")
-        draft.chmod(0o755)
-        return _publish(draft, root, made_from)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-def _publish(draft: Path, root: Path, made_from: Mapping[str, object]) -> bool:
-    """Put the finished folder in its place, unless another process was quicker.
-
-    Raises:
-        DataError: the place holds something else.
-    """
-    try:
-        draft.replace(root)
+        with whole_folder(root, replaces=False) as draft:
+            told = write(draft)
+            files = {
+                str(path.relative_to(draft)): path.stat().st_size
+                for path in sorted(draft.rglob("*"))
+                if path.is_file()
+            }
+            manifest = {"made_from": dict(made_from), **told, "files": files}
+            text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
+            (draft / MANIFEST).write_text(text, encoding="utf-8")
     except OSError as error:
         if not (root / MANIFEST).is_file():
             raise DataError(f"cannot be made ({error})", path=root) from error
-        _recognise(root, made_from)
+        _recognise(root, made_from)  # another process was quicker
         return False
     return True
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from msdemucs.evaluate.separation import (
     needs_mixture,
     stems_of,
 )
-from msdemucs.files import cause_of, sole_user
+from msdemucs.files import cause_of, sole_user, whole
 from msdemucs.measure import autocast
 from msdemucs.measure.inference import device_of, memory_explained
 from msdemucs.model import Separator
@@ -190,7 +190,6 @@ def _writing(output: Output, source: AudioSource) -> Iterator[Callable[[Tensor, 
     subtype = output.subtype(source.subtype)
     limits = subtype.startswith("PCM")
     paths = output.paths()
-    unfinished = [path.with_name(f"{path.name}.partial") for path in paths]
     back = BlockResampler(source.resampler.new, source.resampler.old)
     frames = source.file.frames
     container = output.container(frames * source.audio_channels, subtype)
@@ -200,7 +199,7 @@ def _writing(output: Output, source: AudioSource) -> Iterator[Callable[[Tensor, 
             files = [
                 stack.enter_context(
                     soundfile.SoundFile(
-                        os.fsencode(one),
+                        os.fsencode(stack.enter_context(whole(path))),
                         "w",
                         source.rate,
                         source.audio_channels,
@@ -208,7 +207,7 @@ def _writing(output: Output, source: AudioSource) -> Iterator[Callable[[Tensor, 
                         format=container,
                     )
                 )
-                for one in unfinished
+                for path in paths
             ]
 
             def put(stems: Tensor) -> int:
@@ -227,12 +226,5 @@ def _writing(output: Output, source: AudioSource) -> Iterator[Callable[[Tensor, 
                 return clipped
 
             yield write
-            stack.close()
-            for one, path in zip(unfinished, paths, strict=True):
-                one.replace(path)
     except (OSError, soundfile.SoundFileError) as error:
         raise DataError(f"cannot be written: {cause_of(error)}", path=output.folder) from None
-    finally:
-        for one in unfinished:
-            with suppress(OSError):  # the folder may be no folder
-                one.unlink()

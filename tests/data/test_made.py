@@ -1,5 +1,6 @@
 """Folders that are whole or not there at all."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -36,9 +37,11 @@ def test_a_run_that_stops_half_way_leaves_nothing(tmp_path: Path) -> None:
     assert [*tmp_path.iterdir()] == []
 
 
-def test_another_process_may_be_quicker(tmp_path: Path) -> None:
+def test_another_process_may_be_quicker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def overtaken(folder: Path) -> Mapping[str, object]:
-        assert make_folder(tmp_path / "made", FROM, _write)
+        with monkeypatch.context() as other:
+            other.setattr(os, "getpid", lambda: 1)
+            assert make_folder(tmp_path / "made", FROM, _write)
         return _write(folder)
 
     assert not make_folder(tmp_path / "made", FROM, overtaken)

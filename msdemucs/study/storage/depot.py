@@ -11,7 +11,6 @@ import importlib
 import json
 import os
 import re
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from msdemucs.errors import CheckpointError, UsageError
+from msdemucs.files import whole_folder
 from msdemucs.study.storage.urls import without_password
 
 ATTEMPTS = 4
@@ -85,19 +85,18 @@ class Depot:
         found = patiently(lambda: self._manifest(there), f"{self.url}/{folder.name}")
         if found is None or _progress(found["files"]) <= _progress(_listed(folder)):
             return False
-        fresh = folder.with_name(f".{folder.name}.partial")
-        shutil.rmtree(fresh, ignore_errors=True)
-        for name, (digest, _) in found["files"].items():
-            path = fresh / name
-            if not path.resolve().is_relative_to(fresh.resolve()):
-                raise CheckpointError(f"{self.url}/{folder.name}: {name} leads out of its folder")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            place = f"{there}/{OBJECTS}/{digest}"
-            patiently(lambda a=place, b=path: self.files.get_file(a, str(b)), place)  # type: ignore[misc]
-            if _digest(path) != digest:
-                raise CheckpointError(f"{self.url}/{folder.name}: {name} is damaged there")
-        shutil.rmtree(folder, ignore_errors=True)
-        fresh.rename(folder)
+        with whole_folder(folder) as draft:
+            for name, (digest, _) in found["files"].items():
+                path = draft / name
+                if not path.resolve().is_relative_to(draft.resolve()):
+                    raise CheckpointError(
+                        f"{self.url}/{folder.name}: {name} leads out of its folder"
+                    )
+                path.parent.mkdir(parents=True, exist_ok=True)
+                place = f"{there}/{OBJECTS}/{digest}"
+                patiently(lambda a=place, b=path: self.files.get_file(a, str(b)), place)  # type: ignore[misc]
+                if _digest(path) != digest:
+                    raise CheckpointError(f"{self.url}/{folder.name}: {name} is damaged there")
         return True
 
     def store(self, folder: Path) -> None:
