@@ -142,7 +142,7 @@ COLUMNS = {
             "addition (2 FLOPs)",
             label="MACs per second of audio",
             heading="MACs/s",
-            short="MAC/s",
+            short="compute",
         ),
         _cost(
             "parameters",

@@ -171,6 +171,10 @@ def list_(storage: Storage = None) -> None:
         counts = record.trials.state.value_counts()
         objectives = ", ".join(f"{name} ({how})" for name, how in record.directions.items())
         figures = [str(counts.get(state, 0)) for state in ("complete", "stopped", "failed")]
+        is_copy = (record.trials.state == "complete") & record.trials.duplicate_of.notna()
+        if n_copies := int(is_copy.sum()):
+            noun = "copy" if n_copies == 1 else "copies"
+            figures[0] = f"{counts['complete'] - n_copies}, {n_copies} {noun}"
         table.add_row(record.name, *figures, later_counts(record), objectives, url)
     if table.row_count:
         print_table(table)

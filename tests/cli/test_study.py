@@ -228,7 +228,18 @@ def test_show_prints_a_row_for_each_trial(folder: Path) -> None:
     done = CliRunner().invoke(commands.app, ["show", "toy"], catch_exceptions=False)
     assert "toy: A toy" in done.stdout
     heading, *rows = done.stdout.splitlines()[1:]
-    names = ["trial", "name", "state", "uSDR", "MAC/s", "params", "latency", "time", "uSDR", "band"]
+    names = [
+        "trial",
+        "name",
+        "state",
+        "uSDR",
+        "compute",
+        "params",
+        "latency",
+        "time",
+        "uSDR",
+        "band",
+    ]
     assert heading.split() == [*names, "chosen"]
     assert rows[1].split()[:3] == ["1", "htdemucs_nn", "complete"]
     assert "3.0 ms" in rows[1]
@@ -267,6 +278,21 @@ def test_list_prints_each_study_with_its_database(folder: Path) -> None:
     done = CliRunner().invoke(commands.app, ["list"], catch_exceptions=False)
     assert "toy" in done.stdout
     assert "sqlite:///studies/toy.db" in done.stdout
+
+
+def test_list_counts_copies_of_a_result_apart(folder: Path) -> None:
+    def copying(candidate: Candidate, log: TrialLog) -> None:
+        toy(candidate, log)
+        if candidate.trial == 1:
+            log.note("duplicate_of", "toy/0")
+
+    run_study(load_search_space(Path("toy.yaml")), copying)
+    complete = load_study("toy").trials.query("state == 'complete'")
+    n_copies = int(complete.duplicate_of.notna().sum())
+    done = CliRunner().invoke(commands.app, ["list"], catch_exceptions=False)
+    noun = "copy" if n_copies == 1 else "copies"
+    assert f"toy {len(complete) - n_copies}, {n_copies} {noun} " in " ".join(done.stdout.split())
+    assert n_copies > 0
 
 
 def test_a_database_that_cannot_be_opened_hides_no_other_study(folder: Path) -> None:

@@ -92,3 +92,20 @@ def test_removing_a_study_leaves_a_folder_that_is_anothers(begun: Search, in_tmp
     remove_study(what)
     assert folder.is_dir()
     assert doomed("toy").folder == Path("studies") / "toy"
+
+
+def test_removing_a_strangers_study_follows_no_attribute_of_it_and_no_name(in_tmp: Path) -> None:
+    kept = in_tmp / "bucket" / "mine"
+    unmarked = in_tmp / "studies" / "theirs" / "mine"
+    for file in (kept, unmarked):
+        file.parent.mkdir(parents=True)
+        file.touch()
+    url = f"sqlite:///{in_tmp}/stranger.db"
+    theirs = optuna.create_study(study_name="theirs", storage=url)
+    theirs.set_user_attr("joining", {"folder": f"file://{kept.parent}"})
+    what = doomed("theirs", storage=url)
+    assert (what.depot, what.folder) == ("", None)
+    remove_study(what)
+    assert study_names(open_storage(url)) == []
+    assert kept.is_file()
+    assert unmarked.is_file()

@@ -71,9 +71,9 @@ def claim_folder(folder: Path, study: optuna.Study, url: str) -> None:
 
 
 def is_owned(folder: Path, study: optuna.Study) -> bool:
-    """Whether a folder is a study's, or nobody wrote down whose it is."""
+    """Whether it is written down in a folder that it is a study's."""
     owner = owner_of(folder)
-    return owner is None or owner.started == str(study.user_attrs.get("started", ""))
+    return owner is not None and owner.started == str(study.user_attrs.get("started", ""))
 
 
 def owner_of(folder: Path) -> Owner | None:

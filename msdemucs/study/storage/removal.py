@@ -14,6 +14,7 @@ from msdemucs.study.storage.folders import is_owned
 from msdemucs.study.storage.later import remove, rows_of
 from msdemucs.study.storage.leases import Watch, whereabouts
 from msdemucs.study.storage.load import locate_study
+from msdemucs.study.storage.states import BEGUN
 from msdemucs.study.storage.studies import open_storage, open_study, study_names
 from msdemucs.study.storage.urls import STUDIES, database_path, study_folder, without_password
 
@@ -28,7 +29,8 @@ class Doomed:
         n_trials: how many trials, whatever their state.
         running: those of them that seem to be at work, each with a word about who runs it.
         n_later: rows of the side table.
-        folder: of weights and logs; None where there is none, or it is another study's.
+        folder: of weights and logs; None where there is none, or nothing in it says
+            that it is this study's.
         depot: the URL of weights and logs that are kept elsewhere; "" for none.
         files: the database's own files, where it holds nothing else; some may not be there.
     """
@@ -74,7 +76,9 @@ def doomed(study: str, *, storage: str | None = None, directory: Path = STUDIES)
     found = open_study(opened, name or names[0])
     trials = found.get_trials(deepcopy=False)
     folder = study_folder(found.study_name, directory)
-    recorded = str(found.user_attrs.get("joining", {}).get("folder", ""))
+    is_ours = BEGUN in found.user_attrs  # another program's attributes mean something else
+    joining = found.user_attrs.get("joining", {}) if is_ours else {}
+    recorded = str(joining.get("folder", ""))
     path = database_path(url)
     files: list[Path] = []
     if path is not None and len(names) == 1 and path.parent == directory:
