@@ -3,7 +3,7 @@
 import hashlib
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -48,55 +48,127 @@ class HeldOut:
 
 
 def divide(
-    tracks: Mapping[str, Sequence[Track]], *, seed: int = 0, n_tracks: int | None = None
+    tracks: Mapping[str, Sequence[Track]],
+    *,
+    seed: int = 0,
+    n_tracks: int | None = None,
+    is_given: bool = False,
 ) -> HeldOut:
-    """Return the tracks of the validation split, or such as are held out where it has none.
+    """Return the tracks of the validation split, and such as are held out where a set has none.
 
     Args:
         tracks: of the splits "train" and "validation".
         seed: as for `hold_out`.
         n_tracks: likewise.
+        is_given: whether somebody chose the validation tracks, so that none is held out beside.
     """
-    if tracks["validation"]:
-        own = tuple(sorted(tracks["validation"], key=_place))
-        return HeldOut(tuple(sorted(tracks["train"], key=_place)), own, "the validation folders'")
-    return hold_out(tracks["train"], seed=seed, n_tracks=n_tracks)
+    given = tracks["validation"]
+    if not given:
+        return hold_out(tracks["train"], seed=seed, n_tracks=n_tracks)
+    folders = HeldOut(_sorted(tracks["train"]), _sorted(given), "the validation folders'")
+    groups = {track.group for track in given}
+    without = [track for track in tracks["train"] if track.group not in groups]
+    held = hold_out(without, seed=seed, n_tracks=n_tracks)
+    if is_given or not held.is_held_out or not held.validation:
+        return folders
+    songs = {song_of(track) for track in held.validation}
+    train = [track for track in tracks["train"] if song_of(track) not in songs]
+    rule = f"{folders.rule}; {held.rule}"
+    return HeldOut(_sorted(train), _sorted([*given, *held.validation]), rule)
 
 
 def hold_out(tracks: Sequence[Track], *, seed: int = 0, n_tracks: int | None = None) -> HeldOut:
     """Divide training tracks so that no song is in both parts.
 
-    Of MUSDB18 and MUSDB18-HQ the 14 tracks of musdb's own list are held out. Of other tracks a
-    share is drawn: songs are ordered by a hash of the seed and their name, whatever the order in
-    which they are given. The mixes of a song ("ARTIST - TITLE (live)") stay together.
+    Of MUSDB18 and MUSDB18-HQ the 14 tracks of musdb's own list are held out. Of each other data set
+    a share is drawn, of those that are too small for one together: songs are ordered by a hash of
+    the seed and their name, whatever the order in which they are given. The mixes of a song
+    ("ARTIST - TITLE (live)") stay together, in whichever sets they are.
 
     Args:
         tracks: of the train split.
         seed: of the draw.
-        n_tracks: to hold out, and one song is left at least; None takes the official ones where
-            they are, else SHARE, at least FEWEST. Songs are whole, so it may become a few more.
+        n_tracks: to hold out of all sets together, and one song is left at least; None takes the
+            official ones where they are, else SHARE, at least FEWEST. Songs are whole, so it may
+            become a few more.
 
     Returns:
         Where the songs are too few for both parts, all tracks in both.
     """
+    songs = _songs(tracks)
+    if n_tracks is not None:
+        drawn = _drawn(songs, n_tracks, fewest=1, seed=seed)
+        return _divided(songs, drawn, [_rule_of_draw(seed)] if drawn else [])
+    groups: dict[str, list[Track]] = {}
+    for track in tracks:
+        groups.setdefault(track.group, []).append(track)
+    held: list[str] = []
+    others: dict[str, list[Track]] = {}
+    for group in sorted(groups):
+        official = _official(_songs(groups[group]))
+        held += official
+        if not official:
+            small = len(_songs(groups[group])) < 2 * FEWEST
+            others.setdefault("" if small else group, []).extend(groups[group])
+    rules = ["MUSDB's official validation tracks"] if held else []
+    for _, of_group in sorted(others.items()):
+        own = _songs(of_group)
+        n_wanted = max(FEWEST, math.ceil(SHARE * len(of_group)))
+        drawn = _drawn(own, n_wanted, fewest=FEWEST, seed=seed, held=held)
+        held += drawn
+        rules += [_rule_of_draw(seed)] if drawn else []
+    return _divided(songs, held, rules)
+
+
+def _songs(tracks: Sequence[Track]) -> dict[str, list[Track]]:
     songs: dict[str, list[Track]] = {}
     for track in tracks:
         songs.setdefault(song_of(track), []).append(track)
+    return songs
+
+
+def _official(songs: Collection[str]) -> list[str]:
+    """The songs of MUSDB's validation split, of a data set that is MUSDB or a part of it.
+
+    It is taken for one where they are at least half of the share that is held out of others: a few
+    songs that a large collection shares with MUSDB would make no validation split of it.
+    """
     official = [song for song in songs if song in official_songs()]
-    if n_tracks is None and len(official) >= FEWEST and len(songs) - len(official) >= FEWEST:
-        return _divided(songs, official, "MUSDB's official validation tracks")
-    fewest = FEWEST if n_tracks is None else 1
+    is_musdb = len(official) >= max(FEWEST, SHARE / 2 * len(songs))
+    return official if is_musdb and len(songs) - len(official) >= FEWEST else []
+
+
+def _drawn(
+    songs: Mapping[str, Sequence[Track]],
+    n_tracks: int,
+    *,
+    fewest: int,
+    seed: int,
+    held: Collection[str] = (),
+) -> list[str]:
+    """Songs that make up so many tracks with those that are held out already.
+
+    Args:
+        songs: their tracks by name.
+        n_tracks: to hold out.
+        fewest: songs that are left; with fewer than twice as many, none is drawn.
+        seed: of the order.
+        held: songs that are held out already.
+    """
     if len(songs) < 2 * fewest:
-        count = f"{len(songs)} training song{'' if len(songs) == 1 else 's'}"
-        rule = f"no track could be held out of {count}: validation is on the tracks of training"
-        return HeldOut(tuple(tracks), tuple(tracks), rule)
-    wanted = max(FEWEST, math.ceil(SHARE * len(tracks))) if n_tracks is None else n_tracks
-    drawn: list[str] = []
-    for song in sorted(songs, key=lambda song: _rank(song, seed)):
-        if sum(len(songs[song]) for song in drawn) >= wanted or len(drawn) == len(songs) - fewest:
+        return []
+    drawn = [song for song in songs if song in held]
+    n_known = len(drawn)
+    for song in sorted({*songs} - {*drawn}, key=lambda song: _rank(song, seed)):
+        n_held = sum(len(songs[song]) for song in drawn)
+        if n_held >= n_tracks or len(drawn) >= len(songs) - fewest:
             break
         drawn.append(song)
-    return _divided(songs, drawn, f"drawn from the training tracks with seed {seed}")
+    return drawn[n_known:]
+
+
+def _rule_of_draw(seed: int) -> str:
+    return f"drawn from the training tracks with seed {seed}"
 
 
 def song_of(track: Track) -> str:
@@ -124,14 +196,19 @@ def _rank(song: str, seed: int) -> str:
     return hashlib.sha256(f"{seed}/{song}".encode()).hexdigest()
 
 
-def _divided(songs: dict[str, list[Track]], held: Sequence[str], rule: str) -> HeldOut:
-    names = {*held}
-    parts: tuple[list[Track], list[Track]] = [], []
-    for song, tracks in songs.items():
-        parts[song in names].extend(tracks)
-    train, validation = (tuple(sorted(part, key=_place)) for part in parts)
-    return HeldOut(train, validation, rule)
+def _divided(
+    songs: Mapping[str, list[Track]], held: Collection[str], rules: Sequence[str]
+) -> HeldOut:
+    """The songs in two parts; all in both where none is held out."""
+    tracks = [track for of_song in songs.values() for track in of_song]
+    if not held:
+        count = f"{len(songs)} training song{'' if len(songs) == 1 else 's'}"
+        rule = f"no track could be held out of {count}: validation is on the tracks of training"
+        return HeldOut(_sorted(tracks), _sorted(tracks), rule)
+    validation = [track for track in tracks if song_of(track) in held]
+    train = [track for track in tracks if song_of(track) not in held]
+    return HeldOut(_sorted(train), _sorted(validation), "; ".join(dict.fromkeys(rules)))
 
 
-def _place(track: Track) -> tuple[str, str]:
-    return track.group, track.name
+def _sorted(tracks: Sequence[Track]) -> tuple[Track, ...]:
+    return tuple(sorted(tracks, key=lambda track: (track.group, track.name)))

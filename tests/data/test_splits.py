@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msdemucs.data.splits import FEWEST, SHARE, HeldOut, hold_out, official_songs, song_of
+from msdemucs.data.splits import (
+    FEWEST,
+    SHARE,
+    HeldOut,
+    divide,
+    hold_out,
+    official_songs,
+    song_of,
+)
 from msdemucs.data.tracks import STEMS, Track
 
 OFFICIAL = {
@@ -66,7 +74,49 @@ def test_of_musdb_the_14_official_tracks_are_held_out_whatever_the_seed() -> Non
 def test_a_song_of_musdb_is_held_out_of_other_sets_too() -> None:
     other = tracks_of("Actions - One Minute Smile (live)", *songs(3), group="other")
     divided = hold_out([*tracks_of(*songs(86), *OFFICIAL, group="musdb18hq"), *other])
-    assert [t.name for t in divided.validation if t.group == "other"] == [other[0].name]
+    assert other[0] in divided.validation
+
+
+def test_beside_musdb_each_other_set_has_a_share_held_out() -> None:
+    musdb = tracks_of(*songs(86), *OFFICIAL, group="musdb18hq")
+    large = tracks_of(*(f"Band {i} - Song" for i in range(40)), group="large")
+    small = [tracks_of(*(f"{g} {i} - Song" for i in range(3)), group=g) for g in ("duo", "trio")]
+    divided = hold_out([*large, *musdb, *small[0], *small[1]])
+    held = {g: [t for t in divided.validation if t.group == g] for g in ("musdb18hq", "large")}
+    assert names(held["musdb18hq"]) == OFFICIAL
+    assert names(held["large"]) == names(hold_out(large).validation)
+    assert len(held["large"]) == SHARE * 40
+    of_small = {t.name for t in divided.validation if t.group in ("duo", "trio")}
+    assert of_small == names(hold_out([*small[0], *small[1]]).validation)
+    assert divided.rule == (
+        "MUSDB's official validation tracks; drawn from the training tracks with seed 0"
+    )
+
+
+def test_a_few_songs_of_musdb_make_no_validation_split_of_a_large_set() -> None:
+    two = sorted(OFFICIAL)[:2]
+    divided = hold_out(tracks_of(*songs(98), *two))
+    assert len(divided.validation) == SHARE * 100
+    assert divided.rule == "drawn from the training tracks with seed 0"
+    assert names(hold_out(tracks_of(*songs(18), *two)).validation) == {*two}
+
+
+def test_sets_without_a_validation_folder_have_tracks_held_out_beside_one_with() -> None:
+    given = {
+        "train": [*tracks_of(*songs(8), group="own"), *tracks_of("A - B", *songs(1), group="more")],
+        "validation": tracks_of("V - W", group="own"),
+    }
+    assert divide(given).validation == tuple(given["validation"])  # of two songs none
+    more = tracks_of(*(f"Band {i} - Song" for i in range(20)), group="more")
+    live = tracks_of(*(f"Band {i} - Song (live)" for i in range(20)), group="own")
+    both = {**given, "train": [*given["train"][:8], *live, *more]}
+    divided = divide(both)
+    drawn = [track for track in divided.validation if track.group == "more"]
+    assert names(drawn) == names(hold_out(more).validation)
+    assert "V - W" in names(divided.validation)
+    assert divided.rule == ("the validation folders'; drawn from the training tracks with seed 0")
+    assert not {*map(song_of, divided.train)} & {*map(song_of, divided.validation)}
+    assert divide(both, is_given=True).validation == tuple(given["validation"])
 
 
 @given(

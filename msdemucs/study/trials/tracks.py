@@ -93,7 +93,7 @@ def gather(roots: DataRoots, task: Spec, *, segment: float, say: Say, seed: int 
     for split in ("train", "validation"):
         if not tracks[split] and getattr(roots, split) is not None:
             raise DataError(none_of(split, folders[split]))
-    divided = divide(tracks, seed=seed)
+    divided = divide(tracks, seed=seed, is_given=roots.validation is not None)
     say(divided.sentence)
     shortest = round(segment * task.sample_rate)
     train = drop_short(divided.train, n_samples=shortest, on_error=left_out)
