@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and folders that one process works in at a time."""
+"""Files that are written whole or not at all, folders of one process, and how kept data differ."""
 
 import errno
 import fcntl
@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -104,6 +104,18 @@ def write_text(path: Path, text: str) -> None:
     """
     with whole(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
+
+
+def differences(
+    before: object, after: object, field: str = ""
+) -> Iterator[tuple[str, object, object]]:
+    """Yields each dotted field in which nested mappings differ, with both of its values."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for name in dict.fromkeys((*before, *after)):
+            place = f"{field}.{name}" if field else str(name)
+            yield from differences(before.get(name), after.get(name), place)
+    elif before != after:
+        yield field, before, after
 
 
 def flush(path: Path) -> None:

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from msdemucs.errors import UsageError
-from msdemucs.files import LOCK, cause_of, sole_user, whole, whole_folder, write_text
+from msdemucs.files import LOCK, cause_of, differences, sole_user, whole, whole_folder, write_text
 
 
 def names_in(folder: Path) -> list[str]:
@@ -116,3 +116,13 @@ def test_a_folder_in_use_is_refused_by_name_until_its_user_is_killed(tmp_path: P
     with sole_user(tmp_path, "a test"):
         assert names_in(tmp_path) == [LOCK]
     assert names_in(tmp_path) == []
+
+
+def test_nested_data_differ_by_dotted_fields_with_both_values() -> None:
+    before = {"a": {"b": 1, "c": [1, 2]}, "d": {"e": 1}, "f": 0}
+    after = {"a": {"b": 1, "c": [1, 3]}, "d": None, "g": 0}
+    assert [*differences(before, after)] == [
+        ("a.c", [1, 2], [1, 3]), ("d", {"e": 1}, None), ("f", 0, None), ("g", None, 0)
+    ]  # fmt: skip
+    assert [*differences(1, 2, "x")] == [("x", 1, 2)]
+    assert [*differences(before, before)] == []

@@ -6,12 +6,12 @@ from pathlib import Path
 import optuna
 import pytest
 import torch
+from msdemucs.report.findings import describe_question, findings_of
 
 from msdemucs.data import synthesise
 from msdemucs.errors import SpecError
 from msdemucs.measure import device_name
 from msdemucs.model import load_weights
-from msdemucs.report.findings import describe_question, findings_of
 from msdemucs.report.sentences import text_of
 from msdemucs.spec import dump_spec
 from msdemucs.study.execution.loop import run_study

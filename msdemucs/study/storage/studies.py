@@ -8,6 +8,7 @@ import optuna
 from sqlalchemy.exc import SQLAlchemyError
 
 from msdemucs.errors import StudyError, UsageError
+from msdemucs.files import differences
 from msdemucs.spec import dump_spec, nearest
 from msdemucs.study.records import split_of
 from msdemucs.study.search_space.parameters import expressed
@@ -206,18 +207,12 @@ def _at(asked: Mapping[str, object], field: str) -> object:
     return value.get(entry) if entry and isinstance(value, dict) else value
 
 
-def _changes(before: object, now: object, field: str) -> list[str]:
+def _changes(before: object, now: object, field: str = "") -> list[str]:
     """A line for every dotted field that differs."""
-    if before == now:
-        return []
-    if isinstance(before, dict) and isinstance(now, dict):
-        names = [*before, *(name for name in now if name not in before)]
-        return [
-            line
-            for name in names
-            for line in _changes(before.get(name), now.get(name), f"{field}.{name}".lstrip("."))
-        ]
-    return [f"{field}: {_short(before)} → {_short(now)}"]
+    return [
+        f"{place}: {_short(old)} → {_short(new)}"
+        for place, old, new in differences(before, now, field)
+    ]
 
 
 def refuse_selected_on_test(study: optuna.Study) -> None:
@@ -247,7 +242,7 @@ def refuse_other_data(study: optuna.Study, attrs: Mapping[str, object]) -> None:
     known = {key: before[key] for key in here if key in before}
     if "tracks" in known:  # a caller that reads one split alone tells of that alone
         known["tracks"] = {split: known["tracks"].get(split) for split in here["tracks"]}
-    if changes := _changes(known, {key: here[key] for key in known}, ""):
+    if changes := _changes(known, {key: here[key] for key in known}):
         shown = "\n".join(f"  {change}" for change in changes[:10])
         raise UsageError(
             f"study “{study.study_name}” has other data than this host, or another recipe:\n{shown}"
