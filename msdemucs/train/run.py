@@ -15,7 +15,7 @@ from msdemucs.data import Track, drop_short, find_all
 from msdemucs.data.doctor import warn_of_far_sums
 from msdemucs.data.splits import divide
 from msdemucs.errors import CheckpointError, DataError, MsdemucsError, UsageError
-from msdemucs.files import cause_of, sole_user, write_text
+from msdemucs.files import cause_of, differences, sole_user, write_text
 from msdemucs.measure import machine
 from msdemucs.outside import legible
 from msdemucs.spec import dump_spec
@@ -191,7 +191,10 @@ def _refuse_other(folder: Path, description: dict[str, object]) -> None:
     Raises:
         UsageError: in which fields.
     """
-    changes = differences(_begun(folder)["asked"], description)
+    changes = [
+        f"{field}: {json.dumps(before)} → {json.dumps(now)}"
+        for field, before, now in differences(_begun(folder)["asked"], description)
+    ]
     if changes:
         raise UsageError(
             f"{folder} holds a run that was asked otherwise; take another folder, or ask the "
@@ -279,20 +282,6 @@ def describe(asked: Asked) -> dict[str, object]:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
-
-
-def differences(before: object, after: object, field: str = "") -> list[str]:
-    """The fields in which two descriptions differ: `recipe.lr: 0.001 → 0.01`."""
-    if isinstance(before, dict) and isinstance(after, dict):
-        names = dict.fromkeys((*before, *after))
-        return [
-            change
-            for name in names
-            for change in differences(
-                before.get(name), after.get(name), f"{field}.{name}" if field else str(name)
-            )
-        ]
-    return [] if before == after else [f"{field}: {json.dumps(before)} → {json.dumps(after)}"]
 
 
 def finish(training: TrainingRun, done: Training) -> Finished:
