@@ -130,18 +130,18 @@ def work(url: str, sleeper: Sleeper) -> BaseProcess:
 
     def run() -> None:
         sleeper.dice.seed(os.getpid())
-        turn = Database.turn
+        study_lock = Database.study_lock
 
         @contextmanager
         def timed(self: Database, study: str) -> Iterator[None]:
             asked = time.monotonic()
-            with turn(self, study):
+            with study_lock(self, study):
                 had = time.monotonic()
                 yield
                 if study == "scale":
                     sleeper.mark("turn", had, had - asked, time.monotonic() - had)
 
-        Database.turn = timed  # type: ignore[method-assign]
+        Database.study_lock = timed  # type: ignore[method-assign]
         work_on("scale", url, sleeper)
         os._exit(0)
 

@@ -20,9 +20,9 @@ from msdemucs.cli.work import (
     NOTHING_LEFT,
     STORAGE_VARIABLE,
     Data,
+    ExecutionOptions,
     Folder,
     GpuFraction,
-    Hands,
     Ray,
     Seed,
     Storage,
@@ -99,7 +99,7 @@ def run(  # noqa: PLR0913 (one option a thing that a user may decide)
             options["storage"] = without_password(storage)
         storage = storage_url(search.space.name, storage)
         check_url(storage)
-    hands = Hands(workers, gpu_fraction, ray, trial_cpus, trial_gpus, device, auto_batch)
+    hands = ExecutionOptions(workers, gpu_fraction, ray, trial_cpus, trial_gpus, device, auto_batch)
     options |= hands.words()
     again = _command(space, small, options, data or [])
     wanted = search.space.trials
@@ -123,7 +123,9 @@ class _Asked:
     command: str
 
 
-def _train(search: "Search", asked: _Asked, hands: Hands, listener: "Listener") -> "Finished":
+def _train(
+    search: "Search", asked: _Asked, hands: ExecutionOptions, listener: "Listener"
+) -> "Finished":
     """Run a study's trials, in this process or in others."""
     from msdemucs.study.execution.beginning import begin_study, explained
     from msdemucs.study.execution.joining import absolute

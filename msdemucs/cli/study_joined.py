@@ -82,7 +82,7 @@ def joined_study(
     """An open study with progress on the console; Ctrl-C and SIGTERM save, and exit with 130."""
     from msdemucs.cli.progress import progress
     from msdemucs.study.execution.beginning import explained
-    from msdemucs.study.execution.joining import rejoin
+    from msdemucs.study.execution.joining import search_of_study
     from msdemucs.study.storage.artifact_store import is_url
     from msdemucs.study.storage.load import locate_study, only_study
     from msdemucs.study.storage.studies import open_storage, open_study
@@ -93,7 +93,7 @@ def joined_study(
     try:
         with explained(url), closing(open_storage(url)) as opened:
             study = open_study(opened, found or only_study(opened, name))
-            search, folder = rejoin(study)
+            search, folder = search_of_study(study)
             shown = progress(errors, study=study.study_name, wanted=wanted)
             with shown as listener, Interrupts():
                 directory = STUDIES if is_url(folder) else Path(folder).parent.parent

@@ -72,7 +72,7 @@ TrialGpus = Annotated[float, typer.Option(min=0.0, help="GPUs of a Ray task, or 
 
 
 @dataclass(frozen=True)
-class Hands:
+class ExecutionOptions:
     """Who runs a study's trials, when it is not this process alone.
 
     Attributes:
@@ -170,7 +170,7 @@ class Hands:
 
     def words(self) -> dict[str, object]:
         """The options that ask for this."""
-        usual = Hands()
+        usual = ExecutionOptions()
         names = {"workers": "workers", "gpu_fraction": "gpu-fraction", "ray": "ray"}
         names |= {"cpus": "trial-cpus", "gpus": "trial-gpus", "device": "device"}
         names |= {"auto_batch": "auto-batch"}
@@ -206,7 +206,7 @@ def work(  # noqa: PLR0913 (one option a thing that a user may decide)
 
     try:
         with progress(errors, study=name, wanted=0) as listener:
-            hands = Hands(workers, gpu_fraction, device=device, auto_batch=auto_batch)
+            hands = ExecutionOptions(workers, gpu_fraction, device=device, auto_batch=auto_batch)
             chosen = hands.choose()
             if hands.are_many:
                 finished = hands.run(name, url, folder, listener, data=data or ())
@@ -272,11 +272,11 @@ def _alone(name: str, url: str, folder: str | None, listener: "Listener", here: 
 
 def _as_child(name: str, url: str, folder: str | None, here: Here) -> int:
     """A worker of a pool: tells events on its output, and leaves with the process that began it."""
-    from msdemucs.study.execution.events import FAILED, FINISHED, Teller, leave_with_parent
+    from msdemucs.study.execution.events import FAILED, FINISHED, EventWriter, leave_with_parent
 
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a library prints goes to the log
-    teller = Teller(events)
+    teller = EventWriter(events)
     leave_with_parent()
     try:
         here = replace(here, device=choose_device(here.device))

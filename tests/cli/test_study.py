@@ -363,7 +363,7 @@ def test_the_command_that_continues_is_quoted_for_a_shell() -> None:
     command = commands._command(
         Path("my space.yaml"),
         True,
-        {"trials": 3, "name": None, **work.Hands(auto_batch=True).words()},
+        {"trials": 3, "name": None, **work.ExecutionOptions(auto_batch=True).words()},
         [Path("a b")],
     )
     again = "msdemucs study run 'my space.yaml' --small --trials 3 --auto-batch --data 'a b'"

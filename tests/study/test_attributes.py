@@ -84,7 +84,7 @@ def test_a_look_asks_as_often_however_many_trials_run(
     assert isinstance(opened, Database)
     study.tell(study.ask(), [0.0] * len(study.directions))  # Optuna's cache begins with an end
     scheduler = Scheduler(study, opened, search=search, wanted=lambda: 500, say=print)
-    monkeypatch.setattr(scheduler.watch, "dead", lambda _: False)
+    monkeypatch.setattr(scheduler.watch, "is_stale", lambda _: False)
 
     def look() -> int:
         with counted(opened) as sent:

@@ -22,8 +22,8 @@ from msdemucs.study.trial.candidate import Candidate
 from msdemucs.study.trial.recorder import TrialRecorder
 from tests.study.conftest import asking, begin
 from tests.study.postgres import Postgres
+from tests.study.test_loop import Ears
 from tests.study.test_many_processes import STEPS, ToyBench, trials
-from tests.study.test_runner import Ears
 
 SMALL = {"object_store_memory": 80 << 20, "node_ip_address": "127.0.0.1"}
 

@@ -26,7 +26,7 @@ from msdemucs.study.trial.failures import is_disk_full
 from msdemucs.study.trial.recorder import TrialRecorder
 from tests.study.conftest import asking, toy
 from tests.study.postgres import Postgres
-from tests.study.test_runner import Ears
+from tests.study.test_loop import Ears
 
 
 def test_processes_that_begin_at_once_make_the_tables_once(url: str) -> None:
@@ -97,7 +97,7 @@ def test_an_answer_that_was_lost_is_no_second_end(in_tmp: Path) -> None:
     class Forgetful(Database):
         """Ends trials, and breaks off before it says so, once."""
 
-        def patiently(self, call):  # type: ignore[no-untyped-def]
+        def with_retries(self, call):  # type: ignore[no-untyped-def]
             call()
             return call()
 

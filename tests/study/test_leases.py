@@ -13,7 +13,7 @@ from msdemucs.study.execution.scheduler import Scheduler
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage import leases
 from msdemucs.study.storage.databases import Database
-from msdemucs.study.storage.leases import KILLED, Watch, claim, fail, give_up, recover
+from msdemucs.study.storage.leases import KILLED, StaleTrialWatch, claim, fail, fail_stale, recover
 from msdemucs.study.storage.studies import open_storage
 from tests.study.conftest import begin
 
@@ -24,7 +24,7 @@ def study(search: Search, url: str) -> Iterator[optuna.Study]:
     begin(search, url)
     with closing(open_storage(url)) as opened:
         study = optuna.load_study(study_name="toy", storage=opened)
-        with opened.turn("toy"):
+        with opened.study_lock("toy"):
             claim(study.ask())
         yield study
 
@@ -42,7 +42,7 @@ def repeats(study: optuna.Study) -> list[int]:
 def test_what_is_given_up_fails_and_is_enqueued_with_its_folder(study: optuna.Study) -> None:
     given_up = at_work(study)
 
-    assert "enqueued again" in give_up(study, given_up)[0]
+    assert "enqueued again" in fail_stale(study, given_up)[0]
 
     trials = study.get_trials()
     assert trials[given_up.number].state == TrialState.FAIL
@@ -57,7 +57,7 @@ def test_a_trial_that_ends_while_it_is_taken_for_dead_is_not_repeated(study: opt
     seen = at_work(study)
     study.tell(seen.number, [1.0] * len(study.directions))
 
-    assert give_up(study, seen) == []
+    assert fail_stale(study, seen) == []
 
     assert repeats(study) == []
     ended = study.get_trials()[seen.number]
@@ -70,9 +70,9 @@ def test_a_kill_between_failing_and_enqueueing_loses_nothing(study: optuna.Study
     assert fail(study, killed._trial_id, KILLED)
     assert repeats(study) == []
 
-    (line,) = recover(study, Watch(), study.get_trials())
+    (line,) = recover(study, StaleTrialWatch(), study.get_trials())
     assert line == f"trial {killed.number} was cut short; its configuration is enqueued again"
-    assert recover(study, Watch(), study.get_trials()) == []
+    assert recover(study, StaleTrialWatch(), study.get_trials()) == []
 
     assert repeats(study) == [killed.number]
 
@@ -102,14 +102,14 @@ def test_trials_of_one_number_in_two_studies_are_watched_apart(
 ) -> None:
     other = optuna.create_study(storage=study._storage, study_name="other")
     other.ask()
-    watch = Watch()
+    watch = StaleTrialWatch()
     both = [at_work(study), at_work(other)]
     for lease, trial in enumerate(both):
         trial.user_attrs |= {"owner": {"host": "elsewhere"}, "lease": lease}
     assert both[0].number == both[1].number
-    assert [watch.dead(trial) for trial in both] == [False, False]
+    assert [watch.is_stale(trial) for trial in both] == [False, False]
     monkeypatch.setattr(leases, "GIVEN_UP_AFTER_S", 0.0)
-    assert [watch.dead(trial) for trial in both] == [True, True]
+    assert [watch.is_stale(trial) for trial in both] == [True, True]
 
 
 @pytest.mark.parametrize("url", ["postgresql"], indirect=True)
@@ -122,7 +122,7 @@ def test_a_server_that_still_ends_a_trial_for_a_killed_process_is_waited_for(
             sqlalchemy.text("UPDATE trials SET state = 'COMPLETE' WHERE trial_id = :id"),
             {"id": seen._trial_id},
         )
-        watcher = threading.Thread(target=lambda: said.append(give_up(study, seen)))
+        watcher = threading.Thread(target=lambda: said.append(fail_stale(study, seen)))
         watcher.start()
         watcher.join(0.5)
         assert watcher.is_alive()

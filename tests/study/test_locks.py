@@ -58,7 +58,7 @@ def test_who_holds_a_database_is_told_while_it_is_waited_for(kind: str, storage:
     lines: list[str] = []
     with held(kind) as process:
         storage.waiting.say = lets_go(process, lines)
-        with storage.turn("a"):
+        with storage.study_lock("a"):
             storage.set_study_user_attr(1, "x", 1)
     assert f"is locked by process {process.pid} (python" in lines[0]
     assert lines[1].endswith("is free again")

@@ -18,7 +18,7 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from msdemucs.study.execution import scheduler as turns
-from msdemucs.study.execution.joining import rejoin
+from msdemucs.study.execution.joining import search_of_study
 from msdemucs.study.execution.loop import run_study
 from msdemucs.study.execution.worker import work_on
 from msdemucs.study.search_space.space import Search
@@ -283,8 +283,8 @@ def test_data_are_found_from_elsewhere_and_the_embedded_made_where_they_are_not(
     begin(search.asking(data=[Path("data/synthetic"), Path("mine")]), url)
     with closing(open_storage(url)) as opened:
         study = optuna.load_study(study_name="toy", storage=opened)
-        there = rejoin(study)[0].space.data.train
+        there = search_of_study(study)[0].space.data.train
         assert there == (str(in_tmp / "data/synthetic"), str(in_tmp / "mine"))
         (in_tmp / "data/synthetic").rmdir()
-        elsewhere = rejoin(study)[0].space.data.train
+        elsewhere = search_of_study(study)[0].space.data.train
         assert elsewhere == ("data/synthetic", str(in_tmp / "mine"))

@@ -27,7 +27,7 @@ from msdemucs.study.trial.bench import Bench, prepare
 from msdemucs.study.trial.candidate import Silent
 from msdemucs.study.trial.recorder import TrialRecorder
 from msdemucs.train.training import TrainingRun
-from tests.study.test_seeds import RECIPE, SPACE, candidate
+from tests.study.test_trainings import RECIPE, SPACE, candidate
 
 VALIDATED = "normalise: true\nvalidation: {every: 3}\nkeep: best\n"
 

@@ -11,8 +11,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from msdemucs.errors import StudyError
 from msdemucs.study.execution.joining import recorded_folder, remember
 from msdemucs.study.search_space.space import Search
-from msdemucs.study.storage.artifact_store import Depot, is_url
-from msdemucs.study.storage.databases import AnyStorage, reason_of
+from msdemucs.study.storage.artifact_store import ArtifactStore, is_url
+from msdemucs.study.storage.databases import StudyStorage, reason_of
 from msdemucs.study.storage.folders import claim_folder, refuse_taken
 from msdemucs.study.storage.studies import create_or_continue, open_storage
 from msdemucs.study.storage.urls import database_path, without_password
@@ -29,7 +29,7 @@ def begin_study(
     *,
     extends: bool = False,
     is_usual: bool = False,
-) -> tuple[optuna.Study, AnyStorage]:
+) -> tuple[optuna.Study, StudyStorage]:
     """A new study or one that goes on, with all on record that others need to join it.
 
     Where nobody named the folder (`is_usual`), one that goes on keeps the URL that it has.
@@ -40,11 +40,11 @@ def begin_study(
         StudyError: the storage cannot be used.
     """
     if is_url(str(folder)):
-        Depot(str(folder)).check()
+        ArtifactStore(str(folder)).check()
     opened = open_storage(url, create=True)
     with ExitStack() as on_failure:
         on_failure.callback(opened.close)
-        with opened.turn(search.space.name):
+        with opened.study_lock(search.space.name):
             home = _home(folder)
             if home:
                 refuse_taken(home, opened, url, search.space.name)
@@ -65,7 +65,7 @@ def _home(folder: str | Path) -> Path | None:
     return path.parent if path.name == "trials" else path
 
 
-def attend(opened: AnyStorage, listener: Listener, interrupts: Interrupts) -> None:
+def attend(opened: StudyStorage, listener: Listener, interrupts: Interrupts) -> None:
     """Have a storage tell when it waits for its database, and give up at Ctrl-C."""
     opened.waiting.say = listener.said
     opened.waiting.is_over = lambda: interrupts.is_pending

@@ -25,7 +25,7 @@ class Name:
     seed: int
 
 
-class Teller:
+class EventWriter:
     """A listener that writes what it is told to a pipe."""
 
     def __init__(self, out: IO[str]) -> None:

@@ -13,7 +13,7 @@ from msdemucs.study.samplers.study_sampler import make_sampler
 from msdemucs.study.search_space.loading import parse_search_space
 from msdemucs.study.search_space.space import EMBEDDED_BAND, EMBEDDED_SAMPLE, Search, SearchSpace
 from msdemucs.study.storage.artifact_store import is_url
-from msdemucs.study.storage.databases import AnyStorage
+from msdemucs.study.storage.databases import StudyStorage
 
 JOINING, WANTED, PROCESSES = "joining", "wanted", "processes"
 """Attributes of a study: how to join it, its number of trials, how many processes ever joined."""
@@ -45,7 +45,7 @@ def remember(study: optuna.Study, search: Search, folder: str | Path) -> None:
             study.set_user_attr(key, value)
 
 
-def rejoin(study: optuna.Study) -> tuple[Search, str]:
+def search_of_study(study: optuna.Study) -> tuple[Search, str]:
     """What a study asks, from its own records, and the path or URL of its trials' folders.
 
     Raises:
@@ -75,9 +75,9 @@ def recorded_folder(study: optuna.Study) -> str:
     return str(study.user_attrs.get(JOINING, {}).get("folder", ""))
 
 
-def enrol(study: optuna.Study, search: Search, storage: AnyStorage) -> None:
+def seed_sampler(study: optuna.Study, search: Search, storage: StudyStorage) -> None:
     """Give this process a sampler whose draws are no other process's."""
-    with storage.turn(study.study_name):
+    with storage.study_lock(study.study_name):
         before = int(study.user_attrs.get(PROCESSES, 0))
         study.set_user_attr(PROCESSES, before + 1)
         drawn = len(study.get_trials(deepcopy=False)) + FAR_APART * before
@@ -89,7 +89,7 @@ def absolute(folder: str | Path) -> str:
     return str(folder) if is_url(str(folder)) else str(Path(folder).absolute())
 
 
-def usable(folder: str | Path) -> str | Path:
+def writable_folder(folder: str | Path) -> str | Path:
     """A folder for trials that can be written to; a URL, which each trial will try.
 
     Raises:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from msdemucs.study.execution.beginning import attend, begin_study, explained
-from msdemucs.study.execution.joining import enrol, recorded_folder
+from msdemucs.study.execution.joining import recorded_folder, seed_sampler
 from msdemucs.study.execution.scheduler import Scheduler
 from msdemucs.study.execution.trial_runner import TrialRunner
 from msdemucs.study.search_space.space import Search
@@ -85,7 +85,7 @@ def run_study(  # noqa: PLR0913 (one a thing that a caller may decide)
             )
             at_end.callback(opened.close)
             attend(opened, told, interrupts)
-            enrol(study, search, opened)
+            seed_sampler(study, search, opened)
         recorded = recorded_folder(study)
         place = recorded if is_url(recorded) else folder or usual
         scheduler = Scheduler(

@@ -23,12 +23,12 @@ from optuna.trial import TrialState
 from msdemucs.errors import MsdemucsError, StudyError, UsageError
 from msdemucs.study.execution.beginning import explained
 from msdemucs.study.execution.events import Name
-from msdemucs.study.execution.joining import WANTED, rejoin
+from msdemucs.study.execution.joining import WANTED, search_of_study
 from msdemucs.study.execution.loop import Finished
 from msdemucs.study.execution.scheduler import PAUSE_S, Scheduler
 from msdemucs.study.execution.worker import Part, Prepare, work_on
-from msdemucs.study.storage.databases import AnyStorage
-from msdemucs.study.storage.leases import give_up
+from msdemucs.study.storage.databases import StudyStorage
+from msdemucs.study.storage.leases import fail_stale
 from msdemucs.study.storage.studies import open_storage, open_study
 from msdemucs.study.storage.urls import database_path
 from msdemucs.study.trial.candidate import Listener
@@ -85,7 +85,7 @@ def run_on_cluster(
     try:
         with Interrupts(), explained(url), closing(open_storage(url)) as opened:
             study = open_study(opened, name)
-            place = folder or rejoin(study)[1]
+            place = folder or search_of_study(study)[1]
             driver = Driver(ray, study, opened, cluster, listener)
             task = functools.partial(driver.submit, name, url, str(place))
             return Finished.of(driver.scheduler, driver.run(task), url)
@@ -125,7 +125,7 @@ class Driver:
         self,
         ray: Any,
         study: optuna.Study,
-        opened: AnyStorage,
+        opened: StudyStorage,
         cluster: Cluster,
         listener: Listener,
     ) -> None:
@@ -134,7 +134,7 @@ class Driver:
         self.scheduler = Scheduler(
             study,
             opened,
-            search=rejoin(study)[0],
+            search=search_of_study(study)[0],
             wanted=lambda: int(study.user_attrs[WANTED]),
             say=listener.said,
         )
@@ -219,11 +219,11 @@ class Driver:
         if self.deaths > MOST_DEATHS:
             raise StudyError(f"{self.deaths} tasks in a row died: {_first_line(error)}") from error
         self.listener.said(f"a task died with its process or node: {type(error).__name__}")
-        with self.opened.turn(self.study.study_name):
+        with self.opened.study_lock(self.study.study_name):
             running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
             for trial in running:
                 if trial.user_attrs.get("owner", {}).get("token") == token:
-                    for line in give_up(self.study, trial):
+                    for line in fail_stale(self.study, trial):
                         self.listener.said(line)
         return 0
 

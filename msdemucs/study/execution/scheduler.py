@@ -13,8 +13,8 @@ from msdemucs.study.samplers.rungs import taken_up
 from msdemucs.study.samplers.study_sampler import rung_judge
 from msdemucs.study.search_space.combinations import can_be_listed, is_used_up
 from msdemucs.study.search_space.space import EXHAUSTIVE, Search
-from msdemucs.study.storage.databases import AnyStorage
-from msdemucs.study.storage.leases import Watch, claim, recover, whereabouts
+from msdemucs.study.storage.databases import StudyStorage
+from msdemucs.study.storage.leases import StaleTrialWatch, claim, owner_text, recover
 from msdemucs.study.storage.states import is_stopped
 
 PAUSE_S = 2.0
@@ -79,7 +79,7 @@ class Scheduler:
     def __init__(
         self,
         study: optuna.Study,
-        storage: AnyStorage,
+        storage: StudyStorage,
         *,
         search: Search,
         wanted: Callable[[], int],
@@ -89,7 +89,7 @@ class Scheduler:
         self.study, self.storage, self.space = study, storage, search.space
         self.wanted, self.say, self.token = wanted, say, token
         self.judge = rung_judge(search, study)
-        self.watch = Watch()
+        self.watch = StaleTrialWatch()
         self.last = StudyProgress(0, (), 0)
         self._is_listed = can_be_listed(search.space)
         self._waits_for: tuple[str, ...] = ()
@@ -102,7 +102,7 @@ class Scheduler:
 
     def _progress(self, trials: list[FrozenTrial]) -> StudyProgress:
         running = tuple(
-            f"trial {trial.number}, {whereabouts(trial)}"
+            f"trial {trial.number}, {owner_text(trial)}"
             for trial in trials
             if trial.state == TrialState.RUNNING
         )
@@ -117,9 +117,9 @@ class Scheduler:
 
     def next(self) -> optuna.Trial | None:
         """A trial that is this process's own; None where none is wanted at present."""
-        with self.storage.turn(self.study.study_name):
+        with self.storage.study_lock(self.study.study_name):
             # Others wait: a look at a study reads what its running trials wrote, so only one.
-            self._seen = self.storage.glance(self.study._study_id)
+            self._seen = self.storage.change_marker(self.study._study_id)
             trials = self.study.get_trials(deepcopy=False)
             lines = recover(self.study, self.watch, trials)
             if lines:
@@ -147,7 +147,7 @@ class Scheduler:
         """A pause before the next look; processes that wait together look apart."""
         for _ in range(LOOK_AFTER):
             time.sleep(PAUSE_S * random.uniform(0.75, 1.25))  # noqa: S311 (nothing to keep secret)
-            if self.storage.glance(self.study._study_id) != self._seen:
+            if self.storage.change_marker(self.study._study_id) != self._seen:
                 return
 
     def _say_waiting(self, progress: StudyProgress) -> None:

@@ -22,14 +22,14 @@ from msdemucs.study.storage.leases import (
     INTERRUPTED,
     Lease,
     TrialLostError,
-    enqueue_again,
     fail,
+    retry,
 )
 from msdemucs.study.storage.states import DIVERGED_AT
 from msdemucs.study.trial.candidate import Listener
-from msdemucs.study.trial.failures import Patience, is_bug, is_disk_full, reason_of
-from msdemucs.study.trial.log_file import LOG, Diary
-from msdemucs.study.trial.proposal import feasible
+from msdemucs.study.trial.failures import FailurePolicy, is_bug, is_disk_full, reason_of
+from msdemucs.study.trial.log_file import LOG, TrialLogFile
+from msdemucs.study.trial.proposal import propose_candidate
 from msdemucs.study.trial.recorder import Evaluate, StoppedError, TrialRecorder
 from msdemucs.study.trial.result_cache import ResultCache
 from msdemucs.study.trial.workspace import Workspace
@@ -85,7 +85,7 @@ class TrialRunner:
         self.search, self.evaluate, self.listener = search, evaluate, listener
         self.results = ResultCache(search, scheduler.study)
         self.workspace = workspace
-        self.patience = Patience()
+        self.failure_policy = FailurePolicy()
 
     def run(self, interrupts: Interrupts, *, most: int | None = None, waits: bool = True) -> int:
         """Run trials until there are enough, or `most`, and return how many.
@@ -98,7 +98,7 @@ class TrialRunner:
         """
         ran = 0
         while most is None or ran < most:
-            self.patience.check()
+            self.failure_policy.check()
             trial = None
             try:
                 with interrupts.held():
@@ -123,7 +123,7 @@ class TrialRunner:
             OSError: no space is left on the disk; the trial is enqueued again if that works.
         """
         folder, lease, judge = self.folder_of(trial), Lease(trial), self.scheduler.judge
-        diary = Diary(self.listener, folder / LOG, lease.check)
+        diary = TrialLogFile(self.listener, folder / LOG, lease.check)
         objection = partial(judge.objection, self.study, trial) if judge else None
         recorder = TrialRecorder(trial, diary, objection)
         begun = time.monotonic()
@@ -162,7 +162,7 @@ class TrialRunner:
         begun = time.monotonic()
         with recorder.together():
             try:
-                candidate = feasible(self.search, recorder.trial, recorder, folder=folder)
+                candidate = propose_candidate(self.search, recorder.trial, recorder, folder=folder)
             except SpecError as error:
                 recorder.tell("spec", 1)
                 raise InfeasibleError(_line(error.first), {}) from error
@@ -220,9 +220,9 @@ class TrialRunner:
         One that is the spec's own is a result: the sampler is told as of a refused spec.
         """
         if "duplicate_of" in recorder.trial.user_attrs:
-            self.patience.refused()
+            self.failure_policy.refused()
         else:
-            self.patience.failed(error)
+            self.failure_policy.failed(error)
         if isinstance(error, DivergedError):
             recorder.note(DIVERGED_AT, error.step)
             recorder.tell("training", 1)
@@ -248,18 +248,18 @@ class TrialRunner:
             state, note = "complete", ", ".join(f"{name} {value:.4g}" for name, value in named)
         if outcome.is_refused:
             state = "infeasible"
-            self.patience.refused()
+            self.failure_policy.refused()
         elif outcome.is_stopped or not outcome.failure:
             state = "stopped" if outcome.is_stopped else state
-            self.patience.succeeded()
+            self.failure_policy.succeeded()
         recorder.progress.ended(trial.number, state, note)
 
     def _enqueue_again(self, trial: optuna.Trial | None) -> None:
         """Fail an interrupted trial, if it has not ended, and enqueue it again."""
         if trial is not None:
-            with self.scheduler.storage.turn(self.study.study_name):
+            with self.scheduler.storage.study_lock(self.study.study_name):
                 if fail(self.study, trial._trial_id, INTERRUPTED):
-                    enqueue_again(self.study, trial.number)
+                    retry(self.study, trial.number)
 
 
 def _line(problem: Problem) -> str:

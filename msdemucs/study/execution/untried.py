@@ -52,7 +52,7 @@ def enqueue_untried(
 ) -> bool:
     """Enqueue a combination that nobody has tried for the first repetition not made up for yet.
 
-    Call it while holding the study's turn. Which one it is depends on the sampler's seed.
+    Call it while holding the study's lock. Which one it is depends on the sampler's seed.
 
     Args:
         study: to enqueue it in.

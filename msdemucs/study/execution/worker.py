@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from msdemucs.study.execution.beginning import attend, explained
-from msdemucs.study.execution.joining import WANTED, enrol, rejoin, usable
+from msdemucs.study.execution.joining import WANTED, search_of_study, seed_sampler, writable_folder
 from msdemucs.study.execution.loop import Finished, trial_runner
 from msdemucs.study.execution.scheduler import Scheduler
 from msdemucs.study.search_space.space import Search
@@ -79,12 +79,12 @@ def work_on(
             opened = at_end.enter_context(closing(open_storage(url)))
             attend(opened, told, interrupts)
             study = open_study(opened, name)
-            search, recorded = rejoin(study)
-        where = usable(folder or recorded)
+            search, recorded = search_of_study(study)
+        where = writable_folder(folder or recorded)
         bench = prepare(search, say=told.said)
         refuse_other_data(study, bench.describe())
         with interrupts.held():
-            enrol(study, search, opened)
+            seed_sampler(study, search, opened)
 
         def wanted() -> int:
             return int(study.user_attrs.get(WANTED, search.space.trials))

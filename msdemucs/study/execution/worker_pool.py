@@ -16,7 +16,7 @@ from typing import IO, Any, Self
 from msdemucs.errors import StudyError, UsageError
 from msdemucs.study.execution.beginning import explained
 from msdemucs.study.execution.events import FAILED, FINISHED, pass_on
-from msdemucs.study.execution.joining import rejoin
+from msdemucs.study.execution.joining import search_of_study
 from msdemucs.study.execution.loop import Finished
 from msdemucs.study.execution.scheduler import Scheduler
 from msdemucs.study.storage.artifact_store import is_url
@@ -248,7 +248,7 @@ def run_on_pool(
     """
     with Interrupts(), explained(url), closing(open_storage(url)) as opened:
         study = open_study(opened, name)
-        search, recorded = rejoin(study)
+        search, recorded = search_of_study(study)
         place = str(folder or recorded)
         logs = (study_folder(name) if is_url(place) else Path(place).parent) / "workers"
         asked = ["--child", "--folder", place, *options]

@@ -36,7 +36,7 @@ def is_url(folder: str) -> bool:
     return "://" in folder
 
 
-class Depot:
+class ArtifactStore:
     """A study's trials under a URL.
 
     Args:
@@ -82,7 +82,7 @@ class Depot:
             CheckpointError: the URL cannot be read, or holds something else than was put there.
         """
         there = f"{self.root}/{folder.name}"
-        found = patiently(lambda: self._manifest(there), f"{self.url}/{folder.name}")
+        found = with_retries(lambda: self._manifest(there), f"{self.url}/{folder.name}")
         if found is None or _progress(found["files"]) <= _progress(_listed(folder)):
             return False
         with whole_folder(folder) as draft:
@@ -94,7 +94,7 @@ class Depot:
                     )
                 path.parent.mkdir(parents=True, exist_ok=True)
                 place = f"{there}/{OBJECTS}/{digest}"
-                patiently(lambda a=place, b=path: self.files.get_file(a, str(b)), place)  # type: ignore[misc]
+                with_retries(lambda a=place, b=path: self.files.get_file(a, str(b)), place)  # type: ignore[misc]
                 if _digest(path) != digest:
                     raise CheckpointError(f"{self.url}/{folder.name}: {name} is damaged there")
         return True
@@ -106,7 +106,7 @@ class Depot:
             CheckpointError: it cannot be put there; the snapshot before is untouched.
         """
         there = f"{self.root}/{folder.name}"
-        patiently(lambda: self._store(folder, there), f"{self.url}/{folder.name}")
+        with_retries(lambda: self._store(folder, there), f"{self.url}/{folder.name}")
 
     def publish(self, folder: Path, *, is_complete: bool) -> None:
         """Put what a trial leaves under its own names; snapshots go when it is complete.
@@ -126,7 +126,7 @@ class Depot:
                     if path == OBJECTS or MANIFEST.fullmatch(path):
                         self._remove(f"{there}/{path}")
 
-        patiently(put, f"{self.url}/{folder.name}")
+        with_retries(put, f"{self.url}/{folder.name}")
 
     def remove(self) -> None:
         """Remove everything under the URL.
@@ -134,7 +134,7 @@ class Depot:
         Raises:
             CheckpointError: it cannot be removed.
         """
-        patiently(lambda: self._remove(self.root), self.url)
+        with_retries(lambda: self._remove(self.root), self.url)
 
     def _store(self, folder: Path, there: str) -> None:
         self.files.makedirs(f"{there}/{OBJECTS}", exist_ok=True)
@@ -203,7 +203,7 @@ def at_hand(file: str) -> Iterator[Path | None]:
         yield local
 
 
-def patiently(call: Callable[[], Any], shown: str) -> Any:
+def with_retries(call: Callable[[], Any], shown: str) -> Any:
     """The call's result, tried again with growing pauses.
 
     Raises:
@@ -223,7 +223,7 @@ def _file_system(url: str) -> tuple[Any, str]:
     """Fsspec's file system of a URL, and the path in it.
 
     Raises:
-        UsageError: as `Depot`.
+        UsageError: as `ArtifactStore`.
     """
     fsspec: Any = importlib.import_module("fsspec")
     protocol = url.partition("://")[0]

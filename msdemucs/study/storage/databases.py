@@ -83,14 +83,14 @@ class Database(RDBStorage):
         return template
 
     @contextmanager
-    def turn(self, study: str) -> Iterator[None]:
+    def study_lock(self, study: str) -> Iterator[None]:
         """A block that only one of all processes that work on a study is in at any time."""
         path = self.engine.url.database
         if self.is_sqlite and path is not None:
             with locked(Path(f"{path}.lock"), self.waiting.say):
                 yield
             return
-        connection = self.patiently(lambda: self._take_turn(study))
+        connection = self.with_retries(lambda: self._take_turn(study))
         try:
             yield
         finally:
@@ -120,7 +120,7 @@ class Database(RDBStorage):
         """Let go of every connection."""
         self.engine.dispose()
 
-    def patiently(self, call: Callable[[], T]) -> T:
+    def with_retries(self, call: Callable[[], T]) -> T:
         """The call's result, repeated with growing pauses while the database is away.
 
         Raises:
@@ -157,7 +157,7 @@ class Database(RDBStorage):
             if outer is None and rows:
                 self._write(rows)
 
-    def glance(self, study_id: int) -> object:
+    def change_marker(self, study_id: int) -> object:
         """Something that differs once a trial of a study has begun, ended or been enqueued."""
         query = sqlalchemy.text(GLANCE)
 
@@ -165,7 +165,7 @@ class Database(RDBStorage):
             with self.engine.connect() as connection:
                 return connection.execute(query, {"study": study_id}).all()
 
-        return self.patiently(once)
+        return self.with_retries(once)
 
     def set_trial_user_attr(self, trial_id: int, key: str, value: object) -> None:
         """As Optuna's, at once or together with others."""
@@ -182,7 +182,7 @@ class Database(RDBStorage):
             with self.engine.begin() as connection:
                 write_user_attrs(connection, rows)
 
-        self.patiently(once)
+        self.with_retries(once)
 
     def set_trial_state_values(
         self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
@@ -202,7 +202,7 @@ class Database(RDBStorage):
                     raise
                 return True
 
-        return self.patiently(once)
+        return self.with_retries(once)
 
 
 def write_user_attrs(connection: Connection, attrs: Mapping[tuple[int, str], object]) -> None:
@@ -279,7 +279,7 @@ def _repeated(name: str) -> Callable[..., Any]:
 
     @functools.wraps(method)
     def call(self: Database, *args: Any, **kwargs: Any) -> Any:
-        return self.patiently(functools.partial(method, self, *args, **kwargs))
+        return self.with_retries(functools.partial(method, self, *args, **kwargs))
 
     return call
 
@@ -294,10 +294,10 @@ def together(storage: optuna.storages.BaseStorage) -> AbstractContextManager[Non
     return backend.together() if isinstance(backend, Database) else nullcontext()
 
 
-def turn(storage: optuna.storages.BaseStorage, name: str) -> AbstractContextManager[None]:
+def named_lock(storage: optuna.storages.BaseStorage, name: str) -> AbstractContextManager[None]:
     """A block that only one of all processes that use a storage and a name is in at any time."""
     backend = getattr(storage, "_backend", storage)  # below Optuna's cache
-    return backend.turn(name) if isinstance(backend, Database | Journal) else nullcontext()
+    return backend.study_lock(name) if isinstance(backend, Database | Journal) else nullcontext()
 
 
 def reason_of(error: BaseException) -> str:
@@ -316,5 +316,5 @@ def _is_away(error: BaseException) -> bool:
     return isinstance(cause, OperationalError | InterfaceError) and not is_full
 
 
-AnyStorage = Database | Journal
+StudyStorage = Database | Journal
 """What a study is kept in."""

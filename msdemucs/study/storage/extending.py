@@ -22,8 +22,8 @@ from msdemucs.errors import UsageError
 from msdemucs.study.ablation.factors import beyond_adding
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.search_space.variations import Variation
-from msdemucs.study.storage.databases import AnyStorage, Database
-from msdemucs.study.storage.leases import Watch, recover, whereabouts
+from msdemucs.study.storage.databases import Database, StudyStorage
+from msdemucs.study.storage.leases import StaleTrialWatch, owner_text, recover
 
 
 def only_adds(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -41,8 +41,8 @@ def only_adds(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return [*found, *own]
 
 
-def extend(study: optuna.Study, storage: AnyStorage, search: Search) -> None:
-    """Take the parameters of a search space over into its study; call it in the study's turn.
+def extend(study: optuna.Study, storage: StudyStorage, search: Search) -> None:
+    """Take the parameters of a search space over into its study; call it in the study's lock.
 
     Raises:
         UsageError: other processes are at work on the study, or it is in a journal file.
@@ -61,10 +61,10 @@ def extend(study: optuna.Study, storage: AnyStorage, search: Search) -> None:
             f"{names}: a journal file cannot take in new values of parameters that were drawn "
             "already; begin another study with --name, or keep studies in a database"
         )
-    recover(study, Watch(), study.get_trials(deepcopy=False))
+    recover(study, StaleTrialWatch(), study.get_trials(deepcopy=False))
     running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
     if running:
-        who = "; ".join(f"trial {trial.number}, {whereabouts(trial)}" for trial in running)
+        who = "; ".join(f"trial {trial.number}, {owner_text(trial)}" for trial in running)
         raise UsageError(f"cannot extend a study while others work on it ({who}): stop them first")
     _rewrite(study, storage, changed)
 

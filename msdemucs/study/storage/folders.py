@@ -9,7 +9,7 @@ import optuna
 
 from msdemucs.errors import UsageError
 from msdemucs.files import write_text
-from msdemucs.study.storage.databases import AnyStorage
+from msdemucs.study.storage.databases import StudyStorage
 from msdemucs.study.storage.studies import study_names
 from msdemucs.study.storage.urls import database_path, without_password
 
@@ -32,8 +32,8 @@ class Owner:
     started: str
 
 
-def refuse_taken(folder: Path, storage: AnyStorage, url: str, name: str) -> None:
-    """Nothing where a folder is free for a study, or its own; call it in the study's turn.
+def refuse_taken(folder: Path, storage: StudyStorage, url: str, name: str) -> None:
+    """Nothing where a folder is free for a study, or its own; call it in the study's lock.
 
     A folder whose database was deleted by hand is free.
 

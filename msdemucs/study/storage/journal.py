@@ -24,12 +24,12 @@ class Journal(JournalStorage):
     def close(self) -> None:
         """Nothing: the file is opened for each read and write."""
 
-    def glance(self, study_id: int) -> object:  # noqa: ARG002 (one file for all)
+    def change_marker(self, study_id: int) -> object:  # noqa: ARG002 (one file for all)
         """Something that differs once a trial has begun or ended: the file's size."""
         return self.path.stat().st_size
 
     @contextmanager
-    def turn(self, study: str) -> Iterator[None]:  # noqa: ARG002 (one lock a file)
+    def study_lock(self, study: str) -> Iterator[None]:  # noqa: ARG002 (one lock a file)
         """A block that only one of all processes that work on a study is in at any time."""
         with locked(self.path.with_name(self.path.name + ".turn"), self.waiting.say):
             yield

@@ -52,7 +52,7 @@ class TrialLostError(Exception):
 
 
 def claim(trial: optuna.Trial, *, token: str = "") -> None:
-    """Write down that this process runs the trial, from now on; call it in the study's turn.
+    """Write down that this process runs the trial, from now on; call it in the study's lock.
 
     With it goes since when it runs, where its files lie, and that its owner lives.
 
@@ -111,17 +111,17 @@ class Lease:
                 continue
 
 
-class Watch:
+class StaleTrialWatch:
     """Sees which running trials have nobody at work on them.
 
-    Call `dead` only while holding the study's turn: nobody is then between beginning a trial and
+    Call `dead` only while holding the study's lock: nobody is then between beginning a trial and
     claiming it.
     """
 
     def __init__(self) -> None:
         self._seen: dict[int, tuple[object, float]] = {}
 
-    def dead(self, trial: FrozenTrial) -> bool:
+    def is_stale(self, trial: FrozenTrial) -> bool:
         """Whether nobody can still be working on a running trial."""
         owner = trial.user_attrs.get("owner")
         if owner is None:
@@ -137,25 +137,27 @@ class Watch:
         return now - since > GIVEN_UP_AFTER_S or _age(lease) > DEAD_AFTER_S
 
 
-def recover(study: optuna.Study, watch: Watch, trials: Sequence[FrozenTrial]) -> list[str]:
+def recover(
+    study: optuna.Study, watch: StaleTrialWatch, trials: Sequence[FrozenTrial]
+) -> list[str]:
     """Fail and enqueue again those trials whose process is gone, and say so in a line each.
 
-    Call it while holding the study's turn.
+    Call it while holding the study's lock.
     """
-    lines = enqueue_lost(study, trials)
+    lines = retry_lost(study, trials)
     running = [trial for trial in trials if trial.state == TrialState.RUNNING]
-    dead = [trial for trial in running if watch.dead(trial)]
-    return [*lines, *(line for trial in dead for line in give_up(study, trial))]
+    dead = [trial for trial in running if watch.is_stale(trial)]
+    return [*lines, *(line for trial in dead for line in fail_stale(study, trial))]
 
 
-def give_up(study: optuna.Study, trial: FrozenTrial) -> list[str]:
+def fail_stale(study: optuna.Study, trial: FrozenTrial) -> list[str]:
     """Fail a killed trial and enqueue it again; [] where it has ended meanwhile.
 
-    Call it while holding the study's turn.
+    Call it while holding the study's lock.
     """
     if not fail(study, trial._trial_id, KILLED):
         return []
-    if enqueue_again(study, trial.number):
+    if retry(study, trial.number):
         return [f"trial {trial.number} was killed; its configuration is enqueued again"]
     return [f"trial {trial.number} was killed, and is not tried again"]
 
@@ -170,11 +172,11 @@ def fail(study: optuna.Study, trial_id: int, reason: str) -> bool:
     return True
 
 
-def enqueue_again(study: optuna.Study, number: int) -> bool:
+def retry(study: optuna.Study, number: int) -> bool:
     """Enqueue a trial that was cut short, and has failed: its parameters, seed and folder.
 
     Fail it first, or a trial that ends at the same moment is trained and counted twice; a kill
-    between the two loses nothing, since `enqueue_lost` makes up for it.
+    between the two loses nothing, since `retry_lost` makes up for it.
 
     Returns:
         Whether it will be tried again: not after MOST_KILLS kills, nor where it had not begun.
@@ -188,7 +190,7 @@ def enqueue_again(study: optuna.Study, number: int) -> bool:
     return True
 
 
-def enqueue_lost(study: optuna.Study, trials: Sequence[FrozenTrial]) -> list[str]:
+def retry_lost(study: optuna.Study, trials: Sequence[FrozenTrial]) -> list[str]:
     """Enqueue what was cut short, and failed by a process that was killed before it did; lines."""
     repeated = _repeated(trials)
     lost = [
@@ -197,7 +199,7 @@ def enqueue_lost(study: optuna.Study, trials: Sequence[FrozenTrial]) -> list[str
         if trial.state == TrialState.FAIL and trial.number not in repeated and _again(trial)
     ]
     for number in lost:
-        enqueue_again(study, number)
+        retry(study, number)
     return [f"trial {number} was cut short; its configuration is enqueued again" for number in lost]
 
 
@@ -226,7 +228,7 @@ def _again(trial: FrozenTrial) -> tuple[dict[str, Any], dict[str, Any]] | None:
     return params, {**attrs, "kills": kills, REPEATS: trial.number}
 
 
-def whereabouts(trial: FrozenTrial) -> str:
+def owner_text(trial: FrozenTrial) -> str:
     """Who runs a trial, for people."""
     owner = trial.user_attrs.get("owner", {})
     return f"process {owner.get('pid', '?')} on {owner.get('host', '?')}"

@@ -24,7 +24,7 @@ from msdemucs.study.records import (
     StudyRecord,
     is_quality,
 )
-from msdemucs.study.storage.databases import AnyStorage, reason_of
+from msdemucs.study.storage.databases import StudyStorage, reason_of
 from msdemucs.study.storage.followup_table import LOOK, PREFIX, TEST_TRACKS, frame_of, looks_of
 from msdemucs.study.storage.leases import REPEATS
 from msdemucs.study.storage.scores import (
@@ -75,7 +75,7 @@ def load_study(study: str, *, storage: str | None = None) -> StudyRecord:
         return read_record(open_study(opened, name or only_study(opened, study)))
 
 
-def only_study(opened: AnyStorage, shown: str) -> str:
+def only_study(opened: StudyStorage, shown: str) -> str:
     """The name of the only study of a storage, which is shown to people by a name or URL.
 
     Raises:

@@ -7,7 +7,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from msdemucs.study.ablation.arms import ABOUT, about_ablation
 from msdemucs.study.search_space.space import Search
-from msdemucs.study.storage.leases import INTERRUPTED, MOST_KILLS, enqueue_lost
+from msdemucs.study.storage.leases import INTERRUPTED, MOST_KILLS, retry_lost
 
 
 def enqueue_arms(study: optuna.Study, search: Search) -> int:
@@ -21,7 +21,7 @@ def enqueue_arms(study: optuna.Study, search: Search) -> int:
     """
     if search.arms and study.user_attrs.get(ABOUT) != about_ablation(search):
         study.set_user_attr(ABOUT, about_ablation(search))
-    enqueue_lost(study, study.get_trials(deepcopy=False))
+    retry_lost(study, study.get_trials(deepcopy=False))
     trials = study.get_trials(deepcopy=False)
     known = {_pair(trial) for trial in trials if trial.state != TrialState.FAIL}
     failures = Counter(_pair(trial) for trial in trials if _failed(trial))

@@ -9,10 +9,10 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from msdemucs.errors import UsageError
-from msdemucs.study.storage.artifact_store import Depot, is_url
+from msdemucs.study.storage.artifact_store import ArtifactStore, is_url
 from msdemucs.study.storage.folders import is_owned
 from msdemucs.study.storage.followup_table import remove, rows_of
-from msdemucs.study.storage.leases import Watch, whereabouts
+from msdemucs.study.storage.leases import StaleTrialWatch, owner_text
 from msdemucs.study.storage.load import locate_study
 from msdemucs.study.storage.states import BEGUN
 from msdemucs.study.storage.studies import open_storage, open_study, study_names
@@ -97,12 +97,12 @@ def doomed(study: str, *, storage: str | None = None, directory: Path = STUDIES)
 
 def _running(trials: Sequence[FrozenTrial]) -> tuple[str, ...]:
     """The trials that seem to be at work, each with a word about who runs it."""
-    return tuple(f"trial {t.number}, {whereabouts(t)}" for t in trials if _is_at_work(t))
+    return tuple(f"trial {t.number}, {owner_text(t)}" for t in trials if _is_at_work(t))
 
 
 def _is_at_work(trial: FrozenTrial) -> bool:
     """Whether somebody may be running a trial: a process of this host, or another's of late."""
-    return trial.state == TrialState.RUNNING and not Watch().dead(trial)
+    return trial.state == TrialState.RUNNING and not StaleTrialWatch().is_stale(trial)
 
 
 def remove_study(what: Doomed, *, even_running: bool = False) -> None:
@@ -118,7 +118,9 @@ def remove_study(what: Doomed, *, even_running: bool = False) -> None:
         CheckpointError: what lies under a URL cannot be removed.
     """
     opened = open_storage(what.url)
-    with opened.turn(what.study):  # no trial begins meanwhile, as one may have since it was asked
+    with opened.study_lock(
+        what.study
+    ):  # no trial begins meanwhile, as one may have since it was asked
         study = open_study(opened, what.study)
         running = _running(study.get_trials(deepcopy=False))
         if running and not even_running:
@@ -129,7 +131,7 @@ def remove_study(what: Doomed, *, even_running: bool = False) -> None:
         remove(study)
         optuna.delete_study(study_name=what.study, storage=opened)
     if what.depot:
-        Depot(what.depot).remove()
+        ArtifactStore(what.depot).remove()
     if what.folder:
         shutil.rmtree(what.folder)
     for file in what.files:

@@ -14,7 +14,7 @@ from msdemucs.study.records import split_of
 from msdemucs.study.search_space.parameters import expressed
 from msdemucs.study.search_space.sampler_options import known_experiments
 from msdemucs.study.search_space.space import Search
-from msdemucs.study.storage.databases import AnyStorage, Database, making
+from msdemucs.study.storage.databases import Database, StudyStorage, making
 from msdemucs.study.storage.extending import extend, only_adds
 from msdemucs.study.storage.foreign import refuse_other_files
 from msdemucs.study.storage.journal import Journal
@@ -23,7 +23,7 @@ from msdemucs.study.storage.states import BEGUN
 from msdemucs.study.storage.urls import check_url, database_path, without_password
 
 
-def open_storage(url: str, *, create: bool = False) -> AnyStorage:
+def open_storage(url: str, *, create: bool = False) -> StudyStorage:
     """An open storage.
 
     Args:
@@ -59,12 +59,12 @@ def open_storage(url: str, *, create: bool = False) -> AnyStorage:
     raise StudyError(f"cannot open {without_password(url)}: {reason}")
 
 
-def study_names(storage: AnyStorage) -> list[str]:
+def study_names(storage: StudyStorage) -> list[str]:
     """The names of the studies in a database, oldest first."""
     return [study.study_name for study in storage.get_all_studies()]
 
 
-def open_study(storage: AnyStorage, name: str) -> optuna.Study:
+def open_study(storage: StudyStorage, name: str) -> optuna.Study:
     """A study of a database, to be read.
 
     Raises:
@@ -78,11 +78,11 @@ def open_study(storage: AnyStorage, name: str) -> optuna.Study:
 
 
 def create_or_continue(
-    search: Search, storage: AnyStorage, attrs: Mapping[str, object], *, extends: bool = False
+    search: Search, storage: StudyStorage, attrs: Mapping[str, object], *, extends: bool = False
 ) -> optuna.Study:
     """The study of a search space: as it was left, or new with its baselines enqueued.
 
-    Call it in the study's turn: another process may be about to do the same.
+    Call it in the study's lock: another process may be about to do the same.
 
     Args:
         search: what is asked now.
@@ -113,7 +113,7 @@ def create_or_continue(
 
 
 def _extend(
-    study: optuna.Study, storage: AnyStorage, search: Search, asked: Mapping[str, object]
+    study: optuna.Study, storage: StudyStorage, search: Search, asked: Mapping[str, object]
 ) -> None:
     """Take in what is asked now: parameters, then baselines, then the record of what is asked."""
     extend(study, storage, search)
@@ -125,7 +125,7 @@ def _extend(
     study.set_user_attr(BEGUN, asked)
 
 
-def _create(search: Search, storage: AnyStorage, attrs: Mapping[str, object]) -> optuna.Study:
+def _create(search: Search, storage: StudyStorage, attrs: Mapping[str, object]) -> optuna.Study:
     space = search.space
     study = optuna.create_study(
         study_name=space.name,

@@ -54,7 +54,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         cause = cause.__cause__ or cause.__context__
 
 
-class Patience:
+class FailurePolicy:
     """Counts what goes wrong in a row."""
 
     def __init__(self) -> None:

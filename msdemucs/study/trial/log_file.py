@@ -15,7 +15,7 @@ LOG = "log.txt"
 SECONDS_BETWEEN_LINES = 10.0
 
 
-class Diary:
+class TrialLogFile:
     """A listener that passes on what it is told and writes it down with the time.
 
     Args:
@@ -32,7 +32,7 @@ class Diary:
         self._what, self._total, self._written_at = "", 0, 0.0
 
     @contextmanager
-    def open(self) -> Iterator["Diary"]:
+    def open(self) -> Iterator["TrialLogFile"]:
         """The diary, closed in the end."""
         try:
             yield self

@@ -24,7 +24,9 @@ ENQUEUED = ("baseline", "arm_name", "repeats", "resumes")
 """What marks a trial that no sampler drew."""
 
 
-def feasible(search: Search, trial: optuna.Trial, log: TrialRecorder, *, folder: Path) -> Candidate:
+def propose_candidate(
+    search: Search, trial: optuna.Trial, log: TrialRecorder, *, folder: Path
+) -> Candidate:
     """What a trial trains, with all on record that is known before training.
 
     Raises:

@@ -25,8 +25,8 @@ from msdemucs.study.records import asked_quality, is_quality
 from msdemucs.study.samplers.rungs import taken_up
 from msdemucs.study.search_space.objectives import MEASURED, SPENT, qualities_of
 from msdemucs.study.search_space.space import Search
-from msdemucs.study.storage.databases import turn
-from msdemucs.study.storage.leases import Watch
+from msdemucs.study.storage.databases import named_lock
+from msdemucs.study.storage.leases import StaleTrialWatch
 from msdemucs.study.storage.scores import FLOORS, RUNG, RUNG_SCORES, RUNGS, SCORES
 from msdemucs.study.storage.states import DIVERGED_AT, STOPPED_AT, has_diverged, is_stopped
 from msdemucs.study.trial.candidate import Candidate
@@ -103,7 +103,7 @@ class ResultCache:
         """
         if self.is_off:
             return False
-        like = Like(self.search, self.study, self.key_of(candidate))
+        like = SameTraining(self.search, self.study, self.key_of(candidate))
         while like.trains_elsewhere(log):
             like.wait(log)
         return like.take(log)
@@ -120,7 +120,7 @@ class ResultCache:
         )
 
 
-class Like:
+class SameTraining:
     """The trials that train the same as a new one, in all studies of a storage.
 
     Of those that begin at the same moment one trains; the others wait for it, and take its result.
@@ -137,13 +137,13 @@ class Like:
 
     def __init__(self, search: Search, study: optuna.Study, key: str) -> None:
         self.search, self.study, self.key = search, study, key
-        self.watch = Watch()
+        self.watch = StaleTrialWatch()
         self._waits_for: str | None = None
         self._result: tuple[str, FrozenTrial] | None = None
 
     def trains_elsewhere(self, log: TrialRecorder) -> bool:
         """Whether to wait; where not, either there is a result or the trial has the training."""
-        with turn(log.trial.storage, f"training {self.key}"):
+        with named_lock(log.trial.storage, f"training {self.key}"):
             # in this order: one that ends between the two looks is seen by the second
             running = self._usable(log, TrialState.RUNNING)
             self._result = (
@@ -198,7 +198,7 @@ class Like:
         """(study, trial) of the first of the key in a state whose result can be taken."""
         for name, trial in find(log.trial.storage, self.key, state):
             is_gone = state == TrialState.RUNNING and (
-                trial._trial_id == log.trial._trial_id or self.watch.dead(trial)
+                trial._trial_id == log.trial._trial_id or self.watch.is_stale(trial)
             )
             is_gone |= state == TrialState.PRUNED and not has_diverged(trial)
             if not is_gone and _is_usable(self.search, self.study, name):
@@ -209,11 +209,11 @@ class Like:
         goes_on_with_another = {"resumes", "repeats"} & set(log.trial.user_attrs)
         if not self.search.space.fidelity or goes_on_with_another:
             return None
-        twin = stopped_twin(self.study, self.key)
+        twin = stopped_alike(self.study, self.key)
         return (self.study.study_name, twin) if twin else None
 
 
-def stopped_twin(study: optuna.Study, key: str) -> FrozenTrial | None:
+def stopped_alike(study: optuna.Study, key: str) -> FrozenTrial | None:
     """The trial of a key that was stopped in a study and not taken up again."""
     trials = study.get_trials(deepcopy=False)
     taken = taken_up(trials)

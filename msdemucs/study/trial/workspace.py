@@ -9,7 +9,7 @@ from pathlib import Path
 import optuna
 
 from msdemucs.errors import CheckpointError
-from msdemucs.study.storage.artifact_store import Depot, is_url
+from msdemucs.study.storage.artifact_store import ArtifactStore, is_url
 from msdemucs.study.storage.scratch import scratch
 from msdemucs.study.trial.candidate import Candidate
 from msdemucs.study.trial.log_file import LOG
@@ -28,7 +28,7 @@ class Workspace:
     """
 
     folder: Path
-    store: Depot | None = None
+    store: ArtifactStore | None = None
     say: Callable[[str], None] = lambda _: None
     published: set[Path] = field(default_factory=set)
     """Folders of trials that are complete, and need no checkpoint any more."""
@@ -96,6 +96,6 @@ def workspace_of(
         yield Workspace(Path(folder))
         return
     owner = f"{study.study_name} {study.user_attrs.get('started', '')}"
-    store = Depot(str(folder), owner=owner)
+    store = ArtifactStore(str(folder), owner=owner)
     with scratch() as local:
         yield Workspace(local, store, say)

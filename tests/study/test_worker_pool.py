@@ -14,10 +14,10 @@ import pytest
 from rich.console import Console
 
 from msdemucs.cli.progress import Bars, Lines, beside, progress
-from msdemucs.cli.work import Hands, environments
+from msdemucs.cli.work import ExecutionOptions, environments
 from msdemucs.errors import StudyError, UsageError
 from msdemucs.study.execution import worker_pool as crew
-from msdemucs.study.execution.events import Name, Teller, pass_on
+from msdemucs.study.execution.events import EventWriter, Name, pass_on
 from msdemucs.study.execution.worker_pool import WorkerPool, shares
 from msdemucs.study.trial.candidate import Silent
 
@@ -167,7 +167,7 @@ def test_events_reach_a_listener_as_they_were_told(capsys: pytest.CaptureFixture
         def ended(self, trial: int, state: str, note: str) -> None:
             calls.append(("ended", trial, state, note))
 
-    teller = Teller(sys.stdout)
+    teller = EventWriter(sys.stdout)
     teller.said("hello")
     teller.began(Name(3, "htdemucs", 7), complete=2, wanted=5)
     teller.phase("training", 10)
@@ -228,11 +228,11 @@ def test_workers_are_given_what_was_asked_of_all(monkeypatch: pytest.MonkeyPatch
         lambda *_, **options: given.append(options["options"]),
     )
     data = [Path("elsewhere")]
-    Hands(2, device="cpu").run("toy", "sqlite:///a.db", None, Silent(), data=data)
-    Hands(2).run("toy", "sqlite:///a.db", None, Silent())
-    Hands(2, auto_batch=True).run("toy", "sqlite:///a.db", None, Silent())
+    ExecutionOptions(2, device="cpu").run("toy", "sqlite:///a.db", None, Silent(), data=data)
+    ExecutionOptions(2).run("toy", "sqlite:///a.db", None, Silent())
+    ExecutionOptions(2, auto_batch=True).run("toy", "sqlite:///a.db", None, Silent())
     assert given == [["--data", "elsewhere", "--device", "cpu"], [], ["--auto-batch"]]
-    assert Hands(2, device="cpu").words() == {"workers": 2, "device": "cpu"}
+    assert ExecutionOptions(2, device="cpu").words() == {"workers": 2, "device": "cpu"}
 
 
 def test_processes_share_the_studys_bar_or_write_lines_of_their_own() -> None:

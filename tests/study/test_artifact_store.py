@@ -15,7 +15,7 @@ from msdemucs.study.execution.loop import run_study
 from msdemucs.study.followups.judging import RESCORE, Chosen, TrackSet, judge
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage import artifact_store as depots
-from msdemucs.study.storage.artifact_store import Depot, at_hand
+from msdemucs.study.storage.artifact_store import ArtifactStore, at_hand
 from msdemucs.study.storage.load import load_study
 from msdemucs.study.storage.removal import doomed, remove_study
 from msdemucs.study.storage.scratch import scratch
@@ -25,8 +25,8 @@ from msdemucs.study.trial.candidate import Candidate, Silent
 from msdemucs.study.trial.recorder import TrialRecorder
 from msdemucs.study.trial.workspace import Workspace
 from tests.study.conftest import asking, toy
-from tests.study.test_runner import Ears
-from tests.study.test_seeds import is_equal, search, weights
+from tests.study.test_loop import Ears
+from tests.study.test_trainings import is_equal, search, weights
 
 __all__ = ["search"]
 
@@ -36,7 +36,7 @@ def url(request: pytest.FixtureRequest, in_tmp: Path) -> Iterator[str]:
     """An empty folder of each kind."""
     yield f"memory://{in_tmp}/there" if request.param == "memory" else f"file://{in_tmp}/there"
     if request.param == "memory":
-        Depot(f"memory://{in_tmp}").remove()
+        ArtifactStore(f"memory://{in_tmp}").remove()
 
 
 @pytest.fixture(autouse=True)
@@ -63,7 +63,7 @@ STEP_2 = {"checkpoints/step-00000002/state.pt": "two", "log.csv": "1\n2\n"}
 
 
 def test_what_is_stored_is_fetched_where_it_has_come_further(url: str, in_tmp: Path) -> None:
-    depot, there = Depot(url, owner="toy"), in_tmp / "elsewhere" / "7"
+    depot, there = ArtifactStore(url, owner="toy"), in_tmp / "elsewhere" / "7"
     assert not depot.fetch(there)
     depot.store(folder(in_tmp / "a", STEP_1))
     assert depot.fetch(there)
@@ -81,7 +81,7 @@ def test_what_is_stored_is_fetched_where_it_has_come_further(url: str, in_tmp: P
 def test_a_snapshot_that_is_cut_short_leaves_the_one_before(
     url: str, broken: str, in_tmp: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    depot = Depot(url, owner="toy")
+    depot = ArtifactStore(url, owner="toy")
     depot.store(folder(in_tmp / "a", STEP_1))
 
     def fail(*words: Any, **_: Any) -> None:
@@ -99,7 +99,7 @@ def test_a_snapshot_that_is_cut_short_leaves_the_one_before(
 def test_a_store_that_fails_once_is_asked_again(
     url: str, in_tmp: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    depot, failures = Depot(url), [ConnectionResetError("for a moment")]
+    depot, failures = ArtifactStore(url), [ConnectionResetError("for a moment")]
     put = depot.files.put_file
 
     def fail_once(*words: Any, **more: Any) -> None:
@@ -114,7 +114,7 @@ def test_a_store_that_fails_once_is_asked_again(
 
 
 def test_a_manifest_cannot_name_what_lies_outside_the_folder(url: str, in_tmp: Path) -> None:
-    depot = Depot(url)
+    depot = ArtifactStore(url)
     depot.store(folder(in_tmp / "a", STEP_1))
     names = depot.files.ls(f"{depot.root}/7", detail=False)
     (manifest,) = [path for path in names if "/manifest-" in path]
@@ -126,7 +126,7 @@ def test_a_manifest_cannot_name_what_lies_outside_the_folder(url: str, in_tmp: P
 
 
 def test_what_was_damaged_there_is_not_taken(url: str, in_tmp: Path) -> None:
-    depot = Depot(url)
+    depot = ArtifactStore(url)
     depot.store(folder(in_tmp / "a", STEP_1))
     (manifest,) = [
         path for path in depot.files.ls(f"{depot.root}/7", detail=False) if "mani" in path
@@ -141,8 +141,8 @@ def test_what_was_damaged_there_is_not_taken(url: str, in_tmp: Path) -> None:
 def test_another_studys_trial_of_the_same_number_is_not_gone_on_with(
     url: str, in_tmp: Path
 ) -> None:
-    Depot(url, owner="toy 2025").store(folder(in_tmp / "a", STEP_2))
-    depot, there = Depot(url, owner="toy 2026"), in_tmp / "elsewhere" / "7"
+    ArtifactStore(url, owner="toy 2025").store(folder(in_tmp / "a", STEP_2))
+    depot, there = ArtifactStore(url, owner="toy 2026"), in_tmp / "elsewhere" / "7"
     assert not depot.fetch(there)
     depot.store(folder(in_tmp / "b", STEP_1))
     assert depot.fetch(there)
@@ -189,7 +189,7 @@ def test_a_killed_process_leaves_no_scratch_for_long(monkeypatch: pytest.MonkeyP
 
 
 def test_a_trial_that_took_anothers_result_leaves_its_log_alone(url: str, in_tmp: Path) -> None:
-    depot, own = Depot(url), folder(in_tmp / "own", {"log.txt": "taken over\n"})
+    depot, own = ArtifactStore(url), folder(in_tmp / "own", {"log.txt": "taken over\n"})
     Workspace(in_tmp / "own", depot).leave(own)
     assert not own.exists()
     with at_hand(depot.address("7", "log.txt")) as path:
@@ -255,4 +255,4 @@ def test_an_interrupted_trial_goes_on_from_the_url_alone_bit_for_bit(
     what = doomed("tiny")
     assert f"all under {url}" in str(what)
     remove_study(what)
-    assert not Depot(url).files.exists(Depot(url).root)
+    assert not ArtifactStore(url).files.exists(ArtifactStore(url).root)

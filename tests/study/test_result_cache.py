@@ -130,8 +130,8 @@ def test_one_that_ends_between_two_looks_is_not_trained_again(
             return found
 
         monkeypatch.setattr(results, "find", and_then_it_ends)
-        like, log = results.Like(only, study, "key"), TrialRecorder(own, Silent())
-        monkeypatch.setattr(like.watch, "dead", lambda _: False)
+        like, log = results.SameTraining(only, study, "key"), TrialRecorder(own, Silent())
+        monkeypatch.setattr(like.watch, "is_stale", lambda _: False)
         assert not like.trains_elsewhere(log)
         assert like.take(log)
         assert study.get_trials()[own.number].user_attrs["duplicate_of"] == f"toy/{other.number}"

@@ -17,7 +17,7 @@ from msdemucs.study.storage.studies import open_storage, open_study
 from msdemucs.study.trial.bench import prepare
 from msdemucs.study.trial.candidate import Candidate, Silent
 from msdemucs.train import load_recipe
-from tests.study.test_objective import search
+from tests.study.test_bench import search
 
 __all__ = ["search"]
 
