@@ -13,11 +13,8 @@ from msdemucs.analysis.pooling import Pool
 from msdemucs.analysis.statistics import CONFIDENCE, Interval, sigma_interval
 from msdemucs.analysis.track_scores import by_training
 from msdemucs.metrics import Quality
-from msdemucs.study.records import STUDY_COLUMN
+from msdemucs.study.records import NOISE, STUDY_COLUMN
 from msdemucs.units import count
-
-NOISE = "noise"
-"""The kind of later rows that `study noise` keeps, a training of the base each."""
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,7 @@ def promote(  # noqa: PLR0913 (one option a thing that a user may decide)
     """Train the best trials for longer, print both scores and judge what was trained, once."""
     from msdemucs.study.followups.promotion import Longer, candidates
     from msdemucs.study.followups.promotion import promote as train_longer
-    from msdemucs.study.search_space.objectives import ranked_by
+    from msdemucs.study.records import ranked_by
     from msdemucs.study.storage.load import read_record
     from msdemucs.train import load_recipe
 
@@ -143,8 +143,9 @@ def rescore(  # noqa: PLR0913 (one option a thing that a user may decide)
 ) -> None:
     """Judge the best trials again, from their weights, by another metric."""
     from msdemucs.metrics import metrics_named
-    from msdemucs.study.followups.judging import RESCORE, Chosen, TrackSet, judge
+    from msdemucs.study.followups.judging import Chosen, TrackSet, judge
     from msdemucs.study.followups.promotion import candidates
+    from msdemucs.study.records import RESCORE
     from msdemucs.study.storage.load import read_record
 
     name = metrics_named(metric)[0]
@@ -190,7 +191,7 @@ def _judge_promoted(
     joined: Joined, trials: "pd.DataFrame", found: "pd.DataFrame", recipe: str, device: str
 ) -> "pd.DataFrame":
     """Scores on the test tracks of what was trained for longer."""
-    from msdemucs.study.followups.judging import Chosen, TrackSet, judge, qualities_of
+    from msdemucs.study.followups.judging import Chosen, TrackSet, judge, qualities_to_judge
     from msdemucs.study.storage.load import read_record
 
     seeds = dict(zip(trials.trial, trials.seed, strict=True))
@@ -201,7 +202,7 @@ def _judge_promoted(
     return judge(
         joined.study,
         chosen,
-        qualities_of(read_record(joined.study)),
+        qualities_to_judge(read_record(joined.study)),
         TrackSet(partial(joined.test_tracks, f"promote --recipe {recipe}")),
         device=device,
         listener=joined.listener,

@@ -46,7 +46,7 @@ def judge(  # noqa: PLR0913 (one option a thing that a user may decide)
     Raises:
         UsageError: several ways to choose.
     """
-    from msdemucs.study.followups.judging import Chosen, TrackSet, qualities_of
+    from msdemucs.study.followups.judging import Chosen, TrackSet, qualities_to_judge
     from msdemucs.study.followups.judging import judge as score
     from msdemucs.study.records import looked
     from msdemucs.study.storage.load import read_record
@@ -59,7 +59,7 @@ def judge(  # noqa: PLR0913 (one option a thing that a user may decide)
         judged = score(
             joined.study,
             Chosen.of(_chosen(record, top, numbers)),
-            qualities_of(record, metric or (), search=joined.search),
+            qualities_to_judge(record, metric or (), search=joined.search),
             TrackSet(lambda: joined.test_tracks("judge")),
             device=choose_device(device),
             listener=joined.listener,

@@ -21,7 +21,7 @@ def later_counts(record: "StudyRecord") -> str:
 
 def later_table(record: "StudyRecord") -> Table:
     """One row for each score of the side table, beside the trial's own."""
-    from msdemucs.study.search_space.objectives import ranked_by
+    from msdemucs.study.records import ranked_by
 
     names = dict(zip(record.trials.trial, record.trials["name"], strict=True))
     quality = ranked_by(record.directions)[0]
