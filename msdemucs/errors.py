@@ -169,3 +169,11 @@ def nearest(name: str, allowed: Sequence[str]) -> str:
     if close:
         return f"did you mean “{close[0]}”?"
     return "allowed: " + ", ".join(allowed)
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Yields an error and those that led to it, the first of all last."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["StudyRecord", "frame", "load_search_space", "load_study", "run_study"]
 
+STORAGE_VARIABLE = "MSDEMUCS_STORAGE"
+"""The environment's variable with the URL of the storage; passwords in it stand in no command."""
+
 _HOMES = {
     "StudyRecord": "study.records",
     "frame": "analysis.tidy",

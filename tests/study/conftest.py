@@ -63,7 +63,7 @@ def toy(candidate: Candidate, log: TrialRecorder) -> None:
     log.record({"usdr_db": width, "usdr_db/band": width, "latency_ms_p50": 3.0})
 
 
-class StaleTrialWatch:
+class OpenedTests:
     """What python opens under a folder's test/ folders; an audit hook, which cannot be removed."""
 
     def __init__(self) -> None:
@@ -79,7 +79,7 @@ class StaleTrialWatch:
             raise AssertionError(f"{path} was opened")
 
 
-WATCH = StaleTrialWatch()
+WATCH = OpenedTests()
 sys.addaudithook(WATCH)
 
 

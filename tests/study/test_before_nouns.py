@@ -1,4 +1,4 @@
-"""A study that was made before the package had folders by noun is read, shown and gone on with.
+"""A study that was made before the package had folders by noun is read, shown and joined.
 
 `before_nouns.sql` is the dump of its SQLite file, made at 45bda19 by `study run` (rungs, a
 baseline, the objective `usdr_db/vocals`), `study noise --seeds 2` and `study judge --top 1`.
@@ -15,9 +15,14 @@ from msdemucs.analysis.findings import Findings
 from msdemucs.cli.app import app
 from msdemucs.report.page import render
 from msdemucs.study import frame, load_study
-from msdemucs.study.execution.joining import search_of_study
+from msdemucs.study.execution.joining import WANTED
+from msdemucs.study.execution.worker import work_on
 from msdemucs.study.records import JUDGE, NOISE, StudyRecord
+from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.studies import open_storage, open_study
+from msdemucs.study.trial.candidate import Candidate
+from msdemucs.study.trial.recorder import TrialRecorder
+from msdemucs.study.trial.tracks import Say
 
 NAME, QUALITY = "before-nouns", "usdr_db/vocals"
 
@@ -62,11 +67,29 @@ def test_its_report_tells_what_it_found(old: StudyRecord) -> None:
 def test_commands_show_it(database: str) -> None:
     for words in (["show", NAME], ["list"], ["best", NAME, "--top", "2"]):
         done = CliRunner().invoke(app, ["study", *words], catch_exceptions=False)
+        assert done.exit_code == 0
         assert NAME in done.output or "trial 1" in done.output
 
 
-def test_a_process_can_join_it(database: str) -> None:
+class Toy:
+    """A bench whose trials all score the same, on the tracks that the study had."""
+
+    def __init__(self, search: Search, *, say: Say) -> None:
+        assert search.space.objectives == {QUALITY: "maximize", "macs_per_second": "minimize"}
+
+    def describe(self) -> dict[str, object]:
+        return {}
+
+    def evaluate(self, candidate: Candidate, log: TrialRecorder) -> None:
+        log.rung(3, {QUALITY: {candidate.seed: 1.0}})
+        log.record({"usdr_db": 1.0, QUALITY: 1.0})
+
+
+def test_a_process_of_this_version_joins_it_and_sees_that_all_was_tried(
+    database: str, tmp_path: Path
+) -> None:
     with closing(open_storage(database)) as opened:
-        search, folder = search_of_study(open_study(opened, NAME))
-    assert search.space.objectives == {QUALITY: "maximize", "macs_per_second": "minimize"}
-    assert folder.endswith(f"{NAME}/trials")
+        open_study(opened, NAME).set_user_attr(WANTED, 7)
+    finished = work_on(NAME, database, Toy, folder=tmp_path / "trials")
+    assert finished.is_used_up, "all of its four combinations were tried"
+    assert finished.ran == 0

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import optuna
 import pytest
+import sqlalchemy
 from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 
@@ -68,6 +69,29 @@ def test_a_study_outlives_a_restart_of_its_database(search: Search, postgres: Po
         "the database answers again",
     ]
     assert list(load_study("toy", storage=url).trials.failure.dropna()) == []
+
+
+@pytest.mark.slow
+def test_a_look_that_a_restart_cuts_short_is_repeated(postgres: Postgres) -> None:
+    opened = Database(postgres.create_database("cut"))
+    said: list[str] = []
+    opened.waiting.say = said.append
+    study = optuna.create_study(storage=opened, study_name="toy")
+    study.ask()
+    cuts = iter([postgres.stop])
+
+    def cut(*about: object) -> None:
+        if "FROM trials" in str(about[2]):
+            for stop in cuts:
+                stop()
+                threading.Timer(0.3, postgres.start).start()
+
+    sqlalchemy.event.listen(opened.engine, "before_cursor_execute", cut)
+    assert len(study.get_trials(deepcopy=False)) == 1
+    assert said[0].startswith("the database does not answer")
+    assert said[-1] == "the database answers again"
+    assert "Can't reconnect" not in said[0], "what went wrong first, not what came of it"
+    opened.close()
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 
 from msdemucs.errors import DivergedError, StudyError
 from msdemucs.spec import parse_spec, spec_hash
-from msdemucs.study.execution import scheduler as turns
+from msdemucs.study.execution import scheduler
 from msdemucs.study.execution.loop import run_study
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage import leases
@@ -187,15 +187,15 @@ except KeyboardInterrupt:
 def test_an_interruption_before_a_trial_has_begun_gives_it_back(
     search: Search, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    claimed = turns.Scheduler.next
+    claimed = scheduler.Scheduler.next
 
-    def and_then_sigterm(self: turns.Scheduler) -> optuna.Trial | None:
+    def and_then_sigterm(self: scheduler.Scheduler) -> optuna.Trial | None:
         trial = claimed(self)
         signal.raise_signal(signal.SIGTERM)
         return trial
 
     with monkeypatch.context() as patched:
-        patched.setattr(turns.Scheduler, "next", and_then_sigterm)
+        patched.setattr(scheduler.Scheduler, "next", and_then_sigterm)
         with pytest.raises(KeyboardInterrupt):
             run_study(search, toy)
     left = load_study("toy").trials
@@ -245,7 +245,7 @@ def test_a_trial_of_another_host_is_waited_for_until_its_lease_stays_unchanged(
     other.set_user_attr("lease", datetime.now(UTC).isoformat())
     other.set_user_attr("owner", {"host": "elsewhere", "pid": 1, "since": 0.0})
     monkeypatch.setattr(
-        turns.Scheduler, "wait", lambda _: monkeypatch.setattr(leases, "GIVEN_UP_AFTER_S", 0.0)
+        scheduler.Scheduler, "wait", lambda _: monkeypatch.setattr(leases, "GIVEN_UP_AFTER_S", 0.0)
     )
     ears = Ears()
     assert run_study(search, toy, listener=ears).complete == 5

@@ -17,7 +17,7 @@ import psutil
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from msdemucs.study.execution import scheduler as turns
+from msdemucs.study.execution import scheduler
 from msdemucs.study.execution.joining import search_of_study
 from msdemucs.study.execution.loop import run_study
 from msdemucs.study.execution.worker import work_on
@@ -80,7 +80,7 @@ def worker(url: str, bench: ToyBench | None = None) -> BaseProcess:
     bench = bench or ToyBench(0.03)
 
     def work() -> None:
-        turns.PAUSE_S = 0.1
+        scheduler.PAUSE_S = 0.1
         try:
             work_on("toy", url, bench, listener=Silent())
         except KeyboardInterrupt:

@@ -12,7 +12,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from msdemucs.errors import DataError
-from msdemucs.study.execution import scheduler as turns
+from msdemucs.study.execution import scheduler
 from msdemucs.study.execution.beginning import begin_study
 from msdemucs.study.execution.worker import work_on
 from msdemucs.study.search_space.loading import load_search_space
@@ -72,7 +72,7 @@ def waiting() -> list[Path]:
 
 def worker(url: str, then: str) -> BaseProcess:
     def run() -> None:
-        turns.PAUSE_S = results.PAUSE_S = 0.05
+        scheduler.PAUSE_S = results.PAUSE_S = 0.05
         work_on("toy", url, Meeting(url, then=then))
         os._exit(0)
 

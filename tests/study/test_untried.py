@@ -10,7 +10,7 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from msdemucs.study.execution import scheduler as turns
+from msdemucs.study.execution import scheduler
 from msdemucs.study.execution.loop import Finished, run_study
 from msdemucs.study.execution.scheduler import counts
 from msdemucs.study.execution.untried import INSTEAD_OF, repetitions
@@ -99,7 +99,7 @@ def test_two_workers_try_every_combination_and_end(in_tmp: Path, kind: str) -> N
     begin(search, URL)
 
     def work() -> None:
-        turns.PAUSE_S = results.PAUSE_S = 0.05
+        scheduler.PAUSE_S = results.PAUSE_S = 0.05
         work_on("toy", URL, ToyBench(0))
         os._exit(0)
 
@@ -160,3 +160,18 @@ def test_every_listed_value_of_a_stepped_range_can_be_enqueued() -> None:
         for value in variation.values or ():
             study.enqueue_trial({"a": value})
             assert variation.suggest(study.ask(), "a") == value
+
+
+def test_every_combination_is_tried_beside_a_baseline_that_lacks_a_field(in_tmp: Path) -> None:
+    text = (
+        "vary:\n  spectral.resolutions: {choice: {one: [4096], two: [2048, 4096]}}\n"
+        "  channels.start: {choice: [4, 8]}\nbaselines: [htdemucs_nn]\n"
+    )
+    search = search_of(text, kind="brute_force")
+    finished = run_study(search, toy, storage=URL)
+    assert finished.is_used_up
+    trials = stored()
+    assert {as_key(trial.params) for trial in trials} >= {
+        as_key(params) for params in combinations(search.space.vary)
+    }
+    assert all(trial.state == TrialState.COMPLETE for trial in trials)

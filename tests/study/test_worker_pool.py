@@ -16,7 +16,7 @@ from rich.console import Console
 from msdemucs.cli.progress import Bars, Lines, beside, progress
 from msdemucs.cli.work import ExecutionOptions, environments
 from msdemucs.errors import StudyError, UsageError
-from msdemucs.study.execution import worker_pool as crew
+from msdemucs.study.execution import worker_pool
 from msdemucs.study.execution.events import EventWriter, Name, pass_on
 from msdemucs.study.execution.worker_pool import WorkerPool, shares
 from msdemucs.study.trial.candidate import Silent
@@ -45,7 +45,7 @@ class Ears(Silent):
         self.lines.append(f"{trial} {state} {note}")
 
 
-def crew_of(script: str, in_tmp: Path, *, workers: int = 2) -> tuple[WorkerPool, list[Ears]]:
+def pool_of(script: str, in_tmp: Path, *, workers: int = 2) -> tuple[WorkerPool, list[Ears]]:
     ears = [Ears() for _ in range(workers)]
     environments = [{"NUMBER": str(number)} for number in range(workers)]
     command = [sys.executable, "-c", PRELUDE + script]
@@ -65,7 +65,7 @@ print("no event", file=sys.stderr)
 print("no event either")
 tell(event="finished", ran=number + 1)
 """
-    started, ears = crew_of(script, in_tmp)
+    started, ears = pool_of(script, in_tmp)
     with started:
         assert started.run() == 3
     assert [ear.lines for ear in ears] == [["0 complete usdr_db 1"], ["1 complete usdr_db 1"]]
@@ -83,7 +83,7 @@ tell(event="finished", ran=1)
     before = Path.cwd()
     os.chdir(in_tmp)
     try:
-        started, ears = crew_of(script, in_tmp)
+        started, ears = pool_of(script, in_tmp)
         with started:
             assert started.run() == 2
     finally:
@@ -105,7 +105,7 @@ if os.environ["NUMBER"] == "0":
     {failing}
 time.sleep(60)
 """
-    started, _ = crew_of(script, in_tmp)
+    started, _ = pool_of(script, in_tmp)
     with pytest.raises(StudyError, match=message), started:
         started.run()
     assert all(worker.process.poll() is not None for worker in started.workers)
@@ -121,12 +121,12 @@ if os.environ["NUMBER"] == "1":
 tell(event="said", message="ready")
 time.sleep(60)
 """
-    started, ears = crew_of(script, in_tmp)
+    started, ears = pool_of(script, in_tmp)
     while not all(ear.lines for ear in ears):
         time.sleep(0.01)
     # looked at when they are told to leave, and before each is waited for
-    clock = iter([0.0, 0.0, crew.GRACE_S])
-    monkeypatch.setattr(crew, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    clock = iter([0.0, 0.0, worker_pool.GRACE_S])
+    monkeypatch.setattr(worker_pool, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     started.stop()
     assert [worker.process.returncode for worker in started.workers] == [130, -signal.SIGKILL]
 
@@ -138,7 +138,7 @@ leave_with_parent()
 tell(event="said", message="ready")
 time.sleep(60)
 """
-    started, ears = crew_of(script, in_tmp, workers=1)
+    started, ears = pool_of(script, in_tmp, workers=1)
     while not ears[0].lines:
         time.sleep(0.01)
     worker = started.workers[0].process
@@ -167,12 +167,12 @@ def test_events_reach_a_listener_as_they_were_told(capsys: pytest.CaptureFixture
         def ended(self, trial: int, state: str, note: str) -> None:
             calls.append(("ended", trial, state, note))
 
-    teller = EventWriter(sys.stdout)
-    teller.said("hello")
-    teller.began(Name(3, "htdemucs", 7), complete=2, wanted=5)
-    teller.phase("training", 10)
-    teller.advanced(4, "loss 0.5")
-    teller.ended(3, "complete", "usdr_db 1")
+    writer = EventWriter(sys.stdout)
+    writer.said("hello")
+    writer.began(Name(3, "htdemucs", 7), complete=2, wanted=5)
+    writer.phase("training", 10)
+    writer.advanced(4, "loss 0.5")
+    writer.ended(3, "complete", "usdr_db 1")
     for line in capsys.readouterr().out.splitlines():
         pass_on(json.loads(line), Writes())
     assert calls == [

@@ -13,8 +13,9 @@ from msdemucs.study.samplers.rungs import taken_up
 from msdemucs.study.samplers.study_sampler import rung_judge
 from msdemucs.study.search_space.combinations import can_be_listed, is_used_up
 from msdemucs.study.search_space.space import EXHAUSTIVE, Search
-from msdemucs.study.storage.databases import StudyStorage
+from msdemucs.study.storage.databases import Database, StudyStorage
 from msdemucs.study.storage.leases import StaleTrialWatch, claim, owner_text, recover
+from msdemucs.study.storage.scores import FLOORS, RUNG_SCORES, SCORES
 from msdemucs.study.storage.states import is_stopped
 
 PAUSE_S = 2.0
@@ -22,6 +23,9 @@ PAUSE_S = 2.0
 
 LOOK_AFTER = 5
 """After so many pauses it looks in any case: whether those that run the trials are still alive."""
+
+UNREAD = ("spec", "differences", "versions", "git", "log", SCORES, FLOORS, RUNG_SCORES, "curve")
+"""What those who run trials do not read of the study's: a process would keep it of every trial."""
 
 
 def counts(trial: FrozenTrial) -> bool:
@@ -87,6 +91,8 @@ class Scheduler:
         token: str = "",
     ) -> None:
         self.study, self.storage, self.space = study, storage, search.space
+        if isinstance(storage, Database):
+            storage.leaves_out = UNREAD
         self.wanted, self.say, self.token = wanted, say, token
         self.judge = rung_judge(search, study)
         self.watch = StaleTrialWatch()

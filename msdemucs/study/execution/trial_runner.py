@@ -123,12 +123,12 @@ class TrialRunner:
             OSError: no space is left on the disk; the trial is enqueued again if that works.
         """
         folder, lease, judge = self.folder_of(trial), Lease(trial), self.scheduler.judge
-        diary = TrialLogFile(self.listener, folder / LOG, lease.check)
+        log_file = TrialLogFile(self.listener, folder / LOG, lease.check)
         objection = partial(judge.objection, self.study, trial) if judge else None
-        recorder = TrialRecorder(trial, diary, objection)
+        recorder = TrialRecorder(trial, log_file, objection)
         begun = time.monotonic()
         try:
-            with lease.renewed(), diary.open():
+            with lease.renewed(), log_file.open():
                 outcome, stop = self.outcome_of(recorder, folder)
                 try:
                     with interrupts.held():

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from msdemucs.errors import StudyError, UsageError
+from msdemucs.study import STORAGE_VARIABLE
 from msdemucs.study.execution.beginning import explained
 from msdemucs.study.execution.events import FAILED, FINISHED, pass_on
 from msdemucs.study.execution.joining import search_of_study
@@ -253,7 +254,7 @@ def run_on_pool(
         logs = (study_folder(name) if is_url(place) else Path(place).parent) / "workers"
         asked = ["--child", "--folder", place, *options]
         command = [sys.executable, "-m", "msdemucs", "study", "work", name, *asked]
-        environments = [environment for environment, _ in workers]
+        environments = [{**environment, STORAGE_VARIABLE: url} for environment, _ in workers]
         with WorkerPool(command, environments, [told for _, told in workers], logs) as pool:
             ran = pool.run()
         scheduler = Scheduler(

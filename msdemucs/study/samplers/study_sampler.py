@@ -1,7 +1,7 @@
 """Who proposes a study's trials: Optuna's sampler or the surrogate, and a random control arm."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import optuna
@@ -11,8 +11,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from msdemucs.study.samplers.rungs import HalvingJudge, RungJudge
 from msdemucs.study.samplers.surrogate.sampler import SurrogateSampler
+from msdemucs.study.search_space.combinations import as_key, combinations, tried_in
 from msdemucs.study.search_space.sampler_options import OPTIONS, known_experiments, sampler_options
 from msdemucs.study.search_space.space import EXHAUSTIVE, Sampler, Search, SearchSpace
+from msdemucs.study.search_space.variations import Scalar
 
 
 def make_sampler(search: Search, *, drawn: int) -> "StudySampler":
@@ -67,6 +69,12 @@ class StudySampler(BaseSampler):
         """Nothing for the control arm."""
         if in_control(self.space.sampler, trial.number):
             return {}
+        if self.space.sampler.kind == "brute_force":
+            return {
+                field: variation.distribution
+                for field, variation in self.space.vary.items()
+                if not variation.distribution.single()
+            }
         if self.space.sampler.kind == "qmc":  # Optuna would take the first trial's, a baseline's
             return {
                 field: variation.distribution
@@ -81,7 +89,21 @@ class StudySampler(BaseSampler):
         """Nothing for the control arm, so that no generation counts it in."""
         if in_control(self.space.sampler, trial.number):
             return {}
+        if self.space.sampler.kind == "brute_force":
+            params = self._untried(study.get_trials(deepcopy=False), trial.number)
+            return {field: value for field, value in params.items() if field in search_space}
         return self.sampler.sample_relative(study, trial, search_space)
+
+    def _untried(self, trials: Sequence[FrozenTrial], number: int) -> Mapping[str, Scalar]:
+        """A combination that no trial has, or none: Optuna's would fail beside a baseline.
+
+        Its tree of what was tried takes no trial that lacks a field, as a baseline may.
+        """
+        tried = tried_in(trials)
+        untried = [
+            params for params in combinations(self.space.vary) if as_key(params) not in tried
+        ]
+        return _chance(self.space.sampler, number).choice(untried) if untried else {}
 
     def sample_independent(
         self,

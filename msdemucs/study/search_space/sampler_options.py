@@ -59,7 +59,11 @@ OPTIONS: dict[str, Callable[..., object]] = {
 
 USUAL: dict[str, dict[str, JsonValue]] = {
     "tpe": {"multivariate": True, "group": True, "constant_liar": True},
-    "qmc": {"scramble": True, "warn_independent_sampling": False},
+    "qmc": {
+        "scramble": True,
+        "warn_independent_sampling": False,
+        "warn_asynchronous_seeding": False,  # each has the study's seed
+    },
     "gp": {"warn_independent_sampling": False},
 }
 """Options that differ from Optuna's own defaults: parameters drawn together, branches of a

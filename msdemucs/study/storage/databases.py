@@ -16,12 +16,13 @@ import sqlalchemy
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from msdemucs.errors import causes
 from msdemucs.study.storage.journal import Journal
 from msdemucs.study.storage.locks import (
     LOCK_TIMEOUT_S,
@@ -61,10 +62,14 @@ class Database(RDBStorage):
 
     A write may have been done although its answer was lost; all but the making of a trial can be
     repeated without harm, and a trial made twice stays unclaimed and is cleared away.
+
+    Attributes:
+        leaves_out: user attributes that are not kept of a study's trials; `whole` reads all.
     """
 
     def __init__(self, url: str) -> None:
         self.waiting = Waiting()
+        self.leaves_out: tuple[str, ...] = ()
         self._here = threading.local()
         self.is_sqlite = url.startswith("sqlite")
         kwargs: dict[str, Any] = {"connect_args": {"timeout": LOCK_TIMEOUT_S}}
@@ -184,6 +189,14 @@ class Database(RDBStorage):
 
         self.with_retries(once)
 
+    def _get_trials(self, *args: Any, **kwargs: Any) -> list[FrozenTrial]:
+        """As Optuna's, whose cache keeps trials that ended; less of each, where little is read."""
+        trials = self.with_retries(lambda: RDBStorage._get_trials(self, *args, **kwargs))
+        for trial in trials:
+            for name in self.leaves_out:
+                trial.user_attrs.pop(name, None)
+        return trials
+
     def set_trial_state_values(
         self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
     ) -> bool:
@@ -269,7 +282,7 @@ REPEATED = (
     *("get_study_name_from_id", "get_study_directions", "get_study_user_attrs"),
     *("get_study_system_attrs", "get_all_studies", "_create_new_trial", "_set_trial_param"),
     *("set_trial_intermediate_value", "set_trial_system_attr"),
-    *("get_trial_id_from_study_id_trial_number", "_get_best_trial_id", "get_trial", "_get_trials"),
+    *("get_trial_id_from_study_id_trial_number", "_get_best_trial_id", "get_trial"),
 )
 """RDBStorage's methods that Optuna calls, and that are asked again while the database is away."""
 
@@ -300,20 +313,32 @@ def named_lock(storage: optuna.storages.BaseStorage, name: str) -> AbstractConte
     return backend.study_lock(name) if isinstance(backend, Database | Journal) else nullcontext()
 
 
+def whole(storage: optuna.storages.BaseStorage, trial_id: int) -> FrozenTrial:
+    """A trial with all its attributes, whatever a process that runs trials leaves unread."""
+    backend: optuna.storages.BaseStorage = getattr(storage, "_backend", storage)  # below its cache
+    return backend.get_trial(trial_id)
+
+
 def reason_of(error: BaseException) -> str:
-    """The driver's own line about what is wrong."""
-    cause = error.__cause__ if isinstance(error, StorageInternalError) else error
+    """The driver's own line about what went wrong first."""
+    errors = [cause for cause in causes(error) if isinstance(cause, DBAPIError)]
+    cause = errors[-1] if errors else error.__cause__ or error
     text = str(getattr(cause, "orig", None) or cause or error).strip()
     return (text.splitlines() or ["no reason given"])[0]
 
 
 def _is_away(error: BaseException) -> bool:
-    """Whether a database may answer later: it restarts, or the network failed."""
-    cause = error.__cause__ if isinstance(error, StorageInternalError) else error
-    if isinstance(cause, DBAPIError) and cause.connection_invalidated:
-        return True
-    is_full = getattr(getattr(cause, "orig", None), "sqlstate", None) == DISK_FULL
-    return isinstance(cause, OperationalError | InterfaceError) and not is_full
+    """Whether a database may answer later: it restarts, or the network failed.
+
+    Optuna's look at trials asks again by itself, in the transaction that failed, and raises that.
+    """
+    for cause in causes(error):
+        if isinstance(cause, DBAPIError) and cause.connection_invalidated:
+            return True
+        is_full = getattr(getattr(cause, "orig", None), "sqlstate", None) == DISK_FULL
+        if isinstance(cause, OperationalError | InterfaceError):
+            return not is_full
+    return False
 
 
 StudyStorage = Database | Journal

@@ -2,10 +2,9 @@
 
 import errno
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
-from msdemucs.errors import CheckpointError, MsdemucsError, StudyError
+from msdemucs.errors import CheckpointError, MsdemucsError, StudyError, causes
 
 MOST_BUGS_IN_A_ROW = 3
 MOST_FAILURES_IN_A_ROW = 10
@@ -35,7 +34,7 @@ def is_bug(error: Exception) -> bool:
 
 def is_disk_full(error: BaseException, folder: Path) -> bool:
     """Whether something could not be written for want of space, in a folder or a database."""
-    for cause in _causes(error):
+    for cause in causes(error):
         if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
             return True
         if any(words in str(cause) for words in FULL_DISK):
@@ -44,14 +43,6 @@ def is_disk_full(error: BaseException, folder: Path) -> bool:
         return False
     there = next((path for path in (folder, *folder.parents) if path.is_dir()), None)
     return there is not None and shutil.disk_usage(there).free < LEAST_SPACE
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An error and those that led to it."""
-    cause: BaseException | None = error
-    while cause is not None:
-        yield cause
-        cause = cause.__cause__ or cause.__context__
 
 
 class FailurePolicy:

@@ -25,7 +25,7 @@ from msdemucs.study.records import asked_quality, is_quality
 from msdemucs.study.samplers.rungs import taken_up
 from msdemucs.study.search_space.objectives import MEASURED, SPENT, qualities_of
 from msdemucs.study.search_space.space import Search
-from msdemucs.study.storage.databases import named_lock
+from msdemucs.study.storage.databases import named_lock, whole
 from msdemucs.study.storage.leases import StaleTrialWatch
 from msdemucs.study.storage.scores import FLOORS, RUNG, RUNG_SCORES, RUNGS, SCORES
 from msdemucs.study.storage.states import DIVERGED_AT, STOPPED_AT, has_diverged, is_stopped
@@ -210,7 +210,7 @@ class SameTraining:
         if not self.search.space.fidelity or goes_on_with_another:
             return None
         twin = stopped_alike(self.study, self.key)
-        return (self.study.study_name, twin) if twin else None
+        return (self.study.study_name, whole(log.trial.storage, twin._trial_id)) if twin else None
 
 
 def stopped_alike(study: optuna.Study, key: str) -> FrozenTrial | None:
@@ -234,7 +234,7 @@ def find(
             values = {"value": json.dumps(key), "state": state.name}
             rows = connection.execute(QUERY, values).all()
         for name, trial_id in rows:
-            yield str(name), storage.get_trial(int(trial_id))
+            yield str(name), whole(storage, int(trial_id))
         return
     for study in storage.get_all_studies():
         for trial in storage.get_all_trials(study._study_id, deepcopy=False, states=(state,)):
