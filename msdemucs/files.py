@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import re
+import secrets
 import shutil
 import socket
 from collections.abc import Iterator, Mapping
@@ -67,9 +68,9 @@ def whole(path: Path, *, replaces: bool = True) -> Iterator[Path]:
         yield path
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    hidden = f".{_shortened(path.name)}.{os.getpid()}"
+    # processes of several containers may have one number
+    hidden = f".{_shortened(path.name)}.{os.getpid()}-{secrets.token_hex(4)}"
     unfinished, replaced = path.with_name(f"{hidden}.partial"), path.with_name(f"{hidden}.replaced")
-    _remove(unfinished)
     try:
         yield unfinished
         for written in (*unfinished.rglob("*"), unfinished):

@@ -11,6 +11,7 @@ from importlib.resources import files
 import yaml
 
 from msdemucs.data.tracks import Track
+from msdemucs.units import count
 
 SHARE = 0.15
 """Of the training tracks, held out where there is no official list."""
@@ -65,16 +66,19 @@ def divide(
     given = tracks["validation"]
     if not given:
         return hold_out(tracks["train"], seed=seed, n_tracks=n_tracks)
-    folders = HeldOut(_sorted(tracks["train"]), _sorted(given), "the validation folders'")
     groups = {track.group for track in given}
     without = [track for track in tracks["train"] if track.group not in groups]
-    held = hold_out(without, seed=seed, n_tracks=n_tracks)
-    if is_given or not held.is_held_out or not held.validation:
-        return folders
-    songs = {song_of(track) for track in held.validation}
+    held = hold_out([] if is_given else without, seed=seed, n_tracks=n_tracks)
+    validation, rules = [*given], ["the validation folders'"]
+    if held.is_held_out and held.validation:
+        validation += held.validation
+        rules.append(held.rule)
+    songs = {song_of(track) for track in validation}
     train = [track for track in tracks["train"] if song_of(track) not in songs]
-    rule = f"{folders.rule}; {held.rule}"
-    return HeldOut(_sorted(train), _sorted([*given, *held.validation]), rule)
+    theirs = {song_of(track) for track in given}
+    if n_left := sum(song_of(track) in theirs for track in tracks["train"]):
+        rules.append(f"{count(n_left, 'track')} of the same songs left out of training")
+    return HeldOut(_sorted(train), _sorted(validation), "; ".join(rules))
 
 
 def hold_out(tracks: Sequence[Track], *, seed: int = 0, n_tracks: int | None = None) -> HeldOut:

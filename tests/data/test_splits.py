@@ -178,3 +178,13 @@ def test_of_too_few_songs_none_is_held_out_and_that_is_said() -> None:
 def test_the_mixes_of_a_song_are_one_song(name: str, song: str) -> None:
     (track,) = tracks_of(name)
     assert song_of(track) == song
+
+
+@pytest.mark.parametrize("is_given", [False, True])
+def test_songs_of_the_validation_folders_are_not_trained_on(*, is_given: bool) -> None:
+    train = tracks_of("V - W (live)", "A - 1", "A - 2", "A - 3", group="more")
+    validation = tracks_of("V - W", group="own")
+    divided = divide({"train": train, "validation": validation}, is_given=is_given)
+    assert "V - W" in names(divided.validation)
+    assert not {*map(song_of, divided.train)} & {*map(song_of, divided.validation)}
+    assert "1 track of the same songs left out of training" in divided.rule
