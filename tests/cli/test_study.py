@@ -12,9 +12,10 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from msdemucs.cli import study as commands
-from msdemucs.cli import work
 from msdemucs.cli.app import main
 from msdemucs.cli.progress import Bars, Lines, progress
+from msdemucs.cli.study import run, work
+from msdemucs.cli.study.execution import ExecutionOptions
 from msdemucs.errors import DataError, SpecError, UsageError
 from msdemucs.study.execution.loop import Finished, run_study
 from msdemucs.study.search_space.loading import load_search_space
@@ -360,10 +361,10 @@ def test_names_with_markup_are_shown_as_they_are() -> None:
 
 
 def test_the_command_that_continues_is_quoted_for_a_shell() -> None:
-    command = commands._command(
+    command = run._command(
         Path("my space.yaml"),
         True,
-        {"trials": 3, "name": None, **work.ExecutionOptions(auto_batch=True).words()},
+        {"trials": 3, "name": None, **ExecutionOptions(auto_batch=True).words()},
         [Path("a b")],
     )
     again = "msdemucs study run 'my space.yaml' --small --trials 3 --auto-batch --data 'a b'"
