@@ -74,6 +74,7 @@ class Walk:
         """The file of a function of the package; None for other code, and for modules."""
         is_function = code.co_flags & inspect.CO_OPTIMIZED and not code.co_name.startswith("<")
         is_inside = code.co_filename.startswith(f"{PACKAGE}{os.sep}")
+        is_inside = is_inside and code.co_filename.endswith(".py")  # templates are no code of ours
         return code.co_filename[len(str(PACKAGE)) + 1 :] if is_function and is_inside else None
 
     def figures(self) -> dict[str, object]:

@@ -84,8 +84,8 @@ def _shared_directions(records: Sequence[StudyRecord]) -> dict[str, Direction]:
         if all(record.directions.get(column) == direction for record in records)
     }
     if not shared:
-        asked = "; ".join(f"{r.name}: {', '.join(r.directions) or 'none'}" for r in records)
-        raise UsageError(f"the studies have no objective in common ({asked})")
+        named = "; ".join(f"{r.name}: {', '.join(r.directions) or 'none'}" for r in records)
+        raise UsageError(f"the studies have no objective in common ({named})")
     return shared
 
 
@@ -97,8 +97,8 @@ def _check_splits(records: Sequence[StudyRecord]) -> None:
     """
     scored = [record for record in records if len(record.scores)]
     if len({record.split for record in scored}) > 1:
-        asked = "; ".join(f"{record.name}: {record.split} tracks" for record in scored)
-        raise UsageError(f"the studies did not select on the same split ({asked})")
+        named = "; ".join(f"{record.name}: {record.split} tracks" for record in scored)
+        raise UsageError(f"the studies did not select on the same split ({named})")
 
 
 def _attrs(records: Sequence[StudyRecord]) -> Mapping[str, object]:
@@ -111,9 +111,9 @@ def _attrs(records: Sequence[StudyRecord]) -> Mapping[str, object]:
     unlike = [
         key for key in MUST_MATCH if key not in common and any(key in r.attrs for r in records)
     ]
-    own = {
+    parts = {
         f"study {record.name}": {k: v for k, v in record.attrs.items() if k not in common}
         for record in records
     }
     compared = {"studies": [record.name for record in records], "unlike": unlike}
-    return {**common, "compared": compared, **own}
+    return {**common, "compared": compared, **parts}

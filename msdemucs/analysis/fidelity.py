@@ -18,8 +18,8 @@ from msdemucs.analysis.pooling import once
 from msdemucs.analysis.selection import complete, ranked_column
 from msdemucs.analysis.statistics import Array
 from msdemucs.errors import UsageError
-from msdemucs.study.records import StudyRecord
-from msdemucs.study.search_space.objectives import better, ranked_by
+from msdemucs.study.records import StudyRecord, ranked_by
+from msdemucs.study.search_space.objectives import better
 
 RESAMPLES = 2000
 

@@ -16,8 +16,6 @@ from functools import cached_property
 import pandas as pd
 
 from msdemucs.analysis.attainment import Band, attainment_band
-from msdemucs.analysis.budgets import Budget, budgets
-from msdemucs.analysis.curves import Curve, learning_curves
 from msdemucs.analysis.effects import Effects, effects_against
 from msdemucs.analysis.fidelity import Fidelity, fidelity
 from msdemucs.analysis.hypervolume import HypervolumeTrace, box_places, hypervolume_traces
@@ -50,9 +48,11 @@ from msdemucs.analysis.track_scores import (
     stopped_score_tables,
 )
 from msdemucs.analysis.trades import (
+    Budget,
     RungFront,
     Trade,
     TradePoint,
+    budgets,
     fronts_by_group,
     mixture_quality,
     ranked_points,
@@ -60,11 +60,13 @@ from msdemucs.analysis.trades import (
     trade_points,
 )
 from msdemucs.analysis.trials import (
+    Curve,
     Row,
     StateCount,
     count_states,
     exceeded_constraints,
     is_complete,
+    learning_curves,
     mapping_of,
     number,
     rows_of,
@@ -276,7 +278,7 @@ class Findings:
     def n_seeds(self) -> Mapping[str, Mapping[int, int]]:
         """Quality → trial → the trainings that its value is the mean of."""
         return {
-            column: {int(str(trial)): len(own) for trial, own in trainings.groupby("trial")}
+            column: {int(str(trial)): len(rows) for trial, rows in trainings.groupby("trial")}
             for column, trainings in self.trainings.items()
         }
 

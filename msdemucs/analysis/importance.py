@@ -95,7 +95,7 @@ def _importance(rows: Sequence[Row], measure: Measure) -> Importance | None:
     import optuna  # slow to load, and needed here alone
 
     values = {name: [mapping_of(row, "params")[name] for row in rows] for name in names}
-    spaces = {name: _space(own) for name, own in values.items()}
+    spaces = {name: _space(drawn) for name, drawn in values.items()}
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # not a word about this helper's study
     study = optuna.create_study()
@@ -123,7 +123,7 @@ def _shared(rows: Sequence[Row]) -> list[str]:
         for name, value in mapping_of(row, "params").items():
             counts.setdefault(name, set()).add(format_value(value))
             made[name] = made.get(name, 0) + 1
-    return [name for name, own in counts.items() if made[name] == len(rows) and len(own) > 1]
+    return [name for name, texts in counts.items() if made[name] == len(rows) and len(texts) > 1]
 
 
 def _space(values: Sequence[object]) -> "BaseDistribution":
@@ -148,7 +148,7 @@ def choices_by_importance(
     rows: Sequence[Row], importances: Sequence[Importance], quality: Measure
 ) -> tuple[str, ...]:
     """All choices of the trials, those that matter most for the quality first."""
-    shares = next((own.shares for own in importances if own.measure == quality), {})
+    shares = next((known.shares for known in importances if known.measure == quality), {})
     names = dict.fromkeys(name for row in rows for name in mapping_of(row, "params"))
     return tuple(sorted(names, key=lambda name: -shares.get(name, 0.0)))
 
@@ -177,7 +177,7 @@ def marginal(rows: Sequence[Row], field: str, measure: Measure) -> Marginal | No
         groups: dict[str, list[float]] = {}
         for text, value in zip(texts, numbers, strict=True):
             groups.setdefault(text, []).append(value)
-        order = {text: fmean(own) for text, own in groups.items()}
+        order = {text: fmean(members) for text, members in groups.items()}
     values = tuple(sorted(order, key=lambda text: order[text]))
     if len(values) < 2:
         return None

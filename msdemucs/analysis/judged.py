@@ -4,15 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite, nan
 from statistics import fmean
+from typing import Any
 
 import pandas as pd
 
 from msdemucs.analysis.measure import Measure
 from msdemucs.analysis.trials import Row, mapping_of, number, rows_of, trial_number
-from msdemucs.study.records import Split
-
-JUDGE = "judge"
-"""The kind of later rows that `study judge` keeps."""
+from msdemucs.study.records import JUDGE, SCORE_COLUMNS, Split
 
 TEST: Split = "test"
 
@@ -79,10 +77,20 @@ def judged_trials(
     return tuple(sorted(judged, key=lambda trial: -measure.sign * trial.test))
 
 
+def kept_scores(detail: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the scores by track and source that a later row kept; empty where it kept none.
+
+    Args:
+        detail: of the row, as in LATER_COLUMNS.
+    """
+    table = detail.get("scores", {"rows": [], "columns": SCORE_COLUMNS[1:]})
+    scores = pd.DataFrame(table["rows"], columns=list(table["columns"]))
+    return scores.assign(value=pd.to_numeric(scores["value"]))
+
+
 def _value(look: Row, measure: Measure) -> float:
     """A look's quality: of its scores where it kept them, else its own value if it is of that."""
-    scores = mapping_of(look, "detail").get("scores")
-    if measure.quality is not None and isinstance(scores, Mapping):
-        frame = pd.DataFrame(scores["rows"], columns=list(scores["columns"]))
-        return measure.quality.of(frame[frame["split"] == TEST] if "split" in frame else frame)
+    scores = kept_scores(mapping_of(look, "detail"))
+    if measure.quality is not None and len(scores):
+        return measure.quality.of(scores[scores["split"] == TEST] if "split" in scores else scores)
     return float(str(look["value"])) if look["convention"] == measure.column else nan

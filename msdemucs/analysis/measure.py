@@ -6,8 +6,8 @@ from math import isfinite
 
 from msdemucs.analysis.trials import Row, number
 from msdemucs.columns import COLUMNS, FORMATS
-from msdemucs.metrics import METRICS, USUAL, Quality
-from msdemucs.study.records import Direction, StudyRecord
+from msdemucs.metrics import METRICS, Quality
+from msdemucs.study.records import Direction, StudyRecord, ranked_by
 from msdemucs.units import MISSING, typeset, unsigned_zero
 
 COSTS = ("macs_per_second", "parameters", "latency_ms_p50")
@@ -122,8 +122,7 @@ def measure_of_quality(quality: Quality, split: str = "") -> Measure:
 
 def quality_measures(record: StudyRecord) -> tuple[Measure, ...]:
     """The study's objectives that are qualities; uSDR over everything where none is."""
-    named = [column for column in record.directions if column in record.qualities]
-    return tuple(measure_of(column, record) for column in named or [USUAL])
+    return tuple(measure_of(column, record) for column in ranked_by(record.directions))
 
 
 def cost_measures(record: StudyRecord) -> tuple[Measure, ...]:

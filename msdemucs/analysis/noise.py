@@ -13,11 +13,8 @@ from msdemucs.analysis.pooling import Pool
 from msdemucs.analysis.statistics import CONFIDENCE, Interval, sigma_interval
 from msdemucs.analysis.track_scores import by_training
 from msdemucs.metrics import Quality
-from msdemucs.study.records import STUDY_COLUMN
+from msdemucs.study.records import NOISE, STUDY_COLUMN
 from msdemucs.units import count
-
-NOISE = "noise"
-"""The kind of later rows that `study noise` keeps, a training of the base each."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +75,9 @@ def noise_of(pool: Pool, quality: Quality) -> Noise | None:
     if degrees < 1:
         return None
     spread = values["value"] - values.groupby("spec")["value"].transform("mean")
-    found = sigma_interval(sqrt(float((spread**2).sum()) / degrees), degrees)
+    sigma = sigma_interval(sqrt(float((spread**2).sum()) / degrees), degrees)
     specs = count(values["spec"].nunique(), "spec")
-    return Noise(found, degrees, f"{count(len(values), 'training')} of {specs}, pooled")
+    return Noise(sigma, degrees, f"{count(len(values), 'training')} of {specs}, pooled")
 
 
 def _repeated(pool: Pool, quality: Quality) -> pd.DataFrame:
@@ -105,13 +102,13 @@ def _repeated(pool: Pool, quality: Quality) -> pd.DataFrame:
 def _added_trainings(pool: Pool, quality: Quality) -> pd.DataFrame:
     """The trainings that `study noise` added, under the trial of their spec if there is one."""
     later = pool.record.later
-    own = later[(later["kind"] == NOISE) & (later["convention"] == str(quality))]
+    added = later[(later["kind"] == NOISE) & (later["convention"] == str(quality))]
     trials = {
         _spec_key(row, row): int(row["trial"])
         for row in pool.record.trials.to_dict("records")
         if row["state"] == "complete"
     }
-    rows = own.to_dict("records")
+    rows = added.to_dict("records")
     keys = [_spec_key(row, row["detail"]) for row in rows]
     specs = [trials.get(key, f"beside {key}") for key in keys]
     seeds, values = [int(row["seed"]) for row in rows], [float(row["value"]) for row in rows]

@@ -120,9 +120,9 @@ def _pooled(record: StudyRecord, arms: Sequence[Repeats]) -> StudyRecord:
     numbers = dict.fromkeys([*NUMBERS, *record.qualities, *record.directions])
     columns = [name for name in numbers if name in frame]
     for arm in arms:
-        own = [rows[trial] for trial in arm.trainings]
+        trainings = [rows[trial] for trial in arm.trainings]
         weights = [max(seeds.get(trial, 1), 1) for trial in arm.trainings]
-        means = {name: _mean([row[name] for row in own], weights) for name in columns}
+        means = {name: _mean([row[name] for row in trainings], weights) for name in columns}
         rows[arm.trial] = rows[arm.trial] | means
         for trial in arm.trials:
             if trial != arm.trial:

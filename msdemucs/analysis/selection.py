@@ -13,7 +13,7 @@ from msdemucs.analysis.pareto import non_dominated
 from msdemucs.analysis.pooling import pool
 from msdemucs.errors import UsageError
 from msdemucs.metrics import METRICS, USUAL, Quality
-from msdemucs.study.records import StudyRecord
+from msdemucs.study.records import StudyRecord, ranked_by
 
 
 def complete(record: StudyRecord) -> pd.DataFrame:
@@ -57,8 +57,7 @@ def ranked_column(record: StudyRecord) -> str:
 
 def steering_quality(record: StudyRecord) -> Quality:
     """The first objective that is a quality; the usual one over everything where none is."""
-    named = [record.qualities[name] for name in record.directions if name in record.qualities]
-    return (named or [Quality(METRICS[USUAL])])[0]
+    return record.qualities.get(ranked_by(record.directions)[0], Quality(METRICS[USUAL]))
 
 
 def by_quality(record: StudyRecord, text: str) -> StudyRecord:

@@ -1,4 +1,6 @@
-"""Quality against a cost, and who is on the front: specs, each with all seeds it was trained with.
+"""Quality against a cost: who is on the front, and what a budget buys.
+
+Points are specs, each with all seeds it was trained with.
 
 Several trainings of one spec are one point, their mean: the best of single trainings would be the
 luckiest. A point beyond one of the study's constraints is a reference: it is shown, and stands on
@@ -269,3 +271,48 @@ def rung_fronts(rungs: pd.DataFrame, rows: Sequence[Row], trade: Trade) -> tuple
         x, y, trials = zip(*front, strict=True)
         fronts.append(RungFront(int(str(step)), trials, x, y, len(reached)))
     return tuple(fronts)
+
+
+MOST_STEPS = 60
+"""Steps of a budget, at most: the rest of a front is thinned evenly, its ends stay."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What is best under each limit of one cost.
+
+    Attributes:
+        cost: the cost.
+        quality: by which it is best.
+        low: the cheapest trial's cost.
+        high: the dearest complete trial's cost.
+        steps: by cost; each is better than those before, from its cost on.
+    """
+
+    cost: Measure
+    quality: Measure
+    low: float
+    high: float
+    steps: tuple[TradePoint, ...]
+
+
+def budgets(trades: Sequence[Trade]) -> tuple[Budget, ...]:
+    """One budget a trade whose cost is to be kept low; those without a front are left out."""
+    return tuple(
+        Budget(
+            trade.x,
+            trade.y,
+            trade.admitted[0].x,
+            trade.admitted[-1].x,
+            _thinned(trade.front),
+        )
+        for trade in trades
+        if trade.front and trade.x.direction == "minimize" and trade.admitted[0].x > 0
+    )
+
+
+def _thinned(front: Sequence[TradePoint]) -> tuple[TradePoint, ...]:
+    if len(front) <= MOST_STEPS:
+        return tuple(front)
+    kept = {round(i * (len(front) - 1) / (MOST_STEPS - 1)) for i in range(MOST_STEPS)}
+    return tuple(point for index, point in enumerate(front) if index in kept)

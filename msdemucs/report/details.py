@@ -16,7 +16,7 @@ from msdemucs.errors import MsdemucsError
 from msdemucs.metrics import Quality
 from msdemucs.report.audio import Excerpt
 from msdemucs.report.drawing import draw_plan
-from msdemucs.report.sparkline import draw_curve
+from msdemucs.report.figures.curves import draw_curve
 from msdemucs.report.spec_difference import spec_yaml, yaml_of
 from msdemucs.report.tables import NOTES, chosen_text, differences_of, note_of
 from msdemucs.spec import parse_spec, plan
@@ -145,8 +145,8 @@ class Details:
         self.findings, self.excerpts = findings, excerpts or {}
         self.curves = {curve.trial: curve for curve in findings.curves}
         record = findings.record
-        self.rungs = {int(str(n)): own for n, own in record.rungs.groupby("trial")}
-        self.later = {int(str(n)): own for n, own in record.later.groupby("trial")}
+        self.rungs = {int(str(n)): rows for n, rows in record.rungs.groupby("trial")}
+        self.later = {int(str(n)): rows for n, rows in record.later.groupby("trial")}
         self.anatomies: dict[object, Anatomy] = {}
 
     def of(self, row: Row, *, has_difference: bool = True) -> Detail:
@@ -256,8 +256,8 @@ def rungs_of(findings: Findings, rows: pd.DataFrame) -> Rungs:
     steps = tuple(sorted({int(step) for step in rows["step"]}))
     measures = {name: findings.measure(str(name)) for name in dict.fromkeys(rows["quality"])}
     lines = []
-    for (name, seed), own in rows.groupby(["quality", "seed"], sort=False):
-        by_step = {int(s): float(v) for s, v in zip(own["step"], own["value"], strict=True)}
+    for (name, seed), values in rows.groupby(["quality", "seed"], sort=False):
+        by_step = {int(s): float(v) for s, v in zip(values["step"], values["value"], strict=True)}
         texts = tuple(measures[name].text(by_step[s]) if s in by_step else MISSING for s in steps)
         which = f"{measures[name].header}, " if len(measures) > 1 else ""
         lines.append((f"{which}seed {seed}", texts))

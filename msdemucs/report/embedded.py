@@ -9,9 +9,8 @@ from numbers import Real
 
 from markupsafe import Markup
 
-from msdemucs.analysis.budgets import Budget
 from msdemucs.analysis.findings import Findings
-from msdemucs.analysis.trades import TradePoint
+from msdemucs.analysis.trades import Budget, TradePoint
 from msdemucs.analysis.trials import Row, mapping_of, number, trial_number
 from msdemucs.report.spec_difference import spec_yaml
 from msdemucs.report.tables import Table, shown_measures, source_table, trial_table

@@ -11,10 +11,12 @@ from msdemucs.analysis.measure import Measure
 from msdemucs.analysis.trades import TradePoint
 from msdemucs.analysis.trials import Row, number, trial_number
 from msdemucs.report.claims import effect_label, interval_text
-from msdemucs.report.judged import MIXTURE, describe_judged, on_test
 from msdemucs.report.sentences import text_of, tracks_text
 from msdemucs.report.statements import (
+    MIXTURE,
+    describe_judged,
     describe_question,
+    on_test,
     seeds_text,
     statements,
     summarise_states,

@@ -1,14 +1,17 @@
 """What a study found, in sentences whose every number comes from its record."""
 
 from collections.abc import Sequence
+from math import isfinite
 
 from msdemucs.analysis.findings import Findings
+from msdemucs.analysis.judged import TEST
+from msdemucs.analysis.measure import Measure, measure_of_quality
 from msdemucs.analysis.trades import Trade, TradePoint
-from msdemucs.analysis.trials import mapping_of
+from msdemucs.analysis.trials import mapping_of, rows_of, trial_number
+from msdemucs.metrics.unscored import describe_trials
 from msdemucs.report.claims import claim_text
-from msdemucs.report.judged import describe_judged, describe_split
 from msdemucs.report.run_configuration import objectives_text
-from msdemucs.report.sentences import Sentence, say, tracks_text
+from msdemucs.report.sentences import Part, Sentence, say, tracks_text
 from msdemucs.report.uncertainty import (
     describe_basis,
     describe_comparison,
@@ -18,6 +21,7 @@ from msdemucs.report.uncertainty import (
     describe_unscored,
     uncertainty_text,
 )
+from msdemucs.study.records import looked
 from msdemucs.units import count, percent, signed_percent
 
 BARS = "95 % t-interval of the mean over seeds, from σ pooled over repeated specs"
@@ -185,9 +189,9 @@ def describe_trade(trade: Trade) -> Sentence:
         )
     distinct = list({point.name: point for point in trade.front}.values())
     names = [part for point in distinct[:MOST_LISTED] for part in (", ", point)][1:]
-    rest = f" and {len(distinct) - MOST_LISTED} more" if len(distinct) > MOST_LISTED else ""
+    more = f" and {len(distinct) - MOST_LISTED} more" if len(distinct) > MOST_LISTED else ""
     said = f"{len(trade.front)} of {total} on the front of this pair: "
-    return say(said, *names, f"{rest}.{note}") + describe_beyond(trade)
+    return say(said, *names, f"{more}.{note}") + describe_beyond(trade)
 
 
 def describe_bars(trade: Trade) -> str:
@@ -261,3 +265,54 @@ def _at(point: TradePoint, trade: Trade) -> str:
     """A point's quality and cost: "3.21 dB at 4.2 GMAC/s"; a count says of what."""
     counted = f" {trade.x.header}" if trade.x.unit in ("count", "") else ""
     return f"{trade.y.text(point.y)} at {trade.x.text(point.x)}{counted}"
+
+
+MIXTURE = "the mixture itself"
+"""What stands for a trial in the line of what doing nothing scores."""
+
+MOST_TOLD = 4
+"""Judged trials in one sentence, at most."""
+
+
+def on_test(measure: Measure) -> Measure:
+    """A quality of the study, of test tracks."""
+    return measure_of_quality(measure.quality, TEST) if measure.quality else measure
+
+
+def describe_split(findings: Findings) -> tuple[Sentence, ...]:
+    """A warning where a study selected on test tracks; else nothing."""
+    if findings.record.split != TEST or not len(findings.record.scores):
+        return ()
+    return (
+        say(
+            "This study selected on its test tracks: what stopped, steered and ranked its trials "
+            "are the scores shown here. They are optimistic, and no test result."
+        ),
+    )
+
+
+def describe_judged(findings: Findings) -> tuple[Sentence, ...]:
+    """The judged trials, test beside validation, and how often the test tracks were looked at."""
+    looks, split = findings.test_looks, findings.record.split
+    if not len(looks):
+        return ()
+    sentences = []
+    for measure in findings.qualities:
+        parts: list[Part] = []
+        for trial in findings.judged[measure.column][:MOST_TOLD]:
+            scores = measure.text(trial.test)
+            if isfinite(trial.validation):
+                scores += f" ({measure.text(trial.validation)} on {split})"
+            link = Part(trial.name, trial.trial)
+            parts += [Part("; " if parts else ""), link, Part(f" {scores}")]
+        if parts:
+            if (floor := findings.test_floors[measure.column]) is not None:
+                parts.append(Part(f"; {MIXTURE} {measure.text(floor)}"))
+            sentences.append((Part(f"{measure.header} on test tracks: "), *parts, Part(".")))
+    unscored = {
+        trial_number(row): mapping_of(row, "detail").get("unscored") for row in rows_of(looks)
+    }
+    lacking = describe_trials(unscored)
+    sentences += [say(f"Of the test tracks, there is {line}.") for line in lacking]
+    trials = count(looks["trial"].nunique(), "trial")
+    return (*sentences, say(f"For {trials}, {looked(findings.record.n_looks)}."))

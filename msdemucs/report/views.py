@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from msdemucs.analysis.curves import Curve
 from msdemucs.analysis.findings import Findings
 from msdemucs.analysis.trades import Trade
-from msdemucs.analysis.trials import trial_number
+from msdemucs.analysis.trials import Curve, trial_number
 from msdemucs.report.figures.curves import paint_curves
 from msdemucs.report.figures.sizes import paint_sizes
 from msdemucs.report.figures.trades import paint_trade

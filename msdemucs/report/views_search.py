@@ -45,8 +45,8 @@ def hypervolume_views(findings: Findings) -> list[FigureView]:
         if by_steps and not any(trace.steps[-1] for trace in traces):
             continue
         painted = paint_hypervolumes(traces, by_steps=by_steps, height=300).to_plotly_json()
-        told = caption + ("" if by_steps else arms_text(traces))
-        views.append(FigureView(f"hypervolume-{key}", title, False, say(told), 0, painted))
+        text = caption + ("" if by_steps else arms_text(traces))
+        views.append(FigureView(f"hypervolume-{key}", title, False, say(text), 0, painted))
     return views
 
 

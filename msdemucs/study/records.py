@@ -3,7 +3,7 @@
 A record holds strings, numbers, dicts and pandas frames only; no Optuna object leaks through it.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -69,9 +69,13 @@ RUNG_SCORE_COLUMNS = (
 """Columns of `StudyRecord.rung_scores`: SCORE_COLUMNS of stopped trials, after fewer steps than
 those in `scores`, with which they do not compare."""
 
+NOISE, PROMOTION, JUDGE, RESCORE = "noise", "promotion", "judge", "rescore"
+"""Kinds of what is computed after a trial has ended: trainings with other seeds, for longer; scores
+of chosen trials on test tracks; scores by another metric."""
+
 LATER_COLUMNS = (
     "trial",  # int: the trial that it is about; -1 for the base of the study
-    "kind",  # str: "promotion", "rescore", "noise", "judge"
+    "kind",  # str: NOISE, PROMOTION, JUDGE or RESCORE
     "convention",  # str: the quality or metric: "si_sdr_db/vocals", "sdr_bsseval_db"
     "value",  # float, dB
     "seed",  # int
@@ -170,6 +174,14 @@ class StudyRecord:
 def is_quality(name: str) -> bool:
     """Whether a column or an objective is a quality: its name begins with a metric's."""
     return name.split("/")[0] in METRICS
+
+
+def ranked_by(names: Iterable[str]) -> list[str]:
+    """Return the qualities by which trials are ranked, the first of them first.
+
+    They are those of a study's objectives; where all of those are costs, the usual one.
+    """
+    return [name for name in names if is_quality(name)] or [USUAL]
 
 
 def asked_quality(text: str, *, sources: Collection[str]) -> Quality:

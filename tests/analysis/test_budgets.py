@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from msdemucs.analysis.budgets import MOST_STEPS
 from msdemucs.analysis.findings import Findings
+from msdemucs.analysis.trades import MOST_STEPS
 from msdemucs.report.embedded import page_data, recommended_specs
 from msdemucs.spec import dump_spec, load_spec, parse_spec, spec_hash
 from msdemucs.study.records import StudyRecord

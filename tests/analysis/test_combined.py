@@ -13,6 +13,7 @@ from msdemucs.report.embedded import colour_fields
 from msdemucs.report.page import render
 from msdemucs.report.sentences import text_of
 from msdemucs.report.statements import statements
+from msdemucs.report.views import trade_views
 from msdemucs.study.records import LATER_COLUMNS, STUDY_COLUMN, StudyRecord
 from tests.records import make_record, make_search
 
@@ -77,3 +78,47 @@ def test_an_empty_study_can_be_compared(record: StudyRecord) -> None:
     combined = combine([replace(make_record([]), name="new"), record])
     assert len(combined.trials) == 8
     assert "multires: trial 4" in render(Findings(combined))
+
+
+def unlike(record: StudyRecord) -> StudyRecord:
+    """Two studies of different data, the second 20 dB better for it."""
+    trials = record.trials.assign(usdr_db=record.trials["usdr_db"] + 20.0)
+    other = {**record.attrs, "data": {"musdb18hq": "50 test"}}
+    return combine([record, replace(record, name="other", trials=trials, attrs=other)])
+
+
+def test_scores_that_do_not_compare_have_no_common_front_best_or_budget(
+    record: StudyRecord,
+) -> None:
+    findings = Findings(unlike(record))
+    assert (findings.is_common, findings.unlike) == (False, ("data",))
+    assert findings.front == frozenset()
+    assert [trade.front for trade in findings.trades] == [()] * len(findings.trades)
+    assert (findings.budgets, findings.hypervolumes, findings.importances) == ((), (), ())
+    told = " ".join(text_of(said) for said in statements(findings))
+    assert "their scores do not compare" in told
+    assert not any(word in told for word in ("Best", "reaches", "on the front of"))
+    fronts = findings.study_fronts(findings.main_trade)
+    assert {name: [point.trial for point in front] for name, front in fronts.items()} == {
+        "multires": [3, 0, 4],
+        "other": [11, 8, 12],
+    }
+    figure = trade_views(findings)[0].figure
+    assert figure is not None
+    lines = [t for t in figure["data"] if t["meta"]["role"] == "front-line"]  # type: ignore[attr-defined]
+    assert [line["meta"]["study"] for line in lines] == ["multires", "other"]
+
+
+def test_studies_that_compare_have_a_common_front(record: StudyRecord) -> None:
+    alike = Findings(combine([record, replace(record, name="other")]))
+    assert alike.front == {0, 3, 4, 8, 11, 12}
+    assert alike.budgets
+
+
+def test_a_study_has_its_colour_by_its_name_wherever_it_lies(record: StudyRecord) -> None:
+    # the second is cheaper: along every cost its points come first
+    cheap = record.trials.assign(macs_per_second=record.trials["macs_per_second"] / 1e3)
+    findings = Findings(combine([record, replace(record, name="cheap", trials=cheap)]))
+    assert findings.studies == ("multires", "cheap")
+    for trade in findings.trades:
+        assert tuple(findings.study_fronts(trade)) == findings.studies

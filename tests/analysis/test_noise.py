@@ -161,3 +161,24 @@ def test_the_band_lies_between_the_fronts_of_single_seeds(record: StudyRecord) -
         high - low == pytest.approx(0.3) for low, high in zip(band.low, band.high, strict=True)
     )
     assert Findings(record).bands[USDR.column] is None
+
+
+def noisy(record: StudyRecord, values: Sequence[float]) -> list[str]:
+    """What is told of a study whose base `study noise` trained several times."""
+    known = Findings(beside(record, values, spec_hash="another", recipe={}))
+    return [text_of(said).replace("\N{NO-BREAK SPACE}", " ") for said in statements(known)]
+
+
+def test_what_study_noise_found_is_not_said_to_be_unknown(record: StudyRecord) -> None:
+    told = noisy(record, [0.0, 0.02, 0.0, 0.02])  # σ 0.0115
+    assert any("Every spec was trained once." in text for text in told)
+    assert any("differ by 0.01 dB" in text and "none ties with the front" in text for text in told)
+    assert not any("not known" in text for text in told)
+    assert any("not known" in text_of(said) for said in statements(Findings(record)))
+
+
+def test_nobody_is_told_apart_where_the_noise_covers_all(record: StudyRecord) -> None:
+    (text,) = [text for text in noisy(record, [0.0, 2.0]) if "differ by" in text]
+    # σ 1.41 with one degree of freedom: 25 dB, and all of the study lies within 1.6 dB
+    assert text.endswith("may be equal, and all 6 trials may be as good as the best.")
+    assert "none ties" not in text

@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from msdemucs.analysis.findings import Findings
 from msdemucs.cli import study as commands
 from msdemucs.cli.app import main
 from msdemucs.cli.progress import Bars, Lines, progress
@@ -401,3 +402,13 @@ def test_the_command_that_continues_has_no_secret(folder: Path) -> None:
         done = CliRunner().invoke(commands.app, words)
     assert "--storage 'sqlite:///a.db?password=…'" in done.stderr
     assert "hush" not in done.output
+
+
+def test_a_baseline_beyond_a_constraint_is_named_under_the_front(folder: Path) -> None:
+    (folder / "toy.yaml").write_text(SPACE + "constraints: {macs_per_second: 1.5e+8}\n")
+    done = CliRunner().invoke(commands.app, ["run", "toy.yaml"], catch_exceptions=False)
+    record = load_study("toy")
+    names = list(Findings(record).references)
+    assert names, "the toy's baselines are too cheap for this limit"
+    for name in names:
+        assert f"not in the front: {name}, beyond macs_per_second" in done.stdout

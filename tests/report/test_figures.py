@@ -2,10 +2,10 @@
 
 import pytest
 
-from msdemucs.analysis.curves import Curve
 from msdemucs.analysis.findings import Findings
 from msdemucs.analysis.measure import measure_of
 from msdemucs.analysis.trades import Trade, TradePoint
+from msdemucs.analysis.trials import Curve
 from msdemucs.report.figures.curves import mean_window, paint_curves, smoothed
 from msdemucs.report.figures.style import axis_over, axis_style, tick_step
 from msdemucs.report.figures.trades import name_positions, paint_trade, trade_axes

@@ -12,7 +12,8 @@ from msdemucs.errors import CheckpointError, UsageError
 from msdemucs.study.execution.beginning import begin_study
 from msdemucs.study.execution.joining import recorded_folder
 from msdemucs.study.execution.loop import run_study
-from msdemucs.study.followups.judging import RESCORE, Chosen, TrackSet, judge
+from msdemucs.study.followups.judging import Chosen, TrackSet, judge
+from msdemucs.study.records import RESCORE
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage import artifact_store as depots
 from msdemucs.study.storage.artifact_store import ArtifactStore, at_hand

@@ -7,9 +7,10 @@ import pytest
 from msdemucs.errors import StudyError
 from msdemucs.study.execution.loop import run_study
 from msdemucs.study.followups.extra_training import train_beside
-from msdemucs.study.followups.judging import RESCORE, Chosen, TrackSet, judge
+from msdemucs.study.followups.judging import Chosen, TrackSet, judge
 from msdemucs.study.followups.promotion import Longer, Start, candidates, promote
 from msdemucs.study.followups.seed_noise import measure_noise
+from msdemucs.study.records import RESCORE
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.followup_table import rows_of
 from msdemucs.study.storage.load import load_study, read_record

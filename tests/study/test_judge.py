@@ -19,9 +19,9 @@ from msdemucs.errors import UsageError
 from msdemucs.model import build, save_weights
 from msdemucs.study.execution.loop import run_study
 from msdemucs.study.followups import judging as judging
-from msdemucs.study.followups.judging import Chosen, TrackSet, judge, numbered, qualities_of
+from msdemucs.study.followups.judging import Chosen, TrackSet, judge, numbered, qualities_to_judge
 from msdemucs.study.followups.test_tracks import open_test_tracks
-from msdemucs.study.records import looked
+from msdemucs.study.records import JUDGE, looked
 from msdemucs.study.search_space.loading import load_search_space
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.followup_table import TEST_TRACKS, rows_of
@@ -266,15 +266,15 @@ def test_a_quality_that_no_test_track_has_is_refused_before_they_are_looked_at(
 
 def test_what_is_judged_is_chosen_in_one_way(study: optuna.Study) -> None:
     record = load_study("tiny")
-    assert qualities_of(record) == ["usdr_db"]
-    assert qualities_of(record, ["sisdr/vocals"]) == ["si_sdr_db/vocals"]
+    assert qualities_to_judge(record) == ["usdr_db"]
+    assert qualities_to_judge(record, ["sisdr/vocals"]) == ["si_sdr_db/vocals"]
     with pytest.raises(UsageError, match="no metric “sisdrr”"):
-        qualities_of(record, ["sisdrr"])
+        qualities_to_judge(record, ["sisdrr"])
     for words in (["--top", "1", "--front"], ["--trials", "1", "--front"], ["--trials", "x"]):
         with pytest.raises(UsageError, match="--trials"):
             CliRunner().invoke(app, ["judge", "tiny", *words], catch_exceptions=False)
     assert looked(3).startswith("the test tracks were looked at 3 times")
-    assert judging.JUDGE == "judge"
+    assert JUDGE == "judge"
 
 
 def test_show_says_that_a_study_selected_on_its_test_tracks(study: optuna.Study) -> None:

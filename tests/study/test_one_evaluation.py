@@ -16,7 +16,8 @@ from msdemucs.errors import DivergedError
 from msdemucs.evaluate.saving import load_evaluation
 from msdemucs.metrics import METRICS, Quality
 from msdemucs.study.execution.loop import run_study
-from msdemucs.study.followups.judging import RESCORE, Chosen, TrackSet, judge
+from msdemucs.study.followups.judging import Chosen, TrackSet, judge
+from msdemucs.study.records import RESCORE
 from msdemucs.study.search_space.loading import load_search_space
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.followup_table import rows_of

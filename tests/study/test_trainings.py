@@ -15,8 +15,8 @@ from msdemucs.errors import SpecError, TrainingError
 from msdemucs.model import build, load_weights, save_weights
 from msdemucs.model.weights import read_about
 from msdemucs.study.execution.loop import run_study
-from msdemucs.study.followups.judging import RESCORE, Chosen, TrackSet, judge
-from msdemucs.study.records import RUNG_SCORE_COLUMNS, SCORE_COLUMNS
+from msdemucs.study.followups.judging import Chosen, TrackSet, judge
+from msdemucs.study.records import RESCORE, RUNG_SCORE_COLUMNS, SCORE_COLUMNS
 from msdemucs.study.search_space.loading import load_search_space
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.followup_table import rows_of

@@ -85,7 +85,7 @@ def promote(  # noqa: PLR0913 (one option a thing that a user may decide)
     """Train the best trials for longer, print both scores and judge what was trained, once."""
     from msdemucs.study.followups.promotion import Longer, candidates
     from msdemucs.study.followups.promotion import promote as train_longer
-    from msdemucs.study.search_space.objectives import ranked_by
+    from msdemucs.study.records import ranked_by
     from msdemucs.study.storage.load import read_record
     from msdemucs.train import load_recipe
 
@@ -134,8 +134,9 @@ def rescore(  # noqa: PLR0913 (one option a thing that a user may decide)
 ) -> None:
     """Judge the best trials again, from their weights, by another metric."""
     from msdemucs.metrics import metrics_named
-    from msdemucs.study.followups.judging import RESCORE, Chosen, TrackSet, judge
+    from msdemucs.study.followups.judging import Chosen, TrackSet, judge
     from msdemucs.study.followups.promotion import candidates
+    from msdemucs.study.records import RESCORE
     from msdemucs.study.storage.load import read_record
 
     name = metrics_named(metric)[0]
@@ -182,7 +183,7 @@ def judge(  # noqa: PLR0913 (one option a thing that a user may decide)
     Raises:
         UsageError: several ways to choose.
     """
-    from msdemucs.study.followups.judging import Chosen, TrackSet, qualities_of
+    from msdemucs.study.followups.judging import Chosen, TrackSet, qualities_to_judge
     from msdemucs.study.followups.judging import judge as score
     from msdemucs.study.records import looked
     from msdemucs.study.storage.load import read_record
@@ -195,7 +196,7 @@ def judge(  # noqa: PLR0913 (one option a thing that a user may decide)
         judged = score(
             opened.study,
             Chosen.of(_chosen(record, top, numbers)),
-            qualities_of(record, metric or (), search=opened.search),
+            qualities_to_judge(record, metric or (), search=opened.search),
             TrackSet(lambda: opened.test_tracks("judge")),
             device=choose_device(device),
             listener=opened.listener,
@@ -209,7 +210,7 @@ def _judge_promoted(
     opened: OpenedStudy, trials: "pd.DataFrame", promoted: "pd.DataFrame", recipe: str, device: str
 ) -> "pd.DataFrame":
     """Scores on the test tracks of what was trained for longer."""
-    from msdemucs.study.followups.judging import Chosen, TrackSet, judge, qualities_of
+    from msdemucs.study.followups.judging import Chosen, TrackSet, judge, qualities_to_judge
     from msdemucs.study.storage.load import read_record
 
     seeds = dict(zip(trials.trial, trials.seed, strict=True))
@@ -220,7 +221,7 @@ def _judge_promoted(
     return judge(
         opened.study,
         chosen,
-        qualities_of(read_record(opened.study)),
+        qualities_to_judge(read_record(opened.study)),
         TrackSet(partial(opened.test_tracks, f"promote --recipe {recipe}")),
         device=device,
         listener=opened.listener,

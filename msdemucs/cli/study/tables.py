@@ -67,7 +67,7 @@ def _figure(record: "StudyRecord", column: str, value: float) -> str:
 
 def followup_table(record: "StudyRecord") -> Table:
     """One row for each score of the side table, beside the trial's own."""
-    from msdemucs.study.search_space.objectives import ranked_by
+    from msdemucs.study.records import ranked_by
 
     names = dict(zip(record.trials.trial, record.trials["name"], strict=True))
     quality = ranked_by(record.directions)[0]

@@ -9,18 +9,21 @@ import plotly.graph_objects as go
 from msdemucs.analysis.effects import Effect
 from msdemucs.analysis.measure import Measure
 from msdemucs.report.claims import effect_label, hover_text
-from msdemucs.report.figures.rows import ROW_PX, label_room, row_axis, shortened
 from msdemucs.report.figures.style import (
     ACCENT,
     INK,
     MUTED,
     PAPER,
+    ROW_PX,
     RULE,
     WARNING,
     axis_over,
     axis_style,
     base_layout,
     grid_style,
+    label_room,
+    row_axis,
+    shortened,
 )
 from msdemucs.units import signed_percent
 

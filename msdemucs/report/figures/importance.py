@@ -8,12 +8,12 @@ from statistics import fmean
 import plotly.graph_objects as go
 
 from msdemucs.analysis.importance import Importance, Marginal
-from msdemucs.report.figures.rows import ROW_PX, label_room, row_axis, shortened
 from msdemucs.report.figures.style import (
     ACCENT,
     INK,
     MUTED,
     PAPER,
+    ROW_PX,
     Axis,
     add_axis_name,
     add_title,
@@ -21,7 +21,10 @@ from msdemucs.report.figures.style import (
     axis_style,
     base_layout,
     grid_style,
+    label_room,
+    row_axis,
     selection_trace,
+    shortened,
 )
 from msdemucs.report.parallel import Parallel
 

@@ -38,14 +38,14 @@ def paint_hypervolumes(
     """
     figure = go.Figure(layout=base_layout(height))
     xs = [trace.steps if by_steps else trace.trials for trace in traces]
-    x = axis_over([0, *(max(own) for own in xs)], may_be_log=False, margin=0.02)
+    x = axis_over([0, *(max(steps) for steps in xs)], may_be_log=False, margin=0.02)
     y = axis_over(
         [value for trace in traces for value in trace.volumes], may_be_log=False, margin=0.1
     )
-    for trace, own, colour in zip(traces, xs, ARM_COLOURS, strict=False):
+    for trace, steps, colour in zip(traces, xs, ARM_COLOURS, strict=False):
         figure.add_trace(
             go.Scatter(
-                x=list(own),
+                x=list(steps),
                 y=list(trace.volumes),
                 mode="lines",
                 line={"shape": "hv", "color": colour, "width": 2},

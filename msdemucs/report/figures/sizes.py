@@ -6,16 +6,18 @@ from html import escape
 import plotly.graph_objects as go
 
 from msdemucs.columns import FORMATS
-from msdemucs.report.figures.rows import ROW_PX, label_room, row_axis
 from msdemucs.report.figures.style import (
     ACCENT,
     MUTED,
     PAPER,
+    ROW_PX,
     Axis,
     add_title,
     axis_over,
     axis_style,
     base_layout,
+    label_room,
+    row_axis,
 )
 from msdemucs.report.published import Sized
 from msdemucs.units import typeset
@@ -24,8 +26,8 @@ GAP = 0.05
 """Between the panels, as a share of the width."""
 
 PANELS: tuple[tuple[str, str, Callable[[Sized], float]], ...] = (
-    ("MACs per second of audio", "MAC/s", lambda one: one.macs_per_second),
-    ("Parameters", "count", lambda one: one.parameters),
+    ("MACs per second of audio", "MAC/s", lambda system: system.macs_per_second),
+    ("Parameters", "count", lambda system: system.parameters),
 )
 
 
@@ -37,12 +39,12 @@ def paint_sizes(own: Sequence[Sized], others: Sequence[Sized]) -> go.Figure:
         others: published ones.
     """
     rows = [*own, *others]
-    names = [one.name for one in rows]
+    names = [system.name for system in rows]
     figure = go.Figure(layout=base_layout(92 + ROW_PX * len(rows)))
     figure.update_yaxes(**row_axis(names), domain=[0, 1])
     for index, (title, unit, size) in enumerate(PANELS):
         axis = "" if index == 0 else str(index + 1)
-        x = axis_over([size(one) for one in rows], may_be_log=True, margin=0.12)
+        x = axis_over([size(system) for system in rows], may_be_log=True, margin=0.12)
         left = index * (1 + GAP) / len(PANELS)
         domain = [left, left + (1 - GAP) / len(PANELS)]
         figure.update_layout({f"xaxis{axis}": _style(x) | {"domain": domain, "anchor": "y"}})
@@ -84,17 +86,17 @@ def _style(x: Axis) -> dict[str, object]:
 def _trace(
     systems: Sequence[Sized], start: int, size: Callable[[Sized], float], axis: str, unit: str
 ) -> go.Scatter:
-    is_own = any(one.trial is not None for one in systems)
+    is_own = any(system.trial is not None for system in systems)
     texts = [
-        f"<b>{escape(one.name, quote=False)}</b><br>{typeset(FORMATS[unit](size(one)))}"
-        + (f"<br>{escape(one.note, quote=False)}" if one.note else "")
-        for one in systems
+        f"<b>{escape(system.name, quote=False)}</b><br>{typeset(FORMATS[unit](size(system)))}"
+        + (f"<br>{escape(system.note, quote=False)}" if system.note else "")
+        for system in systems
     ]
     return go.Scatter(
-        x=[size(one) for one in systems],
+        x=[size(system) for system in systems],
         y=[start + index for index in range(len(systems))],
         xaxis=axis,
-        customdata=[one.trial for one in systems] if is_own else None,
+        customdata=[system.trial for system in systems] if is_own else None,
         mode="markers",
         marker={
             "size": 10,

@@ -7,6 +7,7 @@ and the dark scheme. Names reach plotly as text: its mark-up characters are esca
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 
 import plotly.graph_objects as go
 
@@ -170,3 +171,32 @@ def selection_trace(mode: str) -> go.Scatter:
         hoverinfo="skip",
         meta={"role": "selection"},
     )
+
+
+ROW_PX = 26
+LETTER_PX = 6.6
+MOST_LABEL = 30
+"""Letters of a label before a plot; longer ones end in "…", and are whole above their point."""
+
+
+def shortened(text: str) -> str:
+    """A label that leaves room for its plot."""
+    text = text if len(text) <= MOST_LABEL else text[: MOST_LABEL - 1] + "…"
+    return escape(text, quote=False)
+
+
+def label_room(labels: Sequence[str]) -> float:
+    """Pixels that the labels need at the left."""
+    return 16 + LETTER_PX * max(min(len(label), MOST_LABEL) for label in labels)
+
+
+def row_axis(labels: Sequence[str]) -> dict[str, object]:
+    """An axis with one row a label, the first on top."""
+    return grid_style() | {
+        "tickvals": list(range(len(labels))),
+        "ticktext": [shortened(label) for label in labels],
+        "range": [len(labels) - 0.5, -0.5],
+        "showgrid": False,
+        "ticks": "",
+        "tickfont": {"color": INK},
+    }

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import optuna
 import pandas as pd
 
+from msdemucs.analysis.judged import kept_scores
 from msdemucs.analysis.selection import complete
 from msdemucs.data import Track
 from msdemucs.errors import DataError, UsageError
@@ -18,7 +19,7 @@ from msdemucs.metrics import METRICS, USUAL, Quality, metrics_named
 from msdemucs.metrics.unscored import count_unscored, describe_unscored
 from msdemucs.model import Separator, load_weights
 from msdemucs.model.weights import read_about
-from msdemucs.study.records import FLOOR_COLUMNS, Split, StudyRecord, is_quality
+from msdemucs.study.records import FLOOR_COLUMNS, JUDGE, Split, StudyRecord, is_quality
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.artifact_store import at_hand
 from msdemucs.study.storage.followup_table import Later, add, rows_of
@@ -27,9 +28,6 @@ from msdemucs.study.trial.candidate import Listener
 from msdemucs.study.trial.recorder import Row
 from msdemucs.study.trial.tracks import test_groups
 from msdemucs.units import count
-
-JUDGE, RESCORE = "judge", "rescore"
-"""The kinds of the rows in the side table: chosen trials on test tracks, and by another metric."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ def numbered(record: StudyRecord, numbers: Sequence[int]) -> pd.DataFrame:
     return trials.loc[list(numbers)]
 
 
-def qualities_of(
+def qualities_to_judge(
     record: StudyRecord, asked: Sequence[str] = (), *, search: Search | None = None
 ) -> list[str]:
     """Returns what is judged: uSDR and the study's own objectives, or what is asked for.
@@ -293,9 +291,7 @@ def _value(judged: Later, text: str) -> float:
     """
     if text == judged.convention:
         return judged.value
-    kept = judged.detail.get("scores", {"rows": [], "columns": Row._fields})
-    scores = pd.DataFrame(kept["rows"], columns=kept["columns"])
-    scores["value"] = pd.to_numeric(scores["value"])
+    scores = kept_scores(judged.detail)
     quality = Quality.parse(
         text, sources=scores["source"].unique().tolist(), groups=scores["group"].unique().tolist()
     )

@@ -15,17 +15,13 @@ from msdemucs.analysis.selection import best_trials, front
 from msdemucs.errors import UsageError
 from msdemucs.spec import parse_spec
 from msdemucs.study.followups.extra_training import train_beside
-from msdemucs.study.records import StudyRecord
-from msdemucs.study.search_space.objectives import ranked_by
+from msdemucs.study.records import PROMOTION, StudyRecord, ranked_by
 from msdemucs.study.storage.artifact_store import at_hand, is_url
 from msdemucs.study.storage.followup_table import Later, add, rows_of
 from msdemucs.study.storage.urls import STUDIES, study_folder
 from msdemucs.study.trial.candidate import Candidate, Listener
 from msdemucs.study.trial.recorder import Evaluate
 from msdemucs.train import Recipe
-
-PROMOTION = "promotion"
-"""The kind of the rows in the side table."""
 
 Start = Literal["scratch", "weights"]
 """scratch: from the trial's own seed, as if it had been asked for longer; weights: from what the

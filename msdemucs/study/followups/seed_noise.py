@@ -11,8 +11,7 @@ from optuna.trial import TrialState
 from msdemucs.analysis.statistics import Interval, sigma
 from msdemucs.spec import dump_spec, spec_hash
 from msdemucs.study.followups.extra_training import train_beside
-from msdemucs.study.records import SCORE_COLUMNS, asked_quality
-from msdemucs.study.search_space.objectives import ranked_by
+from msdemucs.study.records import NOISE, SCORE_COLUMNS, asked_quality, ranked_by
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.followup_table import OF_THE_BASE, Later, add, rows_of
 from msdemucs.study.storage.scores import SCORES, frame_in
@@ -22,9 +21,6 @@ from msdemucs.study.trial.recorder import Evaluate
 
 if TYPE_CHECKING:
     from msdemucs.train.recipe import Recipe
-
-NOISE = "noise"
-"""The study's attribute with what was found, and the kind of its rows in the side table."""
 
 
 @dataclass(frozen=True)

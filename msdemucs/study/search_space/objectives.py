@@ -7,7 +7,7 @@ from pydantic import Field
 
 from msdemucs.columns import COLUMNS
 from msdemucs.cost.width import UNUSED
-from msdemucs.metrics import METRICS, USUAL
+from msdemucs.metrics import METRICS
 from msdemucs.spec import Section, nearest
 from msdemucs.study.records import Direction, is_quality
 
@@ -89,14 +89,6 @@ def turned(name: str, value: float) -> float:
 def qualities_of(names: Iterable[str]) -> list[str]:
     """Those of some objectives that are qualities, in their order."""
     return [name for name in names if is_quality(name)]
-
-
-def ranked_by(names: Iterable[str]) -> list[str]:
-    """The qualities by which trials are ranked while they are trained.
-
-    They are a study's objectives; where all of those are costs, the usual one.
-    """
-    return qualities_of(names) or [USUAL]
 
 
 def known_costs(value: object) -> object:
