@@ -24,19 +24,19 @@ class Timing:
     Attributes:
         warmup: runs before the first that counts; at least 0.
         repeats: rounds that count; at least 1.
-        passes: of each round, of which the fastest counts; at least 1. What a machine does beside
-            makes a pass slower and none faster.
         threads: of torch while it is measured; None leaves them as they are.
         batch: segments at a time; at least 1.
         precision: bfloat16 runs under torch's autocast.
+        passes: of each round, of which the fastest counts; at least 1. What a machine does beside
+            makes a pass slower and none faster.
     """
 
     warmup: int = 2
     repeats: int = 7
-    passes: int = 1
     threads: int | None = None
     batch: int = 1
     precision: Precision = "float32"
+    passes: int = 1
 
     def __post_init__(self) -> None:
         threads = 1 if self.threads is None else self.threads
