@@ -143,6 +143,7 @@ def _train(
 def _print_finished(finished: "Finished", storage: str | None, n_trials: int) -> None:
     """The front of a finished study and where its database is."""
     from msdemucs.analysis.findings import Findings
+    from msdemucs.analysis.trials import busy_times_text
     from msdemucs.study.storage.load import load_study
 
     record = load_study(finished.name, storage=storage)
@@ -166,6 +167,8 @@ def _print_finished(finished: "Finished", storage: str | None, n_trials: int) ->
         out.print(
             f"not in the front: {name}, beyond {' and '.join(limits)}", soft_wrap=True, markup=False
         )
+    if busy := busy_times_text(record.trials):
+        out.print(busy, soft_wrap=True, markup=False)
     if findings.effects:
         print_effects(findings.effects)
     elif findings.why_no_effects:

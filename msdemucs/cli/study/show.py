@@ -34,12 +34,15 @@ def show(
 
 def _remarks(record: "StudyRecord") -> Iterator[str]:
     """What scores are of, why trials failed, whose results they took, what scores are without."""
+    from msdemucs.analysis.trials import busy_times_text
     from msdemucs.metrics.unscored import describe_trials
 
     yield from _about_tracks(record)
     lacking = dict(zip(record.trials.trial, record.trials.unscored, strict=True))
     for line, trials in describe_trials(lacking).items():
         yield f"{record.split} tracks: {line} ({count(len(trials), 'trial')})"
+    if busy := busy_times_text(record.trials):
+        yield busy
     for _, trial in record.trials.iterrows():
         if isinstance(trial.failure, str):
             yield f"trial {trial.trial} {trial.state}: {trial.failure}"

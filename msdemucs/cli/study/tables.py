@@ -6,7 +6,7 @@ from rich.table import Table
 
 from msdemucs.cli.console import out
 from msdemucs.cli.fitting import fitted
-from msdemucs.columns import COLUMNS, FORMATS
+from msdemucs.columns import COLUMNS, FORMATS, MOST_BUSY, TIMED
 from msdemucs.metrics import USUAL
 from msdemucs.metrics.unscored import describe_unscored
 from msdemucs.units import format_count, format_db
@@ -34,7 +34,7 @@ def trial_table(record: "StudyRecord", trials: "pd.DataFrame") -> Table:
         table.add_column(_heading(record, column), justify="right")
     table.add_column("chosen")
     for _, trial in trials.iterrows():
-        figures = [_figure(record, column, trial[column]) for column in shown]
+        figures = [_figure(record, column, trial) for column in shown]
         chosen = ", ".join(f"{_short(field)} {value}" for field, value in trial.params.items())
         is_copy = isinstance(trial.duplicate_of, str)
         state = f"{trial.state}, as {trial.duplicate_of}" if is_copy else trial.state
@@ -56,8 +56,11 @@ def _short(field: str) -> str:
     return ".".join([part for part in field.split(".") if not part.isdigit()][-2:])
 
 
-def _figure(record: "StudyRecord", column: str, value: float) -> str:
-    """A figure with its unit; "–" where it was not measured."""
+def _figure(record: "StudyRecord", column: str, trial: "pd.Series[Any]") -> str:
+    """A trial's figure with its unit; "–" where it was not measured, "busy" for a time of load."""
+    value = trial[column]
+    if column in TIMED and trial.get("latency_busy", 0) > MOST_BUSY:
+        return "busy" if value != value else f"{COLUMNS[column].text(value)}, busy"
     if value != value:
         return "–"
     if column in record.qualities:
