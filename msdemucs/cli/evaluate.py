@@ -3,9 +3,8 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -17,7 +16,6 @@ from msdemucs.cli.chunks import (
     Segment,
     Shifts,
     Weighting,
-    WeightingChoice,
     choose_device,
     finite,
 )
@@ -31,13 +29,6 @@ if TYPE_CHECKING:
     from msdemucs.evaluate.conventions import Convention
     from msdemucs.evaluate.evaluation import Evaluation, Listener
     from msdemucs.spec import Spec
-
-
-class EngineChoice(Enum):
-    """Who computes BSSEval."""
-
-    MSDEMUCS = "msdemucs"
-    MUSEVAL = "museval"
 
 
 def evaluate(  # noqa: PLR0913 (one option a thing that a user may decide)
@@ -58,14 +49,15 @@ def evaluate(  # noqa: PLR0913 (one option a thing that a user may decide)
         ),
     ] = None,
     engine: Annotated[
-        EngineChoice, typer.Option(help="Of bsseval; museval is the slow original.")
-    ] = EngineChoice.MSDEMUCS,
+        Literal["msdemucs", "museval"],
+        typer.Option(help="Of bsseval; museval is the slow original."),
+    ] = "msdemucs",
     chunk: Annotated[
         float, typer.Option(min=0.01, callback=finite, help="Seconds of a chunk of chunk_sdr_db.")
     ] = 1.0,
     segment: Segment = None,
     overlap: Overlap = 0.25,
-    weighting: Weighting = WeightingChoice.TRIANGLE,
+    weighting: Weighting = "triangle",
     shifts: Shifts = 1,
     batch: Batch = 1,
     device: Device = "auto",
@@ -99,10 +91,10 @@ def evaluate(  # noqa: PLR0913 (one option a thing that a user may decide)
     convention = Convention(
         metrics=tuple(metric or ["usdr"]),
         chunk=chunk,
-        engine=engine.value,
+        engine=engine,
         segment=segment or 0.0,
         overlap=overlap,
-        weighting=weighting.value,
+        weighting=weighting,
         shifts=shifts,
     )
     assert weights is not None

@@ -16,7 +16,6 @@ from msdemucs.cli.chunks import (
     Segment,
     Shifts,
     Weighting,
-    WeightingChoice,
     choose_device,
 )
 from msdemucs.cli.console import errors, out
@@ -48,7 +47,7 @@ def separate(  # noqa: PLR0913 (one option a thing that a user may decide)
     ] = None,
     segment: Segment = None,
     overlap: Overlap = 0.25,
-    weighting: Weighting = WeightingChoice.TRIANGLE,
+    weighting: Weighting = "triangle",
     shifts: Shifts = 1,
     batch: Batch = 1,
     precision: Annotated[
@@ -87,7 +86,7 @@ def separate(  # noqa: PLR0913 (one option a thing that a user may decide)
         chunk_samples(spec, segment),
         overlap,
         batch,
-        weighting.value,
+        weighting,
         shifts=shifts,
         most_shift=spec.sample_rate // 2,
     )

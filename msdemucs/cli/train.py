@@ -5,9 +5,8 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -24,21 +23,6 @@ if TYPE_CHECKING:
 SECONDS_BETWEEN_LINES = 10.0
 STEPS_TIMED = 3
 """By which a user is told how long a run will take."""
-
-
-class LoggerChoice(Enum):
-    """What is written beside the CSV files."""
-
-    CSV = "csv"
-    TENSORBOARD = "tensorboard"
-
-
-class PrecisionChoice(Enum):
-    """How numbers are held in the forward pass."""
-
-    FP32 = "fp32"
-    BF16 = "bf16"
-    FP16 = "fp16"
 
 
 def train(  # noqa: PLR0913 (one option a thing that a user may decide)
@@ -58,13 +42,15 @@ def train(  # noqa: PLR0913 (one option a thing that a user may decide)
     devices: Annotated[int, typer.Option(min=1, help="Processes that share each batch.")] = 1,
     threads: Annotated[int | None, typer.Option(min=1, help="Of torch on the CPU.")] = None,
     precision: Annotated[
-        PrecisionChoice | None, typer.Option(help="Instead of the recipe's.")
+        Literal["fp32", "bf16", "fp16"] | None, typer.Option(help="Instead of the recipe's.")
     ] = None,
     compile_: Annotated[
         bool, typer.Option("--compile", help="torch.compile, whatever the recipe says.")
     ] = False,
     auto_batch: AutoBatch = False,
-    logger: Annotated[LoggerChoice, typer.Option(help="Beside CSV files.")] = LoggerChoice.CSV,
+    logger: Annotated[
+        Literal["csv", "tensorboard"], typer.Option(help="Beside CSV files.")
+    ] = "csv",
 ) -> None:
     """Train a spec; after any interruption the same command goes on."""
     spec = load_spec(source, overrides=overrides(set_, sources))
@@ -77,7 +63,7 @@ def train(  # noqa: PLR0913 (one option a thing that a user may decide)
 
     changes: dict[str, object] = {"compile": True} if compile_ else {}
     if precision is not None:
-        changes["precision"] = precision.value
+        changes["precision"] = precision
     asked_recipe = load_recipe(recipe).model_copy(update=changes)
     if threads is not None:
         torch.set_num_threads(threads)
@@ -92,7 +78,7 @@ def train(  # noqa: PLR0913 (one option a thing that a user may decide)
                     device=device,
                     devices=devices,
                     auto_batch=auto_batch,
-                    logger=logger.value,
+                    logger=logger,
                     on_step=shown.step,
                     on_validation=shown.validation,
                     say=shown.said,
