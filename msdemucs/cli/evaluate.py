@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from msdemucs.cli.chunks import (
     Batch,
@@ -21,6 +20,7 @@ from msdemucs.cli.chunks import (
 )
 from msdemucs.cli.console import errors
 from msdemucs.cli.evaluated import show, show_compared
+from msdemucs.cli.progress import bar
 from msdemucs.errors import DataError, MsdemucsError, UsageError
 from msdemucs.units import count
 
@@ -305,21 +305,13 @@ def _sum_up(found: "Evaluation", faults: list[str]) -> None:
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[["Track"], None]]:
     """A bar on a terminal, a line a track in a log."""
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
     done = 0
-    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bars:
-        task = bars.add_task("tracks", total=total)
+    with bar(errors, "tracks", total) as shown:
 
         def advance(track: "Track") -> None:
             nonlocal done
             done += 1
-            bars.update(task, completed=done, description=track.name)
-            if not errors.is_terminal:
-                _say(f"{done}/{total}  {track.name}")
+            shown.move(done, name=track.name)
+            shown.log(f"{done}/{total}  {track.name}")
 
         yield advance

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from msdemucs.cli.chunks import (
     Batch,
@@ -19,6 +18,7 @@ from msdemucs.cli.chunks import (
     choose_device,
 )
 from msdemucs.cli.console import errors, out
+from msdemucs.cli.progress import bar
 from msdemucs.errors import DataError, MsdemucsError
 from msdemucs.units import format_seconds
 
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from msdemucs.model import Separator
 
 OnChunks = Callable[[int, int], None]
-
-SECONDS_BETWEEN_LINES = 10.0
-"""Of the progress in a log."""
 
 
 def separate(  # noqa: PLR0913 (one option a thing that a user may decide)
@@ -139,24 +136,12 @@ def _tell(file: Path, place: "Output", written: "Written", seconds: float) -> No
 @contextmanager
 def _progress(name: str) -> Iterator[OnChunks]:
     """A bar on a terminal, a line now and then in a log."""
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=24),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-    )
-    began = said_at = time.monotonic()
-    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bars:
-        task = bars.add_task(name, total=None)
+    with bar(errors, name) as shown:
 
         def advanced(done: int, of: int) -> None:
-            nonlocal said_at
-            bars.update(task, completed=done, total=of)
-            now = time.monotonic()
-            if not errors.is_terminal and now - said_at >= SECONDS_BETWEEN_LINES:
-                said_at = now
-                left = format_seconds((now - began) / done * (of - done))
-                line = f"{name}: {done} of {of} chunks, {left} left"
-                errors.print(line, markup=False, highlight=False, soft_wrap=True)
+            shown.total = of
+            shown.move(done)
+            if shown.is_line_due:
+                shown.log(f"{name}: {done} of {of} chunks, {shown.time_left(done)} left")
 
         yield advanced
