@@ -16,8 +16,6 @@ Found = TypeVar("Found")
 QUIET = MOST_BUSY
 """Share of the cores that others may keep busy while the machine still counts as quiet."""
 
-ATTEMPTS = 3
-
 
 @dataclass
 class Others:
@@ -48,7 +46,7 @@ def is_quiet(share: float) -> bool:
     return share <= QUIET
 
 
-def quietly(measure: Callable[[], Found], *, attempts: int = ATTEMPTS) -> tuple[Found, float]:
+def quietly(measure: Callable[[], Found], *, attempts: int) -> tuple[Found, float]:
     """What a measurement found in its quietest attempt, and the share of others during it.
 
     The first attempt during which the machine was quiet is the last.

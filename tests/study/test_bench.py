@@ -204,7 +204,7 @@ def measured_as(monkeypatch: pytest.MonkeyPatch, *busy: float) -> None:
     """Have latency found, one time after the other, while others kept so much of the cores busy."""
     monkeypatch.setattr("msdemucs.measure.quiet.QUIET", MOST_BUSY)
     results = [(Latency(90 * b, 100 * b, 110 * b, b, 5, 1, "cpu"), b) for b in busy]
-    monkeypatch.setattr("msdemucs.study.trial.bench.quietly", lambda _: results.pop(0))
+    monkeypatch.setattr("msdemucs.study.trial.bench.quietly", lambda _, attempts: results.pop(0))
 
 
 def run_trial(search: Search, log: TrialRecorder, *, stopped: bool = False) -> dict[str, float]:
