@@ -504,3 +504,8 @@ class Findings:
             measure.column: judged_trials(self.test_looks, self.rows, measure)
             for measure in self.qualities
         }
+
+
+def findings_of(study: "Findings | StudyRecord") -> Findings:
+    """Return the findings of a study; those that are given as they are."""
+    return study if isinstance(study, Findings) else Findings(study)

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from msdemucs import files
-from msdemucs.analysis.findings import Findings
+from msdemucs.analysis.findings import Findings, findings_of
 from msdemucs.analysis.measure import measure_of_quality
 from msdemucs.analysis.trials import is_baseline, trial_number
 from msdemucs.errors import ReportError
@@ -30,6 +30,7 @@ from msdemucs.report.views_search import (
     importance_views,
     progress_views,
 )
+from msdemucs.study.records import StudyRecord
 from msdemucs.units import percent
 
 MOST_DIFFERENCES = 1000
@@ -42,7 +43,7 @@ baselines, and whichever a reader asks for."""
 
 
 def write_report(
-    findings: Findings,
+    study: Findings | StudyRecord,
     path: Path,
     *,
     live_seconds: float = 0.0,
@@ -51,7 +52,7 @@ def write_report(
     """Write the report and return its path; a report that is already there is replaced whole.
 
     Args:
-        findings: of the study.
+        study: its findings, or its record.
         path: of the file.
         live_seconds: the page loads itself again after so many; 0: never.
         excerpts: what trials sound like, by trial.
@@ -59,6 +60,7 @@ def write_report(
     Raises:
         ReportError: the file cannot be written.
     """
+    findings = findings_of(study)
     return write_text(render(findings, live_seconds=live_seconds, excerpts=excerpts), path)
 
 
@@ -90,12 +92,13 @@ def file_stem(name: str) -> str:
 
 
 def render(
-    findings: Findings,
+    study: Findings | StudyRecord,
     *,
     live_seconds: float = 0.0,
     excerpts: Mapping[int, Excerpt] | None = None,
 ) -> str:
     """The page's HTML; see `write_report`."""
+    findings = findings_of(study)
     figures = trade_views(findings)
     curves = curves_view(findings)
     progress, ablation = progress_views(findings), ablation_views(findings)

@@ -6,7 +6,7 @@ from math import isfinite, nan
 from pathlib import Path
 from typing import Literal
 
-from msdemucs.analysis.findings import Findings
+from msdemucs.analysis.findings import Findings, findings_of
 from msdemucs.analysis.measure import Measure
 from msdemucs.analysis.trades import TradePoint
 from msdemucs.analysis.trials import Row, number, trial_number
@@ -23,6 +23,7 @@ from msdemucs.report.statements import (
 )
 from msdemucs.report.tables import changes_text
 from msdemucs.report.uncertainty import OPTIMISM
+from msdemucs.study.records import StudyRecord
 from msdemucs.units import MISSING, count, signed_percent, typeset
 
 Format = Literal["md", "latex"]
@@ -193,14 +194,15 @@ def _any(rows: Iterable[Row], column: str) -> bool:
     return any(isfinite(number(row, column)) for row in rows)
 
 
-def paper(findings: Findings, kind: Format, figures: Sequence[Path] = ()) -> str:
+def paper(study: Findings | StudyRecord, kind: Format, figures: Sequence[Path] = ()) -> str:
     """The study as Markdown or LaTeX.
 
     Args:
-        findings: of the study.
+        study: its findings, or its record.
         kind: the format.
         figures: pictures to show, as the text is to name them.
     """
+    findings = findings_of(study)
     return (_markdown if kind == "md" else _latex)(findings, figures)
 
 

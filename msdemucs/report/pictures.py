@@ -12,11 +12,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from msdemucs.analysis.findings import Findings
+from msdemucs.analysis.findings import Findings, findings_of
 from msdemucs.errors import ReportError
 from msdemucs.files import cause_of
 from msdemucs.report.views import FigureView, trade_views
 from msdemucs.report.views_search import ablation_views, hypervolume_views
+from msdemucs.study.records import StudyRecord
 from msdemucs.units import format_count
 
 if TYPE_CHECKING:
@@ -38,12 +39,13 @@ ANCHORS = {"left": "left", "right": "right", "center": "center", "middle": "cent
 FIRST_DIGITS: Mapping[Any, Sequence[int]] = {"D1": range(1, 10), "D2": (1, 2, 5)}
 
 
-def write_pictures(findings: Findings, folder: Path) -> list[Path]:
+def write_pictures(study: Findings | StudyRecord, folder: Path) -> list[Path]:
     """Write the main figures as PNG and SVG; return the paths, in the order of the report.
 
     Raises:
         ReportError: a file cannot be written.
     """
+    findings = findings_of(study)
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 

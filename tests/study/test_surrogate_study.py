@@ -1,6 +1,7 @@
 """Studies whose sampler is a surrogate: what is begun, who stops and who goes on."""
 
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -200,3 +201,12 @@ def test_a_fault_is_told_at_its_line(
     assert problem.field == field
     assert problem.line
     assert message in problem.message
+
+
+def test_what_is_promised_is_a_share_also_before_much_is_dominated(
+    trials: list[FrozenTrial],
+) -> None:
+    reasons = [str(trial.user_attrs.get("failure", "")) for trial in trials]
+    shares = [float(share) for text in reasons for share in re.findall(r"([+-]?[\d.]+)%", text)]
+    assert shares
+    assert all(0 <= share <= 100 for share in shares)

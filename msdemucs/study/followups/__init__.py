@@ -2,7 +2,7 @@
 
 seed_noise      how much a score depends on the seed
 promotion       the best trained for longer
-judging         what was chosen scored on the test tracks, once, and test_tracks that count it
-reevaluation    trials scored by another metric or convention
+judging         what was chosen scored on the test tracks, once, or by another metric
+test_tracks     opens those, and counts how often they were looked at
 extra_training  the training that the first two share
 """

@@ -1,7 +1,7 @@
 """Who proposes trials, and which of them train on.
 
-study_sampler   Optuna's samplers by name, anybody's by module:Class, the random control arm
-halving         who goes on at a rung: ranks by fronts
-rungs           a study's trials judged at their rungs by that rule, and taken up again
+study_sampler   Optuna's samplers by name, the surrogate, the random control arm
+rungs           RungJudge: who goes on from a rung, and who is taken up again later; by halving
+halving         the rule of successive halving: ranks by fronts
 surrogate/      a model of all scores so far, which proposes, stops and takes up by itself
 """

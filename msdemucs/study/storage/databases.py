@@ -1,4 +1,4 @@
-"""Relational databases that outlive restarts, and are read as little as a study needs."""
+"""Relational databases that outlive restarts, written in as few statements as a study needs."""
 
 import functools
 import json

@@ -114,8 +114,8 @@ class Lease:
 class StaleTrialWatch:
     """Sees which running trials have nobody at work on them.
 
-    Call `dead` only while holding the study's lock: nobody is then between beginning a trial and
-    claiming it.
+    Call `is_stale` only while holding the study's lock: nobody is then between beginning a trial
+    and claiming it.
     """
 
     def __init__(self) -> None:

@@ -33,7 +33,7 @@ class TrialLogFile:
 
     @contextmanager
     def open(self) -> Iterator["TrialLogFile"]:
-        """The diary, closed in the end."""
+        """The log file, closed in the end."""
         try:
             yield self
         finally:
@@ -74,7 +74,7 @@ class TrialLogFile:
         self.listener.advanced(done, note)
 
     def ended(self, trial: int, state: str, note: str) -> None:
-        """How the trial ended; a refused one has no file."""
+        """How the trial ended; one that was refused before it began has no file."""
         if self._file is not None:
             self.write(f"trial {trial} {state}: {note}")
         self.listener.ended(trial, state, note)

@@ -3,6 +3,5 @@
 model         posterior of the score at the last step, of a spec trained to any rung
 acquisition   expected improvement of the hypervolume
 candidates    combinations that could be begun, with their exact costs
-ranking       all of them and the trials under way, the most promising first
-sampler       the sampler's options in a search space
+sampler       ranks them and the trials under way: proposes, stops and takes up
 """

@@ -45,7 +45,8 @@ class Choice:
     """What could be trained next.
 
     Attributes:
-        gain: the hypervolume that it is expected to add, as a share of what is dominated so far.
+        gain: the hypervolume that it is expected to add, as a share of what is dominated so far
+            and by the choice that adds the most.
         params: of a new combination.
         trial: the number of one that was begun, None for a new one.
     """
@@ -171,7 +172,7 @@ class SurrogateSampler(RandomSampler):
     def _gains(
         self, points: list[SpecPoint], begun: list[Begun], judged: int | None
     ) -> list[float]:
-        """The share of the hypervolume so far that each point is expected to add."""
+        """What each point is expected to add, a share of the hypervolume with the best of them."""
         posterior = self.model.predict(points)
         last = len(self.rungs)
         logs = np.log(np.array([point.costs for point in points], dtype=float))
@@ -183,9 +184,9 @@ class SurrogateSampler(RandomSampler):
                 heights.append(training.point.scores.get(last, float(posterior.mean[index])))
         floor = float(min([*heights, posterior.mean.min()]))  # the worst seen or expected
         front = TrainedFront(np.array(heights), logs[on_front], floor)
-        so_far = volume(front, logs) or 1.0
         gains = expected_improvements(front, logs, posterior.mean, posterior.deviation)
-        return [float(gain) / so_far for gain in gains]
+        with_the_best = volume(front, logs) + gains.max()
+        return [float(gain / with_the_best) if with_the_best else 0.0 for gain in gains]
 
     def _begun(self, trials: Sequence[FrozenTrial]) -> list[Begun]:
         """What the study trains or has trained, each once; not what it refused or what failed."""
