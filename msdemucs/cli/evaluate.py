@@ -102,9 +102,9 @@ def evaluate(  # noqa: PLR0913 (one option a thing that a user may decide)
         weights, data or [], split, device, batch, convention, output, plots or [], first, last
     )
     faults: list[str] = []
-    found = _evaluate(job, faults)
-    show(found, as_json=as_json)
-    _sum_up(found, faults)
+    evaluation = _evaluate(job, faults)
+    show(evaluation, as_json=as_json)
+    _sum_up(evaluation, faults)
 
 
 def raise_usage(message: str) -> None:
@@ -161,14 +161,14 @@ def _evaluate(job: Job, faults: list[str]) -> "Evaluation":
     from msdemucs.model.weights import load_weights, read_about
 
     path = find_weights(job.weights)
-    own = read_about(path)
+    trained = read_about(path)
     left_out: list[DataError] = []
-    tracks = _tracks(job, own.spec, left_out.append)
-    convention = replace(job.convention, normalised=own.normalised)
+    tracks = _tracks(job, trained.spec, left_out.append)
+    convention = replace(job.convention, normalised=trained.normalised)
     if not convention.segment:
-        convention = replace(convention, segment=own.spec.segment)
+        convention = replace(convention, segment=trained.spec.segment)
     known_by = {f"{track.group}/{track.name}": _digest(track) for track in tracks}
-    about = {**_about(job, path, own.spec, convention), "tracks": known_by}
+    about = {**_about(job, path, trained.spec, convention), "tracks": known_by}
     about["left_out"] = [left_out_entry(error) for error in left_out]
     with reserved(job.output) if job.output is not None else nullcontext():
         before = begun(job.output, about).without(job.plots)  # what is drawn is separated again
@@ -177,12 +177,12 @@ def _evaluate(job: Job, faults: list[str]) -> "Evaluation":
         model = load_weights(path).to(choose_device(job.device))
         with _progress(len(tracks) - n_kept) as advance, _saying_how_to_go_on(job.output):
             listener = _listener(job, advance, faults)
-            found = evaluate(
+            evaluated = evaluate(
                 model, tracks, convention, batch_size=job.batch, listener=listener, before=before
             )
         if job.output is not None:
-            save(found, job.output)
-        return found
+            save(evaluated, job.output)
+        return evaluated
 
 
 @contextmanager
@@ -263,15 +263,15 @@ def _listener(job: Job, advance: Callable[["Track"], None], faults: list[str]) -
         if job.output is not None:
             save(so_far, job.output)
 
-    def on_separated(found: Separated) -> None:
-        if found.track.name not in job.plots or job.output is None:
+    def on_separated(separated: Separated) -> None:
+        if separated.track.name not in job.plots or job.output is None:
             return
         folder, seconds = job.output / EXCERPTS, job.last - job.first
         try:
-            paths = write_excerpt(found, folder, start=job.first, seconds=seconds)
+            paths = write_excerpt(separated, folder, start=job.first, seconds=seconds)
         except MsdemucsError as error:
             _say(f"error: {error}")
-            faults.append(f"“{found.track.name}” has no pictures")
+            faults.append(f"“{separated.track.name}” has no pictures")
         else:
             for path in paths:
                 _say(str(path))
@@ -289,13 +289,13 @@ def _say(message: str) -> None:
     errors.print(message, markup=False, highlight=False, soft_wrap=True)
 
 
-def _sum_up(found: "Evaluation", faults: list[str]) -> None:
+def _sum_up(evaluation: "Evaluation", faults: list[str]) -> None:
     """Say at the end what is not in the scores.
 
     Raises:
         DataError: tracks were left out, or pictures could not be made.
     """
-    left_out = len(found.about["left_out"])
+    left_out = len(evaluation.about["left_out"])
     if left_out:
         faults.append(f"{count(left_out, 'track')} could not be evaluated")
     if faults:

@@ -76,9 +76,9 @@ def separate(  # noqa: PLR0913 (one option a thing that a user may decide)
     path = find_weights(weights)
     about = read_about(path)
     spec = about.spec
-    wanted = tuple(name.strip() for name in stems.split(",")) if stems else spec.sources
-    check_stems(wanted, spec.sources)
-    places = outputs(audio, Output(output, wanted, format_, as_), overwrite=overwrite)
+    stem_names = tuple(name.strip() for name in stems.split(",")) if stems else spec.sources
+    check_stems(stem_names, spec.sources)
+    places = outputs(audio, Output(output, stem_names, format_, as_), overwrite=overwrite)
     chunking = Chunking(
         chunk_samples(spec, segment),
         overlap,
