@@ -17,6 +17,13 @@ before it is trained; after training."""
 
 Kind = Literal["number", "text", "flag", "mapping", "list"]
 
+MOST_BUSY = 0.1
+"""Share of the cores that others may keep busy while latency is measured.
+
+Work that needs all cores takes at least 1 / (1 - share) as long: at a tenth 11 %, about what the
+repeats of one measurement differ by; a time taken beside more tells of the machine's load.
+"""
+
 FORMATS: Mapping[str, Callable[[float], str]] = {
     "dB": units.format_db,
     "MAC": lambda value: units.format_count(value, "MAC"),
@@ -155,7 +162,7 @@ COLUMNS = {
         ),
         Column(
             "latency_ms_p05",
-            "the 5th percentile of the wall time of one segment's forward pass",
+            "the 5th percentile of the same wall times as of the median",
             known="measured",
             unit="ms",
             label="Latency, 5th percentile (ms)",
@@ -168,7 +175,8 @@ COLUMNS = {
             known="measured",
             unit="ms",
             meaning="wall time of one forward pass over one segment, a batch of one, after warm-up "
-            "passes, on the machine that is named: the median of the repeats",
+            "passes, on the machine that is named: the median over five rounds of the fastest of "
+            "three passes",
             label="Latency of one segment, median (ms)",
             heading="Latency p50",
             short="latency",
@@ -192,7 +200,8 @@ COLUMNS = {
         ),
         Column(
             "latency_busy",
-            "the share of the cores that others kept busy while latency was measured",
+            f"the share of the cores that others kept busy while latency was measured; above "
+            f"{MOST_BUSY:g} the latency is on no front",
             known="measured",
             is_copied=True,
         ),
@@ -314,3 +323,10 @@ COLUMNS = {
     )
 }
 """By their names, in the order of records."""
+
+TIMED = tuple(
+    name
+    for name, column in COLUMNS.items()
+    if column.known == "measured" and column.direction is not None
+)
+"""Wall times that a busy machine makes longer: `latency_busy` says how busy it was."""

@@ -24,7 +24,7 @@ from msdemucs.analysis.statistics import (
     hierarchical_interval,
     holm,
 )
-from msdemucs.analysis.trials import Row, number, rows_of
+from msdemucs.analysis.trials import Row, number, rows_of, without_busy_times
 from msdemucs.errors import StudyError, UsageError
 from msdemucs.metrics import Direction, Quality
 from msdemucs.metrics.signed_rank import FEWEST_FOR_WILCOXON, signed_rank_p
@@ -189,7 +189,7 @@ def effects_against(noise: Noise | None, record: StudyRecord, *, seed: int = 0) 
     scores = arm_scores(record, trials, quality)
     design = Design.model_validate(_tuples(about["design"]))
     wanted = contrasts(design, about["levels"])
-    costs = trials.groupby("name", sort=False)[list(COSTS.values())].mean()
+    costs = without_busy_times(trials).groupby("name", sort=False)[list(COSTS.values())].mean()
     rng = np.random.default_rng(seed)
     rows = [_row(contrast, scores, costs, noise, rng) for contrast in wanted]
     table = pd.DataFrame(rows, columns=list(EFFECT_COLUMNS))

@@ -12,6 +12,7 @@ plain frames and rows; whoever tells or paints takes a Findings and not the reco
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
+from math import isfinite
 
 import pandas as pd
 
@@ -65,12 +66,14 @@ from msdemucs.analysis.trials import (
     StateCount,
     count_states,
     exceeded_constraints,
+    is_busy_time,
     is_complete,
     learning_curves,
     mapping_of,
     number,
     rows_of,
     trial_number,
+    without_busy_times,
 )
 from msdemucs.errors import StudyError, UsageError
 from msdemucs.metrics import Quality
@@ -322,6 +325,10 @@ class Findings:
         """
         y = quality or self.quality
         noise = self.noise.get(y.column)
+        n_busy = sum(
+            is_busy_time(row, cost.column) and not isfinite(number(row, cost.column))
+            for row in self.complete_specs
+        )
         points = trade_points(self.complete_specs, cost, y, noise, self.n_seeds.get(y.column, {}))
         return Trade(
             cost,
@@ -329,11 +336,12 @@ class Findings:
             ranked_points(points, (cost.direction, y.direction), noise)
             if self.is_common
             else points,
-            len(self.complete_specs) - len(points),
+            len(self.complete_specs) - len(points) - n_busy,
             self.floors.get(y.column),
             noise,
             self.noun,
             self.is_common,
+            n_busy,
         )
 
     @cached_property
@@ -447,7 +455,8 @@ class Findings:
         """How much each choice matters for the qualities and for each cost."""
         if not self.is_common:
             return ()
-        return importances(self.complete_rows, (*self.qualities, *self.costs))
+        timed = rows_of(without_busy_times(self.record.trials))
+        return importances(tuple(filter(is_complete, timed)), (*self.qualities, *self.costs))
 
     @cached_property
     def choices(self) -> tuple[str, ...]:

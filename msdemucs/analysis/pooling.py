@@ -8,7 +8,14 @@ from statistics import fmean
 
 import pandas as pd
 
-from msdemucs.analysis.trials import Row, is_baseline, is_copy, rows_of, trial_number
+from msdemucs.analysis.trials import (
+    Row,
+    is_baseline,
+    is_copy,
+    rows_of,
+    trial_number,
+    without_busy_times,
+)
 from msdemucs.columns import COLUMNS
 from msdemucs.study.records import STUDY_COLUMN, StudyRecord
 
@@ -61,9 +68,11 @@ class Pool:
 def pool(record: StudyRecord) -> Pool:
     """The record with one trial a spec.
 
-    Its numbers are means over the spec's trainings, each as heavy as it has seeds. A record
-    without repeats is in the pool itself.
+    Its numbers are means over the spec's trainings, each as heavy as it has seeds, without times
+    that were measured on a busy machine. A record without any of both is in the pool itself.
     """
+    trials = without_busy_times(record.trials)
+    record = record if trials is record.trials else replace(record, trials=trials)
     repeats = _repeats_of(record)
     several = tuple(arm for arm in repeats if len(arm.trials) > 1)
     return Pool(_pooled(record, several) if several else record, repeats)

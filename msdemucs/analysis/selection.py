@@ -4,13 +4,15 @@ Trainings that differ by their seed alone are one, with their mean: the best of 
 the luckiest.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import pandas as pd
 
 from msdemucs.analysis.pareto import non_dominated
 from msdemucs.analysis.pooling import pool
+from msdemucs.analysis.trials import busy_times_text
+from msdemucs.columns import TIMED
 from msdemucs.errors import UsageError
 from msdemucs.metrics import METRICS, USUAL, Quality
 from msdemucs.study.records import StudyRecord, ranked_by
@@ -25,8 +27,17 @@ def complete(record: StudyRecord) -> pd.DataFrame:
     trials = record.trials[record.trials.state == "complete"]
     trials = trials.dropna(subset=list(record.directions))
     if trials.empty:
-        raise UsageError(f"study “{record.name}” has no complete trial yet")
+        raise UsageError(
+            f"study “{record.name}” has no complete trial yet"
+            + _about_busy_times(record, record.directions)
+        )
     return trials
+
+
+def _about_busy_times(record: StudyRecord, columns: Iterable[str]) -> str:
+    """What to add where trials lack one of the columns: that it may be for a busy machine."""
+    text = "" if set(TIMED).isdisjoint(columns) else busy_times_text(record.trials)
+    return f". {text}" if text else ""
 
 
 def holding(record: StudyRecord) -> pd.DataFrame:
@@ -110,9 +121,12 @@ def best_trials(
     for name, largest in (limits or {}).items():
         if not (within[name] <= largest).any():
             least = trials[name].min()
+            smallest = (
+                f"the smallest of the study is {least:g}" if least == least else "none has one"
+            )
             raise UsageError(
                 f"no complete trial has {name} of at most {largest:g} within the limits; "
-                f"the smallest of the study is {least:g}"
+                f"{smallest}{_about_busy_times(record, [name])}"
             )
         within = within[within[name] <= largest]
     return best_first(within, record).head(top)

@@ -68,6 +68,7 @@ class Trade:
         noise: the spread of the quality over seeds; None where it is unknown.
         noun: what a point is: a complete trial, an arm, a spec.
         is_common: the points' qualities compare, so that there is a front of all of them.
+        n_busy: complete ones whose cost is a time of a busy machine, and that are not drawn.
     """
 
     x: Measure
@@ -78,6 +79,7 @@ class Trade:
     noise: Noise | None = None
     noun: str = "complete trial"
     is_common: bool = True
+    n_busy: int = 0
 
     @property
     def front(self) -> tuple[TradePoint, ...]:

@@ -8,7 +8,9 @@ from numbers import Real
 
 import pandas as pd
 
+from msdemucs.columns import MOST_BUSY, TIMED
 from msdemucs.study.records import STATES
+from msdemucs.units import count, percent
 
 Row = Mapping[str, object]
 """A trial: TRIAL_COLUMNS, and its qualities, by name."""
@@ -56,6 +58,38 @@ def is_baseline(row: Row) -> bool:
 def is_copy(row: Row) -> bool:
     """Whether the trial took another's result, and trained nothing."""
     return isinstance(row.get("duplicate_of"), str)
+
+
+def is_busy_time(row: Row, column: str) -> bool:
+    """Whether a row's number is a time that was measured while others kept the cores busy."""
+    return column in TIMED and number(row, "latency_busy") > MOST_BUSY
+
+
+def without_busy_times(trials: pd.DataFrame) -> pd.DataFrame:
+    """The trials, those times unknown that were measured while others kept the cores busy.
+
+    They tell more of the machine's load than of the spec.
+    """
+    if "latency_busy" not in trials:
+        return trials
+    is_busy = pd.to_numeric(trials["latency_busy"]) > MOST_BUSY
+    if not is_busy.any():
+        return trials
+    times = [column for column in TIMED if column in trials]
+    return trials.assign(**{column: trials[column].mask(is_busy, nan) for column in times})
+
+
+def busy_times_text(trials: pd.DataFrame) -> str:
+    """How many latencies of complete trials count for nothing, and why; "" where all count."""
+    rows = [row for row in rows_of(trials) if is_complete(row)]
+    n_busy = sum(is_busy_time(row, TIMED[0]) for row in rows)
+    if not n_busy:
+        return ""
+    return (
+        f"The latency of {n_busy} of {count(len(rows), 'complete trial')} was measured while "
+        f"others kept more than {percent(MOST_BUSY)} of the cores busy: it counts on no front and "
+        "in no hypervolume."
+    )
 
 
 def mapping_of(row: Row, column: str) -> Mapping[str, object]:

@@ -14,7 +14,7 @@ from msdemucs.cli import (
     report,
     separate,
     spec,
-    study_tools,
+    study,
     train,
     weights,
 )
@@ -31,7 +31,7 @@ app = typer.Typer(
 )
 app.add_typer(spec.app, name="spec")
 app.add_typer(data.app, name="data")
-app.add_typer(study_tools.app, name="study")
+app.add_typer(study.app, name="study")
 app.add_typer(weights.app, name="weights")
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)

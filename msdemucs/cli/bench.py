@@ -45,11 +45,11 @@ def bench(  # noqa: PLR0913 (one option a thing that a user may decide)
     device = choose_device(device)
     with memory_explained("a smaller --batch, or --set segment=…, needs less"):
         model = build(spec).to(device)
-        found = _measure(model, timing, device)
+        figures = _measure(model, timing, device)
     if as_json:
-        print_json({"name": spec.name, **found, "machine": machine()})
+        print_json({"name": spec.name, **figures, "machine": machine()})
         return
-    for line in _lines(found, spec.segment):
+    for line in _lines(figures, spec.segment):
         out.print(line, soft_wrap=True)
     out.print(f"on          {device_name(device)}, {precision}", soft_wrap=True)
 
@@ -68,7 +68,7 @@ def _measure(model: "Separator", timing: "Timing", device: str) -> dict[str, flo
         soft_wrap=True,
     )
     with peak_memory(device) as memory:
-        found = latency(
+        times = latency(
             model,
             segment_samples=spec.n_samples,
             audio_channels=spec.audio_channels,
@@ -77,14 +77,14 @@ def _measure(model: "Separator", timing: "Timing", device: str) -> dict[str, flo
         )
     seconds = _track_seconds(model, timing.batch, timing.precision)
     return {
-        "latency_ms_p50": found.p50_ms,
-        "latency_ms_p95": found.p95_ms,
-        "rtf": found.realtime_factor,
+        "latency_ms_p50": times.p50_ms,
+        "latency_ms_p95": times.p95_ms,
+        "rtf": times.realtime_factor,
         "track_seconds": seconds,
         "track_rtf": seconds / TRACK_SECONDS,
         "peak_memory_increase_bytes": memory.increase_bytes,
         "batch": timing.batch,
-        "threads": found.threads,
+        "threads": times.threads,
     }
 
 
@@ -123,15 +123,16 @@ def _track_seconds(model: "Separator", batch: int, precision: "Precision") -> fl
     return time.perf_counter() - start
 
 
-def _lines(found: dict[str, float], segment: float) -> list[str]:
-    p50, p95 = (found[f"latency_ms_{name}"] / 1000 for name in ("p50", "p95"))
-    memory = format_bytes(found["peak_memory_increase_bytes"])
-    batch = f"{found['batch']:g} segments" if found["batch"] > 1 else "a segment"
+def _lines(figures: dict[str, float], segment: float) -> list[str]:
+    p50, p95 = (figures[f"latency_ms_{name}"] / 1000 for name in ("p50", "p95"))
+    memory = format_bytes(figures["peak_memory_increase_bytes"])
+    batch = f"{figures['batch']:g} segments" if figures["batch"] > 1 else "a segment"
     return [
         f"latency     {format_seconds(p50)} median, {format_seconds(p95)} 95th percentile, for "
-        f"{batch} of {segment:g} s; {found['threads']:g} threads",
-        f"real time   {found['rtf']:.3f} seconds of compute for a second of audio, by the segment",
-        f"            {found['track_rtf']:.3f} for a track of {TRACK_SECONDS} s "
-        f"({format_seconds(found['track_seconds'])}), chunks overlapping by a quarter",
+        f"{batch} of {segment:g} s; {figures['threads']:g} threads",
+        f"real time   {figures['rtf']:.3f} seconds of compute for a second of audio, by the "
+        "segment",
+        f"            {figures['track_rtf']:.3f} for a track of {TRACK_SECONDS} s "
+        f"({format_seconds(figures['track_seconds'])}), chunks overlapping by a quarter",
         f"memory      {memory} more than the model itself",
     ]

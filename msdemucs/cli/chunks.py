@@ -1,20 +1,12 @@
 """Options of every command that separates whole tracks, and which device that is."""
 
 import math
-from enum import Enum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from msdemucs.cli.console import errors
 from msdemucs.errors import UsageError
-
-
-class WeightingChoice(Enum):
-    """How chunks are joined."""
-
-    TRIANGLE = "triangle"
-    FADE = "fade"
 
 
 def finite(value: float | None) -> float | None:
@@ -36,7 +28,8 @@ Overlap = Annotated[
     float, typer.Option(min=0, max=0.95, help="Share of a chunk that the next one repeats.")
 ]
 Weighting = Annotated[
-    WeightingChoice, typer.Option(help="triangle: as Demucs; fade: lines over the overlap.")
+    Literal["triangle", "fade"],
+    typer.Option(help="triangle: as Demucs; fade: lines over the overlap."),
 ]
 Shifts = Annotated[
     int, typer.Option(min=1, help="Separate so often, chunks begun elsewhere; averaged.")

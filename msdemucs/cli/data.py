@@ -76,9 +76,9 @@ def check(
     spec = load_spec(source, overrides=overrides(set_, sources))
     faults: list[DataError] = []
     roots = dict.fromkeys(SPLITS, (root,))
-    found = find_all(roots, spec, say=_note, on_error=faults.append)
+    tracks_by_split = find_all(roots, spec, say=_note, on_error=faults.append)
     table = _table()
-    tracks = [track for split in SPLITS for track in found[split]]
+    tracks = [track for split in SPLITS for track in tracks_by_split[split]]
     n_tracks = len(tracks) + len(faults)
     if not n_tracks:
         raise UsageError(no_tracks(root))

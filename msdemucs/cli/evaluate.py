@@ -3,12 +3,10 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from msdemucs.cli.chunks import (
     Batch,
@@ -17,12 +15,12 @@ from msdemucs.cli.chunks import (
     Segment,
     Shifts,
     Weighting,
-    WeightingChoice,
     choose_device,
     finite,
 )
 from msdemucs.cli.console import errors
 from msdemucs.cli.evaluated import show, show_compared
+from msdemucs.cli.progress import bar
 from msdemucs.errors import DataError, MsdemucsError, UsageError
 from msdemucs.units import count
 
@@ -31,13 +29,6 @@ if TYPE_CHECKING:
     from msdemucs.evaluate.conventions import Convention
     from msdemucs.evaluate.evaluation import Evaluation, Listener
     from msdemucs.spec import Spec
-
-
-class EngineChoice(Enum):
-    """Who computes BSSEval."""
-
-    MSDEMUCS = "msdemucs"
-    MUSEVAL = "museval"
 
 
 def evaluate(  # noqa: PLR0913 (one option a thing that a user may decide)
@@ -58,14 +49,15 @@ def evaluate(  # noqa: PLR0913 (one option a thing that a user may decide)
         ),
     ] = None,
     engine: Annotated[
-        EngineChoice, typer.Option(help="Of bsseval; museval is the slow original.")
-    ] = EngineChoice.MSDEMUCS,
+        Literal["msdemucs", "museval"],
+        typer.Option(help="Of bsseval; museval is the slow original."),
+    ] = "msdemucs",
     chunk: Annotated[
         float, typer.Option(min=0.01, callback=finite, help="Seconds of a chunk of chunk_sdr_db.")
     ] = 1.0,
     segment: Segment = None,
     overlap: Overlap = 0.25,
-    weighting: Weighting = WeightingChoice.TRIANGLE,
+    weighting: Weighting = "triangle",
     shifts: Shifts = 1,
     batch: Batch = 1,
     device: Device = "auto",
@@ -99,10 +91,10 @@ def evaluate(  # noqa: PLR0913 (one option a thing that a user may decide)
     convention = Convention(
         metrics=tuple(metric or ["usdr"]),
         chunk=chunk,
-        engine=engine.value,
+        engine=engine,
         segment=segment or 0.0,
         overlap=overlap,
-        weighting=weighting.value,
+        weighting=weighting,
         shifts=shifts,
     )
     assert weights is not None
@@ -110,9 +102,9 @@ def evaluate(  # noqa: PLR0913 (one option a thing that a user may decide)
         weights, data or [], split, device, batch, convention, output, plots or [], first, last
     )
     faults: list[str] = []
-    found = _evaluate(job, faults)
-    show(found, as_json=as_json)
-    _sum_up(found, faults)
+    evaluation = _evaluate(job, faults)
+    show(evaluation, as_json=as_json)
+    _sum_up(evaluation, faults)
 
 
 def raise_usage(message: str) -> None:
@@ -169,14 +161,14 @@ def _evaluate(job: Job, faults: list[str]) -> "Evaluation":
     from msdemucs.model.weights import load_weights, read_about
 
     path = find_weights(job.weights)
-    own = read_about(path)
+    trained = read_about(path)
     left_out: list[DataError] = []
-    tracks = _tracks(job, own.spec, left_out.append)
-    convention = replace(job.convention, normalised=own.normalised)
+    tracks = _tracks(job, trained.spec, left_out.append)
+    convention = replace(job.convention, normalised=trained.normalised)
     if not convention.segment:
-        convention = replace(convention, segment=own.spec.segment)
+        convention = replace(convention, segment=trained.spec.segment)
     known_by = {f"{track.group}/{track.name}": _digest(track) for track in tracks}
-    about = {**_about(job, path, own.spec, convention), "tracks": known_by}
+    about = {**_about(job, path, trained.spec, convention), "tracks": known_by}
     about["left_out"] = [left_out_entry(error) for error in left_out]
     with reserved(job.output) if job.output is not None else nullcontext():
         before = begun(job.output, about).without(job.plots)  # what is drawn is separated again
@@ -185,12 +177,12 @@ def _evaluate(job: Job, faults: list[str]) -> "Evaluation":
         model = load_weights(path).to(choose_device(job.device))
         with _progress(len(tracks) - n_kept) as advance, _saying_how_to_go_on(job.output):
             listener = _listener(job, advance, faults)
-            found = evaluate(
+            evaluated = evaluate(
                 model, tracks, convention, batch_size=job.batch, listener=listener, before=before
             )
         if job.output is not None:
-            save(found, job.output)
-        return found
+            save(evaluated, job.output)
+        return evaluated
 
 
 @contextmanager
@@ -271,15 +263,15 @@ def _listener(job: Job, advance: Callable[["Track"], None], faults: list[str]) -
         if job.output is not None:
             save(so_far, job.output)
 
-    def on_separated(found: Separated) -> None:
-        if found.track.name not in job.plots or job.output is None:
+    def on_separated(separated: Separated) -> None:
+        if separated.track.name not in job.plots or job.output is None:
             return
         folder, seconds = job.output / EXCERPTS, job.last - job.first
         try:
-            paths = write_excerpt(found, folder, start=job.first, seconds=seconds)
+            paths = write_excerpt(separated, folder, start=job.first, seconds=seconds)
         except MsdemucsError as error:
             _say(f"error: {error}")
-            faults.append(f"“{found.track.name}” has no pictures")
+            faults.append(f"“{separated.track.name}” has no pictures")
         else:
             for path in paths:
                 _say(str(path))
@@ -297,13 +289,13 @@ def _say(message: str) -> None:
     errors.print(message, markup=False, highlight=False, soft_wrap=True)
 
 
-def _sum_up(found: "Evaluation", faults: list[str]) -> None:
+def _sum_up(evaluation: "Evaluation", faults: list[str]) -> None:
     """Say at the end what is not in the scores.
 
     Raises:
         DataError: tracks were left out, or pictures could not be made.
     """
-    left_out = len(found.about["left_out"])
+    left_out = len(evaluation.about["left_out"])
     if left_out:
         faults.append(f"{count(left_out, 'track')} could not be evaluated")
     if faults:
@@ -313,21 +305,13 @@ def _sum_up(found: "Evaluation", faults: list[str]) -> None:
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[["Track"], None]]:
     """A bar on a terminal, a line a track in a log."""
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
     done = 0
-    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bars:
-        task = bars.add_task("tracks", total=total)
+    with bar(errors, "tracks", total) as shown:
 
         def advance(track: "Track") -> None:
             nonlocal done
             done += 1
-            bars.update(task, completed=done, description=track.name)
-            if not errors.is_terminal:
-                _say(f"{done}/{total}  {track.name}")
+            shown.move(done, name=track.name)
+            shown.log(f"{done}/{total}  {track.name}")
 
         yield advance

@@ -16,23 +16,23 @@ if TYPE_CHECKING:
     from msdemucs.evaluate.evaluation import Evaluation
 
 
-def show(found: "Evaluation", *, as_json: bool) -> None:
+def show(evaluation: "Evaluation", *, as_json: bool) -> None:
     """The summary, as a table or JSON."""
     from msdemucs.metrics.unscored import describe_unscored
 
-    summary = found.summary()
+    summary = evaluation.summary()
     if as_json:
         rows = json.loads(summary.reset_index().to_json(orient="records"))
-        print_json({**found.about, "summary": rows})
+        print_json({**evaluation.about, "summary": rows})
         return
     print_table(_table(summary.astype(object).T.reset_index(), "score (dB)"))
     out.print(
-        f"{count(len(found.scored()), 'track')}; mean, median and std are over the count of tracks "
-        "that have a score (of frames' medians where a score has frames), frames_… over all frames "
-        "of all tracks",
+        f"{count(len(evaluation.scored()), 'track')}; mean, median and std are over the count of "
+        "tracks that have a score (of frames' medians where a score has frames), frames_… over all "
+        "frames of all tracks",
         soft_wrap=True,
     )
-    for line in describe_unscored(found.about["unscored"]):
+    for line in describe_unscored(evaluation.about["unscored"]):
         out.print(line, markup=False, soft_wrap=True)
 
 
@@ -42,16 +42,16 @@ def show_compared(first: Path, second: Path, *, as_json: bool) -> None:
     from msdemucs.evaluate.saving import load_evaluation
     from msdemucs.metrics.signed_rank import FEWEST_FOR_WILCOXON
 
-    found = compare(load_evaluation(first), load_evaluation(second))
+    comparison = compare(load_evaluation(first), load_evaluation(second))
     if as_json:
         rows = {
             name: json.loads(table.to_json(orient="records"))
-            for name, table in (("summary", found.summary), ("tracks", found.differences))
+            for name, table in (("summary", comparison.summary), ("tracks", comparison.differences))
         }
         print_json(rows)
         return
     out.print(f"{second} less {first}", markup=False, soft_wrap=True)
-    print_table(_table(found.summary, ""))
+    print_table(_table(comparison.summary, ""))
     out.print(
         "low and high: 95 % bootstrap interval of the mean over tracks; wilcoxon_p: signed-rank "
         f"test, from {FEWEST_FOR_WILCOXON} tracks on",

@@ -39,8 +39,8 @@ def fitted(
 
 def _width(table: Table, console: Console, wrapping: Sequence[str]) -> int:
     """The columns of a terminal that the table needs, wrapped as far as it may be."""
-    rest = console.measure(_without(table, wrapping)).maximum
-    return rest + sum(
+    unwrapped = console.measure(_without(table, wrapping)).maximum
+    return unwrapped + sum(
         min(console.measure(_only(table, heading)).maximum, FEWEST_LETTERS) for heading in wrapping
     )
 
@@ -56,9 +56,9 @@ def _only(table: Table, heading: str) -> Table:
 def _of(table: Table, is_kept: Sequence[bool]) -> Table:
     """Some of a table's columns."""
     kept = [column for column, keep in zip(table.columns, is_kept, strict=True) if keep]
-    found = Table(box=table.box, header_style=table.header_style)
+    slim = Table(box=table.box, header_style=table.header_style)
     for column in kept:
-        found.add_column(column.header, justify=column.justify)
+        slim.add_column(column.header, justify=column.justify)
     for row in zip(*(column.cells for column in kept), strict=True):
-        found.add_row(*row)
-    return found
+        slim.add_row(*row)
+    return slim

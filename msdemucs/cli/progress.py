@@ -1,45 +1,107 @@
-"""How a running study looks: bars on a terminal, dated lines in a log."""
+"""How far work is: bars on a terminal, lines in a log."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
+    TimeRemainingColumn,
 )
 
-from msdemucs.study.trial.candidate import Listener, Named
+from msdemucs.units import format_seconds
+
+if TYPE_CHECKING:
+    from msdemucs.study.trial.candidate import Listener, Named
 
 SECONDS_BETWEEN_LINES = 10.0
 """How often a log tells the steps of one phase."""
 
 
+def show_bars(console: Console, time_column: ProgressColumn) -> Progress:
+    """Bars that are gone when they end, each with its count, a time and a note; none in a log."""
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        time_column,
+        TextColumn("{task.fields[note]}", markup=False),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
+class Bar:
+    """How far one piece of work is: a bar on a terminal, a line now and then in a log.
+
+    Args:
+        bars: all bars on the terminal.
+        name: of the work.
+        total: how much there is to do; None until it is known.
+
+    Attributes:
+        done_before: how much had been done before the bar began.
+    """
+
+    def __init__(self, bars: Progress, name: str, total: int | None) -> None:
+        self.bars, self.total, self.done_before = bars, total, 0
+        self._task = bars.add_task(name, total=total, note="")
+        self._began = self._said_at = time.monotonic()
+
+    def move(self, done: int, *, name: str | None = None, note: str = "") -> None:
+        """Show how much is done."""
+        self.bars.update(self._task, completed=done, total=self.total, description=name, note=note)
+
+    def log(self, line: str) -> None:
+        """Print a line where there is no bar."""
+        if not self.bars.console.is_terminal:
+            self._said_at = time.monotonic()
+            self.say(line)
+
+    def say(self, line: str) -> None:
+        """Print a line, above the bar where there is one."""
+        self.bars.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    @property
+    def is_line_due(self) -> bool:
+        """Whether the last line is SECONDS_BETWEEN_LINES old."""
+        return time.monotonic() - self._said_at >= SECONDS_BETWEEN_LINES
+
+    def time_left(self, done: int) -> str:
+        """How long what is left will take, at the pace so far: "3.2 min"."""
+        assert self.total is not None
+        pace = (time.monotonic() - self._began) / (done - self.done_before)
+        return format_seconds(pace * (self.total - done))
+
+
 @contextmanager
-def progress(console: Console, *, study: str, wanted: int) -> Iterator[Listener]:
+def bar(console: Console, name: str, total: int | None = None) -> Iterator[Bar]:
+    """A block with one bar on a terminal."""
+    with show_bars(console, TimeRemainingColumn()) as bars:
+        yield Bar(bars, name, total)
+
+
+@contextmanager
+def progress(console: Console, *, study: str, wanted: int) -> Iterator["Listener"]:
     """A listener for one study, fit for where the console writes."""
     if not console.is_terminal:
         yield Lines(console)
         return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[note]}"),
-    )
-    with Progress(*columns, console=console, transient=True) as bars:
+    with show_bars(console, TimeElapsedColumn()) as bars:
         yield Bars(bars, study=study, wanted=wanted)
 
 
-def beside(listener: Listener) -> Listener:
+def beside(listener: "Listener") -> "Listener":
     """A listener for a further process of the same study, shown together with the first."""
     if isinstance(listener, Lines):
         return Lines(listener.console)
@@ -63,9 +125,7 @@ class Bars:
     ) -> None:
         self.bars = bars
         self.study: TaskID = (
-            beside.study
-            if beside
-            else bars.add_task(escape(study), total=wanted or None, note="trials")
+            beside.study if beside else bars.add_task(study, total=wanted or None, note="trials")
         )
         self.trial: TaskID = bars.add_task("", total=None, note="", visible=False)
         self.name = ""
@@ -74,9 +134,9 @@ class Bars:
         """A line above the bars."""
         self.bars.console.print(message, markup=False)
 
-    def began(self, candidate: Named, *, complete: int, wanted: int) -> None:
+    def began(self, candidate: "Named", *, complete: int, wanted: int) -> None:
         """The study's bar moves."""
-        self.name = escape(candidate.name)
+        self.name = candidate.name
         self.bars.update(self.study, completed=complete, total=wanted)
 
     def phase(self, what: str, total: int) -> None:
@@ -87,7 +147,7 @@ class Bars:
 
     def advanced(self, done: int, note: str) -> None:
         """The trial's bar moves."""
-        self.bars.update(self.trial, completed=done, note=escape(note))
+        self.bars.update(self.trial, completed=done, note=note)
 
     def ended(self, trial: int, state: str, note: str) -> None:
         """A line for the trial stays above the bars."""
@@ -112,7 +172,7 @@ class Lines:
         line = f"{now}  {message}"
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
-    def began(self, candidate: Named, *, complete: int, wanted: int) -> None:
+    def began(self, candidate: "Named", *, complete: int, wanted: int) -> None:
         """The trial and how far the study is."""
         self.trial = candidate.name
         number = f"trial {candidate.trial}"

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -22,12 +21,8 @@ RUNNING = ("running", "waiting")
 LONGEST_WATCH_S = 86400.0
 
 
-class Format(StrEnum):
-    """What a report is written as."""
-
-    html = "html"
-    md = "md"
-    latex = "latex"
+Format = Literal["html", "md", "latex"]
+"""What a report is written as."""
 
 
 def report(  # noqa: PLR0913 (one option a thing that a user may decide)
@@ -51,7 +46,7 @@ def report(  # noqa: PLR0913 (one option a thing that a user may decide)
     kind: Annotated[
         Format,
         typer.Option("--format", help="html, or tables with footnotes as Markdown or LaTeX."),
-    ] = Format.html,
+    ] = "html",
     figures: Annotated[
         Path | None,
         typer.Option("--figures", help="Also write the figures as PNG and SVG to this folder."),
@@ -115,7 +110,7 @@ def _check(
         raise UsageError(
             f"--watch must be above 0 and at most {LONGEST_WATCH_S:g} seconds, found {watch:g}"
         )
-    if watch is not None and kind is not Format.html:
+    if watch is not None and kind != "html":
         raise UsageError("--watch writes HTML alone; leave --format away")
 
 
@@ -125,7 +120,7 @@ def _check_audio(audio: Path | None, *, compare: bool, kind: Format) -> None:
     Raises:
         UsageError: they cannot.
     """
-    if audio is not None and (compare or kind is not Format.html):
+    if audio is not None and (compare or kind != "html"):
         raise UsageError(
             "--audio is for the HTML of single studies; leave --compare or --format away"
         )
@@ -153,18 +148,17 @@ def _write(findings: "Findings", places: Places, kind: Format, live: float) -> N
 
     output, name = places.output, findings.record.name
     folder = places.figures / file_stem(name) if places.figures else None
-    if kind is Format.html:
+    if kind == "html":
         heard = _heard(findings, places.audio) if places.audio else None
         path = output or default_path(name)
         write_report(findings, path, live_seconds=live, excerpts=heard)
         paths = write_pictures(findings, folder) if folder else []
     else:
-        form: Literal["md", "latex"] = "md" if kind is Format.md else "latex"
-        path = output or default_path(name, SUFFIXES[form])
+        path = output or default_path(name, SUFFIXES[kind])
         folder = folder or path.parent / f"{file_stem(path.stem)}-figures"
         paths = write_pictures(findings, folder)
         shown = [_seen_from(figure, path.parent) for figure in paths if figure.suffix == ".png"]
-        write_text(paper(findings, form, shown), path)
+        write_text(paper(findings, kind, shown), path)
     out.print(str(path), soft_wrap=True, markup=False)
     if paths:
         out.print(f"{len(paths)} figures in {paths[0].parent}", soft_wrap=True, markup=False)

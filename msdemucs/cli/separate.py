@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from msdemucs.cli.chunks import (
     Batch,
@@ -16,10 +15,10 @@ from msdemucs.cli.chunks import (
     Segment,
     Shifts,
     Weighting,
-    WeightingChoice,
     choose_device,
 )
 from msdemucs.cli.console import errors, out
+from msdemucs.cli.progress import bar
 from msdemucs.errors import DataError, MsdemucsError
 from msdemucs.units import format_seconds
 
@@ -29,9 +28,6 @@ if TYPE_CHECKING:
     from msdemucs.model import Separator
 
 OnChunks = Callable[[int, int], None]
-
-SECONDS_BETWEEN_LINES = 10.0
-"""Of the progress in a log."""
 
 
 def separate(  # noqa: PLR0913 (one option a thing that a user may decide)
@@ -48,7 +44,7 @@ def separate(  # noqa: PLR0913 (one option a thing that a user may decide)
     ] = None,
     segment: Segment = None,
     overlap: Overlap = 0.25,
-    weighting: Weighting = WeightingChoice.TRIANGLE,
+    weighting: Weighting = "triangle",
     shifts: Shifts = 1,
     batch: Batch = 1,
     precision: Annotated[
@@ -80,14 +76,14 @@ def separate(  # noqa: PLR0913 (one option a thing that a user may decide)
     path = find_weights(weights)
     about = read_about(path)
     spec = about.spec
-    wanted = tuple(name.strip() for name in stems.split(",")) if stems else spec.sources
-    check_stems(wanted, spec.sources)
-    places = outputs(audio, Output(output, wanted, format_, as_), overwrite=overwrite)
+    stem_names = tuple(name.strip() for name in stems.split(",")) if stems else spec.sources
+    check_stems(stem_names, spec.sources)
+    places = outputs(audio, Output(output, stem_names, format_, as_), overwrite=overwrite)
     chunking = Chunking(
         chunk_samples(spec, segment),
         overlap,
         batch,
-        weighting.value,
+        weighting,
         shifts=shifts,
         most_shift=spec.sample_rate // 2,
     )
@@ -140,24 +136,12 @@ def _tell(file: Path, place: "Output", written: "Written", seconds: float) -> No
 @contextmanager
 def _progress(name: str) -> Iterator[OnChunks]:
     """A bar on a terminal, a line now and then in a log."""
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=24),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-    )
-    began = said_at = time.monotonic()
-    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bars:
-        task = bars.add_task(name, total=None)
+    with bar(errors, name) as shown:
 
         def advanced(done: int, of: int) -> None:
-            nonlocal said_at
-            bars.update(task, completed=done, total=of)
-            now = time.monotonic()
-            if not errors.is_terminal and now - said_at >= SECONDS_BETWEEN_LINES:
-                said_at = now
-                left = format_seconds((now - began) / done * (of - done))
-                line = f"{name}: {done} of {of} chunks, {left} left"
-                errors.print(line, markup=False, highlight=False, soft_wrap=True)
+            shown.total = of
+            shown.move(done)
+            if shown.is_line_due:
+                shown.log(f"{name}: {done} of {of} chunks, {shown.time_left(done)} left")
 
         yield advanced

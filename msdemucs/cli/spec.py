@@ -90,9 +90,9 @@ def explain(
     """Print what every level sees and costs; of a refused spec, the change that mends it."""
     spec = _load_or_mend(source, overrides(set_, sources))
     check_size(plan(spec), _limits(max_parameters, max_memory))
-    found = explained(spec)
-    print_table(views(found))
-    for line in sight(found, spec):
+    explanation = explained(spec)
+    print_table(views(explanation))
+    for line in sight(explanation, spec):
         out.print(line, soft_wrap=True)
 
 
@@ -198,18 +198,18 @@ def overrides(settings: list[str] | None, sources: str | None = None) -> dict[st
         UsageError: a setting without “=”.
         SpecError: a value that is not YAML.
     """
-    found: dict[str, object] = {}
+    changes: dict[str, object] = {}
     for setting in settings or ():
         field, equals, text = setting.partition("=")
         if not equals or not field:
             raise UsageError(f"--set {setting}: write it as field=value")
         value = read_yaml(f"value: {text}", f"--set {field}").child("value")
-        found[field] = value.plain() if value else None
+        changes[field] = value.plain() if value else None
     if sources == "1":
-        found["sources"] = ["accompaniment"]
+        changes["sources"] = ["accompaniment"]
     elif sources:
-        found["sources"] = [name.strip() for name in sources.split(",")]
-    return found
+        changes["sources"] = [name.strip() for name in sources.split(",")]
+    return changes
 
 
 def _load_or_mend(source: str, changed: dict[str, object]) -> Spec:
@@ -221,10 +221,10 @@ def _load_or_mend(source: str, changed: dict[str, object]) -> Spec:
     try:
         return load_spec(source, overrides=changed)
     except PlanError as error:
-        first, *rest = error.problems
+        first, *others = error.problems
         change = mend(load_unplanned(source, overrides=changed), first.field)
         hint = f"the smallest change with which it builds: {change}" if change else first.hint
-        raise PlanError([replace(first, hint=hint), *rest]) from None
+        raise PlanError([replace(first, hint=hint), *others]) from None
 
 
 def _limits(max_parameters: int | None, max_memory: float | None) -> Limits:

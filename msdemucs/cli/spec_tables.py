@@ -79,15 +79,15 @@ def totals(spec: Spec, costs: Cost) -> list[str]:
     ]
 
 
-def views(found: Explanation) -> Table:
+def views(explanation: Explanation) -> Table:
     """A line a part: sizes, strides, receptive fields, and a bar of its MACs."""
     table = Table(box=None, header_style="bold")
     table.add_column("part", no_wrap=True)
     for name in ("C×F×T after", "stride", "sees", "row", "sees", "parameters", "memory", "MACs"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
-    most = max(part.cost.macs for part in found.parts) or 1
-    for part in found.parts:
+    most = max(part.cost.macs for part in explanation.parts) or 1
+    for part in explanation.parts:
         view, grid = part.view, part.node.output
         table.add_row(
             part.node.path,
@@ -104,22 +104,22 @@ def views(found: Explanation) -> Table:
     return table
 
 
-def sight(found: Explanation, spec: Spec) -> list[str]:
+def sight(explanation: Explanation, spec: Spec) -> list[str]:
     """Resolution, reach and latency of the whole model, in words."""
     lines = [
         "",
         f"[bold]{spec.name}[/bold]  strides and what is seen are in samples of the mixture",
     ]
-    for name, view in found.bottleneck.items():
+    for name, view in explanation.bottleneck.items():
         frame = format_seconds(view.stride / spec.sample_rate)
         seen = format_seconds(view.samples / spec.sample_rate)
         rows = f", a row {view.row_hz:.1f} Hz" if view.row_hz else ""
         lines.append(f"bottleneck  {name}: a frame every {frame}{rows}; convolutions see {seen}")
-    shortest = f"{found.shortest} samples; a shorter mixture is padded inside"
-    lookahead = format_seconds(found.lookahead_seconds)
+    shortest = f"{explanation.shortest} samples; a shorter mixture is padded inside"
+    lookahead = format_seconds(explanation.lookahead_seconds)
     return [
         *lines,
         f"shortest    {shortest}",
-        f"latency     {format_seconds(found.latency_seconds)}, a segment: norms look at all of it; "
-        f"convolutions alone would look {lookahead} ahead",
+        f"latency     {format_seconds(explanation.latency_seconds)}, a segment: norms look at all "
+        f"of it; convolutions alone would look {lookahead} ahead",
     ]

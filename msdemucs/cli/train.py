@@ -2,43 +2,24 @@
 
 import signal
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from msdemucs.cli.chunks import AutoBatch, Device, choose_device
 from msdemucs.cli.console import errors, out
+from msdemucs.cli.progress import Bar, bar
 from msdemucs.cli.spec import Set, Source, Sources, overrides
 from msdemucs.spec import load_spec
-from msdemucs.units import format_seconds
 
 if TYPE_CHECKING:
     from msdemucs.train import Recipe, StepReport
 
-SECONDS_BETWEEN_LINES = 10.0
 STEPS_TIMED = 3
 """By which a user is told how long a run will take."""
-
-
-class LoggerChoice(Enum):
-    """What is written beside the CSV files."""
-
-    CSV = "csv"
-    TENSORBOARD = "tensorboard"
-
-
-class PrecisionChoice(Enum):
-    """How numbers are held in the forward pass."""
-
-    FP32 = "fp32"
-    BF16 = "bf16"
-    FP16 = "fp16"
 
 
 def train(  # noqa: PLR0913 (one option a thing that a user may decide)
@@ -58,13 +39,15 @@ def train(  # noqa: PLR0913 (one option a thing that a user may decide)
     devices: Annotated[int, typer.Option(min=1, help="Processes that share each batch.")] = 1,
     threads: Annotated[int | None, typer.Option(min=1, help="Of torch on the CPU.")] = None,
     precision: Annotated[
-        PrecisionChoice | None, typer.Option(help="Instead of the recipe's.")
+        Literal["fp32", "bf16", "fp16"] | None, typer.Option(help="Instead of the recipe's.")
     ] = None,
     compile_: Annotated[
         bool, typer.Option("--compile", help="torch.compile, whatever the recipe says.")
     ] = False,
     auto_batch: AutoBatch = False,
-    logger: Annotated[LoggerChoice, typer.Option(help="Beside CSV files.")] = LoggerChoice.CSV,
+    logger: Annotated[
+        Literal["csv", "tensorboard"], typer.Option(help="Beside CSV files.")
+    ] = "csv",
 ) -> None:
     """Train a spec; after any interruption the same command goes on."""
     spec = load_spec(source, overrides=overrides(set_, sources))
@@ -77,7 +60,7 @@ def train(  # noqa: PLR0913 (one option a thing that a user may decide)
 
     changes: dict[str, object] = {"compile": True} if compile_ else {}
     if precision is not None:
-        changes["precision"] = precision.value
+        changes["precision"] = precision
     asked_recipe = load_recipe(recipe).model_copy(update=changes)
     if threads is not None:
         torch.set_num_threads(threads)
@@ -92,10 +75,10 @@ def train(  # noqa: PLR0913 (one option a thing that a user may decide)
                     device=device,
                     devices=devices,
                     auto_batch=auto_batch,
-                    logger=logger.value,
+                    logger=logger,
                     on_step=shown.step,
                     on_validation=shown.validation,
-                    say=shown.said,
+                    say=shown.bar.say,
                 ),
             )
     except KeyboardInterrupt as stopped:
@@ -109,55 +92,34 @@ def train(  # noqa: PLR0913 (one option a thing that a user may decide)
 
 
 class Shown:
-    """Bars on a terminal, dated lines in a log: step, loss, validation, speed, time left."""
+    """How far a training is: step, loss, validation, speed, time left."""
 
-    def __init__(self, bars: Progress, total: int, *, is_loss: bool) -> None:
-        self.bars, self.total, self.is_loss = bars, total, is_loss
-        self.task = bars.add_task("training", total=total, note="")
+    def __init__(self, shown: Bar, n_steps: int, *, is_loss: bool) -> None:
+        self.bar, self.n_steps, self.is_loss = shown, n_steps, is_loss
         self.validated = ""
-        self.said_at = self.began = time.monotonic()
         self.first: int | None = None
 
-    def said(self, message: str) -> None:
-        """A line."""
-        self.bars.console.print(message, markup=False, highlight=False, soft_wrap=True)
-
     def validation(self, step: int, value: float) -> None:
-        """A line, and a note that stays."""
+        """Print a line, and keep a note beside the steps that follow."""
         measured = f"loss {value:.4f}" if self.is_loss else f"{value:.2f} dB"
         self.validated = f"  {measured} at {step}"
-        self.said(f"step {step}: validation {measured}{'' if self.is_loss else ' uSDR'}")
+        self.bar.say(f"step {step}: validation {measured}{'' if self.is_loss else ' uSDR'}")
 
     def step(self, report: "StepReport") -> None:
-        """The bar, or a line now and then."""
+        """Move the bar, or print a line now and then."""
+        step, n_steps = report.step, self.n_steps
         note = f"loss {report.loss:.4f}{self.validated}  {report.samples_per_second:,.0f} samples/s"
-        self.bars.update(self.task, completed=report.step, note=note)
+        self.bar.move(step, note=note)
         if self.first is None:
-            self.first = report.step - 1
-        if report.step == self.first + STEPS_TIMED < self.total:
-            more = f"{self.total - report.step} more steps"
-            self.said(f"about {format_seconds(self.seconds_left(report.step))} for {more}")
-        is_due = time.monotonic() - self.said_at >= SECONDS_BETWEEN_LINES
-        if not self.bars.console.is_terminal and (is_due or report.step == self.total):
-            self.said_at = time.monotonic()
-            left = format_seconds(self.seconds_left(report.step))
-            self.said(f"step {report.step}/{self.total}  {note}  {left} left")
-
-    def seconds_left(self, step: int) -> float:
-        """Return how long the steps after this one will take, by those that were made."""
-        assert self.first is not None
-        return (time.monotonic() - self.began) / (step - self.first) * (self.total - step)
+            self.first = self.bar.done_before = step - 1
+        if step == self.first + STEPS_TIMED < n_steps:
+            self.bar.say(f"about {self.bar.time_left(step)} for {n_steps - step} more steps")
+        if self.bar.is_line_due or step == n_steps:
+            self.bar.log(f"step {step}/{n_steps}  {note}  {self.bar.time_left(step)} left")
 
 
 @contextmanager
 def _progress(recipe: "Recipe") -> Iterator[Shown]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
-    )
-    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bars:
+    with bar(errors, "training", recipe.n_steps) as shown:
         is_loss = recipe.validation is not None and recipe.validation.metric == "loss"
-        yield Shown(bars, recipe.n_steps, is_loss=is_loss)
+        yield Shown(shown, recipe.n_steps, is_loss=is_loss)

@@ -23,10 +23,12 @@ class Timing:
 
     Attributes:
         warmup: runs before the first that counts; at least 0.
-        repeats: runs that count; at least 1.
+        repeats: rounds that count; at least 1.
         threads: of torch while it is measured; None leaves them as they are.
         batch: segments at a time; at least 1.
         precision: bfloat16 runs under torch's autocast.
+        passes: of each round, of which the fastest counts; at least 1. What a machine does beside
+            makes a pass slower and none faster.
     """
 
     warmup: int = 2
@@ -34,12 +36,13 @@ class Timing:
     threads: int | None = None
     batch: int = 1
     precision: Precision = "float32"
+    passes: int = 1
 
     def __post_init__(self) -> None:
         threads = 1 if self.threads is None else self.threads
-        if self.warmup < 0 or self.repeats < 1 or threads < 1 or self.batch < 1:
+        if self.warmup < 0 or min(self.repeats, self.passes, threads, self.batch) < 1:
             raise UsageError(
-                "latency needs 0 or more warm-ups and at least 1 repeat, thread and segment; "
+                "latency needs 0 or more warm-ups and at least 1 repeat, pass, thread and segment; "
                 f"found {self}"
             )
 
@@ -54,7 +57,7 @@ class Latency:
         p95_ms: the 95th percentile, interpolated between repeats.
         realtime_factor: median seconds of compute for a second of audio, over the batch; below 1
             keeps up.
-        repeats: how many runs the percentiles are of.
+        repeats: how many rounds the percentiles are of.
         threads: torch's threads on the CPU.
         device: "cpu" or "cuda:0", …
     """
@@ -117,16 +120,18 @@ def latency(
 def _seconds(
     model: Separator, mixture: Tensor, device: torch.device, timing: Timing
 ) -> list[float]:
-    """Seconds of each run that counts; a GPU is waited for before and after."""
-    seconds = []
-    for run in range(timing.warmup + timing.repeats):
+    """Seconds of the fastest pass of each round; a GPU is waited for before and after a pass."""
+
+    def seconds_of_pass() -> float:
         wait_for(device)
         start = time.perf_counter()
         model(mixture)
         wait_for(device)
-        if run >= timing.warmup:
-            seconds.append(time.perf_counter() - start)
-    return seconds
+        return time.perf_counter() - start
+
+    for _ in range(timing.warmup):
+        seconds_of_pass()
+    return [min(seconds_of_pass() for _ in range(timing.passes)) for _ in range(timing.repeats)]
 
 
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:

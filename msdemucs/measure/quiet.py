@@ -9,12 +9,12 @@ from typing import TypeVar
 
 import psutil
 
+from msdemucs.columns import MOST_BUSY
+
 Found = TypeVar("Found")
 
-QUIET = 0.1
+QUIET = MOST_BUSY
 """Share of the cores that others may keep busy while the machine still counts as quiet."""
-
-ATTEMPTS = 3
 
 
 @dataclass
@@ -41,7 +41,12 @@ def others() -> Iterator[Others]:
         found.share = min(1.0, max(0.0, foreign / max(1e-9, elapsed * (os.cpu_count() or 1))))
 
 
-def quietly(measure: Callable[[], Found], *, attempts: int = ATTEMPTS) -> tuple[Found, float]:
+def is_quiet(share: float) -> bool:
+    """Whether others kept so little of the cores busy that a time is the model's own."""
+    return share <= QUIET
+
+
+def quietly(measure: Callable[[], Found], *, attempts: int) -> tuple[Found, float]:
     """What a measurement found in its quietest attempt, and the share of others during it.
 
     The first attempt during which the machine was quiet is the last.
@@ -56,7 +61,7 @@ def quietly(measure: Callable[[], Found], *, attempts: int = ATTEMPTS) -> tuple[
             found = measure()
         if best is None or seen.share < best[1]:
             best = (found, seen.share)
-        if seen.share <= QUIET:
+        if is_quiet(seen.share):
             break
     assert best is not None
     return best

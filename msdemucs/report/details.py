@@ -18,7 +18,7 @@ from msdemucs.report.audio import Excerpt
 from msdemucs.report.drawing import draw_plan
 from msdemucs.report.figures.curves import draw_curve
 from msdemucs.report.spec_difference import spec_yaml, yaml_of
-from msdemucs.report.tables import NOTES, chosen_text, differences_of, note_of
+from msdemucs.report.tables import NOTES, chosen_text, differences_of, note_of, number_text
 from msdemucs.spec import parse_spec, plan
 from msdemucs.units import MISSING, format_count, typeset
 
@@ -187,7 +187,7 @@ def numbers_of(row: Row, measures: Sequence[Measure]) -> list[tuple[str, str]]:
     if (step := number(row, "stopped_at")) == step:
         facts.append(("Stopped at step", f"{step:.0f}"))
     facts += [
-        (measure.header, measure.text(number(row, measure.column)))
+        (measure.header, number_text(row, measure))
         for measure in measures
         if number(row, measure.column) == number(row, measure.column)
     ]

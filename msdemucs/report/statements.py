@@ -14,6 +14,7 @@ from msdemucs.report.run_configuration import objectives_text
 from msdemucs.report.sentences import Part, Sentence, say, tracks_text
 from msdemucs.report.uncertainty import (
     describe_basis,
+    describe_busy_times,
     describe_comparison,
     describe_left_out,
     describe_noise,
@@ -62,6 +63,7 @@ def statements(findings: Findings) -> tuple[Sentence, ...]:
         return (
             *describe_split(findings),
             say(f"Nothing can be compared yet. {summarise_states(findings)}"),
+            *describe_busy_times(findings),
         )
     return (
         *describe_split(findings),
@@ -73,6 +75,7 @@ def statements(findings: Findings) -> tuple[Sentence, ...]:
         describe_basis(findings),
         *(said for trade in trades for said in describe_noise(trade)),
         *describe_left_out(findings),
+        *describe_busy_times(findings),
         *describe_unscored(findings),
         *(said for trade in trades for said in describe_front(trade)),
         *(said for trade in trades for said in describe_beaten_baselines(trade)),
@@ -179,7 +182,9 @@ def describe_front(trade: Trade) -> tuple[Sentence, ...]:
 def describe_trade(trade: Trade) -> Sentence:
     """A figure's caption: how many points are on this pair's front, and which."""
     left_out = f" {count(trade.n_unmeasured, trade.noun)} without both numbers."
-    note = (left_out if trade.n_unmeasured else "") + describe_bars(trade)
+    busy = f" {count(trade.n_busy, trade.noun)} timed on a busy machine: not drawn."
+    note = (left_out if trade.n_unmeasured else "") + (busy if trade.n_busy else "")
+    note += describe_bars(trade)
     if not trade.points:
         return say(f"No {trade.noun} has both numbers.{note}")
     total = count(len(trade.points), trade.noun)

@@ -10,6 +10,7 @@ from msdemucs.analysis.measure import Measure, measure_of_quality
 from msdemucs.analysis.trials import (
     Row,
     is_baseline,
+    is_busy_time,
     is_complete,
     left_out_of,
     mapping_of,
@@ -111,6 +112,12 @@ def number_column(measure: Measure, *, is_hidden: bool = False) -> Column:
     )
 
 
+def number_text(row: Row, measure: Measure) -> str:
+    """A trial's number with its unit, marked where it is a time of a busy machine."""
+    text = measure.text(number(row, measure.column))
+    return f"{text}, busy" if is_busy_time(row, measure.column) else text
+
+
 def number_cell(value: float, measure: Measure) -> Cell:
     """A measured number, or a dash that sorts last."""
     return Cell(measure.text(value), value)
@@ -177,9 +184,9 @@ def trial_table(findings: Findings) -> Table:
         cells = (
             Cell(str(row["name"]), str(row["name"])),
             Cell(state_text(row), str(row["state"])),
-            *(number_cell(number(row, measure.column), measure) for measure in first),
+            *(Cell(number_text(row, measure), number(row, measure.column)) for measure in first),
             Cell(changes or MISSING, changes),
-            *(number_cell(number(row, measure.column), measure) for measure in last),
+            *(Cell(number_text(row, measure), number(row, measure.column)) for measure in last),
             *(note_cell(row, key) for key in notes),
         )
         trial = trial_number(row)

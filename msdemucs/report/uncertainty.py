@@ -5,7 +5,7 @@ from collections import Counter
 from msdemucs.analysis.findings import Findings
 from msdemucs.analysis.pooling import repeat_key
 from msdemucs.analysis.trades import Trade, TradePoint
-from msdemucs.analysis.trials import is_copy, left_out_of, trial_number
+from msdemucs.analysis.trials import busy_times_text, is_copy, left_out_of, trial_number
 from msdemucs.metrics.unscored import describe_trials
 from msdemucs.report.sentences import Part, Sentence, say, tracks_text
 from msdemucs.units import count
@@ -108,6 +108,12 @@ def describe_unscored(findings: Findings) -> tuple[Sentence, ...]:
         split = findings.record.split
         sentences.append(say(f"Of the {split} tracks, there is {line}{whose}."))
     return tuple(sentences[:MOST_NAMED])
+
+
+def describe_busy_times(findings: Findings) -> tuple[Sentence, ...]:
+    """How many latencies tell of the machine's load, and count for nothing."""
+    text = busy_times_text(findings.record.trials)
+    return (say(text),) if text else ()
 
 
 def describe_left_out(findings: Findings) -> tuple[Sentence, ...]:

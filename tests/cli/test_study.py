@@ -13,9 +13,10 @@ from typer.testing import CliRunner
 
 from msdemucs.analysis.findings import Findings
 from msdemucs.cli import study as commands
-from msdemucs.cli import work
 from msdemucs.cli.app import main
 from msdemucs.cli.progress import Bars, Lines, progress
+from msdemucs.cli.study import run, work
+from msdemucs.cli.study.execution import ExecutionOptions
 from msdemucs.errors import DataError, SpecError, UsageError
 from msdemucs.study.execution.loop import Finished, run_study
 from msdemucs.study.search_space.loading import load_search_space
@@ -250,6 +251,22 @@ def test_show_prints_a_row_for_each_trial(folder: Path) -> None:
     assert rows[1].rstrip().endswith("channels.start 4")
 
 
+def test_a_latency_of_a_busy_machine_is_marked_and_said_to_count_for_nothing(folder: Path) -> None:
+    def beside_others(candidate: Candidate, log: TrialRecorder) -> None:
+        log.record({"latency_busy": 0.86 if candidate.trial == 1 else 0.0})
+        toy(candidate, log)
+
+    run_study(load_search_space(Path("toy.yaml")), beside_others)
+    done = CliRunner().invoke(commands.app, ["show", "toy"], catch_exceptions=False)
+    rows = done.stdout.splitlines()[2:]
+    assert ["3.0 ms, busy" in row for row in rows[:2]] == [False, True]
+    (line,) = (row for row in rows if row.startswith("The latency of 1 of "))
+    assert "others kept more than 10\N{NO-BREAK SPACE}% of the cores busy" in line
+    best = ["best", "toy", "--max-latency-ms", "10", "--top", "9", "--json"]
+    done = CliRunner().invoke(commands.app, best, catch_exceptions=False)
+    assert 1 not in {trial["trial"] for trial in json.loads(done.stdout)["trials"]}
+
+
 def test_show_tells_why_trials_have_no_score_or_fewer_tracks(folder: Path) -> None:
     def careless(candidate: Candidate, log: TrialRecorder) -> None:
         if candidate.trial == 0:
@@ -361,10 +378,10 @@ def test_names_with_markup_are_shown_as_they_are() -> None:
 
 
 def test_the_command_that_continues_is_quoted_for_a_shell() -> None:
-    command = commands._command(
+    command = run._command(
         Path("my space.yaml"),
         True,
-        {"trials": 3, "name": None, **work.ExecutionOptions(auto_batch=True).words()},
+        {"trials": 3, "name": None, **ExecutionOptions(auto_batch=True).words()},
         [Path("a b")],
     )
     again = "msdemucs study run 'my space.yaml' --small --trials 3 --auto-batch --data 'a b'"

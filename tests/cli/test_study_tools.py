@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from typer.testing import CliRunner, Result
 
-from msdemucs.cli.study_tools import app
+from msdemucs.cli.study import app
 from msdemucs.errors import UsageError
 from msdemucs.study.records import SPLIT
 from msdemucs.study.trial.candidate import Candidate

@@ -96,7 +96,7 @@ def test_bfloat16_runs_under_autocast() -> None:
     assert not torch.is_autocast_enabled("cpu")
 
 
-@pytest.mark.parametrize("field", ["repeats", "threads", "batch"])
+@pytest.mark.parametrize("field", ["repeats", "passes", "threads", "batch"])
 def test_a_timing_that_measures_nothing_is_refused(field: str) -> None:
     with pytest.raises(UsageError, match=f"{field}=0"):
         Timing(**{field: 0})  # type: ignore[arg-type]
@@ -105,3 +105,15 @@ def test_a_timing_that_measures_nothing_is_refused(field: str) -> None:
 def test_a_segment_without_samples_is_refused() -> None:
     with pytest.raises(UsageError, match="found 0 and 2"):
         latency(Scale(), segment_samples=0, audio_channels=2)
+
+
+def test_a_round_is_as_fast_as_its_fastest_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a machine does beside makes a pass slower and none faster."""
+    seconds = [9, 4, 2, 6, 8, 5, 7, 3, 3, 1]  # a warm-up, then three rounds of three passes
+    clock = [time for end in seconds for time in (0, end)]
+    monkeypatch.setattr("time.perf_counter", lambda: clock.pop(0))
+    timing = Timing(warmup=1, repeats=3, passes=3)
+    times = latency(Scale(), segment_samples=64, audio_channels=2, timing=timing)
+    assert not clock
+    assert times.p50_ms == 2000  # of 2, 5 and 1 seconds
+    assert times.p95_ms == pytest.approx(4700)

@@ -112,6 +112,13 @@ def busy_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("msdemucs.measure.quiet.QUIET", 1.0)
 
 
+@pytest.fixture(autouse=True)
+def own_host(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Have no test wait for another's measurements."""
+    folder = tmp_path_factory.getbasetemp()
+    monkeypatch.setattr("msdemucs.measure.host_lock.FOLDER", folder)
+
+
 @pytest.fixture
 def in_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty current directory, where studies/ will lie."""

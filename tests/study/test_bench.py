@@ -1,18 +1,21 @@
 """Real trials, as small as they get: everything is built, trained, judged and recorded."""
 
 import math
+from contextlib import suppress
 from pathlib import Path
 
 import optuna
 import pytest
 import torch
-from msdemucs.report.findings import describe_question, findings_of
 
+from msdemucs.analysis.findings import Findings
+from msdemucs.columns import MOST_BUSY
 from msdemucs.data import synthesise
 from msdemucs.errors import SpecError
-from msdemucs.measure import device_name
-from msdemucs.model import load_weights
+from msdemucs.measure import HostLock, Latency, device_name
+from msdemucs.model import build, load_weights
 from msdemucs.report.sentences import text_of
+from msdemucs.report.statements import describe_question, statements
 from msdemucs.spec import dump_spec
 from msdemucs.study.execution.loop import run_study
 from msdemucs.study.records import StudyRecord
@@ -22,7 +25,7 @@ from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.load import load_study
 from msdemucs.study.trial.bench import prepare
 from msdemucs.study.trial.candidate import Candidate, Silent
-from msdemucs.study.trial.recorder import TrialRecorder
+from msdemucs.study.trial.recorder import StoppedError, TrialRecorder
 from msdemucs.units import count
 
 SPACE = """\
@@ -135,7 +138,8 @@ def test_a_study_of_another_quality_is_steered_by_it(search: Search) -> None:
 def assert_report_is_of_vocals(record: StudyRecord) -> None:
     """Its sentences name the quality and the side that is better, and know its floor."""
     name, complete = "si_sdr_db/vocals", record.trials[record.trials.state == "complete"]
-    told = [describe_question(record), *findings_of(record)]
+    findings = Findings(record)
+    told = [describe_question(findings), *statements(findings)]
     plain = {ord("\N{NO-BREAK SPACE}"): " ", ord("−"): "-"}
     question, *sentences = [text_of(sentence).translate(plain) for sentence in told]
     best = complete.sort_values(name).iloc[-1]
@@ -188,6 +192,69 @@ def test_a_latency_above_its_constraint_is_noticed_before_training(search: Searc
     assert log.figures["latency_ms_p50"] > 1e-3
     assert "train_seconds" not in log.figures
     assert not Path("folder", "weights.safetensors").exists()
+
+
+@pytest.fixture
+def log() -> TrialRecorder:
+    study = optuna.create_study(directions=["maximize", "minimize"])
+    return TrialRecorder(study.ask(), Silent())
+
+
+def measured_as(monkeypatch: pytest.MonkeyPatch, *busy: float) -> None:
+    """Have latency found, one time after the other, while others kept so much of the cores busy."""
+    monkeypatch.setattr("msdemucs.measure.quiet.QUIET", MOST_BUSY)
+    results = [(Latency(90 * b, 100 * b, 110 * b, b, 5, 1, "cpu"), b) for b in busy]
+    monkeypatch.setattr("msdemucs.study.trial.bench.quietly", lambda _, attempts: results.pop(0))
+
+
+def run_trial(search: Search, log: TrialRecorder, *, stopped: bool = False) -> dict[str, float]:
+    """What is recorded of a trial whose training takes no time.
+
+    Raises:
+        StoppedError: never; a trial that is stopped records its latency too.
+    """
+    bench = prepare(search, say=Silent().said)
+    with suppress(StoppedError), bench.timed(build(search.base), log):
+        if stopped:
+            raise StoppedError(2, "behind")
+    return log.figures
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_latency_of_a_busy_machine_is_measured_again_before_the_trial_ends(
+    search: Search, log: TrialRecorder, monkeypatch: pytest.MonkeyPatch, *, stopped: bool
+) -> None:
+    measured_as(monkeypatch, 0.8, 0.05)
+    figures = run_trial(search, log, stopped=stopped)
+    assert figures["latency_busy"] == 0.05
+    assert (figures["latency_ms_p50"], figures["rtf"]) == (5, 0.05)
+
+
+def test_a_busier_second_measurement_is_not_kept(
+    search: Search, log: TrialRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured_as(monkeypatch, 0.5, 0.8)
+    assert run_trial(search, log)["latency_ms_p50"] == 50
+
+
+def test_a_latency_of_a_quiet_machine_is_measured_once(
+    search: Search, log: TrialRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured_as(monkeypatch, MOST_BUSY)
+    assert run_trial(search, log)["latency_ms_p50"] == 100 * MOST_BUSY
+
+
+@pytest.mark.slow
+def test_trainings_give_way_at_every_step_and_after_every_track(
+    search: Search, log: TrialRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[str] = []
+    monkeypatch.setattr(HostLock, "give_way", lambda _: pauses.append("pause"))
+    bench = prepare(search, say=Silent().said)
+    candidate = Candidate(0, "trial 0", search.base, 0, Path("folder"), search.recipe({}))
+    bench.evaluate(candidate, log)
+    n_steps, n_tracks = 2, len(bench.tracks.validation)
+    assert len(pauses) == n_steps + n_tracks
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ import soundfile
 from typer.testing import CliRunner
 
 from msdemucs.cli.app import app as everything
-from msdemucs.cli.study_tools import app
+from msdemucs.cli.study import app
 from msdemucs.data import synthesise
 from msdemucs.errors import UsageError
 from msdemucs.model import build, save_weights

@@ -3,8 +3,9 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
+from math import inf
 from operator import attrgetter
 from pathlib import Path
 from statistics import fmean
@@ -15,7 +16,17 @@ from msdemucs.data import drop_short
 from msdemucs.errors import DataError, SpecError, UsageError, diverged_at
 from msdemucs.evaluate import Score, evaluate_tracks
 from msdemucs.evaluate.conventions import Convention
-from msdemucs.measure import choose_device, device_name, latency, machine, peak_memory, quietly
+from msdemucs.measure import (
+    HostLock,
+    Timing,
+    choose_device,
+    device_name,
+    is_quiet,
+    latency,
+    machine,
+    peak_memory,
+    quietly,
+)
 from msdemucs.metrics import METRICS, USUAL, Quality
 from msdemucs.metrics.registry import other_sources
 from msdemucs.metrics.unscored import count_unscored
@@ -36,6 +47,9 @@ from msdemucs.study.trial.tracks import Say, StudyTracks, gather
 from msdemucs.train import Recipe, StepReport
 from msdemucs.train.tracks import Tracks, names_of
 from msdemucs.train.training import Asked, Means, TrainingRun
+
+TIMING = Timing(repeats=5, passes=3)
+"""Of a trial's latency: the median of five rounds' fastest of three passes."""
 
 
 def prepare(search: Search, *, say: Say, device: str = "auto", auto_batch: bool = False) -> "Bench":
@@ -109,6 +123,7 @@ class Bench:
         repeats: trainings of each candidate, with its seed, the next one, and so on.
         auto_batch: whether a batch that does not fit goes through in more parts.
         is_timed: whether the latency of a candidate is measured.
+        host: where trainings pause while another process measures.
     """
 
     recipe: Recipe
@@ -119,6 +134,7 @@ class Bench:
     repeats: int = 1
     auto_batch: bool = False
     is_timed: bool = True
+    host: HostLock = field(default_factory=HostLock, compare=False, repr=False)
 
     def alone(self) -> "Bench":
         """The same with one training of a candidate, judged at its end alone and not timed."""
@@ -151,14 +167,19 @@ class Bench:
     def evaluate(self, candidate: Candidate, log: TrialRecorder) -> None:
         """One trial: latency before training, then from rung to rung, then whole validation tracks.
 
+        Latency is measured once more at the end where the machine was busy.
+
         Raises:
             StoppedError: at a rung; the folder has what the trial needs to go on from there.
         """
         runs = self.trainings(candidate, log)
         log.note("device", device_name(self.device))
-        with usage(self.device, log), peak_memory(self.device) as memory:
-            if self.is_timed:
-                self.measure(runs[0].model, log)
+        with (
+            self.host.working(),
+            usage(self.device, log),
+            peak_memory(self.device) as memory,
+            self.timed(runs[0].model, log),
+        ):
             self.climb(runs, candidate, log)
             paths = [run.finish() for run in runs]
             log.note("weights", candidate.address(paths[0]))
@@ -193,6 +214,7 @@ class Bench:
             on_left_out=log.trained_without if log else None,
             on_saved=candidate.on_saved,
             say=log.progress.said if log else lambda _: None,
+            on_step=lambda _: self.host.give_way(),
         )
         seeds = range(candidate.seed, candidate.seed + self.repeats)
         return [
@@ -205,28 +227,62 @@ class Bench:
             for seed in seeds
         ]
 
-    def measure(self, model: Separator, log: TrialRecorder) -> None:
-        """Record how long one segment takes, in the quietest of a few attempts."""
+    @contextmanager
+    def timed(self, model: Separator, log: TrialRecorder) -> Iterator[None]:
+        """A block before which latency is measured, and again after it where the machine was busy.
+
+        Raises:
+            StoppedError: by the block.
+        """
+        if not self.is_timed:
+            yield
+            return
+        busy = self.measure(model, log)
+        try:
+            yield
+        except StoppedError:
+            self.measure(model, log, busy_before=busy)
+            raise
+        self.measure(model, log, busy_before=busy)
+
+    def measure(self, model: Separator, log: TrialRecorder, *, busy_before: float = inf) -> float:
+        """Record how long one segment takes, in the quietest of a few attempts.
+
+        Args:
+            model: the candidate.
+            log: keeps the times unless an earlier measurement was quieter.
+            busy_before: the share of the cores that others kept busy then.
+
+        Returns:
+            That share during this measurement.
+        """
+        if is_quiet(busy_before):
+            return busy_before
         log.progress.phase("latency", 1)
         spec = model.spec
-        found, busy = quietly(
-            partial(
-                latency,
-                model,
-                segment_samples=spec.n_samples,
-                audio_channels=spec.audio_channels,
-                device=self.device,
+        with self.host.measuring():
+            times, busy = quietly(
+                partial(
+                    latency,
+                    model,
+                    segment_samples=spec.n_samples,
+                    audio_channels=spec.audio_channels,
+                    device=self.device,
+                    timing=TIMING,
+                ),
+                attempts=2 if busy_before == inf else 1,  # what is busy now may not be so later
             )
-        )
-        log.record(
-            {
-                "latency_ms_p05": found.p05_ms,
-                "latency_ms_p50": found.p50_ms,
-                "latency_ms_p95": found.p95_ms,
-                "rtf": found.realtime_factor,
-                "latency_busy": busy,
-            }
-        )
+        if busy < busy_before:
+            log.record(
+                {
+                    "latency_busy": busy,
+                    "latency_ms_p05": times.p05_ms,
+                    "latency_ms_p50": times.p50_ms,
+                    "latency_ms_p95": times.p95_ms,
+                    "rtf": times.realtime_factor,
+                }
+            )
+        return busy
 
     def climb(self, runs: list[TrainingRun], candidate: Candidate, log: TrialRecorder) -> None:
         """Train from rung to rung to the recipe's end, and record curve, rungs, steps and time.
@@ -312,6 +368,7 @@ class Bench:
             for done, of_track in enumerate(map(attrgetter("scores"), scored), 1):
                 scores += of_track
                 log.progress.advanced(done, "")
+                self.host.give_way()
         if not scores:
             raise DataError(
                 f"none of the {len(self.tracks.validation)} validation tracks can be read"
@@ -323,6 +380,7 @@ def _showing(means: Means, log: TrialRecorder) -> Means:
     """The means of a training whose steps are shown."""
 
     def on_step(report: StepReport) -> None:
+        means.on_step(report)
         log.loss(report.step, report.loss)
 
     return replace(means, on_step=on_step)

@@ -1,13 +1,11 @@
-"""An open study for the commands beside its trials: its tracks, and what trains and judges them."""
+"""An open study for the commands that follow its trials: its tracks, its training and judging."""
 
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from msdemucs.cli.console import errors
 
@@ -19,12 +17,10 @@ if TYPE_CHECKING:
     from msdemucs.study.trial.bench import Bench
     from msdemucs.study.trial.candidate import Listener
 
-Name = Annotated[str, typer.Argument(metavar="STUDY", help="A study's name, or its database.")]
-
 
 @dataclass(frozen=True)
-class Joined:
-    """A study that trainings beside it belong to.
+class OpenedStudy:
+    """A study that follow-ups belong to.
 
     Attributes:
         directory: where the studies' folders lie.
@@ -76,10 +72,10 @@ class Joined:
 
 
 @contextmanager
-def joined_study(
+def opened_study(
     name: str, storage: str | None, *, wanted: int, data: list[Path] | None
-) -> Iterator[Joined]:
-    """An open study with progress on the console; Ctrl-C and SIGTERM save, and exit with 130."""
+) -> Iterator[OpenedStudy]:
+    """Open a study, its progress on the console; Ctrl-C and SIGTERM save, and exit with 130."""
     from msdemucs.cli.progress import progress
     from msdemucs.study.execution.beginning import explained
     from msdemucs.study.execution.joining import search_of_study
@@ -89,16 +85,16 @@ def joined_study(
     from msdemucs.study.storage.urls import STUDIES
     from msdemucs.train.interrupts import Interrupts
 
-    found, url = locate_study(name, storage)
+    study_name, url = locate_study(name, storage)
     try:
-        with explained(url), closing(open_storage(url)) as opened:
-            study = open_study(opened, found or only_study(opened, name))
+        with explained(url), closing(open_storage(url)) as database:
+            study = open_study(database, study_name or only_study(database, name))
             search, folder = search_of_study(study)
             shown = progress(errors, study=study.study_name, wanted=wanted)
             with shown as listener, Interrupts():
                 directory = STUDIES if is_url(folder) else Path(folder).parent.parent
                 search = search.asking(data=data) if data else search
-                yield Joined(study, search, directory, listener)
+                yield OpenedStudy(study, search, directory, listener)
     except KeyboardInterrupt:
         errors.print("interrupted; the same command goes on", markup=False)
         sys.exit(130)

@@ -1,4 +1,4 @@
-"""`msdemucs study`: trainings beside a study's trials: its noise floor, and its best for longer."""
+"""`msdemucs study noise`, `promote`, `rescore` and `judge`: what follows a study's trials."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -10,26 +10,19 @@ from rich.table import Table
 
 from msdemucs.cli.chunks import AutoBatch, Device, choose_device
 from msdemucs.cli.console import errors, out, print_table
-from msdemucs.cli.study import app
-from msdemucs.cli.study_joined import Joined, Name, joined_study
-from msdemucs.cli.study_judge import judged_table, score_text
-from msdemucs.cli.work import Data, DataHere, Folder, Seed, Storage, StudyName
+from msdemucs.cli.study.opened_study import OpenedStudy, opened_study
+from msdemucs.cli.study.options import Data, DataHere, Folder, Name, Seed, Storage, StudyName, Top
+from msdemucs.cli.study.tables import judged_table, promoted_table, score_text
 from msdemucs.errors import UsageError
-from msdemucs.units import format_count, format_db
+from msdemucs.units import format_db
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from msdemucs.study.records import StudyRecord
     from msdemucs.study.search_space.space import Search
 
-__all__ = ["app"]
 
-Top = Annotated[
-    int | None, typer.Option(min=1, help="How many, best first; the front when not given.")
-]
-
-
-@app.command()
 def noise(  # noqa: PLR0913 (one option a thing that a user may decide)
     study: Annotated[
         str, typer.Argument(metavar="SPACE|STUDY", help="A search space's file, or a study.")
@@ -57,15 +50,15 @@ def noise(  # noqa: PLR0913 (one option a thing that a user may decide)
         study, storage = _begun(search, folder, storage)
     else:
         _refuse_settings(study, [small or None, name, seed, folder])
-    with joined_study(study, storage, wanted=seeds, data=data) as joined:
-        bench = joined.bench(choose_device(device), auto_batch=auto_batch).alone()
+    with opened_study(study, storage, wanted=seeds, data=data) as opened:
+        bench = opened.bench(choose_device(device), auto_batch=auto_batch).alone()
         floor = measure_noise(
-            joined.study,
-            joined.search,
+            opened.study,
+            opened.search,
             bench.evaluate,
             n_seeds=seeds,
-            listener=joined.listener,
-            directory=joined.directory,
+            listener=opened.listener,
+            directory=opened.directory,
         )
     for seed, value in floor.scores.items():
         out.print(f"seed {seed}: {format_db(value)}{'' if seed in floor.trained else ' (known)'}")
@@ -73,7 +66,6 @@ def noise(  # noqa: PLR0913 (one option a thing that a user may decide)
     out.print(f"σ {floor.sigma.value:.3f} dB, 95 % interval {low:.3f} to {high:.3f} dB")
 
 
-@app.command()
 def promote(  # noqa: PLR0913 (one option a thing that a user may decide)
     study: Name,
     recipe: Annotated[str, typer.Option(help="The longer recipe: a shipped name, or a file.")],
@@ -98,31 +90,30 @@ def promote(  # noqa: PLR0913 (one option a thing that a user may decide)
     from msdemucs.train import load_recipe
 
     longer = Longer(load_recipe(recipe), start, recipe)
-    with joined_study(study, storage, wanted=top or 1, data=data) as joined:
-        record = read_record(joined.study)
+    with opened_study(study, storage, wanted=top or 1, data=data) as opened:
+        record = read_record(opened.study)
         trials = candidates(record, top=top)
         place = choose_device(device)
-        bench = joined.bench(place, auto_batch=auto_batch)
-        bench = bench.for_longer(longer.recipe, say=joined.listener.said)
-        found = train_longer(
-            joined.study,
+        bench = opened.bench(place, auto_batch=auto_batch)
+        bench = bench.for_longer(longer.recipe, say=opened.listener.said)
+        promoted = train_longer(
+            opened.study,
             trials,
             longer,
             bench.evaluate,
-            listener=joined.listener,
-            directory=joined.directory,
+            listener=opened.listener,
+            directory=opened.directory,
         )
-        judged = None if no_test else _judge_promoted(joined, trials, found, longer.name, place)
+        judged = None if no_test else _judge_promoted(opened, trials, promoted, longer.name, place)
     heading = record.qualities[ranked_by(record.directions)[0]].heading
-    print_table(promoted_table(found, heading, f"{recipe}, from {start}"))
+    print_table(promoted_table(promoted, heading, f"{recipe}, from {start}"))
     if judged is not None and len(judged):
         print_table(judged_table(judged, record))
-    if len(found) > 2:
-        tau = found.short_db.corr(found.long_db, method="kendall")
+    if len(promoted) > 2:
+        tau = promoted.short_db.corr(promoted.long_db, method="kendall")
         out.print(f"Kendall's τ between short and long: {tau:.2f}")
 
 
-@app.command()
 def rescore(  # noqa: PLR0913 (one option a thing that a user may decide)
     study: Name,
     metric: Annotated[
@@ -149,16 +140,16 @@ def rescore(  # noqa: PLR0913 (one option a thing that a user may decide)
     from msdemucs.study.storage.load import read_record
 
     name = metrics_named(metric)[0]
-    with joined_study(study, storage, wanted=top or 1, data=data) as joined:
-        test_tracks = partial(joined.test_tracks, f"rescore --metric {metric}")
-        opened = test_tracks if split == "test" else joined.validation_tracks
+    with opened_study(study, storage, wanted=top or 1, data=data) as opened:
+        test_tracks = partial(opened.test_tracks, f"rescore --metric {metric}")
+        read_tracks = test_tracks if split == "test" else opened.validation_tracks
         scored = judge(
-            joined.study,
-            Chosen.of(candidates(read_record(joined.study), top=top)),
+            opened.study,
+            Chosen.of(candidates(read_record(opened.study), top=top)),
             [name],
-            TrackSet(opened, split, RESCORE),
+            TrackSet(read_tracks, split, RESCORE),
             device=choose_device(device),
-            listener=joined.listener,
+            listener=opened.listener,
         )
     table = Table("trial", "name", name, box=None, header_style="bold")
     for _, row in scored.iterrows():
@@ -166,29 +157,57 @@ def rescore(  # noqa: PLR0913 (one option a thing that a user may decide)
     print_table(table)
 
 
-def promoted_table(found: "pd.DataFrame", quality: str, how: str) -> Table:
-    """One row a promoted trial, with a quality before and after."""
-    table = Table(box=None, header_style="bold")
-    for column in ("trial", "name"):
-        table.add_column(column)
-    for column in ("MAC/s", f"{quality} short", f"{quality} long ({how})", "gain"):
-        table.add_column(column, justify="right")
-    table.add_column("weights")
-    for _, row in found.iterrows():
-        table.add_row(
-            str(row.trial),
-            row["name"],
-            format_count(row.macs_per_second),
-            format_db(row.short_db),
-            format_db(row.long_db),
-            f"{row.long_db - row.short_db:+.2f} dB",
-            row.weights or "–",
+def judge(  # noqa: PLR0913 (one option a thing that a user may decide)
+    study: Name,
+    top: Annotated[int | None, typer.Option(min=1, help="How many, best first.")] = None,
+    front: Annotated[
+        bool, typer.Option("--front", help="All of the front: what is judged if nothing is said.")
+    ] = False,
+    trials: Annotated[str | None, typer.Option(metavar="3,7", help="These, by number.")] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Of `msdemucs metrics`, or a quality (si_sdr_db/vocals); may be given several "
+            "times. uSDR and the study's own objectives if not given.",
+        ),
+    ] = None,
+    data: DataHere = None,
+    storage: Storage = None,
+    device: Device = "auto",
+) -> None:
+    """Score chosen trials' weights on the test tracks, once, beside their validation scores.
+
+    Nothing else reads them, but for `promote` at its end and `rescore --split test`.
+
+    Raises:
+        UsageError: several ways to choose.
+    """
+    from msdemucs.study.followups.judging import Chosen, TrackSet, qualities_to_judge
+    from msdemucs.study.followups.judging import judge as score
+    from msdemucs.study.records import looked
+    from msdemucs.study.storage.load import read_record
+
+    if sum((top is not None, front, trials is not None)) > 1:
+        raise UsageError("--top, --front and --trials each choose what is judged: give one")
+    numbers = None if trials is None else read_numbers(trials)
+    with opened_study(study, storage, wanted=top or 1, data=data) as opened:
+        record = read_record(opened.study)
+        judged = score(
+            opened.study,
+            Chosen.of(_chosen(record, top, numbers)),
+            qualities_to_judge(record, metric or (), search=opened.search),
+            TrackSet(lambda: opened.test_tracks("judge")),
+            device=choose_device(device),
+            listener=opened.listener,
         )
-    return table
+        n_looks = read_record(opened.study).n_looks
+    print_table(judged_table(judged, record))
+    out.print(f"study {record.name}: {looked(n_looks)}", markup=False, soft_wrap=True)
 
 
 def _judge_promoted(
-    joined: Joined, trials: "pd.DataFrame", found: "pd.DataFrame", recipe: str, device: str
+    opened: OpenedStudy, trials: "pd.DataFrame", promoted: "pd.DataFrame", recipe: str, device: str
 ) -> "pd.DataFrame":
     """Scores on the test tracks of what was trained for longer."""
     from msdemucs.study.followups.judging import Chosen, TrackSet, judge, qualities_to_judge
@@ -197,15 +216,15 @@ def _judge_promoted(
     seeds = dict(zip(trials.trial, trials.seed, strict=True))
     chosen = [
         Chosen(int(row.trial), row["name"], int(seeds[row.trial]), row.weights or "", recipe)
-        for _, row in found.iterrows()
+        for _, row in promoted.iterrows()
     ]
     return judge(
-        joined.study,
+        opened.study,
         chosen,
-        qualities_to_judge(read_record(joined.study)),
-        TrackSet(partial(joined.test_tracks, f"promote --recipe {recipe}")),
+        qualities_to_judge(read_record(opened.study)),
+        TrackSet(partial(opened.test_tracks, f"promote --recipe {recipe}")),
         device=device,
-        listener=joined.listener,
+        listener=opened.listener,
     )
 
 
@@ -236,3 +255,24 @@ def _begun(search: "Search", folder: str | None, storage: str | None) -> tuple[s
     with explained(url):
         begin_study(search, url, place, attrs, is_usual=is_usual)[1].close()
     return name, url
+
+
+def _chosen(record: "StudyRecord", top: int | None, numbers: list[int] | None) -> "pd.DataFrame":
+    from msdemucs.study.followups.judging import numbered
+    from msdemucs.study.followups.promotion import candidates
+
+    return candidates(record, top=top) if numbers is None else numbered(record, numbers)
+
+
+def read_numbers(text: str) -> list[int]:
+    """Return the numbers of trials: "3,7".
+
+    Raises:
+        UsageError: something else.
+    """
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise UsageError(
+            f"--trials takes numbers with commas between (3,7); found “{text}”"
+        ) from None
