@@ -21,6 +21,7 @@ from msdemucs.study.execution.loop import run_study
 from msdemucs.study.records import RUNG_COLUMNS
 from msdemucs.study.search_space.loading import load_search_space
 from msdemucs.study.search_space.space import Search
+from msdemucs.study.storage.folders import claim_folder
 from msdemucs.study.storage.followup_table import Later, add
 from msdemucs.study.storage.load import load_study
 from msdemucs.study.storage.removal import doomed, remove_study
@@ -161,6 +162,7 @@ def test_a_removed_study_leaves_nothing(studies: Path) -> None:
     folder = studies / "toy" / "trials" / "0"
     folder.mkdir(parents=True)
     study = open_study(open_storage("sqlite:///studies/toy.db"), "toy")
+    claim_folder(studies / "toy", study, "sqlite:///studies/toy.db")
     add(study, [Later(0, "rescore", "usdr_db", 1.0, 0, {})])
     what = doomed("toy")
     assert "1 later results, the folder studies/toy" in str(what)
