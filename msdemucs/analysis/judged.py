@@ -11,8 +11,8 @@ from msdemucs.analysis.measure import Measure
 from msdemucs.analysis.trials import Row, mapping_of, number, rows_of, trial_number
 from msdemucs.study.records import Split
 
-JUDGE = "judge"
-"""The kind of later rows that `study judge` keeps."""
+JUDGE, RESCORE = "judge", "rescore"
+"""The kinds of later rows of chosen trials on test tracks, and of scores by another metric."""
 
 TEST: Split = "test"
 
@@ -28,6 +28,7 @@ class JudgedTrial:
             and of weights that a promotion trained for longer.
         test: the same on test tracks, of all looks the mean.
         n_looks: how often it was scored there.
+        recipe: of the promotion whose weights were scored; "" for the study's own.
     """
 
     trial: int
@@ -35,6 +36,7 @@ class JudgedTrial:
     validation: float
     test: float
     n_looks: int
+    recipe: str = ""
 
 
 def looks_at_test(later: pd.DataFrame) -> pd.DataFrame:
@@ -58,7 +60,7 @@ def judged_trials(
     """
     values: dict[tuple[int, str], list[float]] = {}
     for look in rows_of(looks[looks["kind"] == JUDGE]):
-        value = _value(look, measure)
+        value = value_of_later(look, measure, TEST)
         if isfinite(value):
             recipe = str(mapping_of(look, "detail").get("promoted", ""))
             values.setdefault((trial_number(look), recipe), []).append(value)
@@ -72,6 +74,7 @@ def judged_trials(
             nan if recipe else number(trials[trial], measure.column),
             fmean(of_trial),
             len(of_trial),
+            recipe,
         )
         for (trial, recipe), of_trial in values.items()
         if trial in trials
@@ -79,10 +82,16 @@ def judged_trials(
     return tuple(sorted(judged, key=lambda trial: -measure.sign * trial.test))
 
 
-def _value(look: Row, measure: Measure) -> float:
-    """A look's quality: of its scores where it kept them, else its own value if it is of that."""
-    scores = mapping_of(look, "detail").get("scores")
+def value_of_later(row: Row, measure: Measure, split: Split) -> float:
+    """A later row's quality: of its scores where it kept them, else its own value if it is of that.
+
+    Args:
+        row: of LATER_COLUMNS.
+        measure: the quality.
+        split: of the tracks that count.
+    """
+    scores = mapping_of(row, "detail").get("scores")
     if measure.quality is not None and isinstance(scores, Mapping):
         frame = pd.DataFrame(scores["rows"], columns=list(scores["columns"]))
-        return measure.quality.of(frame[frame["split"] == TEST] if "split" in frame else frame)
-    return float(str(look["value"])) if look["convention"] == measure.column else nan
+        return measure.quality.of(frame[frame["split"] == split] if "split" in frame else frame)
+    return float(str(row["value"])) if row["convention"] == measure.column else nan

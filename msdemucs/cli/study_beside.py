@@ -142,8 +142,9 @@ def rescore(  # noqa: PLR0913 (one option a thing that a user may decide)
     device: Device = "auto",
 ) -> None:
     """Judge the best trials again, from their weights, by another metric."""
+    from msdemucs.analysis.judged import RESCORE
     from msdemucs.metrics import metrics_named
-    from msdemucs.study.followups.judging import RESCORE, Chosen, TrackSet, judge
+    from msdemucs.study.followups.judging import Chosen, TrackSet, judge
     from msdemucs.study.followups.promotion import candidates
     from msdemucs.study.storage.load import read_record
 

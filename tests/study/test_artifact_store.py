@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from msdemucs.analysis.judged import RESCORE
 from msdemucs.errors import CheckpointError, UsageError
 from msdemucs.study.execution.beginning import begin_study
 from msdemucs.study.execution.joining import recorded_folder
 from msdemucs.study.execution.loop import run_study
-from msdemucs.study.followups.judging import RESCORE, Chosen, TrackSet, judge
+from msdemucs.study.followups.judging import Chosen, TrackSet, judge
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage import artifact_store as depots
 from msdemucs.study.storage.artifact_store import ArtifactStore, at_hand

@@ -6,13 +6,14 @@ from pathlib import Path
 import optuna
 import pytest
 import torch
-from msdemucs.report.findings import describe_question, findings_of
 
+from msdemucs.analysis.findings import Findings
 from msdemucs.data import synthesise
 from msdemucs.errors import SpecError
 from msdemucs.measure import device_name
 from msdemucs.model import load_weights
 from msdemucs.report.sentences import text_of
+from msdemucs.report.statements import describe_question, statements
 from msdemucs.spec import dump_spec
 from msdemucs.study.execution.loop import run_study
 from msdemucs.study.records import StudyRecord
@@ -135,16 +136,17 @@ def test_a_study_of_another_quality_is_steered_by_it(search: Search) -> None:
 def assert_report_is_of_vocals(record: StudyRecord) -> None:
     """Its sentences name the quality and the side that is better, and know its floor."""
     name, complete = "si_sdr_db/vocals", record.trials[record.trials.state == "complete"]
-    told = [describe_question(record), *findings_of(record)]
+    findings = Findings(record)
+    told = [describe_question(findings), *statements(findings)]
     plain = {ord("\N{NO-BREAK SPACE}"): " ", ord("−"): "-"}
     question, *sentences = [text_of(sentence).translate(plain) for sentence in told]
     best = complete.sort_values(name).iloc[-1]
+    title = findings.rows[int(best["trial"])]["name"]
     assert question.startswith(
         "Asked: maximise SI-SDR of vocals (dB); minimise MACs per second of audio over "
     )
-    assert sentences[0].startswith(
-        f"Best SI-SDR of vocals (validation): {best['name']} with {best[name]:.2f} dB at "
-    )
+    assert sentences[0].startswith("Best SI-SDR of vocals (validation; the mixture ")
+    assert f" dB): {title} with {best[name]:.2f} dB at " in (sentences[0])
     floors = record.floors[(record.floors.metric == "si_sdr_db")]
     floor = floors[floors.source == "vocals"].value.mean()
     n_better = sum(complete[name] > floor)

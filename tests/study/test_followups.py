@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from msdemucs.analysis.judged import RESCORE
 from msdemucs.errors import StudyError
 from msdemucs.study.execution.loop import run_study
 from msdemucs.study.followups.extra_training import train_beside
-from msdemucs.study.followups.judging import RESCORE, Chosen, TrackSet, judge
+from msdemucs.study.followups.judging import Chosen, TrackSet, judge
 from msdemucs.study.followups.promotion import Longer, Start, candidates, promote
 from msdemucs.study.followups.seed_noise import measure_noise
 from msdemucs.study.search_space.space import Search

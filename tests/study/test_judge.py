@@ -12,13 +12,13 @@ import pytest
 import soundfile
 from typer.testing import CliRunner
 
+from msdemucs.analysis.judged import JUDGE
 from msdemucs.cli.app import app as everything
 from msdemucs.cli.study_tools import app
 from msdemucs.data import synthesise
 from msdemucs.errors import UsageError
 from msdemucs.model import build, save_weights
 from msdemucs.study.execution.loop import run_study
-from msdemucs.study.followups import judging as judging
 from msdemucs.study.followups.judging import Chosen, TrackSet, judge, numbered, qualities_of
 from msdemucs.study.followups.test_tracks import open_test_tracks
 from msdemucs.study.records import looked
@@ -274,7 +274,7 @@ def test_what_is_judged_is_chosen_in_one_way(study: optuna.Study) -> None:
         with pytest.raises(UsageError, match="--trials"):
             CliRunner().invoke(app, ["judge", "tiny", *words], catch_exceptions=False)
     assert looked(3).startswith("the test tracks were looked at 3 times")
-    assert judging.JUDGE == "judge"
+    assert JUDGE == "judge"
 
 
 def test_show_says_that_a_study_selected_on_its_test_tracks(study: optuna.Study) -> None:

@@ -10,13 +10,14 @@ import torch
 from optuna.trial import TrialState
 from typer.testing import CliRunner
 
+from msdemucs.analysis.judged import RESCORE
 from msdemucs.cli.app import app
 from msdemucs.data import synthesise
 from msdemucs.errors import DivergedError
 from msdemucs.evaluate.saving import load_evaluation
 from msdemucs.metrics import METRICS, Quality
 from msdemucs.study.execution.loop import run_study
-from msdemucs.study.followups.judging import RESCORE, Chosen, TrackSet, judge
+from msdemucs.study.followups.judging import Chosen, TrackSet, judge
 from msdemucs.study.search_space.loading import load_search_space
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.followup_table import rows_of

@@ -10,12 +10,13 @@ import pytest
 import soundfile
 import torch
 
+from msdemucs.analysis.judged import RESCORE
 from msdemucs.data import Batch, synthesise
 from msdemucs.errors import SpecError, TrainingError
 from msdemucs.model import build, load_weights, save_weights
 from msdemucs.model.weights import read_about
 from msdemucs.study.execution.loop import run_study
-from msdemucs.study.followups.judging import RESCORE, Chosen, TrackSet, judge
+from msdemucs.study.followups.judging import Chosen, TrackSet, judge
 from msdemucs.study.records import RUNG_SCORE_COLUMNS, SCORE_COLUMNS
 from msdemucs.study.search_space.loading import load_search_space
 from msdemucs.study.search_space.space import Search

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import optuna
 import pandas as pd
 
+from msdemucs.analysis.judged import JUDGE
 from msdemucs.analysis.selection import complete
 from msdemucs.data import Track
 from msdemucs.errors import DataError, UsageError
@@ -27,9 +28,6 @@ from msdemucs.study.trial.candidate import Listener
 from msdemucs.study.trial.recorder import Row
 from msdemucs.study.trial.tracks import test_groups
 from msdemucs.units import count
-
-JUDGE, RESCORE = "judge", "rescore"
-"""The kinds of the rows in the side table: chosen trials on test tracks, and by another metric."""
 
 
 @dataclass(frozen=True)

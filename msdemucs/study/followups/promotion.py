@@ -11,6 +11,7 @@ from typing import Any, Literal
 import optuna
 import pandas as pd
 
+from msdemucs.analysis.promoted import PROMOTION
 from msdemucs.analysis.selection import best_trials, front
 from msdemucs.errors import UsageError
 from msdemucs.spec import parse_spec
@@ -23,9 +24,6 @@ from msdemucs.study.storage.urls import STUDIES, study_folder
 from msdemucs.study.trial.candidate import Candidate, Listener
 from msdemucs.study.trial.recorder import Evaluate
 from msdemucs.train import Recipe
-
-PROMOTION = "promotion"
-"""The kind of the rows in the side table."""
 
 Start = Literal["scratch", "weights"]
 """scratch: from the trial's own seed, as if it had been asked for longer; weights: from what the
