@@ -96,7 +96,7 @@ def unfinished_row(trial: int, state: str, failure: str | None = None) -> dict[s
         "spec": {"name": f"trial {trial}"},
         "spec_hash": f"{trial:016x}",
         "differences": {"channels.start": [8, 16]},
-        "params": {"channels.start": 16},
+        "params": {"channels.start": 8, "fusion.output.kind": "sum"},
         "failure": failure,
         "left_out": [],
         "versions": {},

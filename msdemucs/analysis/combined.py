@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from msdemucs.analysis.naming import named_by_choices
 from msdemucs.errors import UsageError
 from msdemucs.study.records import STUDY_COLUMN, Direction, StudyRecord
 
@@ -12,7 +13,7 @@ MUST_MATCH = ("data", "recipe")
 
 
 def combine(records: Sequence[StudyRecord]) -> StudyRecord:
-    """One record of all trials, numbered anew, each named by its study and its name there.
+    """One record of all trials, numbered anew, each named by its study and by what it is there.
 
     Objectives that not all studies have are dropped.
 
@@ -55,7 +56,7 @@ def _offsets(records: Sequence[StudyRecord]) -> list[int]:
 
 
 def _trials(record: StudyRecord, offset: int) -> pd.DataFrame:
-    trials = _moved(record.trials, offset)
+    trials = _moved(named_by_choices(record).trials, offset)
     named = [f"{record.name}: {name}" for name in trials["name"]]
     return trials.assign(name=named, **{STUDY_COLUMN: record.name})
 

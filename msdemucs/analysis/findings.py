@@ -35,10 +35,12 @@ from msdemucs.analysis.measure import (
     quality_measures,
     recorded_measures,
 )
+from msdemucs.analysis.naming import constant_choices, named_by_choices, varied_fields
 from msdemucs.analysis.noise import Noise, noise_of
 from msdemucs.analysis.optimism import expected_fall_of_best
 from msdemucs.analysis.paired import PairedDifference, paired_difference
 from msdemucs.analysis.pooling import Pool, pool
+from msdemucs.analysis.promoted import PromotedTrial, promoted_trials
 from msdemucs.analysis.selection import front_of, steering_quality
 from msdemucs.analysis.track_scores import (
     ScoreTable,
@@ -66,6 +68,7 @@ from msdemucs.analysis.trials import (
     StateCount,
     count_states,
     exceeded_constraints,
+    is_baseline,
     is_busy_time,
     is_complete,
     learning_curves,
@@ -88,7 +91,8 @@ class Findings:
     """
 
     def __init__(self, record: StudyRecord) -> None:
-        self.record = record
+        is_named = STUDY_COLUMN in record.trials  # by `combine`, of each study alone
+        self.record = record if is_named else named_by_choices(record)
 
     # Trials
 
@@ -153,6 +157,21 @@ class Findings:
     def is_ablation(self) -> bool:
         """Whether the study was asked what single factors do."""
         return bool(mapping_of(self.record.attrs, "ablation"))
+
+    @cached_property
+    def varied_fields(self) -> tuple[str, ...]:
+        """The fields in which the trials' choices differ, in the order of the search space."""
+        return varied_fields(self.rows)
+
+    @cached_property
+    def constant_choices(self) -> Mapping[str, str]:
+        """Field → the choice that all trials have there."""
+        return constant_choices(self.rows)
+
+    @cached_property
+    def baselines(self) -> Mapping[int, str]:
+        """Trial → the name of the baseline that it is."""
+        return {trial_number(row): str(row["baseline"]) for row in self.rows if is_baseline(row)}
 
     @property
     def base(self) -> str | None:
@@ -502,6 +521,16 @@ class Findings:
         """Quality → the trials that were judged on test tracks, the best there first."""
         return {
             measure.column: judged_trials(self.test_looks, self.rows, measure)
+            for measure in self.qualities
+        }
+
+    @cached_property
+    def promoted(self) -> Mapping[str, tuple[PromotedTrial, ...]]:
+        """Quality → the trials that were trained for longer, the best after it first."""
+        return {
+            measure.column: promoted_trials(
+                self.record.later, self.rows, measure, self.record.split
+            )
             for measure in self.qualities
         }
 

@@ -26,6 +26,7 @@ class JudgedTrial:
             and of weights that a promotion trained for longer.
         test: the same on test tracks, of all looks the mean.
         n_looks: how often it was scored there.
+        recipe: of the promotion whose weights were scored; "" for the study's own.
     """
 
     trial: int
@@ -33,6 +34,7 @@ class JudgedTrial:
     validation: float
     test: float
     n_looks: int
+    recipe: str = ""
 
 
 def looks_at_test(later: pd.DataFrame) -> pd.DataFrame:
@@ -56,7 +58,7 @@ def judged_trials(
     """
     values: dict[tuple[int, str], list[float]] = {}
     for look in rows_of(looks[looks["kind"] == JUDGE]):
-        value = _value(look, measure)
+        value = value_of_later(look, measure, TEST)
         if isfinite(value):
             recipe = str(mapping_of(look, "detail").get("promoted", ""))
             values.setdefault((trial_number(look), recipe), []).append(value)
@@ -70,6 +72,7 @@ def judged_trials(
             nan if recipe else number(trials[trial], measure.column),
             fmean(of_trial),
             len(of_trial),
+            recipe,
         )
         for (trial, recipe), of_trial in values.items()
         if trial in trials
@@ -88,9 +91,15 @@ def kept_scores(detail: Mapping[str, Any]) -> pd.DataFrame:
     return scores.assign(value=pd.to_numeric(scores["value"]))
 
 
-def _value(look: Row, measure: Measure) -> float:
-    """A look's quality: of its scores where it kept them, else its own value if it is of that."""
-    scores = kept_scores(mapping_of(look, "detail"))
+def value_of_later(row: Row, measure: Measure, split: Split) -> float:
+    """A later row's quality: of its scores where it kept them, else its own value if it is of that.
+
+    Args:
+        row: of LATER_COLUMNS.
+        measure: the quality.
+        split: of the tracks that count.
+    """
+    scores = kept_scores(mapping_of(row, "detail"))
     if measure.quality is not None and len(scores):
-        return measure.quality.of(scores[scores["split"] == TEST] if "split" in scores else scores)
-    return float(str(look["value"])) if look["convention"] == measure.column else nan
+        return measure.quality.of(scores[scores["split"] == split] if "split" in scores else scores)
+    return float(str(row["value"])) if row["convention"] == measure.column else nan

@@ -41,6 +41,7 @@ class TradePoint:
         is_tied: it is dominated by less than the noise floor.
         n_seeds: trainings that its quality is the mean of.
         beyond: the constraints that it exceeds.
+        short: a name for where there is no room: the baseline's, or "trial 7".
     """
 
     trial: int
@@ -53,6 +54,7 @@ class TradePoint:
     is_tied: bool = False
     n_seeds: int = 1
     beyond: tuple[str, ...] = ()
+    short: str = ""
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,7 @@ def trade_points(
             half_width=noise.half_width(n_seeds.get(trial, 1)) if noise else nan,
             n_seeds=n_seeds.get(trial, 1),
             beyond=exceeded_constraints(row),
+            short=str(row["baseline"]) if is_baseline(row) else f"trial {trial}",
         )
         for row in measured
     )

@@ -4,7 +4,7 @@ import base64
 import json
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from math import isfinite
+from math import isfinite, nan
 from numbers import Real
 
 from markupsafe import Markup
@@ -48,13 +48,14 @@ def page_data(findings: Findings) -> Json:
     several = len({budget.quality for budget in findings.budgets}) > 1
     return {
         "study": findings.record.name,
+        "axes": [findings.quality.column, findings.main_cost.column],
         "colour": "f0" if findings.studies else "",
         "tables": {
             "trials": table_data(trial_table(findings)),
             "sources": table_data(source_table(findings)),
         },
         "fields": list(colour_fields(findings)),
-        "budgets": [budget_data(budget, is_named=several) for budget in findings.budgets],
+        "budgets": [budget_data(findings, budget, is_named=several) for budget in findings.budgets],
         "recipes": recommended_specs(findings),
         "order": [trial_number(row) for row in findings.rows],
         "arms": list(arms_data(findings)),
@@ -62,13 +63,15 @@ def page_data(findings: Findings) -> Json:
     }
 
 
-def budget_data(budget: Budget, *, is_named: bool) -> Json:
+def budget_data(findings: Findings, budget: Budget, *, is_named: bool) -> Json:
     """A budget with its steps as [trial, cost, texts of cost and quality].
 
     Args:
+        findings: of the study.
         budget: of one cost.
         is_named: its label says of which quality it is.
     """
+    after = {trial.trial: trial.long for trial in findings.promoted[budget.quality.column]}
     whose = f" for {budget.quality.header}" if is_named else ""
     return {
         "column": budget.cost.column,
@@ -77,19 +80,26 @@ def budget_data(budget: Budget, *, is_named: bool) -> Json:
         "low": budget.low,
         "high": budget.high,
         "steps": [
-            [point.trial, point.x, budget.cost.text(point.x), quality_text(budget, point)]
+            [
+                point.trial,
+                point.x,
+                budget.cost.text(point.x),
+                quality_text(budget, point, after.get(point.trial, nan)),
+            ]
             for point in budget.steps
         ],
     }
 
 
-def quality_text(budget: Budget, point: TradePoint) -> str:
-    """What a budget buys, with its interval where it is known."""
+def quality_text(budget: Budget, point: TradePoint, promoted: float) -> str:
+    """What a budget buys, with its interval, and what it gave when trained for longer, if known."""
     text = budget.quality.text(point.y)
     if isfinite(point.half_width):
         text += f" ± {budget.quality.text(point.half_width)}"
     if point.n_seeds > 1:
         text += f", the mean of {point.n_seeds} seeds,"
+    if isfinite(promoted):
+        text += f" ({budget.quality.text(promoted)} trained for longer)"
     return text
 
 

@@ -2,9 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 CHARACTER_PX, LINE_PX, GAP_PX = 6.6, 15.0, 8.0
 """Size of a letter at the figures' font size, and a name's distance from its point."""
+
+FROM_OTHERS_PX = 9.0
+"""A name that is nearer to another point might be taken for that one's."""
+
+CLEAR, MOST_COVERED = 0.005, 0.3
+"""Of a name's own area, what it may cover of other things: above the first share a shorter name is
+shown, and above the second none."""
 
 LINE_ROOM_PX = 3.0
 """How broad a drawn line counts."""
@@ -39,34 +47,67 @@ class Box:
         return max(width, 0.0) * max(height, 0.0)
 
 
+class Label(NamedTuple):
+    """A point's name as it is shown, "" where there is no room for it, and its place."""
+
+    text: str
+    position: str
+
+
 def place_labels(
     points: Sequence[tuple[float, float]],
-    texts: Sequence[str],
+    texts: Sequence[Sequence[str]],
     *,
     width: float,
     height: float,
     lines: Sequence[Box] = (),
-) -> tuple[str, ...]:
-    """A plotly text position for every point, in its order.
+) -> tuple[Label, ...]:
+    """What stands beside every point, in its order; who comes first has the first choice.
 
     Args:
         points: pixels from the lower left corner of the plot.
-        texts: each point's name; "" for a point without one, which is only kept clear.
+        texts: each point's names, the best first, a shorter one where that covers something else;
+            none for a point that is only kept clear.
         width: of the plot, pixels; names may not leave it.
         height: likewise.
         lines: what is drawn besides the points, and is better not crossed.
     """
     frame = Box(0.0, width, 0.0, height)
-    taken = [*lines, *(Box(x - 4, x + 4, y - 4, y + 4) for x, y in points)]
-    chosen = []
-    for (x, y), text in zip(points, texts, strict=True):
-        boxes = [(name, text_box(x, y, text, (dx, dy))) for name, dx, dy in PLACES]
-        costs = [_cost(box, taken, frame) for _, box in boxes]
-        name, box = boxes[costs.index(min(costs))]
-        chosen.append(name)
-        if text:
-            taken.append(box)
-    return tuple(chosen)
+    taken, labels = list(lines), []
+    for at, names in zip(points, texts, strict=True):
+        if not names:
+            labels.append(Label("", PLACES[0][0]))
+            continue
+        marks = [_mark_box(other, 4 if other == at else FROM_OTHERS_PX) for other in points]
+        placed = [_best_place(at, text, [*taken, *marks], frame) for text in filter(None, names)]
+        clear = [one for one in placed if one[2] <= CLEAR] or [
+            one for one in placed[-1:] if one[2] <= MOST_COVERED
+        ]
+        labels.append(clear[0][0] if clear else Label("", PLACES[0][0]))
+        taken += [box for _, box, _ in clear[:1]]
+    return tuple(labels)
+
+
+def _mark_box(at: tuple[float, float], reach: float) -> Box:
+    """A square around a point."""
+    return Box(at[0] - reach, at[0] + reach, at[1] - reach, at[1] + reach)
+
+
+def _best_place(
+    at: tuple[float, float], text: str, taken: Sequence[Box], frame: Box
+) -> tuple[Label, Box, float]:
+    """Where a name covers least, and which share of its own area that is."""
+    boxes = [(place, text_box(*at, text, (dx, dy))) for place, dx, dy in PLACES]
+    own = [box for _, box in boxes]
+    reach = Box(
+        min(box.left for box in own), max(box.right for box in own),
+        min(box.bottom for box in own), max(box.top for box in own),
+    )  # fmt: skip
+    near = [box for box in taken if box.overlap(reach)]
+    costs = [_cost(box, near, frame) for box in own]
+    place, box = boxes[costs.index(min(costs))]
+    area = (box.right - box.left) * (box.top - box.bottom)
+    return Label(text, place), box, min(costs) / area
 
 
 def line_box(start: tuple[float, float], end: tuple[float, float]) -> Box:

@@ -20,10 +20,14 @@ from msdemucs.report.details import Details
 from msdemucs.report.embedded import embed_json, packed, page_data
 from msdemucs.report.paper import judged_table
 from msdemucs.report.run_configuration import configuration
-from msdemucs.report.statements import describe_question, statements, summarise_states
-from msdemucs.report.tables import source_table, trial_table
+from msdemucs.report.statements import (
+    arranged_statements,
+    describe_question,
+    summarise_states,
+)
+from msdemucs.report.tables import constants_text, source_table, trial_table
 from msdemucs.report.uncertainty import OPTIMISM
-from msdemucs.report.views import curves_view, size_view, trade_views
+from msdemucs.report.views import curves_view, legend, size_view, trade_views
 from msdemucs.report.views_search import (
     ablation_views,
     importance_note,
@@ -106,6 +110,7 @@ def render(
     views = [*ablation, *figures, *progress, *importance, curves, *([sizes] if sizes else [])]
     drawn = {view.key: view.figure for view in views if view.figure is not None}
     record = findings.record
+    heroes = [*ablation[:1], *figures[:1]]
     return (
         environment()
         .get_template("page.html")
@@ -114,13 +119,13 @@ def render(
             live_seconds=live_seconds,
             question=describe_question(findings),
             facts=configuration(findings),
-            findings=statements(findings),
+            findings=arranged_statements(findings),
             states=summarise_states(findings),
-            figures=figures,
-            point_noun=findings.noun.replace("complete", "sampled"),
-            has_beyond=any(point.beyond for trade in findings.trades for point in trade.points),
+            heroes=heroes,
+            figures=figures[1:],
+            legend=legend(findings),
             progress=progress,
-            ablation=ablation,
+            ablation=ablation[1:],
             importance=importance,
             importance_note=importance_note(findings),
             curves=curves,
@@ -128,6 +133,7 @@ def render(
             judged=judged_table(findings) if findings.judged[findings.quality.column] else None,
             optimism=OPTIMISM if any(findings.expected_falls.values()) else "",
             trials=trial_table(findings),
+            constants=constants_text(findings),
             sources=source_table(findings),
             sources_label=measure_of_quality(findings.metric, record.split).label,
             measures=[measure for measure in findings.measures if measure.convention],

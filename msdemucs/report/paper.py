@@ -8,10 +8,11 @@ from typing import Literal
 
 from msdemucs.analysis.findings import Findings, findings_of
 from msdemucs.analysis.measure import Measure
+from msdemucs.analysis.naming import choice_text, short_field
 from msdemucs.analysis.trades import TradePoint
 from msdemucs.analysis.trials import Row, number, trial_number
 from msdemucs.report.claims import effect_label, interval_text
-from msdemucs.report.sentences import text_of, tracks_text
+from msdemucs.report.sentences import limits_text, text_of, tracks_text
 from msdemucs.report.statements import (
     MIXTURE,
     describe_judged,
@@ -21,7 +22,7 @@ from msdemucs.report.statements import (
     statements,
     summarise_states,
 )
-from msdemucs.report.tables import changes_text
+from msdemucs.report.tables import changes_text, constants_text
 from msdemucs.report.uncertainty import OPTIMISM
 from msdemucs.study.records import StudyRecord
 from msdemucs.units import MISSING, count, signed_percent, typeset
@@ -62,6 +63,7 @@ def front_table(findings: Findings) -> PaperTable:
     trade, others = findings.main_trade, findings.qualities[1:]
     rows = {trial_number(row): row for row in findings.specs}
     costs = [cost for cost in findings.costs if _any(rows.values(), cost.column)]
+    fields = findings.varied_fields
     is_whole = findings.is_ablation or not findings.is_common
     shown = [point for point in trade.points if is_whole or point.is_front or point.is_baseline]
     beside = "all other arms" if findings.is_ablation else "baselines"
@@ -75,10 +77,16 @@ def front_table(findings: Findings) -> PaperTable:
             trade.noun.removeprefix("complete "),
             *(measure.label for measure in (trade.y, *others)),
             *(cost.header for cost in costs),
-            "differs in",
+            *(map(short_field, fields) if fields else ("differs in",)),
         ),
-        tuple(_front_row(point, rows[point.trial], others, costs) for point in shown),
-        (False, True, *(True for _ in (*others, *costs)), False),
+        tuple(
+            (
+                *_front_row(point, rows[point.trial], others, costs),
+                *_what_it_is(rows[point.trial], fields),
+            )
+            for point in shown
+        ),
+        (False, True, *(True for _ in (*others, *costs)), *(False for _ in fields or ("",))),
         tuple(_front_notes(findings, shown, (*others, *costs))),
     )
 
@@ -92,8 +100,14 @@ def _front_row(
         typeset(f"{point.y:.2f}{interval}"),
         *(typeset(f"{number(row, other.column):.2f}") for other in others),
         *(cost.text(number(row, cost.column)) for cost in costs),
-        changes_text(row) or MISSING,
     )
+
+
+def _what_it_is(row: Row, fields: Sequence[str]) -> tuple[str, ...]:
+    """A trial's choices; how it differs from the base where trials chose nothing."""
+    if not fields:
+        return (changes_text(row) or MISSING,)
+    return tuple(choice_text(row, field) for field in fields)
 
 
 def _front_notes(
@@ -102,6 +116,7 @@ def _front_notes(
     """The conventions of the front's numbers, and what they rest on."""
     trade = findings.main_trade
     notes = [f"{m.header}: {m.convention}" for m in (trade.y, *others) if m.convention]
+    notes += [same] if (same := constants_text(findings)) and findings.varied_fields else []
     if any(point.n_seeds > 1 for point in shown):
         noun = trade.noun.removeprefix("complete ")
         notes.append(f"A row is the mean over the seeds of one {noun}, {seeds_text(shown)}.")
@@ -151,7 +166,7 @@ def judged_table(findings: Findings) -> PaperTable:
 def standing(point: TradePoint) -> str:
     """Why a shown point is not on the front; "" for one that is."""
     if point.beyond:
-        return f" (beyond {', '.join(point.beyond)})"
+        return f" (beyond {limits_text(point)})"
     return "" if point.is_front else " (dominated)"
 
 
@@ -286,7 +301,7 @@ def _latex(findings: Findings, figures: Sequence[Path]) -> str:
     ]
     for table in paper_tables(findings):
         columns = "".join("r" if flush else "l" for flush in table.is_number)
-        if table.key == "front":
+        if table.key == "front" and not findings.varied_fields:
             columns = columns[:-1] + r"p{0.3\linewidth}"  # the differences are long
         body = [_tex_row(row) for row in table.rows]
         width = len(table.header)

@@ -33,7 +33,10 @@ POINTS_PER_PX = 72 / PX_PER_INCH
 NAMES = {"hypervolume-trials": "hypervolume", "forest": "effects"}
 """View → its file, where that is named otherwise."""
 
-SYMBOLS = {"circle": "o", "diamond": "D", "square": "s", "x": "X", "x-thin": "x"}
+SYMBOLS = {
+    "circle": "o", "diamond": "D", "square": "s", "x": "X", "x-thin": "x",
+    "triangle-up": "^", "triangle-down": "v",
+}  # fmt: skip
 STEPS = {"hv": "steps-post", "vh": "steps-pre"}
 ANCHORS = {"left": "left", "right": "right", "center": "center", "middle": "center"}
 FIRST_DIGITS: Mapping[Any, Sequence[int]] = {"D1": range(1, 10), "D2": (1, 2, 5)}

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from msdemucs.analysis.measure import measure_of
 from msdemucs.analysis.trades import TradePoint
 from msdemucs.units import count
 
@@ -22,13 +23,22 @@ def text_of(sentence: Sentence) -> str:
     return "".join(part.text for part in sentence)
 
 
-def say(*parts: str | TradePoint) -> Sentence:
+def say(*parts: str | Part | TradePoint) -> Sentence:
     """A sentence of texts and trials."""
-    return tuple(
-        Part(part) if isinstance(part, str) else Part(part.name, part.trial) for part in parts
-    )
+    return tuple(map(_part, parts))
+
+
+def _part(part: str | Part | TradePoint) -> Part:
+    if isinstance(part, Part):
+        return part
+    return Part(part) if isinstance(part, str) else Part(part.name, part.trial)
 
 
 def tracks_text(split: str, n: int) -> str:
     """So many of the tracks that a study selected by: "3 validation tracks"."""
     return count(n, f"{split} track")
+
+
+def limits_text(point: TradePoint) -> str:
+    """The constraints that a point exceeds, by their headers: "MACs/s, Parameters"."""
+    return ", ".join(measure_of(column).header for column in point.beyond)

@@ -1,6 +1,7 @@
 """What a study found, in sentences whose every number comes from its record."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import isfinite
 
 from msdemucs.analysis.findings import Findings
@@ -11,7 +12,7 @@ from msdemucs.analysis.trials import mapping_of, rows_of, trial_number
 from msdemucs.metrics.unscored import describe_trials
 from msdemucs.report.claims import claim_text
 from msdemucs.report.run_configuration import objectives_text
-from msdemucs.report.sentences import Part, Sentence, say, tracks_text
+from msdemucs.report.sentences import Part, Sentence, limits_text, say, tracks_text
 from msdemucs.report.uncertainty import (
     describe_basis,
     describe_busy_times,
@@ -19,6 +20,7 @@ from msdemucs.report.uncertainty import (
     describe_left_out,
     describe_noise,
     describe_optimism,
+    describe_spending,
     describe_unscored,
     uncertainty_text,
 )
@@ -30,6 +32,9 @@ BARS = "95 % t-interval of the mean over seeds, from σ pooled over repeated spe
 
 MOST_EFFECTS = 4
 """Sentences about an ablation's effects."""
+
+MOST_FALLEN = 2
+"""Trials named that a promotion made worse, at most: the worst of them."""
 
 MOST_BASELINES = 4
 """Sentences about beaten baselines, at most."""
@@ -56,32 +61,64 @@ def summarise_states(findings: Findings) -> str:
     return f"{total}: {', '.join(texts)}." if texts else "No trial has been started yet."
 
 
+MOST_LEADING = 3
+"""Sentences on the first screen, at most."""
+
+
+@dataclass(frozen=True)
+class Statements:
+    """A study's results in sentences; what cannot be said is left out.
+
+    Attributes:
+        leading: what a stranger must know, at most MOST_LEADING.
+        evidence: what the study cost, and how far its scores may be trusted.
+        further: all others.
+    """
+
+    leading: tuple[Sentence, ...]
+    evidence: tuple[Sentence, ...] = ()
+    further: tuple[Sentence, ...] = ()
+
+
 def statements(findings: Findings) -> tuple[Sentence, ...]:
-    """The study's results, the most important first; what cannot be said is left out."""
+    """All sentences about a study's results, the most important first."""
+    said = arranged_statements(findings)
+    return (*said.leading, *said.evidence, *said.further)
+
+
+def arranged_statements(findings: Findings) -> Statements:
+    """The same, by where they stand on the page."""
     trades = [trade for trade in findings.main_trades if trade.points]
     if not trades:
-        return (
-            *describe_split(findings),
-            say(f"Nothing can be compared yet. {summarise_states(findings)}"),
-            *describe_busy_times(findings),
-        )
-    return (
+        nothing = say(f"Nothing can be compared yet. {summarise_states(findings)}")
+        return Statements((*describe_split(findings), nothing, *describe_busy_times(findings)))
+    judged, effects = describe_judged(findings), describe_effects(findings)
+    beaten = [said for trade in trades for said in describe_beaten_baselines(findings, trade)]
+    ranked = (
         *describe_split(findings),
         *describe_comparison(findings),
-        *describe_effects(findings),
+        *(said for trade in trades for said in describe_promoted(findings, trade)),
+        *effects[:2],
         *(said for trade in trades for said in describe_best(findings, trade)),
-        *(said for trade in trades for said in describe_optimism(findings, trade)),
-        *describe_judged(findings),
-        describe_basis(findings),
-        *(said for trade in trades for said in describe_noise(trade)),
-        *describe_left_out(findings),
-        *describe_busy_times(findings),
-        *describe_unscored(findings),
+        *judged[:1],
+        *beaten[:1],
         *(said for trade in trades for said in describe_front(trade)),
-        *(said for trade in trades for said in describe_beaten_baselines(trade)),
+        *effects[2:],
+        *beaten[1:],
         *(said for trade in trades for said in describe_against_base(findings, trade)),
         *(said for trade in trades for said in describe_floor(trade)),
     )
+    evidence = (
+        *describe_spending(findings),
+        describe_basis(findings),
+        *describe_left_out(findings),
+        *(said for trade in trades for said in describe_noise(trade)),
+        *(said for trade in trades for said in describe_optimism(findings, trade)),
+        *describe_busy_times(findings),
+        *describe_unscored(findings),
+        *judged[1:],
+    )
+    return Statements(ranked[:MOST_LEADING], evidence, ranked[MOST_LEADING:])
 
 
 def describe_question(findings: Findings) -> Sentence:
@@ -113,6 +150,33 @@ def describe_effects(findings: Findings) -> tuple[Sentence, ...]:
     return (say(head), *claims)
 
 
+def scale_text(trade: Trade) -> str:
+    """What doing nothing scores: "; silence 0.00 dB, the mixture −5.10 dB"; "" where unknown."""
+    floors = (("silence", trade.y.silence), ("the mixture", trade.floor))
+    known = [f"{name} {trade.y.text(floor)}" for name, floor in floors if floor is not None]
+    return f"; {', '.join(known)}" if known else ""
+
+
+def describe_promoted(findings: Findings, trade: Trade) -> tuple[Sentence, ...]:
+    """What became of the trials that were trained for longer, the best of them first."""
+    promoted, y = findings.promoted[trade.y.column], trade.y
+    if not promoted or not trade.is_common:
+        return ()
+    points = {point.trial: point for point in trade.points}
+    best, title = promoted[0], f"{y.header} ({findings.record.split}{scale_text(trade)})"
+    recipe = f" of {best.recipe}" if best.recipe else ""
+    head = f"Trained for longer, {count(best.steps, 'step')}{recipe}, the best by {title} is "
+    parts: list[str | Part | TradePoint] = [head, Part(best.name, best.trial)]
+    cost = f" at {trade.x.text(points[best.trial].x)}" if best.trial in points else ""
+    of = f", of {len(promoted)}" if len(promoted) > 1 else ""
+    parts.append(f" with {y.text(best.long)}{cost}{of} (in the study {y.text(best.short)})")
+    worse = [trial for trial in promoted if trial.change(y) < 0][-MOST_FALLEN:]
+    for trial in worse:
+        parts += ["; ", Part(trial.name, trial.trial)]
+        parts.append(f" fell from {y.text(trial.short)} to {y.text(trial.long)}")
+    return (say(*parts, "."),)
+
+
 def describe_best(findings: Findings, trade: Trade) -> tuple[Sentence, ...]:
     """The best trial, and its distance to the best of the baselines or of the sampled trials."""
     if not trade.admitted or not trade.is_common:
@@ -120,7 +184,13 @@ def describe_best(findings: Findings, trade: Trade) -> tuple[Sentence, ...]:
     best = trade.best()
     better = [p for p in trade.points if p.beyond and trade.y.is_better(p.y, best.y)]
     end = () if not better else _beyond_text(trade.best(better), trade)
-    head = (f"Best {trade.y.header} ({findings.record.split}): ", best, f" with {_at(best, trade)}")
+    is_promoted = bool(findings.promoted[trade.y.column])
+    scale = "" if is_promoted else scale_text(trade)
+    title = f"{trade.y.header} ({findings.record.split}{scale})"
+    said = (
+        f"As the study trained them, the best by {title} is " if is_promoted else f"Best {title}: "
+    )
+    head = (said, best, f" with {_at(best, trade)}")
     baselines = [point for point in trade.admitted if point.is_baseline]
     sampled = [point for point in trade.admitted if not point.is_baseline]
     if not baselines or not sampled:
@@ -141,13 +211,13 @@ def _beyond_text(point: TradePoint, trade: Trade) -> tuple[str | TradePoint, ...
     return (
         " Better, but beyond a constraint: ",
         point,
-        f" with {trade.y.text(point.y)} ({', '.join(point.beyond)}).",
+        f" with {trade.y.text(point.y)} ({limits_text(point)}).",
     )
 
 
 def describe_against_base(findings: Findings, trade: Trade) -> tuple[Sentence, ...]:
     """For each baseline but the base: what it gains over the base, and what it costs."""
-    base = next((p for p in trade.points if p.name == findings.base), None)
+    base = next((p for p in trade.points if findings.baselines.get(p.trial) == findings.base), None)
     if base is None or base.x <= 0:
         return ()
     others = [point for point in trade.points if point.is_baseline and point is not base]
@@ -193,7 +263,7 @@ def describe_trade(trade: Trade) -> Sentence:
             describe_beyond(trade)
         )
     distinct = list({point.name: point for point in trade.front}.values())
-    names = [part for point in distinct[:MOST_LISTED] for part in (", ", point)][1:]
+    names = [part for point in distinct[:MOST_LISTED] for part in ("; ", point)][1:]
     more = f" and {len(distinct) - MOST_LISTED} more" if len(distinct) > MOST_LISTED else ""
     said = f"{len(trade.front)} of {total} on the front of this pair: "
     return say(said, *names, f"{more}.{note}") + describe_beyond(trade)
@@ -222,30 +292,31 @@ def describe_beyond(trade: Trade) -> Sentence:
     shown = [point for point in trade.points if point.beyond]
     if not shown:
         return ()
-    named = [part for p in shown[:MOST_LISTED] for part in (", ", p, f" ({', '.join(p.beyond)})")]
+    named = [part for p in shown[:MOST_LISTED] for part in ("; ", p, f" ({limits_text(p)})")]
     return say(" Crossed, beyond a constraint and on no front: ", *named[1:], ".")
 
 
-def describe_beaten_baselines(trade: Trade) -> tuple[Sentence, ...]:
-    """For each baseline, the cheapest sampled trial that costs less and scores no worse."""
+def describe_beaten_baselines(findings: Findings, trade: Trade) -> tuple[Sentence, ...]:
+    """For each baseline, the cheapest sampled trial that costs less and scores no worse.
+
+    Nothing is said where the difference has no interval: it might be chance.
+    """
     if not trade.is_common:
         return ()
     sentences = []
     sampled = [point for point in trade.points if not point.is_baseline]
     for baseline in (point for point in trade.points if point.is_baseline):
         better = [point for point in sampled if _beats(point, baseline, trade)]
-        if better and baseline.x > 0:
-            cheapest = min(better, key=lambda point: (point.x, -trade.y.sign * point.y))
-            share = percent(cheapest.x / baseline.x)
-            scores = f"{trade.y.text(cheapest.y)} against {trade.y.text(baseline.y)}"
-            sentences.append(
-                say(
-                    cheapest,
-                    " reaches ",
-                    baseline,
-                    f" at {share} of its {trade.x.header} ({scores}).",
-                )
-            )
+        if not better or baseline.x <= 0:
+            continue
+        cheapest = min(better, key=lambda point: (point.x, -trade.y.sign * point.y))
+        if not (interval := uncertainty_text(findings, trade, cheapest, baseline)):
+            continue
+        share = percent(cheapest.x / baseline.x)
+        gap = f"{trade.y.text(abs(cheapest.y - baseline.y))}{interval}"
+        more = "more" if trade.y.direction == "maximize" else "less"
+        parts = (" reaches ", baseline, f" at {share} of its {trade.x.header}, with {gap} {more}.")
+        sentences.append(say(cheapest, *parts))
     return tuple(sentences[:MOST_BASELINES])
 
 

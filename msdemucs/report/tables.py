@@ -6,7 +6,9 @@ from math import nan
 from typing import Literal
 
 from msdemucs.analysis.findings import Findings
+from msdemucs.analysis.judged import TEST
 from msdemucs.analysis.measure import Measure, measure_of_quality
+from msdemucs.analysis.naming import choice_text, rounded, short_field
 from msdemucs.analysis.trials import (
     Row,
     is_baseline,
@@ -17,9 +19,10 @@ from msdemucs.analysis.trials import (
     number,
     trial_number,
 )
+from msdemucs.study.records import RESCORE
 from msdemucs.units import MISSING, count, format_value
 
-Kind = Literal["name", "state", "number", "text"]
+Kind = Literal["name", "state", "number", "choice", "text"]
 
 HIDDEN = (
     "seconds", "macs", "latency_ms_p05", "latency_ms_p95", "rtf", "training_bytes",
@@ -140,11 +143,6 @@ def chosen_text(row: Row) -> str:
     )
 
 
-def rounded(value: object) -> object:
-    """A number that was drawn, to the digits that a person reads; the record has all of them."""
-    return float(f"{value:.4g}") if isinstance(value, float) and value == value else value
-
-
 def changes_text(row: Row) -> str:
     """How a trial differs from the base; what was chosen, where no spec came of it."""
     if not mapping_of(row, "spec") and mapping_of(row, "params"):
@@ -161,39 +159,101 @@ def state_text(row: Row) -> str:
 
 
 def trial_table(findings: Findings) -> Table:
-    """Every trial with its state, its numbers and how it differs from the base."""
+    """Every trial with its state, its numbers, its choices and how it differs from the base."""
     directions, measures = findings.record.directions, findings.measures
     last = [m for m in measures if m.column in LAST and m.column not in directions]
     first = [measure for measure in measures if measure not in last]
+    asked = [measure for measure in first if measure.column in directions]
+    first = [measure for measure in first if measure not in asked]
+    afterwards, fields = afterwards_numbers(findings), findings.varied_fields
     notes = note_columns(findings)
     columns = (
         Column("Trial", "name", key="name"),
         Column("State", "state", key="state"),
+        *(number_column(measure) for measure in asked),
+        *(column for column, _, _ in afterwards),
+        *(Column(short_field(field), "choice", title=field, key=field) for field in fields),
         *(number_column(measure, is_hidden=is_hidden(findings, measure)) for measure in first),
         Column(
             f"Differs from {findings.base or 'the base'} in",
             "text",
             key="differences",
+            is_hidden=bool(fields),  # the choices say it shorter
         ),
         *(number_column(measure, is_hidden=is_hidden(findings, measure)) for measure in last),
         *(Column(header, "text", key=key, is_hidden=True) for key, header in notes.items()),
     )
     lines = []
     for row in findings.best_first:
-        changes = changes_text(row)
+        changes, trial = changes_text(row), trial_number(row)
         cells = (
             Cell(str(row["name"]), str(row["name"])),
             Cell(state_text(row), str(row["state"])),
+            *(Cell(number_text(row, measure), number(row, measure.column)) for measure in asked),
+            *(number_cell(own.get(trial, nan), measure) for _, measure, own in afterwards),
+            *(choice_cell(row, field) for field in fields),
             *(Cell(number_text(row, measure), number(row, measure.column)) for measure in first),
             Cell(changes or MISSING, changes),
             *(Cell(number_text(row, measure), number(row, measure.column)) for measure in last),
             *(note_cell(row, key) for key in notes),
         )
-        trial = trial_number(row)
         lines.append(
             Line(trial, str(row["state"]), trial in findings.front, is_baseline(row), cells)
         )
     return Table(columns, tuple(lines))
+
+
+def afterwards_numbers(findings: Findings) -> list[tuple[Column, Measure, Mapping[int, float]]]:
+    """What was computed after trials had ended: a column, its measure, and trial → number.
+
+    Of each quality the score after the longest promotion and that on test tracks; then what
+    trials were scored by again.
+    """
+    numbers: list[tuple[Column, Measure, Mapping[int, float]]] = []
+    for quality in findings.qualities:
+        promoted = findings.promoted[quality.column]
+        judged = [trial for trial in findings.judged[quality.column] if not trial.recipe]
+        steps = f"After {promoted[0].steps} steps of training" if promoted else ""
+        kinds = (
+            ("promoted", steps, {trial.trial: trial.long for trial in promoted}),
+            ("test", "On test tracks", {trial.trial: trial.test for trial in judged}),
+        )
+        numbers += [
+            (_afterwards_column(quality, kind, title), quality, own)
+            for kind, title, own in kinds
+            if own
+        ]
+    later = findings.record.later
+    again = later[later["kind"] == RESCORE] if len(later) else later
+    for (name, split), rows in again.groupby(["convention", "split"], dropna=False):
+        measure = findings.measure(str(name))
+        own = {
+            int(str(trial)): float(v) for trial, v in rows.groupby("trial")["value"].mean().items()
+        }
+        kind = "rescored" + (f" on {split}" if split == TEST else "")
+        numbers.append((_afterwards_column(measure, kind, "Scored again"), measure, own))
+    return numbers
+
+
+def _afterwards_column(measure: Measure, kind: str, title: str) -> Column:
+    column = number_column(measure)
+    title = f"{title}. {column.title}"
+    key = f"{measure.column} {kind}"
+    return replace(column, header=f"{measure.header}, {kind}", title=title, key=key)
+
+
+def choice_cell(row: Row, field: str) -> Cell:
+    """A trial's choice by its name in the search space, or a dash that sorts last."""
+    text = choice_text(row, field)
+    return Cell(text, text)
+
+
+def constants_text(findings: Findings) -> str:
+    """What all trials have in common of what could be chosen; "" for nothing."""
+    shown = "; ".join(
+        f"{short_field(field)} {text}" for field, text in findings.constant_choices.items()
+    )
+    return f"The same in all: {shown}." if shown else ""
 
 
 NOTES = {

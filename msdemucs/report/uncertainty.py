@@ -1,14 +1,15 @@
 """What a study's findings rest on: seeds, tracks, noise, and what does not compare."""
 
 from collections import Counter
+from math import isfinite
 
 from msdemucs.analysis.findings import Findings
 from msdemucs.analysis.pooling import repeat_key
 from msdemucs.analysis.trades import Trade, TradePoint
-from msdemucs.analysis.trials import busy_times_text, is_copy, left_out_of, trial_number
+from msdemucs.analysis.trials import busy_times_text, is_copy, left_out_of, number, trial_number
 from msdemucs.metrics.unscored import describe_trials
 from msdemucs.report.sentences import Part, Sentence, say, tracks_text
-from msdemucs.units import count
+from msdemucs.units import count, format_seconds, percent, typeset
 
 SAME = 0.01
 """Differences, in the quality's unit, closer than this are one difference, computed twice."""
@@ -77,6 +78,17 @@ def _ties_text(trade: Trade) -> str:
     return f", and {who} the front"
 
 
+def describe_spending(findings: Findings) -> tuple[Sentence, ...]:
+    """How long the study's trials took, and which share of them was stopped."""
+    timed = [row for row in findings.rows if isfinite(number(row, "seconds"))]
+    if not timed:
+        return ()
+    n_stopped = sum(row["state"] == "stopped" for row in timed)
+    stopped = f", {percent(n_stopped / len(timed))} of them stopped at a rung" if n_stopped else ""
+    took = typeset(format_seconds(sum(number(row, "seconds") for row in timed)))
+    return (say(f"{count(len(timed), 'trial')} took {took}{stopped}."),)
+
+
 def describe_basis(findings: Findings) -> Sentence:
     """What the scores stand on: steps of training, tracks, trainings of the same spec."""
     steps = [curve.steps[-1] for curve in findings.curves if curve.state == "complete"]
@@ -126,7 +138,7 @@ def describe_left_out(findings: Findings) -> tuple[Sentence, ...]:
         tracks = tracks_text(split, len(left_out_of(complete[0])))
         return (say(f"All scores are without {tracks} that could not be used."),)
     links = [Part(str(row["name"]), trial_number(row)) for row in without[:MOST_NAMED]]
-    parts = [part for link in links for part in (Part(", "), link)][1:]
+    parts = [part for link in links for part in (Part("; "), link)][1:]
     if len(without) > MOST_NAMED:
         parts.append(Part(f" and {count(len(without) - MOST_NAMED, 'more trial')}"))
     verb, whose = ("is", "its") if len(without) == 1 else ("are", "their")

@@ -33,6 +33,24 @@ class FigureView:
     figure: Mapping[str, object] | None
 
 
+def legend(findings: Findings) -> list[tuple[str, str]]:
+    """The marks that some figure of quality against cost shows: the mark's key and its meaning."""
+    points = [point for trade in findings.trades for point in trade.points]
+    admitted = [point for point in points if not point.beyond]
+    noun = findings.noun.replace("complete", "sampled")
+    marks = (
+        ("front", f"{noun} on the front", any(p.is_front and not p.is_baseline for p in admitted)),
+        ("tied", "tied with it within the noise", any(p.is_tied for p in admitted)),
+        ("dominated", "dominated", any(not (p.is_front or p.is_tied) for p in admitted)),
+        ("baseline", "baseline, likewise", any(p.is_baseline for p in admitted)),
+        ("beyond", "beyond a constraint: on no front", len(admitted) < len(points)),
+        ("promoted", "the same, trained for longer", any(findings.promoted.values())),
+        ("line", "front; what it beats, shaded", any(p.is_front for p in admitted)),
+        ("floor", "the mixture itself", any(t.floor is not None for t in findings.trades)),
+    )
+    return [(mark, text) for mark, text, is_shown in marks if is_shown]
+
+
 def view_key(findings: Findings, trade: Trade) -> str:
     """The name of a trade's figure: of its cost, and of the quality where that is not the first."""
     first = trade.y == findings.quality
@@ -51,8 +69,11 @@ def trade_view(findings: Findings, trade: Trade) -> FigureView:
     painted = None
     if trade.points:
         fronts = findings.study_fronts(trade) if findings.studies else None
-        height = 460 if is_main else 380
-        painted = paint_trade(trade, height=height, band=band, fronts=fronts).to_plotly_json()
+        height = 430 if is_main else 380
+        promoted = findings.promoted[trade.y.column]
+        painted = paint_trade(
+            trade, height=height, band=band, fronts=fronts, promoted=promoted
+        ).to_plotly_json()
     caption = describe_trade(trade)
     if band is not None:
         caption = (*caption, *say(f" Band: what single seeds attain, of {band.n_seeds}."))

@@ -26,9 +26,9 @@ def progress_views(findings: Findings) -> list[FigureView]:
 
 
 def hypervolume_views(findings: Findings) -> list[FigureView]:
-    """Hypervolume over trials and over steps."""
+    """Hypervolume over trials and over steps; none of an ablation, which searches nothing."""
     traces, trade = findings.hypervolumes, findings.main_trade
-    if not traces:
+    if not traces or findings.is_ablation:
         return []
     names = [measure.header for measure in findings.hypervolume_measures]
     caption = (
@@ -88,6 +88,8 @@ def arms_text(traces: Sequence[HypervolumeTrace]) -> str:
     if len(traces) == 1:
         return " There is no random control arm to compare with."
     n = min(len(trace.trials) for trace in traces) - 1
+    if any(not trace.volumes[n] for trace in traces):
+        return f" The random control arm has no result yet after {count(n, 'trial')}."
     reached = ", ".join(f"{trace.name} {trace.volumes[n]:.3f}" for trace in traces)
     return f" After {count(n, 'trial')} each: {reached}."
 

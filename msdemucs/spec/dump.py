@@ -105,7 +105,16 @@ def get_field(spec: Spec, field: str) -> object:
     Raises:
         KeyError: the spec has no such field.
     """
-    value: object = dump_spec(spec)
+    return value_at(dump_spec(spec), field)
+
+
+def value_at(plain: object, field: str) -> object:
+    """What plain data have at a dotted field.
+
+    Raises:
+        KeyError: they have no such field.
+    """
+    value = plain
     for part in split_field(field):
         if isinstance(value, dict) and part in value:
             value = value[part]

@@ -149,7 +149,7 @@ def test_copies_and_a_seeds_second_training_are_no_further_seeds() -> None:
     assert (arm.trial, arm.trials, arm.trainings) == (0, (0, 1, 2, 3), (0, 1))
     (point,) = Findings(record).trade(MACS).points
     assert point.y == pytest.approx(1.5)
-    assert (point.name, point.is_baseline) == ("htdemucs", True)
+    assert (point.name, point.is_baseline) == ("htdemucs, 8 channels", True)
     assert Findings(record).noun == "spec"
     assert set(pool(record).record.scores["trial"]) == {0}
 

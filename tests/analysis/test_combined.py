@@ -28,7 +28,7 @@ def both(record: StudyRecord) -> StudyRecord:
 def test_trials_are_numbered_anew_and_keep_their_rows(both: StudyRecord) -> None:
     assert both.trials["trial"].tolist() == list(range(8 + 12))
     assert both.trials[STUDY_COLUMN].tolist() == ["multires"] * 8 + ["search"] * 12
-    assert both.trials["name"][8] == "search: trial 0"
+    assert both.trials["name"][8] == "search: 4 channels, sum, trial 0"
     own = both.scores[both.scores["trial"] == 8]["value"].dropna()
     alone = make_search(12).scores.query("trial == 0")["value"].dropna()
     assert own.tolist() == alone.tolist()

@@ -104,14 +104,14 @@ def test_a_point_within_the_noise_of_the_front_is_tied(record: StudyRecord) -> N
     assert trade.noise is not None
     assert trade.noise.tie == pytest.approx(students_t.ppf(0.975, 6) * 0.16)
     assert trade.noise.tie_between(2, 2) == pytest.approx(students_t.ppf(0.975, 6) * 0.08 * sqrt(2))
-    assert [point.name for point in trade.tied] == ["htdemucs_nn"]
+    assert [point.name for point in trade.tied] == ["htdemucs_nn, 8 channels"]
     assert trade.points[0].half_width == pytest.approx(students_t.ppf(0.975, 6) * 0.08)
 
 
 def test_the_noise_is_told(record: StudyRecord) -> None:
     told = [text_of(said) for said in statements(Findings(with_seeds(record, [-0.08, 0.08])))]
     assert any("differ by 0.11" in text and "1 trial may be on the front" in text for text in told)
-    assert "6 of 6 specs trained more than once" in told[1]
+    assert "6 of 6 specs trained more than once" in " ".join(told)
 
 
 def test_a_gap_is_paired_over_tracks_and_seeds(record: StudyRecord) -> None:

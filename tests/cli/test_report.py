@@ -43,13 +43,13 @@ def test_each_study_has_a_page_of_its_own(studied: Path) -> None:
     code, printed = invoke("toy", "other")
     assert code == 0
     assert printed.splitlines() == ["reports/toy.html", "reports/other.html"]
-    assert "trial 4" in (studied / "reports" / "toy.html").read_text()
+    assert "htdemucs_nn, 4 channels" in (studied / "reports" / "toy.html").read_text()
 
 
 def test_compared_studies_share_one_page(studied: Path) -> None:
     code, printed = invoke("toy", "other", "--compare")
     assert (code, printed.splitlines()) == (0, ["reports/toy-other.html"])
-    assert "other: trial 4" in (studied / "reports" / "toy-other.html").read_text()
+    assert "other: htdemucs_nn, 4 channels" in (studied / "reports" / "toy-other.html").read_text()
 
 
 def test_tables_come_with_their_pictures(studied: Path) -> None:

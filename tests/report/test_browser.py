@@ -203,7 +203,7 @@ def test_without_scripts_the_findings_are_left_to_read(browser: Browser, report_
     page = browser.new_context(java_script_enabled=False).new_page()
     page.goto(report_path.as_uri())
     text = page.locator("main").inner_text()
-    assert "Best uSDR (validation): trial 4" in text
+    assert "Best uSDR (validation; silence" in text
     assert "need JavaScript" in text
     assert "How it was run" in text
     assert "Colour by" not in text, "what does nothing is not offered"

@@ -1,5 +1,7 @@
 """How frames are painted: axes, ticks, curves, names that cover nothing."""
 
+from itertools import combinations
+
 import pytest
 
 from msdemucs.analysis.findings import Findings
@@ -8,8 +10,8 @@ from msdemucs.analysis.trades import Trade, TradePoint
 from msdemucs.analysis.trials import Curve
 from msdemucs.report.figures.curves import mean_window, paint_curves, smoothed
 from msdemucs.report.figures.style import axis_over, axis_style, tick_step
-from msdemucs.report.figures.trades import name_positions, paint_trade, trade_axes
-from msdemucs.report.labels import Box, line_box, place_labels
+from msdemucs.report.figures.trades import name_labels, paint_trade, trade_axes
+from msdemucs.report.labels import PLACES, Box, Label, line_box, place_labels, text_box
 from msdemucs.study.records import StudyRecord
 
 MACS, USDR = measure_of("macs_per_second"), measure_of("usdr_db")
@@ -57,13 +59,18 @@ def test_the_curves_axis_says_what_is_drawn(record: StudyRecord) -> None:
     figure = paint_curves(Findings(record).curves, best=4, height=400).to_plotly_json()
     texts = [note["text"] for note in figure["layout"]["annotations"]]
     assert any(text.startswith("training loss, mean of 3 logged steps") for text in texts)
-    assert {"htdemucs", "htdemucs_n", "htdemucs_nn", "trial 4", "trial 6"} <= set(texts)
+    baselines = ("htdemucs", "htdemucs_n", "htdemucs_nn")
+    assert {f"{name}, 8 channels" for name in baselines} < set(texts)
+    assert {"trial 4", "trial 6"} < set(texts)
 
 
 @pytest.mark.parametrize(("n_steps", "tick"), [(1, 1), (2, 1), (40, 10), (4000, 1000)])
 def test_training_steps_are_whole(n_steps: int, tick: int) -> None:
     figure = paint_curves([curve(*[1.0] * n_steps)], best=None, height=400).to_plotly_json()
     assert figure["layout"]["xaxis"]["dtick"] == tick
+
+
+OFFSETS = {place: (dx, dy) for place, dx, dy in PLACES}
 
 
 def test_a_name_keeps_off_the_fronts_line() -> None:
@@ -75,18 +82,53 @@ def test_a_name_keeps_off_the_fronts_line() -> None:
         )
     )  # fmt: skip
     trade = Trade(MACS, USDR, points, 0, None)
-    x, y = trade_axes(trade)
-    place = name_positions(trade, frozenset({0, 1, 2}), x, y)[1]
-    assert place.startswith("bottom")
+    for labels in name_labels(trade, frozenset({0, 1, 2}), trade_axes(trade), 300).values():
+        assert labels[1].position.startswith("bottom")
 
 
 def test_a_name_keeps_off_lines_points_and_edges() -> None:
-    assert place_labels([(50.0, 50.0)], ["name"], width=100, height=100) == ("top left",)
+    middle = [(50.0, 50.0)]
+    assert place_labels(middle, [["name"]], width=100.0, height=100.0) == (
+        Label("name", "top left"),
+    )
     level = line_box((0.0, 58.0), (100.0, 58.0))
-    assert place_labels([(50.0, 50.0)], ["name"], width=100, height=100, lines=[level]) == (
-        "bottom right",
+    assert place_labels(middle, [["name"]], width=100.0, height=100.0, lines=[level]) == (
+        Label("name", "bottom right"),
     )
     assert level == Box(-1.5, 101.5, 56.5, 59.5)
+
+
+def test_a_name_without_room_is_shortened_and_one_that_hides_others_left_out() -> None:
+    names = ["2048+4096, weighted, 8 channels", "trial 7"]
+    assert place_labels([(50.0, 50.0)], [names], width=100.0, height=100.0) == (
+        Label("trial 7", "top center"),
+    )
+    crowd = [(float(x), float(y)) for x in range(0, 101, 10) for y in range(0, 101, 10)]
+    texts = [names if point == (50.0, 50.0) else [] for point in crowd]
+    assert {label.text for label in place_labels(crowd, texts, width=100.0, height=100.0)} == {""}
+
+
+def test_names_beside_points_are_placed_anew_for_each_width() -> None:
+    """A name of 31 letters has room in a wide plot alone; it never leaves the plot."""
+    name = "2048+4096, weighted, 8 channels"
+    points = tuple(
+        TradePoint(trial, name, False, x, y, True, short=f"trial {trial}")
+        for trial, x, y in ((0, 1e9, 0.5), (1, 1.2e9, 0.501), (2, 1.4e9, 0.502), (3, 5e9, 9.0))
+    )
+    trade = Trade(MACS, USDR, points, 0, None)
+    x, y = trade_axes(trade)
+    shown = {}
+    for width, labels in name_labels(trade, frozenset({0, 1, 2, 3}), (x, y), 300).items():
+        boxes = [
+            text_box(x.place(p.x) * width, y.place(p.y) * 300, text, OFFSETS[place])
+            for p in points
+            for text, place in [labels[p.trial]]
+            if text
+        ]
+        shown[width] = [label.text for label in labels.values()]
+        assert all(box.left >= -1 and box.right <= width + 1 for box in boxes), width
+        assert all(a.overlap(b) < 1 for a, b in combinations(boxes, 2)), width
+    assert shown[1020].count(name) > shown[260].count(name)
 
 
 def test_a_front_is_drawn_in_steps_with_every_trial_once(record: StudyRecord) -> None:

@@ -17,7 +17,8 @@ from tests.records import amend, make_ablation, make_record, make_search, with_s
 def test_the_front_and_the_baselines_are_in_the_table(record: StudyRecord) -> None:
     table = front_table(Findings(record))
     assert [row[0] for row in table.rows] == [
-        "trial 3", "htdemucs", "trial 4", "htdemucs_n (dominated)", "htdemucs_nn (dominated)"
+        "trial 3", "htdemucs, 8 channels", "trial 4", "htdemucs_n, 8 channels (dominated)",
+        "htdemucs_nn, 8 channels (dominated)",
     ]  # fmt: skip
     assert [row[1] for row in table.rows][:2] == ["0.71", "1.42"]
     assert "1 failed" in table.caption

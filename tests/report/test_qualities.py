@@ -44,16 +44,22 @@ def test_of_a_distance_the_lowest_is_best() -> None:
     found = sentences(distances(make_eight()))
     # 10 dB less the means over sources: 2.41 of trial 4, 2.16 of htdemucs_nn
     assert found[0] == (
-        "Best log-spectral distance (validation): trial 4 with 7.59 dB at 2.7 GMAC/s; the best "
-        "baseline, htdemucs_nn, is 0.25 dB [0.25, 0.25; 3 of 3 tracks agree] above "
-        "(7.84 dB at 3.61 GMAC/s)."
+        "Best log-spectral distance (validation; the mixture 15.75 dB): trial 4 with 7.59 dB at "
+        "2.7 GMAC/s; the best baseline, htdemucs_nn, 8 channels, is 0.25 dB "
+        "[0.25, 0.25; 3 of 3 tracks agree] above (7.84 dB at 3.61 GMAC/s)."
     )
     assert (
         "3 of 6 complete trials are on the front of log-spectral distance against MACs/s, "
         "from 9.19 dB at 880 MMAC/s (trial 3) to 7.59 dB at 2.7 GMAC/s (trial 4)."
     ) in found
-    assert "trial 4 reaches htdemucs_n at 75 % of its MACs/s (7.59 dB against 8.03 dB)." in found
-    assert any("htdemucs_nn gains 0.19 dB" in text for text in found)
+    assert any(
+        text.startswith(
+            "trial 4 reaches htdemucs_n, 8 channels at 75 % of its MACs/s, with 0.44 dB"
+        )
+        and text.endswith("less.")
+        for text in found
+    )
+    assert any("htdemucs_nn, 8 channels gains 0.19 dB" in text for text in found)
     assert found[-1] == (
         "By log-spectral distance, 6 of 6 complete trials beat the mixture itself as the estimate "
         "(15.75 dB)."
@@ -85,7 +91,7 @@ def test_a_distance_has_the_fronts_of_the_score_that_it_mirrors() -> None:
 def test_the_noise_and_ties_of_a_distance_are_those_of_its_scores() -> None:
     record = distances(with_seeds(make_eight(), [-0.08, 0.08]))
     trade = Findings(record).trade(MACS)
-    assert [point.name for point in trade.tied] == ["htdemucs_nn"]
+    assert [point.name for point in trade.tied] == ["htdemucs_nn, 8 channels"]
     (said,) = describe_noise(trade)
     assert text_of(said).startswith(
         "Trainings of one spec with other seeds differ by 0.11\N{NO-BREAK SPACE}dB (σ of "
@@ -150,7 +156,7 @@ def test_one_source_can_be_all_that_counts() -> None:
     assert (quality.header, quality.direction) == ("SI-SDR of vocals", "maximize")
     assert Findings(record).floors[quality.column] == pytest.approx(-6.5)
     found = sentences(record)
-    assert found[0].startswith("Best SI-SDR of vocals (validation): trial 4 with 2.21 dB")
+    assert found[0].startswith("Best SI-SDR of vocals (validation; the mixture −6.50 dB): trial 4")
     # silence scores -∞: to beat that is no news
     assert found[-1] == (
         "By SI-SDR of vocals, 6 of 6 complete trials beat the mixture itself as the estimate "
@@ -172,8 +178,12 @@ def test_several_qualities_have_a_front_a_best_and_a_budget_each() -> None:
         ("uSDR of vocals", "MACs/s"), ("uSDR of drums", "MACs/s"), ("uSDR of vocals", "Parameters")
     ]  # fmt: skip
     found = sentences(record)
-    assert found[0].startswith("Best uSDR of vocals (validation): trial 17 with 1.54 dB")
-    assert found[1].startswith("Best uSDR of drums (validation): trial 17 with 2.54 dB")
+    best = "12 channels, per_source, trial 17 with"
+    for text, source, floor, score in zip(
+        found, ("vocals", "drums"), ("−6.50", "−4.00"), ("1.54", "2.54"), strict=False
+    ):
+        scale = f"silence 0.00 dB, the mixture {floor} dB"
+        assert text.startswith(f"Best uSDR of {source} (validation; {scale}): {best} {score} dB")
     budgets = page_data(Findings(record))["budgets"]
     labels = [budget["label"] for budget in budgets]  # type: ignore[attr-defined]
     assert labels[:2] == ["MACs/s for uSDR of vocals", "MACs/s for uSDR of drums"]
@@ -217,4 +227,8 @@ def test_pages_of_other_qualities_are_drawn_without_a_complaint(
     assert opened.complaints == []
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= 390
     best = opened.page.locator("#budget-best").inner_text()
-    assert best.startswith("trial 4: 7.59" if kind == "a distance of seeds" else "trial 17: 1.54")
+    assert best.startswith(
+        "trial 4: 7.59"
+        if kind == "a distance of seeds"
+        else "12 channels, per_source, trial 17: 1.54"
+    )

@@ -8,7 +8,12 @@ import pytest
 from msdemucs.analysis.findings import Findings
 from msdemucs.analysis.measure import measure_of
 from msdemucs.report.sentences import text_of
-from msdemucs.report.statements import describe_trade, statements, summarise_states
+from msdemucs.report.statements import (
+    arranged_statements,
+    describe_trade,
+    statements,
+    summarise_states,
+)
 from msdemucs.report.views_search import ablation_views
 from msdemucs.study.records import StudyRecord
 from tests.records import TOYS, amend, make_ablation, make_record, unfinished_row
@@ -25,16 +30,38 @@ def sentences(record: StudyRecord) -> list[str]:
 
 def test_the_best_is_set_against_the_best_of_the_others(record: StudyRecord) -> None:
     assert sentences(record)[0] == (
-        "Best uSDR (validation): trial 4 with 2.31 dB at 2.7 GMAC/s; the best baseline, "
-        "htdemucs_nn, is 0.25 dB [0.25, 0.25; 3 of 3 tracks agree] below (2.06 dB at 3.61 GMAC/s)."
+        "Best uSDR (validation; silence 0.00 dB, the mixture −5.75 dB): trial 4 with 2.31 dB at "
+        "2.7 GMAC/s; the best baseline, htdemucs_nn, 8 channels, is 0.25 dB "
+        "[0.25, 0.25; 3 of 3 tracks agree] below (2.06 dB at 3.61 GMAC/s)."
     )
     ahead = amend(record, 2, usdr_db=2.5)
-    assert sentences(ahead)[0].startswith("Best uSDR (validation): htdemucs_nn with 2.50 dB")
+    assert sentences(ahead)[0].startswith(
+        "Best uSDR (validation; silence 0.00 dB, the mixture −5.75 dB): htdemucs_nn, 8 channels"
+    )
     assert "the best sampled trial, trial 4, is 0.19 dB below" in sentences(ahead)[0]
 
 
-def test_what_scores_rest_on_comes_before_what_is_made_of_them(record: StudyRecord) -> None:
-    assert sentences(record)[1] == (
+def evidence(record: StudyRecord) -> list[str]:
+    """What is said of how far to trust the findings, with common blanks."""
+    said = arranged_statements(Findings(record)).evidence
+    return [text_of(sentence).replace("\N{NO-BREAK SPACE}", " ") for sentence in said]
+
+
+def test_at_most_three_sentences_lead_and_evidence_stands_apart(record: StudyRecord) -> None:
+    said = arranged_statements(Findings(record))
+    assert [text_of(sentence).split()[0] for sentence in said.leading] == ["Best", "trial", "3"]
+    assert len(said.further) > 0
+    assert statements(Findings(record)) == (*said.leading, *said.evidence, *said.further)
+    several = [30.0, 90.0, float("nan"), 60.0, 60.0, 60.0, 20.0, float("nan")]
+    timed = replace(record, trials=record.trials.assign(seconds=several))
+    assert evidence(timed)[0] == "6 trials took 5 min 20 s."
+    assert evidence(amend(timed, 6, state="stopped"))[0] == (
+        "6 trials took 5 min 20 s, 17 % of them stopped at a rung."
+    )
+
+
+def test_what_scores_rest_on_is_evidence(record: StudyRecord) -> None:
+    assert evidence(record)[1] == (
         "Scores rest on 30 steps of training and 3 validation tracks. Every spec was trained once, "
         "so that how much of a difference is chance is not known."
     )
@@ -42,13 +69,13 @@ def test_what_scores_rest_on_comes_before_what_is_made_of_them(record: StudyReco
 
 def test_a_result_that_was_taken_over_is_no_training(record: StudyRecord) -> None:
     taken = amend(record, 1, spec_hash=f"{0:016x}", duplicate_of="toy/0")
-    assert "Every spec was trained once" in sentences(taken)[1]
+    assert "Every spec was trained once" in evidence(taken)[1]
 
 
 def test_unequal_trainings_and_repeated_specs_are_told(record: StudyRecord) -> None:
     curves = record.curves[(record.curves.trial != 0) | (record.curves.step <= 5)]
     repeated = amend(replace(record, curves=curves), 1, spec_hash=f"{0:016x}")
-    assert sentences(repeated)[1] == (
+    assert evidence(repeated)[1] == (
         "Scores rest on up to 30 steps of training and 3 validation tracks. "
         "1 of 5 specs trained more than once."
     )
@@ -64,8 +91,18 @@ def test_a_front_is_told_by_its_ends(record: StudyRecord) -> None:
 def test_a_baseline_is_reached_by_the_cheapest_that_is_no_worse(record: StudyRecord) -> None:
     found = sentences(record)
     # 2.70 of 3.61 GMAC/s; trial 3 is cheaper and worse, trial 5 dearer
-    assert "trial 4 reaches htdemucs_n at 75 % of its MACs/s (2.31 dB against 1.87 dB)." in found
-    assert not any("reaches htdemucs at" in text for text in found)
+    assert (
+        "trial 4 reaches htdemucs_n, 8 channels at 75 % of its MACs/s, with 0.44 dB "
+        "[0.44, 0.44; 3 of 3 tracks agree] more."
+    ) in found
+    assert not any("reaches htdemucs, " in text for text in found)
+
+
+def test_a_baseline_is_not_said_to_be_reached_where_that_has_no_interval(
+    record: StudyRecord,
+) -> None:
+    of_one_track = record.scores[record.scores["track"] == record.scores["track"][0]]
+    assert not any("reaches" in text for text in sentences(replace(record, scores=of_one_track)))
 
 
 def test_the_floor_and_silence_are_counted(record: StudyRecord) -> None:
@@ -78,7 +115,10 @@ def test_the_floor_and_silence_are_counted(record: StudyRecord) -> None:
 
 def test_names_link_to_their_trials(record: StudyRecord) -> None:
     links = [part for part in statements(Findings(record))[0] if part.trial is not None]
-    assert [(part.text, part.trial) for part in links] == [("trial 4", 4), ("htdemucs_nn", 2)]
+    assert [(part.text, part.trial) for part in links] == [
+        ("trial 4", 4),
+        ("htdemucs_nn, 8 channels", 2),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -86,8 +126,8 @@ def test_names_link_to_their_trials(record: StudyRecord) -> None:
     [
         ([4], "trial 4 is without validation tracks that could not be used: "
               "its scores do not compare with the others."),
-        ([0, 4], "htdemucs, trial 4 are without validation tracks that could not be used: "
-                 "their scores do not compare with the others."),
+        ([0, 4], "htdemucs, 8 channels; trial 4 are without validation tracks that could not be "
+                 "used: their scores do not compare with the others."),
         (range(6), "All scores are without 1 validation track that could not be used."),
     ],
 )  # fmt: skip
@@ -96,7 +136,7 @@ def test_left_out_test_tracks_are_told(
 ) -> None:
     for trial in trials:
         record = amend(record, trial, left_out=["drums.wav: cannot be read (track “Low Tide”)"])
-    assert sentences(record)[2] == sentence
+    assert evidence(record)[2] == sentence
 
 
 def test_nothing_is_said_of_tracks_when_all_were_used(record: StudyRecord) -> None:
@@ -108,14 +148,15 @@ def test_many_trials_without_a_track_are_not_all_named() -> None:
     for trial in range(10):
         record = amend(record, trial, left_out=["drums.wav: cannot be read"])
     sentence = next(text for text in sentences(record) if "without validation tracks" in text)
-    assert sentence.startswith("trial 0, trial 1, ")
+    assert sentence.startswith("trial 0; trial 1; ")
     assert " and 2 more trials are without validation tracks" in sentence
 
 
 def test_a_caption_names_the_front_and_what_is_not_drawn(record: StudyRecord) -> None:
     trade = Findings(amend(record, 5, macs_per_second=nan)).trade(MACS)
     assert text_of(describe_trade(trade)) == (
-        "3 of 5 complete trials on the front of this pair: trial 3, htdemucs, trial 4. "
+        "3 of 5 complete trials on the front of this pair: trial 3; htdemucs, 8 channels; "
+        "trial 4. "
         "1 complete trial without both numbers."
     )
 
@@ -170,9 +211,12 @@ def test_scores_that_are_not_numbers_compare_nothing(record: StudyRecord) -> Non
 
 def test_one_trial_is_best_and_alone() -> None:
     found = sentences(make_record(TOYS[:1]))
-    assert found[0] == "Best uSDR (validation): htdemucs with 1.42 dB at 1.93 GMAC/s."
-    assert found[2] == (
-        "htdemucs alone is on the front of uSDR against MACs/s, of 1 complete trial."
+    assert found[0] == (
+        "Best uSDR (validation; silence 0.00 dB, the mixture −5.75 dB): htdemucs, 8 channels with "
+        "1.42 dB at 1.93 GMAC/s."
+    )
+    assert found[1] == (
+        "htdemucs, 8 channels alone is on the front of uSDR against MACs/s, of 1 complete trial."
     )
 
 

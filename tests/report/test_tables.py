@@ -3,16 +3,25 @@
 from dataclasses import replace
 from math import isnan, nan
 
+import pandas as pd
 import pytest
 
 from msdemucs.analysis.combined import combine
 from msdemucs.analysis.findings import Findings
 from msdemucs.report.details import scores_of
 from msdemucs.report.page import detail_pages
-from msdemucs.report.tables import Line, Table, shown_measures, source_table, trial_table
+from msdemucs.report.paper import front_table
+from msdemucs.report.tables import (
+    Line,
+    Table,
+    constants_text,
+    shown_measures,
+    source_table,
+    trial_table,
+)
 from msdemucs.study.records import RUNG_SCORE_COLUMNS, StudyRecord
 from msdemucs.units import format_value
-from tests.records import TOYS, amend, make_record, unfinished_row
+from tests.records import TOYS, amend, make_record, make_search, unfinished_row
 
 
 def cell(table: Table, trial: int, header: str) -> str:
@@ -58,9 +67,26 @@ def test_differences_stand_before_the_lesser_measures(record: StudyRecord) -> No
         column.header for column in trial_table(Findings(record)).columns if not column.is_hidden
     ]
     assert headers == [
-        "Trial", "State", "uSDR", "uSDR on sample", "uSDR on synthetic", "MACs/s", "Parameters",
+        "Trial", "State", "uSDR", "MACs/s", "uSDR on sample", "uSDR on synthetic", "Parameters",
         "Latency p50", "Differs from htdemucs_n in", "Training",
     ]  # fmt: skip
+
+
+def test_each_varied_field_is_a_column_and_what_is_the_same_is_said_once() -> None:
+    record = make_search(12)
+    params = [{**own, "attention.0.mechanism": "linear"} for own in record.trials["params"]]
+    findings = Findings(replace(record, trials=record.trials.assign(params=pd.Series(params))))
+    table = trial_table(findings)
+    assert [column.header for column in table.columns if column.kind == "choice"] == [
+        "channels.start", "fusion.output",
+    ]  # fmt: skip
+    assert cell(table, 4, "fusion.output") == "weighted"
+    assert cell(table, 4, "channels.start") == "8"
+    (differs,) = [column for column in table.columns if column.header.startswith("Differs")]
+    assert differs.is_hidden, "the choices say it shorter"
+    assert constants_text(findings) == "The same in all: attention.mechanism linear."
+    header = front_table(findings).header
+    assert header[-2:] == ("channels.start", "fusion.output")
 
 
 def test_an_objective_is_in_the_table_though_others_hide_it(record: StudyRecord) -> None:

@@ -19,7 +19,13 @@ from msdemucs.errors import UsageError
 from msdemucs.model import build, save_weights
 from msdemucs.study.execution.loop import run_study
 from msdemucs.study.followups import judging as judging
-from msdemucs.study.followups.judging import Chosen, TrackSet, judge, numbered, qualities_to_judge
+from msdemucs.study.followups.judging import (
+    Chosen,
+    TrackSet,
+    judge,
+    numbered,
+    qualities_to_judge,
+)
 from msdemucs.study.followups.test_tracks import open_test_tracks
 from msdemucs.study.records import JUDGE, looked
 from msdemucs.study.search_space.loading import load_search_space

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from msdemucs.cli.console import out
@@ -25,35 +26,32 @@ LEAST_NEEDED = ("seconds", "latency_ms_p50", "parameters")
 
 
 def trial_table(record: "StudyRecord", trials: "pd.DataFrame") -> Table:
-    """One row a trial, objectives first."""
+    """One row a trial, named by what it is, objectives first."""
+    from msdemucs.analysis.naming import named_by_choices
+
+    named = named_by_choices(record).trials
+    names = dict(zip(named["trial"], named["name"], strict=True))
     table = Table(box=None, header_style="bold")
     for column in ("trial", "name", "state"):
         table.add_column(column)
     shown = list(dict.fromkeys([*record.directions, USUAL, *SHOWN, *record.qualities]))
     for column in shown:
         table.add_column(_heading(record, column), justify="right")
-    table.add_column("chosen")
     for _, trial in trials.iterrows():
         figures = [_figure(record, column, trial) for column in shown]
-        chosen = ", ".join(f"{_short(field)} {value}" for field, value in trial.params.items())
         is_copy = isinstance(trial.duplicate_of, str)
         state = f"{trial.state}, as {trial.duplicate_of}" if is_copy else trial.state
-        table.add_row(str(trial.trial), trial["name"], state, *figures, chosen)
+        table.add_row(str(trial.trial), escape(names[trial.trial]), state, *figures)
     qualities = [name for name in record.qualities if name != USUAL]
     least_needed = [name for name in (*qualities, *LEAST_NEEDED) if name not in record.directions]
     optional = [_heading(record, column) for column in least_needed]
-    return fitted(table, out, optional=optional, wrapping=["chosen"])
+    return fitted(table, out, optional=optional, wrapping=["name"])
 
 
 def _heading(record: "StudyRecord", column: str) -> str:
     if column in record.qualities:
         return record.qualities[column].heading
     return COLUMNS[column].short or COLUMNS[column].heading if column in COLUMNS else column
-
-
-def _short(field: str) -> str:
-    """The last two names of a dotted field: "output.kind", "attention.mechanism"."""
-    return ".".join([part for part in field.split(".") if not part.isdigit()][-2:])
 
 
 def _figure(record: "StudyRecord", column: str, trial: "pd.Series[Any]") -> str:

@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from html import escape
 from itertools import pairwise
+from typing import Any
 
 import plotly.graph_objects as go
 
 from msdemucs.analysis.attainment import Band
+from msdemucs.analysis.promoted import PromotedTrial
 from msdemucs.analysis.trades import Trade, TradePoint
 from msdemucs.report.figures.style import (
     ACCENT,
@@ -24,10 +26,14 @@ from msdemucs.report.figures.style import (
     group_colour,
     selection_trace,
 )
-from msdemucs.report.labels import line_box, place_labels, text_box
+from msdemucs.report.labels import Box, Label, line_box, place_labels, text_box
 
-NARROW_PX = (290.0, 300.0)
-"""The plot's size on a phone, for which names are placed; on wider screens they only gain room."""
+WIDTHS_PX = (260, 320, 420, 560, 800, 1020)
+"""Widths of the plot for which names are placed: on the page those of the widest that fits are
+shown, and then only gain room."""
+
+PICTURE_PX = 560
+"""The width among them that pictures have."""
 
 FLOOR_REACH = 1.5
 """The floor is inside the axis while it is no further away than this many times the spread."""
@@ -42,10 +48,14 @@ MOST_NAMES = 12
 """Sampled trials of a front are named beside their points up to this many."""
 
 
-def trade_axes(trade: Trade) -> tuple[Axis, Axis]:
+Labels = Mapping[int, Mapping[int, Label]]
+"""Width of the plot → trial → its label."""
+
+
+def trade_axes(trade: Trade, promoted: Sequence[PromotedTrial] = ()) -> tuple[Axis, Axis]:
     """The axes of a trade with at least one point; see FLOOR_REACH for the floor."""
     x = axis_over([p.x for p in trade.points], may_be_log=trade.x.may_be_log, margin=0.12)
-    qualities = [point.y for point in trade.points]
+    qualities = [point.y for point in trade.points] + [trial.long for trial in promoted]
     bars = [point for point in trade.front if point.half_width == point.half_width]
     qualities += [p.y + side * p.half_width for p in bars for side in (-1, 1)]
     reach = FLOOR_REACH * max(max(qualities) - min(qualities), 0.5)
@@ -61,6 +71,7 @@ def paint_trade(
     height: int,
     band: Band | None = None,
     fronts: Mapping[str, Sequence[TradePoint]] | None = None,
+    promoted: Sequence[PromotedTrial] = (),
 ) -> go.Figure:
     """Points, the front as a step line, names of baselines and of the front, and the floor.
 
@@ -72,12 +83,17 @@ def paint_trade(
         band: what single seeds attain, drawn behind the points.
         fronts: of all studies that are compared, by name, in the order that gives each its colour
             everywhere on the page; drawn instead of the front of all.
+        promoted: trials that were trained for longer, drawn above or below their points.
     """
-    x, y = trade_axes(trade)
+    costs = {point.trial: point.x for point in trade.points}
+    promoted = [trial for trial in promoted if trial.trial in costs]
+    x, y = trade_axes(trade, promoted)
     names = named_trials(trade)
-    position = name_positions(trade, names, x, y)
+    layout = base_layout(height)
+    spans = [(costs[trial.trial], trial.short, trial.long) for trial in promoted]
+    labels = name_labels(trade, names, (x, y), plot_height(layout), spans)
 
-    figure = go.Figure(layout=base_layout(height))
+    figure = go.Figure(layout=layout)
     if trade.front:
         figure.add_trace(dominated_region(trade, x, y))
     if band is not None:
@@ -92,7 +108,9 @@ def paint_trade(
             figure.add_trace(crowd_trace([p for p in points if p.trial not in names], role))
             points = [point for point in points if point.trial in names]
         if points or role != "tied":
-            figure.add_trace(points_trace(points, role, names, position))
+            figure.add_trace(points_trace(points, role, labels))
+    for trace in promotion_traces(promoted, costs):
+        figure.add_trace(trace)
     figure.add_trace(selection_trace("markers"))
     scale = ", log scale" if x.is_log else ""
     figure.update_xaxes(**axis_style(x), title={"text": escape(trade.x.label) + scale})
@@ -108,18 +126,22 @@ def role_of(point: TradePoint) -> str:
     return "front" if point.is_front else "tied" if point.is_tied else "dominated"
 
 
-def points_trace(
-    points: Sequence[TradePoint], role: str, names: frozenset[int], position: Mapping[int, str]
-) -> go.Scatter:
+def points_trace(points: Sequence[TradePoint], role: str, labels: Labels) -> go.Scatter:
     """The points of one role, with the names and the intervals that there is room for."""
     bars = [p.half_width if p.half_width == p.half_width else 0 for p in points]
+    placed = {
+        width: [of_width.get(point.trial, Label("", "top center")) for point in points]
+        for width, of_width in labels.items()
+    }
+    shown = placed[PICTURE_PX]
+    is_named = any(label.text for of_width in placed.values() for label in of_width)
     return go.Scatter(
         x=[point.x for point in points],
         y=[point.y for point in points],
         customdata=[point.trial for point in points],
-        mode="markers+text" if any(point.trial in names for point in points) else "markers",
-        text=[beside(p.name, position[p.trial]) if p.trial in names else "" for p in points],
-        textposition=[position.get(point.trial, "top center") for point in points],
+        mode="markers+text" if is_named else "markers",
+        text=[beside(label) for label in shown],
+        textposition=[label.position for label in shown],
         textfont={"color": INK if role == "front" else MUTED, "size": 12},
         marker=marker_style(points, role),
         error_y={
@@ -131,15 +153,66 @@ def points_trace(
         },
         hoverinfo="text",
         cliponaxis=False,
-        meta={"role": role},
+        meta={"role": role} | ({"labels": _by_width(placed)} if is_named else {}),
     )
 
 
-def beside(name: str, position: str) -> str:
+def _by_width(placed: Mapping[int, Sequence[Label]]) -> list[tuple[int, list[str], list[str]]]:
+    """Width, texts and places, for the page's script to choose from."""
+    return [
+        (width, [beside(label) for label in labels], [label.position for label in labels])
+        for width, labels in placed.items()
+    ]
+
+
+def promotion_traces(
+    promoted: Sequence[PromotedTrial], costs: Mapping[int, float]
+) -> list[go.Scatter]:
+    """What trials attained when they were trained for longer, joined with their points.
+
+    Args:
+        promoted: with a cost each.
+        costs: trial → its place.
+    """
+    if not promoted:
+        return []
+    x = [costs[trial.trial] for trial in promoted]
+    symbols = {True: "triangle-up", False: "triangle-down"}
+    ends = [end for at, trial in zip(x, promoted, strict=True) for end in (at, at, None)]
+    heights = [end for trial in promoted for end in (trial.short, trial.long, None)]
+    return [
+        go.Scatter(
+            x=ends,
+            y=heights,
+            mode="lines",
+            line={"color": MUTED, "width": 1},
+            hoverinfo="skip",
+            meta={"role": "promotion-line"},
+        ),
+        go.Scatter(
+            x=x,
+            y=[trial.long for trial in promoted],
+            customdata=[trial.trial for trial in promoted],
+            mode="markers",
+            marker={
+                "symbol": [symbols[trial.long >= trial.short] for trial in promoted],
+                "size": 10,
+                "color": PAPER,
+                "line": {"color": INK, "width": 1.5},
+            },
+            hoverinfo="text",
+            cliponaxis=False,
+            meta={"role": "promoted"},
+        ),
+    ]
+
+
+def beside(label: Label) -> str:
     """A name, with a blank between it and the point at whose side it stands."""
-    text = escape(name, quote=False)
-    blank = "\N{NO-BREAK SPACE}"
-    return {"middle right": blank + text, "middle left": text + blank}.get(position, text)
+    text = escape(label.text, quote=False)
+    blank = "\N{NO-BREAK SPACE}" if text else ""
+    sides = {"middle right": blank + text, "middle left": text + blank}
+    return sides.get(label.position, text)
 
 
 def crowd_trace(points: Sequence[TradePoint], role: str) -> go.Scatter:
@@ -221,14 +294,57 @@ def named_trials(trade: Trade) -> frozenset[int]:
     return frozenset(baselines + (front if len(front) <= MOST_NAMES else []))
 
 
-def name_positions(trade: Trade, names: frozenset[int], x: Axis, y: Axis) -> dict[int, str]:
-    """Where each trial's name stands: off other points, the front's steps and the floor's note."""
-    width, height = NARROW_PX
+def plot_height(layout: Mapping[str, Any]) -> float:
+    """The pixels between a figure's margins."""
+    return float(layout["height"] - layout["margin"]["t"] - layout["margin"]["b"])
+
+
+def name_labels(
+    trade: Trade,
+    names: frozenset[int],
+    axes: tuple[Axis, Axis],
+    height: float,
+    spans: Sequence[tuple[float, float, float]] = (),
+) -> dict[int, dict[int, Label]]:
+    """For each of WIDTHS_PX, trial → its label: off points, the front's steps, the floor's note.
+
+    Args:
+        trade: with the points.
+        names: trials that have one.
+        axes: of cost and quality.
+        height: of the plot, pixels.
+        spans: upright lines, each its cost and the qualities at its ends.
+    """
+    x, y = axes
+    shown = [p for p in trade.points if p.trial in names or len(trade.points) <= MOST_BARS]
+    shown.sort(key=lambda point: (not point.is_front, point.trial not in names))
+    texts = [(point.name, point.short) if point.trial in names else () for point in shown]
+    labels = {}
+    for width in WIDTHS_PX:
+        placed = place_labels(
+            [(x.place(point.x) * width, y.place(point.y) * height) for point in shown],
+            texts,
+            width=width,
+            height=height,
+            lines=drawn_lines(trade, axes, (width, height), spans),
+        )
+        labels[width] = {p.trial: label for p, label in zip(shown, placed, strict=True)}
+    return labels
+
+
+def drawn_lines(
+    trade: Trade,
+    axes: tuple[Axis, Axis],
+    size: tuple[float, float],
+    spans: Sequence[tuple[float, float, float]],
+) -> list[Box]:
+    """The front's steps, the upright lines and the floor's note, in a plot of so many pixels."""
+    (x, y), (width, height) = axes, size
 
     def pixel(at_x: float, at_y: float) -> tuple[float, float]:
         return x.place(at_x) * width, y.place(at_y) * height
 
-    lines = []
+    lines = [line_box(pixel(at, low), pixel(at, high)) for at, low, high in spans]
     for left, right in pairwise(trade.front):
         is_level_first = trade.x.direction == "minimize"
         corner = pixel(right.x, left.y) if is_level_first else pixel(left.x, right.y)
@@ -240,15 +356,7 @@ def name_positions(trade: Trade, names: frozenset[int], x: Axis, y: Axis) -> dic
         at = min(max(y.place(trade.floor), 0.0), 1.0) * height
         note = f"↓ {FLOOR_NOTE} {trade.y.text(trade.floor)}"
         lines.append(text_box(width, at, note, (-1, 1)))
-    shown = [p for p in trade.points if p.trial in names or len(trade.points) <= MOST_BARS]
-    places = place_labels(
-        [pixel(point.x, point.y) for point in shown],
-        [point.name if point.trial in names else "" for point in shown],
-        width=width,
-        height=height,
-        lines=lines,
-    )
-    return {point.trial: place for point, place in zip(shown, places, strict=True)}
+    return lines
 
 
 def front_line(

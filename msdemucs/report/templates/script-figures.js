@@ -2,7 +2,7 @@ const plots = [...document.querySelectorAll(".plot")];
 const isTouch = matchMedia("(pointer: coarse)").matches;
 const drawn = new Set();
 const POINTS = ["front", "tied", "dominated"];
-const OF_ARMS = [...POINTS, "rung"]; // one point for all trainings of a spec
+const OF_ARMS = [...POINTS, "rung", "promoted"]; // one point for all trainings of a spec
 const barOf = new Map(data.bars.texts.flatMap(([text, trials]) => trials.map((trial) => [trial, text])));
 const RAMP = [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]];
 const MOST_COLOURS = 8;
@@ -139,11 +139,21 @@ function dress(traces, colours, kept, style) {
   }
 }
 
+// Names beside points as they were placed for the widest plot that is no wider than this one.
+function placeNames(traces, width) {
+  for (const trace of traces) {
+    if (!trace.meta.labels) continue;
+    const fits = trace.meta.labels.filter(([least]) => least <= width).at(-1) || trace.meta.labels[0];
+    [, trace.text, trace.textposition] = fits;
+  }
+}
+
 function drawOne(plot, colours, kept, style) {
   const { data: traces, layout } = resolve(figures[plot.dataset.figure], style);
   const canBrush = traces.some((trace) => POINTS.includes(trace.meta.role) || trace.meta.role === "lines");
   if (root.dataset.paper) layout.width = plot.clientWidth;
   layout.dragmode = isTouch ? false : canBrush ? "select" : "zoom";
+  placeNames(traces, plot.clientWidth - layout.margin.l - layout.margin.r);
   dress(traces, colours, kept, style);
   if (plot.dataset.figure === "parallel") dressAxes(traces, layout, kept, style);
   const isNew = !drawn.has(plot);

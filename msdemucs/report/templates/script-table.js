@@ -13,8 +13,11 @@ function passes(row) {
     const value = valueOf(table.columns, row, column);
     if (!(value >= low && value <= high)) return false;
   }
-  return !state.phrase || row[4].join("\u0001").toLowerCase().includes(state.phrase);
+  return !state.phrase || searched(`${row[4].join("\u0001")}\u0001trial ${row[0]}`).includes(state.phrase);
 }
+
+// A text as a reader types it: blanks that do not break and true minus signs are not on a keyboard.
+const searched = (text) => text.toLowerCase().replaceAll("\u00a0", " ").replaceAll("−", "-");
 
 const filtered = () => table.rows.filter(passes);
 
@@ -59,6 +62,7 @@ function line(key, columns, row) {
     }
     const link = element("a", { href: `#trial-${trial}`, "data-trial": trial }, texts[index]);
     const cell = element("th", { scope: "row", class: "name" }, mark(isBaseline ? "diamond" : "circle"), link);
+    if (!texts[index].endsWith(`trial ${trial}`)) cell.append(element("span", { class: "quiet number-of" }, ` ${trial}`));
     if (isFront) cell.append(element("span", { class: "visually-hidden" }, " on the study’s front"));
     made.append(cell);
   });
@@ -164,7 +168,7 @@ function readRange() {
 function offerFilters() {
   if (!table.rows.length) return;
   byId("find").addEventListener("input", (event) => {
-    state.phrase = event.target.value.trim().toLowerCase();
+    state.phrase = searched(event.target.value.trim());
     update();
   });
   const counts = new Map();

@@ -10,9 +10,10 @@ function select(trial, isArm = false) {
   const row = trial === null ? undefined : rowOf.get(trial);
   bar.hidden = row === undefined;
   if (row) {
-    const texts = row[4].filter((text, index) => !table.columns[index].hidden && text !== "–");
+    const texts = [nameOf(row), row[1]].concat(table.columns.flatMap((column, index) =>
+      (data.axes.includes(column.key) && row[4][index] !== "–" ? [`${column.header} ${row[4][index]}`] : [])));
     const arm = state.chosen.size > 1 ? armOf.get(trial) : undefined;
-    const said = arm ? [nameOf(row), `${arm.trials.length} trials`, ...Object.values(arm.means)] : texts;
+    const said = arm ? [nameOf(row), `${arm.trials.length} trials`, ...Object.entries(arm.means).map(([header, text]) => `${header} ${text}`)] : texts;
     bar.querySelector(".what").textContent = said.slice(0, 4).join(" · ");
     bar.querySelector(".to-row").href = `#row-${trial}`;
     bar.querySelector(".to-detail").href = `#trial-${trial}`;
@@ -86,7 +87,7 @@ let opened = [];
 addEventListener("beforeprint", () => {
   root.dataset.scheme = "light";
   root.dataset.paper = "true";
-  opened = [...document.querySelectorAll("#asked-heading ~ details:not([open])")];
+  opened = [...document.querySelectorAll("#asked-heading ~ details:not([open]), .found details:not([open])")];
   for (const block of opened) block.open = true;
   draw();
 });
@@ -95,6 +96,12 @@ addEventListener("afterprint", () => {
   delete root.dataset.paper;
   for (const block of opened) block.open = false;
   draw().then(() => plots.forEach((plot) => Plotly.Plots.resize(plot)));
+});
+
+let lastResize = 0;
+addEventListener("resize", () => {
+  clearTimeout(lastResize);
+  lastResize = setTimeout(redraw, 150); // names have other places in a plot of another width
 });
 
 offerColours();
