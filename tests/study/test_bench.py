@@ -152,10 +152,10 @@ def assert_report_is_of_vocals(record: StudyRecord) -> None:
     floors = record.floors[(record.floors.metric == "si_sdr_db")]
     floor = floors[floors.source == "vocals"].value.mean()
     n_better = sum(complete[name] > floor)
-    assert sentences[-1] == (
+    assert (
         f"By SI-SDR of vocals, {n_better} of {count(len(complete), 'complete trial')} beat the "
         f"mixture itself as the estimate ({floor:.2f} dB)."
-    )
+    ) in sentences
     assert any("on the front of SI-SDR of vocals against MACs/s" in text for text in sentences)
     assert not any("uSDR" in text for text in (question, *sentences))
 
