@@ -12,8 +12,9 @@ read off torch 2.11's allocator (`measure.allocated_peak`), with AVX-512.
 
 from collections.abc import Iterable
 
-from msdemucs.cost.formulas import activations, blocks, result
+from msdemucs.cost.formulas import BLOCK, activations, blocks, result
 from msdemucs.spec import Plan, Resolution
+from msdemucs.spec.fusion import AttentionOutput, OutputOptions
 from msdemucs.spec.levels import DecoderLevel, EncoderLevel
 from msdemucs.spec.operators import (
     AttentionProducts,
@@ -130,9 +131,11 @@ class _Walk:
         entering = level.input.elements
         leaving = sum(shift.outer.elements for shift in level.shifts)
         self.keep(entering)
-        self.run(level.operators(), entering)
+        if self.is_training:  # their sum is kept, and on the way back they have no gradients yet
+            self.waiting -= 2 * entering
+        self.run(level.operators(), 0 if self.is_training else entering, entering)
         self.keep(-leaving)  # no operator looks at it again, but at its sum with a skip
-        self.waiting += leaving - 2 * entering
+        self.waiting += leaving - (0 if self.is_training else 2 * entering)
 
     def synthesise(self) -> None:
         """The branches' waveforms, which wait beside their features until the end."""
@@ -158,25 +161,43 @@ class _Walk:
         convolution makes may wait as a skip, and what enters one may be a sum with a skip.
         """
         beside = entering = self.estimates * len(self.plan.spectral)
+        output = self.plan.spec.fusion.output
+        is_attention = isinstance(output, AttentionOutput)  # to its convolution waveforms are items
         for operator in operators:
             made, room = result(operator), entering
             if isinstance(operator, Convolution):
                 room = made + operator.in_channels * operator.positions
                 seen = operator.groups * columns(operator)
+                self.note(-self.waiting, self.strided(output, operator))
                 if self.is_training and seen <= min(MOST_COLUMNS, 15 * (entering + made)):
                     room = max(room, seen - self.waiting)  # on the way back nothing waits
-            self.run((operator,), beside + room, entering)
+            self.run((operator,), beside + room, entering, is_lone=not is_attention)
             if isinstance(operator, Convolution) and not self.is_training:
                 beside += made
             entering = made
 
-    def run(self, operators: Iterable[Operator], beside: int, given: int = 0) -> None:
+    def strided(self, output: OutputOptions, operator: Convolution) -> int:
+        """Values that oneDNN lays out, item by item, for the gradient of what a stride passes over.
+
+        Measured with kernels of two hops; few channels of a long kernel alone are laid out so.
+        """
+        if not (self.is_training and isinstance(output, AttentionOutput)):
+            return 0
+        if operator.in_channels == 1 or operator.out_channels >= 2 * BLOCK or operator.kernel <= 64:
+            return 0
+        items = len(self.plan.spec.sources) * len(self.plan.spectral)
+        return columns(operator) // items * output.hop_length // 2
+
+    def run(
+        self, operators: Iterable[Operator], beside: int, given: int = 0, *, is_lone: bool = True
+    ) -> None:
         """One operator after the other.
 
         Args:
             operators: a chain with residual branches, each of which ends in a Scale.
             beside: values that wait until a transposed convolution, or the end.
             given: values that enter the first, where they wait anyway.
+            is_lone: whether an item of the batch is one for the operators too.
         """
         entering, added = 0, 0
         for operator in operators:
@@ -185,7 +206,9 @@ class _Walk:
             if isinstance(operator, TransposedConvolution):
                 beside = added = 0
                 entering = operator.in_channels * operator.positions
-            is_small = self.batch == 1 and (given or entering or added or beside) <= SMALL
+            is_small = (
+                is_lone and self.batch == 1 and (given or entering or added or beside) <= SMALL
+            )
             given, made = 0, result(operator)
             self.note(
                 beside + added + entering + made + self.room(operator, is_small=is_small),
@@ -226,7 +249,8 @@ class _Walk:
         """The same for all items together: weights in oneDNN's layout, and their gradients."""
         match operator:
             case Convolution() | TransposedConvolution() if operator.kernel > 1:
-                pairs = blocks(operator.in_channels) * blocks(operator.out_channels)
+                into = operator.in_channels  # up to three are not filled up to a block
+                pairs = (blocks(into) if into > 3 else into) * blocks(operator.out_channels)
                 return pairs * operator.kernel * (4 if self.is_training else 2)
             case Recurrent():  # one direction of one layer at a time
                 return 3 * operator.parameters * self.is_training // (2 * operator.layers)
