@@ -106,6 +106,10 @@ class _Walk:
 
     def node(self, node: PlanNode) -> None:
         """A part of the model."""
+        # the layout of a lone channel is no layout: torch goes on as if it were channels first
+        self.is_planar = self.plan.spec.audio_channels == 1 and (
+            not node.path.startswith("spectral.") or (self.plan.trunk and node.part == "decoder")
+        )
         if isinstance(node.level, EncoderLevel):
             self.encode(node.level)
             self.waiting -= self.tops.get(node.path, 0)
@@ -227,14 +231,14 @@ class _Walk:
         match operator:
             case Convolution() if operator.kernel > 1 and is_small:
                 return columns(operator)
-            case Convolution(in_channels=1) if operator.kernel > 1:  # it is not channels last
-                return blocks(operator.out_channels) * operator.positions
+            case Convolution() if operator.kernel > 1 and self.is_planar:
+                return blocks(max(operator.in_channels, operator.out_channels)) * operator.positions
             case TransposedConvolution() if is_small:
                 return operator.out_channels * operator.kernel * operator.positions
             case TransposedConvolution():  # made in blocks, then again in order
                 return result(operator) * (not self.is_training)
             case Recurrent(width=width):
-                return operator.layers * operator.steps * (2 * blocks(width) + 4 * width)
+                return operator.steps * width * (10 if operator.layers == 1 else 12)
             case AttentionProducts(mechanism="local", queries=queries, keys=keys):
                 scores = operator.sequences * operator.heads * queries * keys
                 return result(operator) + 3 * scores + 2 * queries * keys
