@@ -12,8 +12,9 @@ read off torch 2.11's allocator (`measure.allocated_peak`), with AVX-512.
 
 from collections.abc import Iterable
 
-from msdemucs.cost.formulas import activations, blocks, result
+from msdemucs.cost.formulas import BLOCK, activations, blocks, result
 from msdemucs.spec import Plan, Resolution
+from msdemucs.spec.fusion import AttentionOutput, OutputOptions
 from msdemucs.spec.levels import DecoderLevel, EncoderLevel
 from msdemucs.spec.operators import (
     AttentionProducts,
@@ -105,6 +106,10 @@ class _Walk:
 
     def node(self, node: PlanNode) -> None:
         """A part of the model."""
+        # the layout of a lone channel is no layout: torch goes on as if it were channels first
+        self.is_planar = self.plan.spec.audio_channels == 1 and (
+            not node.path.startswith("spectral.") or (self.plan.trunk and node.part == "decoder")
+        )
         if isinstance(node.level, EncoderLevel):
             self.encode(node.level)
             self.waiting -= self.tops.get(node.path, 0)
@@ -130,9 +135,11 @@ class _Walk:
         entering = level.input.elements
         leaving = sum(shift.outer.elements for shift in level.shifts)
         self.keep(entering)
-        self.run(level.operators(), entering)
+        if self.is_training:  # their sum is kept, and on the way back they have no gradients yet
+            self.waiting -= 2 * entering
+        self.run(level.operators(), 0 if self.is_training else entering, entering)
         self.keep(-leaving)  # no operator looks at it again, but at its sum with a skip
-        self.waiting += leaving - 2 * entering
+        self.waiting += leaving - (0 if self.is_training else 2 * entering)
 
     def synthesise(self) -> None:
         """The branches' waveforms, which wait beside their features until the end."""
@@ -158,25 +165,43 @@ class _Walk:
         convolution makes may wait as a skip, and what enters one may be a sum with a skip.
         """
         beside = entering = self.estimates * len(self.plan.spectral)
+        output = self.plan.spec.fusion.output
+        is_attention = isinstance(output, AttentionOutput)  # to its convolution waveforms are items
         for operator in operators:
             made, room = result(operator), entering
             if isinstance(operator, Convolution):
                 room = made + operator.in_channels * operator.positions
                 seen = operator.groups * columns(operator)
+                self.note(-self.waiting, self.strided(output, operator))
                 if self.is_training and seen <= min(MOST_COLUMNS, 15 * (entering + made)):
                     room = max(room, seen - self.waiting)  # on the way back nothing waits
-            self.run((operator,), beside + room, entering)
+            self.run((operator,), beside + room, entering, is_lone=not is_attention)
             if isinstance(operator, Convolution) and not self.is_training:
                 beside += made
             entering = made
 
-    def run(self, operators: Iterable[Operator], beside: int, given: int = 0) -> None:
+    def strided(self, output: OutputOptions, operator: Convolution) -> int:
+        """Values that oneDNN lays out, item by item, for the gradient of what a stride passes over.
+
+        Measured with kernels of two hops; few channels of a long kernel alone are laid out so.
+        """
+        if not (self.is_training and isinstance(output, AttentionOutput)):
+            return 0
+        if operator.in_channels == 1 or operator.out_channels >= 2 * BLOCK or operator.kernel <= 64:
+            return 0
+        items = len(self.plan.spec.sources) * len(self.plan.spectral)
+        return columns(operator) // items * output.hop_length // 2
+
+    def run(
+        self, operators: Iterable[Operator], beside: int, given: int = 0, *, is_lone: bool = True
+    ) -> None:
         """One operator after the other.
 
         Args:
             operators: a chain with residual branches, each of which ends in a Scale.
             beside: values that wait until a transposed convolution, or the end.
             given: values that enter the first, where they wait anyway.
+            is_lone: whether an item of the batch is one for the operators too.
         """
         entering, added = 0, 0
         for operator in operators:
@@ -185,7 +210,9 @@ class _Walk:
             if isinstance(operator, TransposedConvolution):
                 beside = added = 0
                 entering = operator.in_channels * operator.positions
-            is_small = self.batch == 1 and (given or entering or added or beside) <= SMALL
+            is_small = (
+                is_lone and self.batch == 1 and (given or entering or added or beside) <= SMALL
+            )
             given, made = 0, result(operator)
             self.note(
                 beside + added + entering + made + self.room(operator, is_small=is_small),
@@ -204,14 +231,14 @@ class _Walk:
         match operator:
             case Convolution() if operator.kernel > 1 and is_small:
                 return columns(operator)
-            case Convolution(in_channels=1) if operator.kernel > 1:  # it is not channels last
-                return blocks(operator.out_channels) * operator.positions
+            case Convolution() if operator.kernel > 1 and self.is_planar:
+                return blocks(max(operator.in_channels, operator.out_channels)) * operator.positions
             case TransposedConvolution() if is_small:
                 return operator.out_channels * operator.kernel * operator.positions
             case TransposedConvolution():  # made in blocks, then again in order
                 return result(operator) * (not self.is_training)
             case Recurrent(width=width):
-                return operator.layers * operator.steps * (2 * blocks(width) + 4 * width)
+                return operator.steps * width * (10 if operator.layers == 1 else 12)
             case AttentionProducts(mechanism="local", queries=queries, keys=keys):
                 scores = operator.sequences * operator.heads * queries * keys
                 return result(operator) + 3 * scores + 2 * queries * keys
@@ -226,7 +253,8 @@ class _Walk:
         """The same for all items together: weights in oneDNN's layout, and their gradients."""
         match operator:
             case Convolution() | TransposedConvolution() if operator.kernel > 1:
-                pairs = blocks(operator.in_channels) * blocks(operator.out_channels)
+                into = operator.in_channels  # up to three are not filled up to a block
+                pairs = (blocks(into) if into > 3 else into) * blocks(operator.out_channels)
                 return pairs * operator.kernel * (4 if self.is_training else 2)
             case Recurrent():  # one direction of one layer at a time
                 return 3 * operator.parameters * self.is_training // (2 * operator.layers)
