@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lightning_fabric import Fabric
 from torch import distributed
 
 from msdemucs.data import Track, drop_short, find_all
@@ -34,6 +33,9 @@ from msdemucs.train.tracks import (
     read_left_out,
 )
 from msdemucs.train.training import WEIGHTS, Asked, Means, TrainingRun
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 ASKED, RESULT = "run.json", "result.json"
 
@@ -135,7 +137,7 @@ def is_done(folder: Path) -> bool:
 
 
 def begin(
-    asked: Asked, folder: Path, means: Means, fabric: Fabric, at_end: ExitStack
+    asked: Asked, folder: Path, means: Means, fabric: "Fabric", at_end: ExitStack
 ) -> TrainingRun:
     """Make the folder, or see that it holds this very run, and keep it to this process.
 

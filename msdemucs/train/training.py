@@ -6,10 +6,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from lightning_fabric import Fabric
 from torch import nn
 
 from msdemucs.data import Prefetch, Track
@@ -27,6 +26,9 @@ from msdemucs.train.recipe import Recipe
 from msdemucs.train.session import Sampler, Session, StepReport, Training
 from msdemucs.train.tracks import LEFT_OUT, UNSCORED, LeftOut, Tracks
 from msdemucs.train.validation import judge
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 WEIGHTS = "weights.safetensors"
 """The file in a training's folder that holds what it learned."""
@@ -128,7 +130,7 @@ class TrainingRun:
         folder: Path,
         means: Means | None = None,
         *,
-        fabric: Fabric | None = None,
+        fabric: "Fabric | None" = None,
     ) -> None:
         self.asked, self.tracks, self.folder = asked, tracks, folder
         self.recipe, self.means = asked.recipe, means or Means()
