@@ -65,7 +65,11 @@ class Asked:
 
 @dataclass(frozen=True)
 class Means:
-    """With what a run is done; none of it changes what is learnt, but for a GPU's rounding.
+    """With what a run is done.
+
+    What is learnt is the same but for a GPU's rounding, and where auto_batch took more parts: the
+    gradients of parts add up, but each part has its own draw of dropout, and moves the averages of
+    fusions that smooth their weights (`smoothing`) once more.
 
     Attributes:
         device: "cpu", "cuda" or "cuda:1".
