@@ -1,10 +1,12 @@
 """A moving average of a model's weights, kept beside it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
+
+Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
 def moving_average(model: nn.Module, *, decay: float, warmup: bool) -> AveragedModel:
@@ -21,7 +23,7 @@ def moving_average(model: nn.Module, *, decay: float, warmup: bool) -> AveragedM
     Source: Polyak and Juditsky 1992; the warm-up is TensorFlow's ExponentialMovingAverage.
     """
 
-    def follow(averages: Sequence[Tensor], weights: Sequence[Tensor], step: Tensor | int) -> None:
+    def follow(averages: Tensors, weights: Tensors, step: Tensor | int) -> None:
         done = int(step) if warmup else 0  # once for all weights: on a GPU it waits
         kept = min(decay, (1 + done) / (10 + done)) if warmup else decay
         torch._foreach_lerp_(averages, weights, 1 - kept)
