@@ -20,6 +20,7 @@ from msdemucs.outside import legible
 from msdemucs.spec import dump_spec
 from msdemucs.train.checkpoints import writing
 from msdemucs.train.devices import fabric_for, is_first_process
+from msdemucs.train.logs import summary_writer
 from msdemucs.train.losses import check_weights
 from msdemucs.train.peers import together
 from msdemucs.train.session import Training
@@ -118,7 +119,8 @@ def _check(asked: Asked, means: Means) -> None:
     """Refuse what can be told to be wrong before a folder is opened.
 
     Raises:
-        UsageError: a batch that devices cannot share, a weight of no source, no file of weights.
+        UsageError: a batch that devices cannot share, a weight of no source, no file of weights, no
+            TensorBoard for its logs.
     """
     recipe = asked.recipe
     if recipe.batch_size % (means.devices * recipe.accumulate):
@@ -126,6 +128,8 @@ def _check(asked: Asked, means: Means) -> None:
             f"a batch of {recipe.batch_size} cannot be shared by {means.devices} devices in "
             f"{recipe.accumulate} parts"
         )
+    if means.logger == "tensorboard":
+        summary_writer()
     check_weights(recipe.source_weights or {}, asked.spec.sources)
     if asked.weights is not None and not asked.weights.is_file():
         raise UsageError(f"{asked.weights}: there is no such file of weights")

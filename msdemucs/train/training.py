@@ -193,9 +193,9 @@ class TrainingRun:
         with ExitStack() as at_end:
             logs: list[Log] = []
             if self.fabric.is_global_zero:
-                logs = open_logs(self.folder, before, self.recipe, self.means.logger)
-            for log in logs:
-                at_end.callback(log.close)
+                logs = at_end.enter_context(
+                    open_logs(self.folder, before, self.recipe, self.means.logger)
+                )
             session = self._session(until, logs)
             batches: Sampler = self.sampler
             if AHEAD:
