@@ -166,7 +166,8 @@ def begin(
     if not is_done(folder):
         scored = _begun(folder)["tracks"]["validation"]
         lost = {name: why for name, why in tracks.unusable.items() if name in scored}
-        keep_unusable(folder, tracks.unusable, training.step)
+        others = {name: why for name, why in tracks.unusable.items() if name not in scored}
+        keep_unusable(folder, others, training.step)
         keep_unusable(folder, lost, training.step + 1, UNSCORED)
     return training
 
@@ -245,6 +246,7 @@ def gather(asked: Asked, folder: Path, means: Means) -> Tracks:
     all_there = [track for tracks in there.values() for track in tracks]
     warn_of_far_sums(all_there, means.say)
     names = names_of(all_there, is_one_set=is_one_set)
+    shortest = round(recipe.segment * spec.sample_rate)
     if (folder / ASKED).is_file():
         begun = _begun(folder).get("tracks")
         if begun is None:
@@ -252,6 +254,9 @@ def gather(asked: Asked, folder: Path, means: Means) -> Tracks:
                 f"{folder} holds a run of an earlier version, which did not record its tracks: "
                 "take another folder"
             )
+        known = {name for of_part in begun.values() for name in of_part}
+        unknown = [track for track in all_there if names[track] not in known]
+        drop_short(unknown, n_samples=shortest, on_error=left_out)  # it was when the run began
         return as_begun(folder, begun, Tracks(all_there, [], names, unusable))
     train: Sequence[Track] = there["train"]
     held_out: Sequence[Track] = ()
@@ -259,7 +264,6 @@ def gather(asked: Asked, folder: Path, means: Means) -> Tracks:
         divided = divide(there, seed=asked.seed, n_tracks=recipe.validation.tracks)
         means.say(divided.sentence)
         train, held_out = divided.train, divided.validation
-    shortest = round(recipe.segment * spec.sample_rate)
     train = drop_short(train, n_samples=shortest, on_error=left_out)
     if not train:
         where = ", ".join(map(str, asked.data))
