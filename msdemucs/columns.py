@@ -278,6 +278,13 @@ COLUMNS = {
             label="Training steps",
             heading="Steps",
         ),
+        Column(
+            "accumulate",
+            "parts in which batches went through the model at the end, where memory took more than "
+            "the recipe's",
+            unit="count",
+            is_copied=True,
+        ),
         Column("stopped_at", "the step of the rung at which the trial was stopped", unit="count"),
         _proposed("seed", "the first of its seeds", "number"),
         _proposed("arm", "factor → alternative, in an ablation", "mapping"),

@@ -344,6 +344,15 @@ def test_import_leaves_torch_and_optuna_unloaded(module: str) -> None:
     assert run.stdout.strip() == "[]"
 
 
+def test_what_does_not_train_leaves_lightning_and_torchs_compiler_unloaded() -> None:
+    modules = ["train.interrupts", "train.recipe", "train.run", "study.execution.worker"]
+    imports = ", ".join(f"msdemucs.{module}" for module in modules)
+    slow = "{'lightning_fabric', 'torch._dynamo'}"
+    code = f"import sys, {imports}; print(sorted({slow} & set(sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
 # The environment
 
 

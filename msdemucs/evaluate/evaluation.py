@@ -166,6 +166,7 @@ def evaluate(
         listener.on_scored(so_far(finished=False))
         listener.on_separated(scored.separated)
         listener.on_track(scored.separated.track, of_track)
+        del scored  # before the next one is held
     if not rows:
         raise DataError("no track could be evaluated")
     return so_far(finished=True)
@@ -173,7 +174,7 @@ def evaluate(
 
 def left_out_entry(error: DataError) -> dict[str, str | None]:
     """Returns how about.json tells of a track that was left out."""
-    return {"track": error.track, "reason": str(error)}
+    return {"group": error.group, "track": error.track, "reason": str(error)}
 
 
 def _wide(scored: ScoredTrack) -> list[dict[str, object]]:

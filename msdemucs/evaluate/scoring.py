@@ -124,6 +124,7 @@ def evaluate_tracks(  # noqa: PLR0913 (one a thing that a caller may decide)
         except DataError as error:
             if on_error is None:
                 raise
+            error.group = error.group or track.group
             on_error(error)
             continue
         yield scored

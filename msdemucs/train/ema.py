@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+Tensors = tuple[Tensor, ...] | list[Tensor]
+
 
 def moving_average(model: nn.Module, *, decay: float, warmup: bool) -> AveragedModel:
     """Return a model that follows another: a ← d a + (1 − d) w at each `update_parameters`.
@@ -21,11 +23,12 @@ def moving_average(model: nn.Module, *, decay: float, warmup: bool) -> AveragedM
     Source: Polyak and Juditsky 1992; the warm-up is TensorFlow's ExponentialMovingAverage.
     """
 
-    def follow(average: Tensor, weights: Tensor, step: Tensor | int) -> Tensor:
-        kept = min(decay, (1 + int(step)) / (10 + int(step))) if warmup else decay
-        return torch.lerp(average, weights, 1 - kept)
+    def follow(averages: Tensors, weights: Tensors, step: Tensor | int) -> None:
+        done = int(step) if warmup else 0  # once for all weights: on a GPU it waits
+        kept = min(decay, (1 + done) / (10 + done)) if warmup else decay
+        torch._foreach_lerp_(averages, weights, 1 - kept)
 
-    average = AveragedModel(model, avg_fn=follow)
+    average = AveragedModel(model, multi_avg_fn=follow)
     average.n_averaged.fill_(1)  # at 0 torch would take the weights of the first step as they are
     return average
 

@@ -1,8 +1,8 @@
 """What are the gradients of a batch, which goes through the model in as many parts as it takes?"""
 
+from typing import TYPE_CHECKING
+
 import torch
-from lightning_fabric import Fabric
-from lightning_fabric.wrappers import _FabricModule
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -14,6 +14,10 @@ from msdemucs.train.faults import explain_memory
 from msdemucs.train.losses import Loss
 from msdemucs.train.recipe import Recipe
 from msdemucs.train.session import Session
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+    from lightning_fabric.wrappers import _FabricModule
 
 
 class Gradients:
@@ -34,9 +38,9 @@ class Gradients:
     def __init__(
         self,
         plain: Separator,
-        model: _FabricModule,
+        model: "_FabricModule",
         optimiser: Optimizer,
-        fabric: Fabric,
+        fabric: "Fabric",
         recipe: Recipe,
         session: Session,
     ) -> None:

@@ -1,8 +1,8 @@
 """Logs of a run that go on where its checkpoint was: no line twice, none lost."""
 
 import csv
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from io import StringIO
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -97,12 +97,7 @@ class TensorBoardLog:
     """
 
     def __init__(self, folder: Path, step: int, metric: Metric = "usdr") -> None:
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError:
-            message = "--logger tensorboard needs the package: pip install 'msdemucs[tensorboard]'"
-            raise UsageError(message) from None
-        self._writer: Any = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
+        self._writer = summary_writer()(str(folder / "tensorboard"), purge_step=step + 1)
         self._scalar = f"validation/{SCORE_COLUMN[metric]}"
 
     def step(self, report: StepReport) -> None:
@@ -119,21 +114,41 @@ class TensorBoardLog:
         self._writer.close()
 
 
+def summary_writer() -> Any:
+    """Returns TensorBoard's class that writes a log.
+
+    Raises:
+        UsageError: TensorBoard is not installed.
+    """
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        message = "--logger tensorboard needs the package: pip install 'msdemucs[tensorboard]'"
+        raise UsageError(message) from None
+    return SummaryWriter
+
+
+@contextmanager
 def open_logs(
     folder: Path, step: int, recipe: Recipe, logger: Literal["csv", "tensorboard"]
-) -> list[Log]:
-    """Returns the logs of a run that goes on after a step: CSV files, and others if asked for.
+) -> Iterator[list[Log]]:
+    """Gives the logs of a run that goes on after a step: CSV files, and others if asked for.
 
     Raises:
         CheckpointError: they cannot be written.
         UsageError: TensorBoard is not installed.
     """
     metric: Metric = recipe.validation.metric if recipe.validation else "usdr"
-    logs: list[Log] = [CsvLog(folder, step, metric)]
+    kinds: list[type[CsvLog] | type[TensorBoardLog]] = [CsvLog]
     if logger == "tensorboard":
-        with writing(folder):
-            logs.append(TensorBoardLog(folder, step, metric))
-    return logs
+        kinds.append(TensorBoardLog)
+    with ExitStack() as at_end:
+        logs: list[Log] = []
+        for kind in kinds:
+            with writing(folder):
+                logs.append(kind(folder, step, metric))
+            at_end.callback(logs[-1].close)
+        yield logs
 
 
 def cut(path: Path, columns: Sequence[str], step: int) -> None:

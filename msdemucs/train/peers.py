@@ -12,8 +12,6 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 import torch
-from lightning_fabric import Fabric
-from lightning_fabric.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 from torch import Tensor, distributed
 from torch.distributed import DistError
 
@@ -23,7 +21,8 @@ from msdemucs.train.devices import is_first_process
 from msdemucs.train.interrupts import SIGNALS
 
 if TYPE_CHECKING:
-    pass
+    from lightning_fabric import Fabric
+    from lightning_fabric.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 
 Process = subprocess.Popen[bytes]
 
@@ -37,7 +36,7 @@ MOST_SAID = 2000
 """Bytes that a process tells the others of what went wrong."""
 
 
-def refuse_unlike(fabric: Fabric, batch: Batch, step: int) -> None:
+def refuse_unlike(fabric: "Fabric", batch: Batch, step: int) -> None:
     """Raise DataError where the processes of a run have read unlike batches of a step.
 
     Each reads the whole batch and computes its share. A read that fails in one of them alone has
@@ -70,14 +69,14 @@ def refuse_unlike(fabric: Fabric, batch: Batch, step: int) -> None:
     )
 
 
-def _of_all(fabric: Fabric, own: Tensor) -> list[Tensor]:
+def _of_all(fabric: "Fabric", own: Tensor) -> list[Tensor]:
     """What each process has in the place of a tensor, as plain numbers, which nothing unpickles."""
     found = [torch.empty_like(own) for _ in range(fabric.world_size)]
     distributed.all_gather(found, own)
     return found
 
 
-def first_says(fabric: Fabric, best: tuple[int, float] | None) -> tuple[int, float] | None:
+def first_says(fabric: "Fabric", best: tuple[int, float] | None) -> tuple[int, float] | None:
     """Returns the best validation of a run, (step, value), as the first process has it.
 
     A track may fail to be read in one process alone: each for itself, some would save a checkpoint,

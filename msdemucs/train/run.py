@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lightning_fabric import Fabric
 from torch import distributed
 
 from msdemucs.data import Track, drop_short, find_all
@@ -21,6 +20,7 @@ from msdemucs.outside import legible
 from msdemucs.spec import dump_spec
 from msdemucs.train.checkpoints import writing
 from msdemucs.train.devices import fabric_for, is_first_process
+from msdemucs.train.logs import summary_writer
 from msdemucs.train.losses import check_weights
 from msdemucs.train.peers import together
 from msdemucs.train.session import Training
@@ -34,6 +34,9 @@ from msdemucs.train.tracks import (
     read_left_out,
 )
 from msdemucs.train.training import WEIGHTS, Asked, Means, TrainingRun
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 ASKED, RESULT = "run.json", "result.json"
 
@@ -116,7 +119,8 @@ def _check(asked: Asked, means: Means) -> None:
     """Refuse what can be told to be wrong before a folder is opened.
 
     Raises:
-        UsageError: a batch that devices cannot share, a weight of no source, no file of weights.
+        UsageError: a batch that devices cannot share, a weight of no source, no file of weights, no
+            TensorBoard for its logs.
     """
     recipe = asked.recipe
     if recipe.batch_size % (means.devices * recipe.accumulate):
@@ -124,6 +128,8 @@ def _check(asked: Asked, means: Means) -> None:
             f"a batch of {recipe.batch_size} cannot be shared by {means.devices} devices in "
             f"{recipe.accumulate} parts"
         )
+    if means.logger == "tensorboard":
+        summary_writer()
     check_weights(recipe.source_weights or {}, asked.spec.sources)
     if asked.weights is not None and not asked.weights.is_file():
         raise UsageError(f"{asked.weights}: there is no such file of weights")
@@ -135,7 +141,7 @@ def is_done(folder: Path) -> bool:
 
 
 def begin(
-    asked: Asked, folder: Path, means: Means, fabric: Fabric, at_end: ExitStack
+    asked: Asked, folder: Path, means: Means, fabric: "Fabric", at_end: ExitStack
 ) -> TrainingRun:
     """Make the folder, or see that it holds this very run, and keep it to this process.
 
@@ -160,7 +166,8 @@ def begin(
     if not is_done(folder):
         scored = _begun(folder)["tracks"]["validation"]
         lost = {name: why for name, why in tracks.unusable.items() if name in scored}
-        keep_unusable(folder, tracks.unusable, training.step)
+        others = {name: why for name, why in tracks.unusable.items() if name not in scored}
+        keep_unusable(folder, others, training.step)
         keep_unusable(folder, lost, training.step + 1, UNSCORED)
     return training
 
@@ -239,6 +246,7 @@ def gather(asked: Asked, folder: Path, means: Means) -> Tracks:
     all_there = [track for tracks in there.values() for track in tracks]
     warn_of_far_sums(all_there, means.say)
     names = names_of(all_there, is_one_set=is_one_set)
+    shortest = round(recipe.segment * spec.sample_rate)
     if (folder / ASKED).is_file():
         begun = _begun(folder).get("tracks")
         if begun is None:
@@ -246,6 +254,9 @@ def gather(asked: Asked, folder: Path, means: Means) -> Tracks:
                 f"{folder} holds a run of an earlier version, which did not record its tracks: "
                 "take another folder"
             )
+        known = {name for of_part in begun.values() for name in of_part}
+        unknown = [track for track in all_there if names[track] not in known]
+        drop_short(unknown, n_samples=shortest, on_error=left_out)  # it was when the run began
         return as_begun(folder, begun, Tracks(all_there, [], names, unusable))
     train: Sequence[Track] = there["train"]
     held_out: Sequence[Track] = ()
@@ -253,7 +264,6 @@ def gather(asked: Asked, folder: Path, means: Means) -> Tracks:
         divided = divide(there, seed=asked.seed, n_tracks=recipe.validation.tracks)
         means.say(divided.sentence)
         train, held_out = divided.train, divided.validation
-    shortest = round(recipe.segment * spec.sample_rate)
     train = drop_short(train, n_samples=shortest, on_error=left_out)
     if not train:
         where = ", ".join(map(str, asked.data))

@@ -74,7 +74,7 @@ def _nothing(*_: object) -> None:
 
 @dataclass(frozen=True)
 class Session:
-    """What surrounds a run and does not change what it learns.
+    """What surrounds a run and does not change what it learns, but for auto_batch; see `Means`.
 
     Attributes:
         device: where the model is trained.

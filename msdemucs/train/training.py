@@ -6,10 +6,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from lightning_fabric import Fabric
 from torch import nn
 
 from msdemucs.data import Prefetch, Track
@@ -27,6 +26,9 @@ from msdemucs.train.recipe import Recipe
 from msdemucs.train.session import Sampler, Session, StepReport, Training
 from msdemucs.train.tracks import LEFT_OUT, UNSCORED, LeftOut, Tracks
 from msdemucs.train.validation import judge
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 WEIGHTS = "weights.safetensors"
 """The file in a training's folder that holds what it learned."""
@@ -63,7 +65,11 @@ class Asked:
 
 @dataclass(frozen=True)
 class Means:
-    """With what a run is done; none of it changes what is learnt, but for a GPU's rounding.
+    """With what a run is done.
+
+    What is learnt is the same but for a GPU's rounding, and where auto_batch took more parts: the
+    gradients of parts add up, but each part has its own draw of dropout, and moves the averages of
+    fusions that smooth their weights (`smoothing`) once more.
 
     Attributes:
         device: "cpu", "cuda" or "cuda:1".
@@ -128,7 +134,7 @@ class TrainingRun:
         folder: Path,
         means: Means | None = None,
         *,
-        fabric: Fabric | None = None,
+        fabric: "Fabric | None" = None,
     ) -> None:
         self.asked, self.tracks, self.folder = asked, tracks, folder
         self.recipe, self.means = asked.recipe, means or Means()
@@ -187,9 +193,9 @@ class TrainingRun:
         with ExitStack() as at_end:
             logs: list[Log] = []
             if self.fabric.is_global_zero:
-                logs = open_logs(self.folder, before, self.recipe, self.means.logger)
-            for log in logs:
-                at_end.callback(log.close)
+                logs = at_end.enter_context(
+                    open_logs(self.folder, before, self.recipe, self.means.logger)
+                )
             session = self._session(until, logs)
             batches: Sampler = self.sampler
             if AHEAD:

@@ -133,7 +133,7 @@ def test_a_track_left_out_stands_in_about_json_and_in_the_exit_code() -> None:
     with pytest.raises(DataError, match=r"^1 track could not be evaluated$"):
         call(*evaluated)
     (left_out,) = json.loads(Path("out/about.json").read_text())["left_out"]
-    assert left_out["track"] == "Bob - Two"
+    assert (left_out["group"], left_out["track"]) == ("tracks", "Bob - Two")
     assert "is a pointer of git-lfs" in left_out["reason"]
     shutil.copy("tracks/test/Bob - Two/drums.wav", "tracks/test/Bob - Two/bass.wav")
     called = CliRunner().invoke(app, ["evaluate", *evaluated])

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import shutil
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -336,8 +337,26 @@ def test_a_track_that_memory_does_not_hold_is_left_out() -> None:
         listener=Listener(on_error=lambda _: None),
     )
     (left_out,) = found.about["left_out"]
-    assert left_out["track"] == "A - 2"
+    assert (left_out["group"], left_out["track"]) == ("toy", "A - 2")
     assert "out of memory" in left_out["reason"]
+
+
+def test_a_track_is_forgotten_before_the_next_one_is_separated() -> None:
+    separated: list[weakref.ref[torch.Tensor]] = []
+    held: list[bool] = []
+
+    class Watching(Scale):
+        def forward(self, mixture: torch.Tensor) -> torch.Tensor:
+            held.extend(estimates() is not None for estimates in separated)
+            return super().forward(mixture)
+
+    evaluate(
+        Watching(1.0, segment=1.0),
+        [track({"source0": noise()}, name=name) for name in ("A - 1", "A - 2")],
+        listener=Listener(on_separated=lambda one: separated.append(weakref.ref(one.estimates))),
+    )
+    assert held
+    assert not any(held)
 
 
 def test_musevals_own_tools_read_the_scores(tmp_path: Path) -> None:

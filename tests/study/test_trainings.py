@@ -201,13 +201,18 @@ def test_a_trial_whose_batch_does_not_fit_goes_on_in_parts_if_it_may(
         )
     said.lines.clear()
     parted = prepare(asked, say=Silent().said, auto_batch=True)
-    parted.evaluate(candidate(asked, "parts"), TrialRecorder(study.ask(), said))
+    trial = study.ask()
+    parted.evaluate(candidate(asked, "parts"), TrialRecorder(trial, said))
+    assert trial.user_attrs["accumulate"] == 2
     assert said.lines == ["step 1: out of memory; batches go through in 2 parts now"]
     assert Path("parts/weights.safetensors").is_file()
 
 
 @pytest.mark.slow
 def test_repeats_train_each_seed_and_take_the_mean(search: Search, study: optuna.Study) -> None:
+    """With dropout: seeds that take turns draw what each would draw alone."""
+    search.path.write_text(SPACE.replace("attention: []", "attention.0.dropout: 0.3"))
+    search = load_search_space(search.path)
     twice = bench(search, "repeats: 2\nfidelity: {rungs: [2]}\n")
     trial = study.ask()
     log = TrialRecorder(trial, Silent())

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from msdemucs.model import build, load_weights, save_weights
 from msdemucs.model.weights import read_about
 from msdemucs.spec import Spec, dump_spec, spec_hash
 from msdemucs.train.checkpoints import Checkpoints
-from msdemucs.train.logs import read
+from msdemucs.train.logs import CsvLog, open_logs, read
 from msdemucs.train.recipe import Validation
 from msdemucs.train.run import run
 from msdemucs.train.schedule import Constant
@@ -358,6 +359,66 @@ def test_tensorboard_has_a_log_of_its_own(asked: Asked, tmp_path: Path) -> None:
     run(asked, tmp_path / "run", Means(logger="tensorboard"))
     (events,) = (tmp_path / "run" / "tensorboard").iterdir()
     assert b"validation/usdr_db" in events.read_bytes()
+
+
+def test_without_tensorboard_its_log_is_refused_and_no_folder_claimed(
+    asked: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(UsageError, match="--logger tensorboard needs the package: pip install"):
+        run(asked, tmp_path / "run", Means(logger="tensorboard"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_log_that_cannot_be_opened_leaves_no_other_one_open(
+    asked: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[CsvLog] = []
+    close = CsvLog.close
+
+    def noting(log: CsvLog) -> None:
+        closed.append(log)
+        close(log)
+
+    monkeypatch.setattr(CsvLog, "close", noting)
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with (
+        pytest.raises(UsageError, match="tensorboard"),
+        open_logs(tmp_path, 0, asked.recipe, "tensorboard"),
+    ):
+        pass
+    assert len(closed) == 1
+
+
+def prefetching() -> list[threading.Thread]:
+    return [one for one in threading.enumerate() if one.name.startswith("prefetch")]
+
+
+def test_a_run_learns_the_same_whether_batches_are_read_ahead_or_when_they_are_due(
+    asked: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = []
+    for ahead in (0, 2):
+        monkeypatch.setattr("msdemucs.train.training.AHEAD", ahead)
+        n_threads: list[int] = []
+        means = Means(on_step=lambda _, n=n_threads: n.append(len(prefetching())))  # type: ignore[misc]
+        ended.append(load_file(run(asked, tmp_path / f"{ahead}", means).weights))
+        assert set(n_threads) == {min(ahead, 1)}
+    assert all(torch.equal(ended[0][name], ended[1][name]) for name in ended[0])
+
+
+@pytest.mark.parametrize("fault", [RuntimeError, KeyboardInterrupt])
+def test_a_run_that_is_cut_short_leaves_no_thread_that_reads(
+    asked: Asked, tmp_path: Path, fault: type[BaseException]
+) -> None:
+    def on_step(report: StepReport) -> None:
+        assert prefetching()
+        if report.step == 3:
+            raise fault
+
+    with pytest.raises(fault):
+        run(asked, tmp_path / "run", Means(on_step=on_step))
+    assert not prefetching()
 
 
 def command(spec: Spec, noise: Path, folder: Path, *more: str) -> list[str]:

@@ -162,6 +162,24 @@ def test_a_track_that_was_unusable_when_the_run_began_stays_out_of_it(
     assert is_equal(tmp_path / "whole", tmp_path / "run")
 
 
+def test_a_run_killed_before_it_kept_which_tracks_are_too_short_goes_on(
+    spoilt: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KilledError
+
+    write_noise(spoilt.data[0] / "train" / "Eve - Short", n_samples=100, sample_rate=RATE)
+    with monkeypatch.context() as at_first:
+        at_first.setattr("msdemucs.train.run.keep_unusable", killed)
+        with pytest.raises(KilledError):
+            run(spoilt, tmp_path / "run")
+    assert (tmp_path / "run" / "run.json").is_file()
+    said: list[str] = []
+    done = run(spoilt, tmp_path / "run", Means(say=said.append))
+    assert done.result["left_out"] == [BAD, "Eve - Short"]
+    assert "is 0.01 s long, a segment is 0.25 s" in said[0]
+
+
 def test_a_track_that_becomes_unusable_is_left_out_from_then_on(
     spoilt: Asked, tmp_path: Path
 ) -> None:
@@ -385,6 +403,7 @@ def test_a_held_out_track_that_is_unusable_when_the_run_goes_on_parts_its_valida
     assert judge.counts == [2, 1, 1]
     assert done.result["best_validation"] == (12, 2.0)
     assert done.result["left_out_of_validation"] == [BAD]
+    assert done.result["left_out"] == []
 
 
 def test_validation_goes_on_without_a_held_out_track_that_is_damaged(

@@ -287,6 +287,8 @@ class Bench:
     def climb(self, runs: list[TrainingRun], candidate: Candidate, log: TrialRecorder) -> None:
         """Train from rung to rung to the recipe's end, and record curve, rungs, steps and time.
 
+        The parts of a batch are recorded where they are more than the recipe's.
+
         A trial that was cut short or stopped goes on where it was.
 
         Raises:
@@ -296,13 +298,16 @@ class Bench:
         last = first.recipe.n_steps
         log.resume(first.curve())
         known = read_rungs(folder)
-        steps, seconds = 0, 0.0
+        steps, seconds, parts = 0, 0.0, first.recipe.accumulate
         for goal in (*(step for step in self.rungs if step < last), last):
             log.progress.phase(f"training to step {goal}" if self.rungs else "training", goal)
             for run in runs:
                 done = run.go(until=goal)
                 steps, seconds = steps + len(done.curve), seconds + done.seconds
                 log.record({"steps": steps, "train_seconds": seconds})
+                if done.accumulate > parts:
+                    parts = done.accumulate
+                    log.note("accumulate", parts)
             if goal == last:
                 return
             is_past = any(step > goal for step in known) or first.step > goal
