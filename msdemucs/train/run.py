@@ -164,10 +164,14 @@ def begin(
         with writing(path):
             write_text(path, json.dumps({**about, "machine": machine()}, indent=1))
     if not is_done(folder):
-        scored = _begun(folder)["tracks"]["validation"]
-        lost = {name: why for name, why in tracks.unusable.items() if name in scored}
-        others = {name: why for name, why in tracks.unusable.items() if name not in scored}
-        keep_unusable(folder, others, training.step)
+        begun = _begun(folder)["tracks"]
+        lost = {name: why for name, why in tracks.unusable.items() if name in begun["validation"]}
+        untaught = {
+            name: why
+            for name, why in tracks.unusable.items()
+            if name not in lost or name in begun["train"]  # a track may be of both
+        }
+        keep_unusable(folder, untaught, training.step)
         keep_unusable(folder, lost, training.step + 1, UNSCORED)
     return training
 

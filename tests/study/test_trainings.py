@@ -39,6 +39,8 @@ recipe: tiny.yaml
 data: {train: band, test: band}
 """
 
+DROPOUT = "attention.0.layers: 1, attention.0.heads: 1, attention.0.dropout: 0.3"
+
 RECIPE = "name: tiny\nsteps: 6\nbatch_size: 1\nsegment: 0.5\n"
 
 
@@ -211,7 +213,7 @@ def test_a_trial_whose_batch_does_not_fit_goes_on_in_parts_if_it_may(
 @pytest.mark.slow
 def test_repeats_train_each_seed_and_take_the_mean(search: Search, study: optuna.Study) -> None:
     """With dropout: seeds that take turns draw what each would draw alone."""
-    search.path.write_text(SPACE.replace("attention: []", "attention.0.dropout: 0.3"))
+    search.path.write_text(SPACE.replace("depth: 2", "depth: 4").replace("attention: []", DROPOUT))
     search = load_search_space(search.path)
     twice = bench(search, "repeats: 2\nfidelity: {rungs: [2]}\n")
     trial = study.ask()

@@ -18,6 +18,7 @@ from msdemucs.data.find import OnError
 from msdemucs.errors import DataError, MsdemucsError, UsageError
 from msdemucs.train import StepReport
 from msdemucs.train.logs import read
+from msdemucs.train.recipe import Validation
 from msdemucs.train.run import run
 from msdemucs.train.training import Asked, Means
 from tests.data.conftest import write_noise
@@ -404,6 +405,20 @@ def test_a_held_out_track_that_is_unusable_when_the_run_goes_on_parts_its_valida
     assert done.result["best_validation"] == (12, 2.0)
     assert done.result["left_out_of_validation"] == [BAD]
     assert done.result["left_out"] == []
+
+
+def test_an_unusable_track_that_is_trained_on_and_validated_by_is_left_out_of_both(
+    spoilt: Asked, tmp_path: Path
+) -> None:
+    tracks = spoilt.data[0] / "train"
+    write_again(tracks / BAD)
+    shutil.rmtree(tracks / "Dan - Four")  # of three songs none can be held out
+    asked = change(spoilt, validation=Validation(every=5, tracks=None))
+    with pytest.raises(KilledError):
+        run(asked, tmp_path / "run", Means(on_step=killed_at(6)))
+    (tracks / BAD / "bass.wav").write_bytes(b"gone")
+    done = run(asked, tmp_path / "run")
+    assert done.result["left_out"] == done.result["left_out_of_validation"] == [BAD]
 
 
 def test_validation_goes_on_without_a_held_out_track_that_is_damaged(
