@@ -229,7 +229,7 @@ class _Walk:
             is_small: whether it is given so little that torch does without oneDNN.
         """
         match operator:
-            case Convolution() if operator.kernel > 1 and is_small:
+            case Convolution(groups=1) if operator.kernel > 1 and is_small:
                 return columns(operator)
             case Convolution() if operator.kernel > 1 and self.is_planar:
                 return blocks(max(operator.in_channels, operator.out_channels)) * operator.positions
