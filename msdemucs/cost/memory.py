@@ -71,6 +71,7 @@ class _Walk:
         waiting: values of skips, features and waveforms that later parts look at.
         kept: values that the way back looks at again; none without training.
         peak: the most values so far, of all items together.
+        is_planar: whether the maps of the current node are channels first.
     """
 
     def __init__(self, plan: Plan, batch: int, *, is_training: bool) -> None:
@@ -82,6 +83,7 @@ class _Walk:
         self.deepest = sum(grid.elements for grid in plan.deepest)
         self.waiting = self.deepest + sum(self.tops.values())
         self.kept = self.peak = 0
+        self.is_planar = False
         self.keep(sum(self.tops.values()))
         for node in plan.nodes:
             self.node(node)
@@ -108,7 +110,8 @@ class _Walk:
         """A part of the model."""
         # the layout of a lone channel is no layout: torch goes on as if it were channels first
         self.is_planar = self.plan.spec.audio_channels == 1 and (
-            not node.path.startswith("spectral.") or (self.plan.trunk and node.part == "decoder")
+            not node.path.startswith("spectral.")
+            or (self.plan.trunk is not None and node.part == "decoder")
         )
         if isinstance(node.level, EncoderLevel):
             self.encode(node.level)
@@ -229,7 +232,7 @@ class _Walk:
             is_small: whether it is given so little that torch does without oneDNN.
         """
         match operator:
-            case Convolution() if operator.kernel > 1 and is_small:
+            case Convolution(groups=1) if operator.kernel > 1 and is_small:
                 return columns(operator)
             case Convolution() if operator.kernel > 1 and self.is_planar:
                 return blocks(max(operator.in_channels, operator.out_channels)) * operator.positions

@@ -87,6 +87,106 @@ def test_all_that_a_position_sees_counts_where_torch_convolves_small_maps_itself
     assert training_bytes(planned) == pytest.approx(step, rel=0.2)
 
 
+OFF_THE_ZOO: dict[str, object] = {
+    "name": "off the zoo",
+    "sources": ["a", "b"],
+    "sample_rate": 8000,
+    "audio_channels": 1,
+    "segment": 1,
+    "depth": 2,
+    "channels": [8, 8],
+    "kernel_size": [4, 4],
+    "stride": [4, 4],
+    "norm": None,
+    "residual": None,
+    "rewrite": None,
+    "waveform": None,
+    "spectral": None,
+}
+PLAIN = {"normalize": False}
+LEAST, MOST = 0.8, 1.25
+STEREO = {"audio_channels": 2, "segment": 0.5, "rewrite": {}}
+RESAMPLED: dict[str, object] = {
+    "waveform": {"normalize": True, "resample": 3},
+    "padding": "valid",
+}
+LSTM = {"starts": 0, "layers": 1, "span": 8}
+RESIDUAL = {"encoder": True, "decoder": True, "depth": 1, "compress": 2.0, "lstm": LSTM}
+OUTPUTS: dict[str, object] = {
+    kind: {"output": {"kind": kind}} for kind in ("attention", "convolution")
+}
+
+
+def spectra(*sizes: tuple[int, int]) -> dict[str, object]:
+    """Resolutions of (n_fft, hop_length)."""
+    return {
+        "resolutions": [
+            {"n_fft": n_fft, "hop_length": hop, "framing": "half"} for n_fft, hop in sizes
+        ]
+    }
+
+
+def every_moment(features: int) -> dict[str, object]:
+    """Output attention at every sample."""
+    return {"output": {"kind": "attention", "hop_length": 1, "features": features}}
+
+
+TWO = spectra((64, 16), (128, 32))
+WIDE = spectra((256, 64), (512, 128))
+FLAT: dict[str, object] = {"kernel_size": [1, 3], "stride": [1, 1]}
+SHALLOW: dict[str, object] = {"depth": 1, "channels": [8], "kernel_size": [4], "stride": [4]}
+SPECS: dict[str, dict[str, object]] = {
+    "stride 1": {**FLAT, "spectral": TWO, "waveform": PLAIN},
+    "stride 1, normed": {
+        **FLAT,
+        "sources": ["a"],
+        "norm": {"starts": 1, "groups": 2},
+        "spectral": spectra((64, 16)),
+    },
+    "strides 4 and 1": {
+        "kernel_size": [6, 3],
+        "stride": [4, 1],
+        "spectral": spectra((64, 16)),
+        "waveform": PLAIN,
+    },
+    "resampled": {**RESAMPLED, "kernel_size": [4, 3], "stride": [4, 1], "segment": 2},
+    "resampled, one level": {**RESAMPLED, **SHALLOW, "segment": 2},
+    "merged, convolution": {
+        "stride": [2, 4],
+        "kernel_size": [2, 4],
+        "rewrite": {},
+        "merge": 1,
+        "spectral": spectra((64, 8)),
+        "waveform": PLAIN,
+        "fusion": OUTPUTS["convolution"],
+    },
+    "every moment": {**SHALLOW, "spectral": TWO, "waveform": PLAIN, "fusion": every_moment(4)},
+    "every moment, LSTM": {
+        **SHALLOW,
+        "segment": 0.5,
+        "residual": RESIDUAL,
+        "spectral": TWO,
+        "fusion": every_moment(4),
+    },
+    "attention": {**STEREO, "spectral": WIDE, "fusion": OUTPUTS["attention"]},
+    "attention, 64 samples": {
+        **STEREO,
+        "spectral": WIDE,
+        "fusion": {"output": {"kind": "attention", "hop_length": 64}},
+    },
+    "convolution": {**STEREO, "spectral": WIDE, "fusion": OUTPUTS["convolution"]},
+}
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_peaks_off_the_zoo_are_those_of_torchs_allocator(name: str) -> None:
+    spec = parse_spec({**OFF_THE_ZOO, **SPECS[name]})
+    forward, step = measured(build(spec), draw(spec))
+    planned = plan(spec)
+    assert LEAST * forward < inference_bytes(planned) < MOST * forward
+    assert LEAST * step < training_bytes(planned) < MOST * step
+
+
 def test_what_training_keeps_by_hand() -> None:
     assert activations(Convolution(6, 8, 3, 100)) == 800
     assert activations(Pointwise(50)) == 50
