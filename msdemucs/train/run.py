@@ -264,15 +264,17 @@ def gather(asked: Asked, folder: Path, means: Means) -> Tracks:
         return as_begun(folder, begun, Tracks(all_there, [], names, unusable))
     train: Sequence[Track] = there["train"]
     held_out: Sequence[Track] = ()
+    same_songs: Sequence[Track] = ()
     if recipe.validation:
         divided = divide(there, seed=asked.seed, n_tracks=recipe.validation.tracks)
         means.say(divided.sentence)
         train, held_out = divided.train, divided.validation
+        same_songs = [track for track in there["train"] if track not in {*train, *held_out}]
     train = drop_short(train, n_samples=shortest, on_error=left_out)
     if not train:
         where = ", ".join(map(str, asked.data))
         raise DataError(f"no training track can be used under {where}")
-    return Tracks(train, held_out, names, unusable)
+    return Tracks(train, held_out, names, unusable, same_songs)
 
 
 def _name_in(error: DataError, *, is_one_set: bool) -> str:

@@ -30,16 +30,19 @@ class Tracks:
         held_out: that it is validated by.
         names: of both, and of what else lies beside them; a run knows tracks by them alone.
         unusable: the names of those that cannot be used, and what is wrong with each.
+        same_songs: training tracks that are not trained on, since their songs are held out.
     """
 
     train: Sequence[Track]
     held_out: Sequence[Track]
     names: Mapping[Track, str]
     unusable: Mapping[str, str] = field(default_factory=dict)
+    same_songs: Sequence[Track] = ()
 
     def describe(self) -> dict[str, dict[str, str]]:
         """Part → name → what a track is known by, to be told from others of its name."""
         parts = {"train": self.train, "validation": self.held_out}
+        parts |= {"same songs": self.same_songs} if self.same_songs else {}
         return {
             part: {self.names[track]: _facts(track) for track in tracks}
             for part, tracks in parts.items()
