@@ -2,7 +2,7 @@
 
     python benchmarks/specs.py --examples 5000
 
-The test suite does the same with 500 (tests/model/test_separator.py); this draws others each time
+The test suite does the same with 300 (tests/model/test_separator.py); this draws others each time
 and prints how many were refused for which field, and how many ran.
 """
 

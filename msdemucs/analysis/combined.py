@@ -91,7 +91,7 @@ def _shared_directions(records: Sequence[StudyRecord]) -> dict[str, Direction]:
 
 
 def _check_splits(records: Sequence[StudyRecord]) -> None:
-    """Nothing, where all studies selected on the same split.
+    """Raise UsageError for studies that selected on different splits.
 
     Raises:
         UsageError: some did on test tracks, some not: their scores are of other tracks.

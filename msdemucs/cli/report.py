@@ -96,7 +96,7 @@ def report(  # noqa: PLR0913 (one option a thing that a user may decide)
 def _check(
     studies: list[str], output: Path | None, *, compare: bool, kind: Format, watch: float | None
 ) -> None:
-    """Nothing, for options that go together.
+    """Raise UsageError for options that do not go together.
 
     Raises:
         UsageError: they do not.
@@ -115,7 +115,7 @@ def _check(
 
 
 def _check_audio(audio: Path | None, *, compare: bool, kind: Format) -> None:
-    """Nothing, where players can be shown.
+    """Raise UsageError where players cannot be shown.
 
     Raises:
         UsageError: they cannot.

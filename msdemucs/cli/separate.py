@@ -94,7 +94,7 @@ def separate(  # noqa: PLR0913 (one option a thing that a user may decide)
 
 
 def _sum_up(faults: list[bool]) -> None:
-    """Nothing, where all went well.
+    """Raise DataError where files were at fault.
 
     Raises:
         DataError: files were at fault; each was named.

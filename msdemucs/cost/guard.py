@@ -23,15 +23,15 @@ class Limits:
 
 
 def check_size(plan: Plan, limits: Limits) -> None:
-    """Nothing, where the model is within its limits.
+    """Raise PlanError for a model beyond its limits.
 
     Raises:
         PlanError: it is larger; each problem says how large, and what the limit is.
     """
     problems = []
-    found = cost_of(plan)
-    if limits.parameters is not None and found.parameters > limits.parameters:
-        count, most = format_count(found.parameters), format_count(limits.parameters)
+    costs = cost_of(plan)
+    if limits.parameters is not None and costs.parameters > limits.parameters:
+        count, most = format_count(costs.parameters), format_count(limits.parameters)
         problems.append(
             Problem(
                 f"{plan.spec.name} would have {count} parameters, the limit is {most}",
@@ -39,8 +39,8 @@ def check_size(plan: Plan, limits: Limits) -> None:
                 hint="narrow it, or raise the limit (--max-parameters)",
             )
         )
-    if limits.training_bytes is not None and found.training_bytes > limits.training_bytes:
-        size, most = format_bytes(found.training_bytes), format_bytes(limits.training_bytes)
+    if limits.training_bytes is not None and costs.training_bytes > limits.training_bytes:
+        size, most = format_bytes(costs.training_bytes), format_bytes(limits.training_bytes)
         problems.append(
             Problem(
                 f"{plan.spec.name} would need {size} for a training step of one segment, the "

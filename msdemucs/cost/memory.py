@@ -127,7 +127,9 @@ class _Walk:
     def encode(self, level: EncoderLevel) -> None:
         """A level down; what leaves it waits as a skip."""
         made, operators = level.output.elements, level.operators()
-        inside = 1 + next(i for i, one in enumerate(operators) if isinstance(one, Pointwise))
+        inside = 1 + next(
+            i for i, operator in enumerate(operators) if isinstance(operator, Pointwise)
+        )
         self.run(operators[:inside], 0, level.shifts[0].outer.elements)
         # forward, what the activation was given stays beside what it made
         self.run(operators[inside:], made if self.is_training else 2 * made, made)

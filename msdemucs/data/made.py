@@ -34,13 +34,13 @@ def make_folder(
         return False
     try:
         with whole_folder(root, replaces=False) as draft:
-            told = write(draft)
+            facts = write(draft)
             files = {
                 str(path.relative_to(draft)): path.stat().st_size
                 for path in sorted(draft.rglob("*"))
                 if path.is_file()
             }
-            manifest = {"made_from": dict(made_from), **told, "files": files}
+            manifest = {"made_from": dict(made_from), **facts, "files": files}
             text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
             (draft / MANIFEST).write_text(text, encoding="utf-8")
     except OSError as error:

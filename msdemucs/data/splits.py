@@ -116,9 +116,9 @@ def hold_out(tracks: Sequence[Track], *, seed: int = 0, n_tracks: int | None = N
             others.setdefault("" if small else group, []).extend(groups[group])
     rules = ["MUSDB's official validation tracks"] if held else []
     for _, of_group in sorted(others.items()):
-        own = _songs(of_group)
+        of_set = _songs(of_group)
         n_wanted = max(FEWEST, math.ceil(SHARE * len(of_group)))
-        drawn = _drawn(own, n_wanted, fewest=FEWEST, seed=seed, held=held)
+        drawn = _drawn(of_set, n_wanted, fewest=FEWEST, seed=seed, held=held)
         held += drawn
         rules += [_rule_of_draw(seed)] if drawn else []
     return _divided(songs, held, rules)

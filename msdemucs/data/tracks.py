@@ -155,7 +155,7 @@ class Track:
         lowest, highest = found.min(initial=0), found.max(initial=0)  # no copy of it; NaN stays NaN
         if not (lowest >= -LOUDEST and highest <= LOUDEST):
             within = np.abs(found) <= LOUDEST
-            bad = next(n for n, own in zip(names, within, strict=True) if not own.all())
+            bad = next(n for n, is_within in zip(names, within, strict=True) if not is_within.all())
             at = int(np.argmax(~within.all(axis=(0, 1))))
             is_finite = np.isfinite(found[names.index(bad)]).all()
             what = f"beyond {LOUDEST:,.0f} times full scale" if is_finite else "that are not finite"

@@ -21,7 +21,7 @@ BLOCK = 2**18
 
 
 def check_audio(path: Path, *, sample_rate: int, audio_channels: int) -> None:
-    """Nothing, for a file whose header can be read.
+    """Raise DataError for a file whose header cannot be read or does not fit.
 
     Raises:
         DataError: it is not there, is no audio, is empty, does not say how long it is, or has

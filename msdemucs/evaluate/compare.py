@@ -100,7 +100,7 @@ def _metrics_of(convention: Mapping[str, Any]) -> set[str]:
 
 
 def _check_alike(first: Evaluation, second: Evaluation) -> None:
-    """Nothing, for evaluations that may be compared.
+    """Raise UsageError for evaluations that may not be compared.
 
     Raises:
         UsageError: they may not be.

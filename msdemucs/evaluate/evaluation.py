@@ -147,8 +147,8 @@ def evaluate(
     def so_far(*, finished: bool) -> Evaluation:
         counts = count_unscored(_lacks(rows))
         # as JSON has it, so that what was saved and loaded compares equal
-        told = json.loads(json.dumps({**about, REASONS: counts, "finished": finished}))
-        return Evaluation(told, pd.DataFrame(rows), pd.DataFrame(frames))
+        about_now = json.loads(json.dumps({**about, REASONS: counts, "finished": finished}))
+        return Evaluation(about_now, pd.DataFrame(rows), pd.DataFrame(frames))
 
     for scored in evaluate_tracks(
         model,

@@ -82,9 +82,9 @@ def _museval_json(evaluation: Evaluation) -> Iterator[tuple[Path, str]]:
     window = float(evaluation.about["convention"]["window"])
     frames = evaluation.frames[evaluation.frames.metric == "bsseval"]
     names = frames[["group", "track"]].drop_duplicates().track.tolist()
-    for (group, track), own in frames.groupby(["group", "track"], sort=False):
+    for (group, track), of_track in frames.groupby(["group", "track"], sort=False):
         store = TrackStore(str(track), win=window, hop=window)
-        for source, rows in own.groupby("source", sort=False):
+        for source, rows in of_track.groupby("source", sort=False):
             values = {key: rows[column].tolist() for key, column in MUSEVAL.items()}
             store.add_target(str(source), values)
         name = str(track) if names.count(track) == 1 else f"{group} - {track}"

@@ -198,7 +198,9 @@ def _scored(separated: Separated, convention: Convention, floors: bool) -> Score
     frames = [
         {"group": track.group, "track": track.name, "source": source, **row}
         for index, source in enumerate(separated.sources)
-        for row in _frame_rows({name: own[index] for name, own in scores.items()}, convention)
+        for row in _frame_rows(
+            {name: by_source[index] for name, by_source in scores.items()}, convention
+        )
     ]
     return ScoredTrack(separated, tuple(rows), tuple(frames))
 

@@ -28,7 +28,7 @@ OnChunks = Callable[[int, int], None]
 
 
 def check_stems(stems: Sequence[str], sources: Sequence[str]) -> None:
-    """Nothing, for stems that a model can give.
+    """Raise UsageError for a stem that the model cannot give.
 
     Raises:
         UsageError: one that it cannot, or one that is named twice.
@@ -207,7 +207,7 @@ def separate(  # noqa: PLR0913 (one argument a thing that a user may decide)
 
 
 def _check_waveform(waveform: Tensor, audio_channels: int) -> None:
-    """Nothing, for what the model can be given.
+    """Raise UsageError for a waveform that the model cannot be given.
 
     Raises:
         UsageError: another shape, or samples that are not finite.

@@ -80,9 +80,8 @@ def place_labels(
             continue
         marks = [_mark_box(other, 4 if other == at else FROM_OTHERS_PX) for other in points]
         placed = [_best_place(at, text, [*taken, *marks], frame) for text in filter(None, names)]
-        clear = [one for one in placed if one[2] <= CLEAR] or [
-            one for one in placed[-1:] if one[2] <= MOST_COVERED
-        ]
+        clear = [choice for choice in placed if choice[2] <= CLEAR]
+        clear = clear or [choice for choice in placed[-1:] if choice[2] <= MOST_COVERED]
         labels.append(clear[0][0] if clear else Label("", PLACES[0][0]))
         taken += [box for _, box, _ in clear[:1]]
     return tuple(labels)
@@ -97,15 +96,15 @@ def _best_place(
     at: tuple[float, float], text: str, taken: Sequence[Box], frame: Box
 ) -> tuple[Label, Box, float]:
     """Where a name covers least, and which share of its own area that is."""
-    boxes = [(place, text_box(*at, text, (dx, dy))) for place, dx, dy in PLACES]
-    own = [box for _, box in boxes]
+    boxes = [text_box(*at, text, (dx, dy)) for _, dx, dy in PLACES]
     reach = Box(
-        min(box.left for box in own), max(box.right for box in own),
-        min(box.bottom for box in own), max(box.top for box in own),
+        min(box.left for box in boxes), max(box.right for box in boxes),
+        min(box.bottom for box in boxes), max(box.top for box in boxes),
     )  # fmt: skip
     near = [box for box in taken if box.overlap(reach)]
-    costs = [_cost(box, near, frame) for box in own]
-    place, box = boxes[costs.index(min(costs))]
+    costs = [_cost(box, near, frame) for box in boxes]
+    best = costs.index(min(costs))
+    place, box = PLACES[best][0], boxes[best]
     area = (box.right - box.left) * (box.top - box.bottom)
     return Label(text, place), box, min(costs) / area
 

@@ -163,14 +163,14 @@ def trial_table(findings: Findings) -> Table:
     directions, measures = findings.record.directions, findings.measures
     last = [m for m in measures if m.column in LAST and m.column not in directions]
     first = [measure for measure in measures if measure not in last]
-    asked = [measure for measure in first if measure.column in directions]
-    first = [measure for measure in first if measure not in asked]
+    objectives = [measure for measure in first if measure.column in directions]
+    first = [measure for measure in first if measure not in objectives]
     afterwards, fields = afterwards_numbers(findings), findings.varied_fields
     notes = note_columns(findings)
     columns = (
         Column("Trial", "name", key="name"),
         Column("State", "state", key="state"),
-        *(number_column(measure) for measure in asked),
+        *(number_column(measure) for measure in objectives),
         *(column for column, _, _ in afterwards),
         *(Column(short_field(field), "choice", title=field, key=field) for field in fields),
         *(number_column(measure, is_hidden=is_hidden(findings, measure)) for measure in first),
@@ -189,8 +189,14 @@ def trial_table(findings: Findings) -> Table:
         cells = (
             Cell(str(row["name"]), str(row["name"])),
             Cell(state_text(row), str(row["state"])),
-            *(Cell(number_text(row, measure), number(row, measure.column)) for measure in asked),
-            *(number_cell(own.get(trial, nan), measure) for _, measure, own in afterwards),
+            *(
+                Cell(number_text(row, measure), number(row, measure.column))
+                for measure in objectives
+            ),
+            *(
+                number_cell(by_trial.get(trial, nan), measure)
+                for _, measure, by_trial in afterwards
+            ),
             *(choice_cell(row, field) for field in fields),
             *(Cell(number_text(row, measure), number(row, measure.column)) for measure in first),
             Cell(changes or MISSING, changes),
@@ -219,19 +225,19 @@ def afterwards_numbers(findings: Findings) -> list[tuple[Column, Measure, Mappin
             ("test", "On test tracks", {trial.trial: trial.test for trial in judged}),
         )
         numbers += [
-            (_afterwards_column(quality, kind, title), quality, own)
-            for kind, title, own in kinds
-            if own
+            (_afterwards_column(quality, kind, title), quality, by_trial)
+            for kind, title, by_trial in kinds
+            if by_trial
         ]
     later = findings.record.later
     again = later[later["kind"] == RESCORE] if len(later) else later
     for (name, split), rows in again.groupby(["convention", "split"], dropna=False):
         measure = findings.measure(str(name))
-        own = {
+        by_trial = {
             int(str(trial)): float(v) for trial, v in rows.groupby("trial")["value"].mean().items()
         }
         kind = "rescored" + (f" on {split}" if split == TEST else "")
-        numbers.append((_afterwards_column(measure, kind, "Scored again"), measure, own))
+        numbers.append((_afterwards_column(measure, kind, "Scored again"), measure, by_trial))
     return numbers
 
 

@@ -196,7 +196,9 @@ class TimeUNet2DOutput(OutputOptions):
         if self.activation == "none":
             return convolutions
         return tuple(
-            operator for one in convolutions for operator in (one, Pointwise(one.out_channels * n))
+            operator
+            for convolution in convolutions
+            for operator in (convolution, Pointwise(convolution.out_channels * n))
         )
 
 

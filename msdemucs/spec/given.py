@@ -38,7 +38,7 @@ class Given:
             self.problems.append(Problem(message, field, hint=hint))
 
     def stop_on_problems(self) -> None:
-        """Nothing, where nothing stands in the way.
+        """Raise PlanError for all problems that were noted.
 
         Raises:
             PlanError: all that was noted.

@@ -148,8 +148,8 @@ class StudyRecord:
     @property
     def split(self) -> Split:
         """Of the tracks by whose scores trials were chosen."""
-        asked = split_of(self.attrs)
-        return asked if asked == "test" else next(iter(self.scores["split"]), asked)
+        split = split_of(self.attrs)
+        return split if split == "test" else next(iter(self.scores["split"]), split)
 
     @property
     def n_looks(self) -> int:

@@ -60,7 +60,7 @@ class Gradients:
         """
         while True:
             drawn = torch.get_rng_state()
-            buffers = [one.clone() for one in self.plain.buffers()] if self.can_part else []
+            buffers = [buffer.clone() for buffer in self.plain.buffers()] if self.can_part else []
             try:
                 return self._forward_and_back(batch)
             except (RuntimeError, MemoryError) as error:
@@ -71,8 +71,8 @@ class Gradients:
             if not self.can_part:
                 raise TrainingError(self._too_large(reason), step=step)
             torch.set_rng_state(drawn)
-            for one, old in zip(self.plain.buffers(), buffers, strict=True):
-                one.data.copy_(old)
+            for buffer, old in zip(self.plain.buffers(), buffers, strict=True):
+                buffer.data.copy_(old)
             self.parts = self._next_parts()
             self.session.say(
                 f"step {step}: out of memory; batches go through in {self.parts} parts now"

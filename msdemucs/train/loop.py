@@ -139,7 +139,7 @@ class Run:
             go_on(self.average, state["average"], best[0])
 
     def stop_together(self, interrupts: Interrupts) -> None:
-        """Nothing, while no process was asked to stop: all stop after the same step.
+        """Raise KeyboardInterrupt in all processes after the step in which one was asked to stop.
 
         Raises:
             KeyboardInterrupt: one was.
@@ -198,7 +198,7 @@ class Run:
         return float(norm)
 
     def check(self, loss: float, norm: float, batch: Batch, step: int) -> None:
-        """Nothing, while training can go on.
+        """Raise DivergedError for a loss or a norm with which training cannot go on.
 
         Raises:
             DivergedError: a value is NaN, infinite or too large.

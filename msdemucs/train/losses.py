@@ -155,7 +155,7 @@ def _(
 
 
 def check_weights(weights: Mapping[str, float], sources: Sequence[str]) -> None:
-    """Nothing, for weights of sources that are estimated.
+    """Raise UsageError for a weight of a source that is not estimated.
 
     Raises:
         UsageError: a weight of what is no source.

@@ -69,11 +69,11 @@ def refuse_unlike(fabric: "Fabric", batch: Batch, step: int) -> None:
     )
 
 
-def _of_all(fabric: "Fabric", own: Tensor) -> list[Tensor]:
+def _of_all(fabric: "Fabric", value: Tensor) -> list[Tensor]:
     """What each process has in the place of a tensor, as plain numbers, which nothing unpickles."""
-    found = [torch.empty_like(own) for _ in range(fabric.world_size)]
-    distributed.all_gather(found, own)
-    return found
+    values = [torch.empty_like(value) for _ in range(fabric.world_size)]
+    distributed.all_gather(values, value)
+    return values
 
 
 def first_says(fabric: "Fabric", best: tuple[int, float] | None) -> tuple[int, float] | None:

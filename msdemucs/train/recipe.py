@@ -255,7 +255,7 @@ class Recipe(Grown):
 
 
 def _check_length(recipe: Recipe) -> None:
-    """Nothing, for a recipe that says its length once.
+    """Raise ValueError for a recipe that does not say its length exactly once.
 
     Raises:
         ValueError: it does not, or says it twice.

@@ -26,6 +26,7 @@ from msdemucs.study.storage.load import load_study
 from msdemucs.study.trial.bench import prepare
 from msdemucs.study.trial.candidate import Candidate, Silent
 from msdemucs.study.trial.recorder import StoppedError, TrialRecorder
+from msdemucs.study.trial.timing import timed
 from msdemucs.units import count
 
 SPACE = """\
@@ -204,7 +205,7 @@ def measured_as(monkeypatch: pytest.MonkeyPatch, *busy: float) -> None:
     """Have latency found, one time after the other, while others kept so much of the cores busy."""
     monkeypatch.setattr("msdemucs.measure.quiet.QUIET", MOST_BUSY)
     results = [(Latency(90 * b, 100 * b, 110 * b, b, 5, 1, "cpu"), b) for b in busy]
-    monkeypatch.setattr("msdemucs.study.trial.bench.quietly", lambda _, attempts: results.pop(0))
+    monkeypatch.setattr("msdemucs.study.trial.timing.quietly", lambda _, attempts: results.pop(0))
 
 
 def run_trial(search: Search, log: TrialRecorder, *, stopped: bool = False) -> dict[str, float]:
@@ -213,8 +214,7 @@ def run_trial(search: Search, log: TrialRecorder, *, stopped: bool = False) -> d
     Raises:
         StoppedError: never; a trial that is stopped records its latency too.
     """
-    bench = prepare(search, say=Silent().said)
-    with suppress(StoppedError), bench.timed(build(search.base), log):
+    with suppress(StoppedError), timed(build(search.base), log, HostLock(), "cpu"):
         if stopped:
             raise StoppedError(2, "behind")
     return log.figures

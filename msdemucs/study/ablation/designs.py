@@ -251,7 +251,7 @@ def _runs(generators: Mapping[int, int], n_factors: int) -> Iterator[int]:
 
 
 def _refuse_many_levels(kind: str, levels: Levels) -> None:
-    """Nothing, where every factor has the base's level and one alternative.
+    """Raise ValueError for a factor with more than the base's level and one alternative.
 
     Raises:
         ValueError: a factor has more.

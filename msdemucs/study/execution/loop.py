@@ -75,7 +75,7 @@ def run_study(  # noqa: PLR0913 (one a thing that a caller may decide)
         StudyError: the storage cannot be used, a disk is full, or trials fail again and again.
         KeyboardInterrupt: Ctrl-C or SIGTERM; the study is left so that the same call continues.
     """
-    name, told = search.space.name, listener or Silent()
+    name, listener = search.space.name, listener or Silent()
     url = storage_url(name, storage, directory)
     with Interrupts() as interrupts, explained(url), ExitStack() as at_end:
         with interrupts.held():
@@ -84,14 +84,14 @@ def run_study(  # noqa: PLR0913 (one a thing that a caller may decide)
                 search, url, folder or usual, attrs or {}, extends=extends, is_usual=folder is None
             )
             at_end.callback(opened.close)
-            attend(opened, told, interrupts)
+            attend(opened, listener, interrupts)
             seed_sampler(study, search, opened)
         recorded = recorded_folder(study)
         place = recorded if is_url(recorded) else folder or usual
         scheduler = Scheduler(
-            study, opened, search=search, wanted=lambda: search.space.trials, say=told.said
+            study, opened, search=search, wanted=lambda: search.space.trials, say=listener.said
         )
-        with trial_runner(scheduler, search, evaluate, place, told) as runner:
+        with trial_runner(scheduler, search, evaluate, place, listener) as runner:
             return Finished.of(scheduler, runner.run(interrupts), url)
 
 

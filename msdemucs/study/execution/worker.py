@@ -73,15 +73,15 @@ def work_on(
         StudyError: the storage cannot be used, a disk is full, or trials fail again and again.
         KeyboardInterrupt: Ctrl-C or SIGTERM.
     """
-    part, told = part or Part(), listener or Silent()
+    part, listener = part or Part(), listener or Silent()
     with Interrupts() as interrupts, explained(url), ExitStack() as at_end:
         with interrupts.held():
             opened = at_end.enter_context(closing(open_storage(url)))
-            attend(opened, told, interrupts)
+            attend(opened, listener, interrupts)
             study = open_study(opened, name)
             search, recorded = search_of_study(study)
         where = writable_folder(folder or recorded)
-        bench = prepare(search, say=told.said)
+        bench = prepare(search, say=listener.said)
         refuse_other_data(study, bench.describe())
         with interrupts.held():
             seed_sampler(study, search, opened)
@@ -90,8 +90,8 @@ def work_on(
             return int(study.user_attrs.get(WANTED, search.space.trials))
 
         scheduler = Scheduler(
-            study, opened, search=search, wanted=wanted, say=told.said, token=part.token
+            study, opened, search=search, wanted=wanted, say=listener.said, token=part.token
         )
-        with trial_runner(scheduler, search, bench.evaluate, where, told) as runner:
+        with trial_runner(scheduler, search, bench.evaluate, where, listener) as runner:
             ran = runner.run(interrupts, most=part.most, waits=part.waits)
         return Finished.of(scheduler, ran, url)

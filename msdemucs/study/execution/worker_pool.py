@@ -252,10 +252,12 @@ def run_on_pool(
         search, recorded = search_of_study(study)
         place = str(folder or recorded)
         logs = (study_folder(name) if is_url(place) else Path(place).parent) / "workers"
-        asked = ["--child", "--folder", place, *options]
-        command = [sys.executable, "-m", "msdemucs", "study", "work", name, *asked]
+        arguments = ["--child", "--folder", place, *options]
+        command = [sys.executable, "-m", "msdemucs", "study", "work", name, *arguments]
         environments = [{**environment, STORAGE_VARIABLE: url} for environment, _ in workers]
-        with WorkerPool(command, environments, [told for _, told in workers], logs) as pool:
+        with WorkerPool(
+            command, environments, [of_worker for _, of_worker in workers], logs
+        ) as pool:
             ran = pool.run()
         scheduler = Scheduler(
             study, opened, search=search, wanted=lambda: search.space.trials, say=listener.said

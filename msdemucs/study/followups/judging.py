@@ -151,19 +151,21 @@ def judge(
     metrics = list(dict.fromkeys(text.partition("/")[0] for text in qualities))
     known = _known(study, tracks)
     opened: Sequence[Track] | None = None
-    for one in chosen:
-        missing = [metric for metric in metrics if (one.trial, one.weights, metric) not in known]
+    for choice in chosen:
+        missing = [
+            metric for metric in metrics if (choice.trial, choice.weights, metric) not in known
+        ]
         if not missing:
             continue
-        with at_hand(one.weights) as path:
+        with at_hand(choice.weights) as path:
             if path is None:
-                where = one.weights or "none recorded"
-                listener.said(f"trial {one.trial} left out: its weights are not there ({where})")
+                where = choice.weights or "none recorded"
+                listener.said(f"trial {choice.trial} left out: its weights are not there ({where})")
                 continue
             opened = tracks.open() if opened is None else opened
             labels = ", ".join(METRICS[metric].label for metric in missing)
             many = count(len(opened), f"{tracks.split} track")
-            listener.said(f"trial {one.trial} ({one.name}): {labels} of {many}")
+            listener.said(f"trial {choice.trial} ({choice.name}): {labels} of {many}")
             convention = Convention(tuple(missing), normalised=read_about(path).normalised)
             floored = {row.convention for row in known.values() if FLOORS in row.detail}
             scored = _scored(
@@ -173,9 +175,9 @@ def judge(
                 floors=tracks.split == "test" and not floored >= {*missing},
                 listener=listener,
             )
-            rows = [_row(one, metric, scored, convention, tracks) for metric in missing]
+            rows = [_row(choice, metric, scored, convention, tracks) for metric in missing]
         add(study, rows)
-        known |= {(row.trial, one.weights, row.convention): row for row in rows}
+        known |= {(row.trial, choice.weights, row.convention): row for row in rows}
     return _table(chosen, qualities, known, listener)
 
 
@@ -237,15 +239,15 @@ def _scored(
 
 
 def _row(
-    one: Chosen, metric: str, scored: _Scored, convention: Convention, tracks: TrackSet
+    choice: Chosen, metric: str, scored: _Scored, convention: Convention, tracks: TrackSet
 ) -> Later:
     """The row of the side table for a metric."""
     scores = [score for score in scored.scores if score.metric == metric]
-    rows = [Row(one.seed, tracks.split, *score[:5]) for score in scores]
+    rows = [Row(choice.seed, tracks.split, *score[:5]) for score in scores]
     floors = [(tracks.split, *s[:4], s.floor) for s in scores if s.floor is not None]
     lacks = [score.lack for score in scores if score.reason]
     detail = {
-        "weights": one.weights,
+        "weights": choice.weights,
         "convention": _convention(metric),
         "normalised": convention.normalised,
         "n_tracks": len({score[:2] for score in scores}),
@@ -253,10 +255,10 @@ def _row(
         "scores": as_table(Row._fields, rows),
         **({FLOORS: as_table(FLOOR_COLUMNS, floors)} if floors else {}),
         **({"unscored": count_unscored(lacks)} if lacks else {}),
-        **({"promoted": one.recipe} if one.recipe else {}),
+        **({"promoted": choice.recipe} if choice.recipe else {}),
     }
     value = Quality(METRICS[metric]).of(pd.DataFrame(rows))
-    return Later(one.trial, tracks.kind, metric, value, one.seed, detail, tracks.split)
+    return Later(choice.trial, tracks.kind, metric, value, choice.seed, detail, tracks.split)
 
 
 def _table(
@@ -268,10 +270,14 @@ def _table(
     """What `judge` returns; a source or data set that the tracks do not have is told."""
     faults: dict[str, None] = {}
     table: list[dict[str, object]] = []
-    for one in chosen:
-        row: dict[str, object] = {"trial": one.trial, "name": one.name, "recipe": one.recipe}
+    for choice in chosen:
+        row: dict[str, object] = {
+            "trial": choice.trial,
+            "name": choice.name,
+            "recipe": choice.recipe,
+        }
         for text in qualities:
-            judged = known.get((one.trial, one.weights, text.partition("/")[0]))
+            judged = known.get((choice.trial, choice.weights, text.partition("/")[0]))
             try:
                 row |= {} if judged is None else {text: _value(judged, text)}
             except UsageError as error:

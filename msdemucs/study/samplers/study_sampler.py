@@ -66,7 +66,7 @@ class StudySampler(BaseSampler):
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        """Nothing for the control arm."""
+        """Return the sampler's search space; an empty one for the control arm."""
         if in_control(self.space.sampler, trial.number):
             return {}
         if self.space.sampler.kind == "brute_force":
@@ -86,7 +86,7 @@ class StudySampler(BaseSampler):
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """Nothing for the control arm, so that no generation counts it in."""
+        """Return the sampler's draw; none for the control arm, which no generation counts in."""
         if in_control(self.space.sampler, trial.number):
             return {}
         if self.space.sampler.kind == "brute_force":

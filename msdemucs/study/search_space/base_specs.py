@@ -47,7 +47,7 @@ def base_of(node: Node, space: SearchSpace, source: str | Path) -> Spec:
 
 
 def _refuse_field(node: Node, source: str | Path, fields: Mapping[str, object]) -> None:
-    """Nothing where all is well, or where the base itself is at fault.
+    """Raise SpecError for a field of `set` at fault, unless the base itself is.
 
     Raises:
         SpecError: the first field of `set` that makes it no spec, at its line.

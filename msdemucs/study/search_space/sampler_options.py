@@ -124,8 +124,8 @@ def option_fault(asked: Sampler) -> tuple[str, str, str] | None:
             return name, f"{asked.kind} has no such option", hint
         is_number = "float" in kinds[name] and type(value) is int
         if type(value).__name__ not in kinds[name] and not is_number:
-            wanted = " or ".join(sorted(OPTION_KINDS[kind] for kind in kinds[name]))
-            return name, f"must be {wanted}; found {json.dumps(value, ensure_ascii=False)}", ""
+            expected = " or ".join(sorted(OPTION_KINDS[kind] for kind in kinds[name]))
+            return name, f"must be {expected}; found {json.dumps(value, ensure_ascii=False)}", ""
     return None
 
 

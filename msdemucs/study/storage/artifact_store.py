@@ -56,7 +56,7 @@ class ArtifactStore:
         return f"{self.url}/{key}/{file}"
 
     def check(self) -> None:
-        """Nothing, where files can be written there.
+        """Raise UsageError for a URL to which no file can be written.
 
         Raises:
             UsageError: they cannot; why.
@@ -82,11 +82,11 @@ class ArtifactStore:
             CheckpointError: the URL cannot be read, or holds something else than was put there.
         """
         there = f"{self.root}/{folder.name}"
-        found = with_retries(lambda: self._manifest(there), f"{self.url}/{folder.name}")
-        if found is None or _progress(found["files"]) <= _progress(_listed(folder)):
+        manifest = with_retries(lambda: self._manifest(there), f"{self.url}/{folder.name}")
+        if manifest is None or _progress(manifest["files"]) <= _progress(_listed(folder)):
             return False
         with whole_folder(folder) as draft:
-            for name, (digest, _) in found["files"].items():
+            for name, (digest, _) in manifest["files"].items():
                 path = draft / name
                 if not path.resolve().is_relative_to(draft.resolve()):
                     raise CheckpointError(

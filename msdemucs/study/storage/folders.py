@@ -33,7 +33,7 @@ class Owner:
 
 
 def refuse_taken(folder: Path, storage: StudyStorage, url: str, name: str) -> None:
-    """Nothing where a folder is free for a study, or its own; call it in the study's lock.
+    """Raise UsageError for a folder of another study; call it in the study's lock.
 
     A folder whose database was deleted by hand is free.
 

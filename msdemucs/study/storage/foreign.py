@@ -13,7 +13,7 @@ TABLES = frozenset({"studies", "trials", "version_info"})
 
 
 def refuse_other_files(path: Path, *, shown: str) -> None:
-    """Nothing where a file is a database of studies; it is opened for reading alone.
+    """Raise StudyError for a file that is no database of studies; it is only read.
 
     Args:
         path: of an SQLite file.

@@ -81,7 +81,7 @@ class Lease:
         self.is_lost = False
 
     def check(self) -> None:
-        """Nothing, while the trial is this process's own.
+        """Raise TrialLostError once another process has ended the trial.
 
         Raises:
             TrialLostError: it is not.

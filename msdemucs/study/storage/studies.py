@@ -171,7 +171,7 @@ def _compared(attrs: Mapping[str, object]) -> dict[str, object]:
 
 
 def _refuse_differences(study: optuna.Study, asked: Mapping[str, object], *, extends: bool) -> None:
-    """Nothing where the study asked the same, or less where it may be extended.
+    """Raise UsageError for a study that asked something else, beyond what extends it.
 
     Raises:
         UsageError: it asked something else, or is no study of msdemucs.
@@ -231,7 +231,7 @@ def refuse_selected_on_test(study: optuna.Study) -> None:
 
 
 def refuse_other_data(study: optuna.Study, attrs: Mapping[str, object]) -> None:
-    """Nothing where a process that joins a study has its recipe and its data.
+    """Raise UsageError for a process that joins with another recipe or other data.
 
     Raises:
         UsageError: it has others, or the study selected on its test tracks.

@@ -2,10 +2,8 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from functools import partial
-from math import inf
 from operator import attrgetter
 from pathlib import Path
 from statistics import fmean
@@ -16,21 +14,10 @@ from msdemucs.data import drop_short
 from msdemucs.errors import DataError, SpecError, UsageError, diverged_at
 from msdemucs.evaluate import Score, evaluate_tracks
 from msdemucs.evaluate.conventions import Convention
-from msdemucs.measure import (
-    HostLock,
-    Timing,
-    choose_device,
-    device_name,
-    is_quiet,
-    latency,
-    machine,
-    peak_memory,
-    quietly,
-)
+from msdemucs.measure import HostLock, choose_device, device_name, machine, peak_memory
 from msdemucs.metrics import METRICS, USUAL, Quality
 from msdemucs.metrics.registry import other_sources
 from msdemucs.metrics.unscored import count_unscored
-from msdemucs.model import Separator
 from msdemucs.study.records import SPLIT
 from msdemucs.study.search_space.loading import problem_at
 from msdemucs.study.search_space.objectives import qualities_of
@@ -43,13 +30,11 @@ from msdemucs.study.trial.rungs import (
     write_rung_scores,
     write_rungs,
 )
+from msdemucs.study.trial.timing import timed
 from msdemucs.study.trial.tracks import Say, StudyTracks, gather
 from msdemucs.train import Recipe, StepReport
 from msdemucs.train.tracks import Tracks, names_of
 from msdemucs.train.training import Asked, Means, TrainingRun
-
-TIMING = Timing(repeats=5, passes=3)
-"""Of a trial's latency: the median of five rounds' fastest of three passes."""
 
 
 def prepare(search: Search, *, say: Say, device: str = "auto", auto_batch: bool = False) -> "Bench":
@@ -178,7 +163,7 @@ class Bench:
             self.host.working(),
             usage(self.device, log),
             peak_memory(self.device) as memory,
-            self.timed(runs[0].model, log),
+            timed(runs[0].model, log, self.host, self.device) if self.is_timed else nullcontext(),
         ):
             self.climb(runs, candidate, log)
             paths = [run.finish() for run in runs]
@@ -226,63 +211,6 @@ class Bench:
             )
             for seed in seeds
         ]
-
-    @contextmanager
-    def timed(self, model: Separator, log: TrialRecorder) -> Iterator[None]:
-        """A block before which latency is measured, and again after it where the machine was busy.
-
-        Raises:
-            StoppedError: by the block.
-        """
-        if not self.is_timed:
-            yield
-            return
-        busy = self.measure(model, log)
-        try:
-            yield
-        except StoppedError:
-            self.measure(model, log, busy_before=busy)
-            raise
-        self.measure(model, log, busy_before=busy)
-
-    def measure(self, model: Separator, log: TrialRecorder, *, busy_before: float = inf) -> float:
-        """Record how long one segment takes, in the quietest of a few attempts.
-
-        Args:
-            model: the candidate.
-            log: keeps the times unless an earlier measurement was quieter.
-            busy_before: the share of the cores that others kept busy then.
-
-        Returns:
-            That share during this measurement.
-        """
-        if is_quiet(busy_before):
-            return busy_before
-        log.progress.phase("latency", 1)
-        spec = model.spec
-        with self.host.measuring():
-            times, busy = quietly(
-                partial(
-                    latency,
-                    model,
-                    segment_samples=spec.n_samples,
-                    audio_channels=spec.audio_channels,
-                    device=self.device,
-                    timing=TIMING,
-                ),
-                attempts=2 if busy_before == inf else 1,  # what is busy now may not be so later
-            )
-        if busy < busy_before:
-            log.record(
-                {
-                    "latency_busy": busy,
-                    "latency_ms_p05": times.p05_ms,
-                    "latency_ms_p50": times.p50_ms,
-                    "latency_ms_p95": times.p95_ms,
-                    "rtf": times.realtime_factor,
-                }
-            )
-        return busy
 
     def climb(self, runs: list[TrainingRun], candidate: Candidate, log: TrialRecorder) -> None:
         """Train from rung to rung to the recipe's end, and record curve, rungs, steps and time.

@@ -72,7 +72,7 @@ class FailurePolicy:
         self._refusals += 1
 
     def check(self) -> None:
-        """Nothing, while trials come to an end.
+        """Raise StudyError once trials fail again and again.
 
         Raises:
             StudyError: the same bug three times in a row, ten failures of any kind in a row, or

@@ -23,13 +23,13 @@ def read_rungs(folder: Path) -> Rungs:
     path = folder / RUNGS
     if not path.is_file():
         return {}
-    found = json.loads(path.read_text(encoding="utf-8"))
+    by_step = json.loads(path.read_text(encoding="utf-8"))
     return {
         int(step): {
             quality: {int(seed): float(value) for seed, value in by_seed.items()}
             for quality, by_seed in scores.items()
         }
-        for step, scores in found.items()
+        for step, scores in by_step.items()
         if all(isinstance(by_seed, dict) for by_seed in scores.values())  # else of a version before
     }
 
@@ -45,9 +45,9 @@ def read_rung_scores(folder: Path, step: int) -> list[Row]:
     path = folder / RUNG_SCORES
     if not path.is_file():
         return []
-    found = json.loads(path.read_text(encoding="utf-8"))
-    is_it = found["step"] == step and found.get("columns") == list(Row._fields)
-    return [Row(*row) for row in found["rows"]] if is_it else []
+    table = json.loads(path.read_text(encoding="utf-8"))
+    is_it = table["step"] == step and table.get("columns") == list(Row._fields)
+    return [Row(*row) for row in table["rows"]] if is_it else []
 
 
 def write_rung_scores(folder: Path, step: int, rows: Sequence[Row]) -> None:
