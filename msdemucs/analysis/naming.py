@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from msdemucs.analysis.trials import Row, is_baseline, mapping_of, rows_of, trial_number
-from msdemucs.spec.dump import value_at
+from msdemucs.spec.interchange import value_at
 from msdemucs.study.records import StudyRecord
 from msdemucs.units import MISSING, format_value
 

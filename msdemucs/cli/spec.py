@@ -32,7 +32,7 @@ from msdemucs.spec import (
     spec_hash,
     zoo_names,
 )
-from msdemucs.spec.load import load_unplanned
+from msdemucs.spec.interchange import load_unplanned
 from msdemucs.spec.mend import mend
 from msdemucs.spec.source import read_yaml
 from msdemucs.units import format_count

@@ -10,10 +10,10 @@ import yaml
 from msdemucs.analysis.trials import Row, mapping_of
 from msdemucs.errors import MsdemucsError
 from msdemucs.spec import Spec, dump_spec, load_spec, parse_spec, spec_hash, zoo_names
-from msdemucs.spec.load import read_document
-from msdemucs.spec.merge import merge
+from msdemucs.spec.interchange import read_document
+from msdemucs.spec.source import merge
 from msdemucs.spec.source import Node, nodes_of
-from msdemucs.spec.validate import validate
+from msdemucs.spec.sections import validate
 
 Plain = Mapping[str, object]
 
