@@ -10,11 +10,9 @@ from collections.abc import Iterable, Mapping
 
 from msdemucs.errors import Problem, SpecError
 from msdemucs.spec import Spec, get_field
-from msdemucs.spec.schema import SCHEDULES
-from msdemucs.spec.source import override, split_field
-from msdemucs.spec.schema import AnySchedule, expand
-from msdemucs.spec.source import Node
+from msdemucs.spec.schema import SCHEDULES, AnySchedule, expand
 from msdemucs.spec.sections import validate
+from msdemucs.spec.source import Node, override, split_field
 
 RECIPE = "recipe."
 """What a field of the recipe begins with."""
