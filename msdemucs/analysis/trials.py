@@ -10,7 +10,7 @@ from numbers import Real
 import pandas as pd
 
 from msdemucs.columns import MOST_BUSY, TIMED
-from msdemucs.spec.dump import value_at
+from msdemucs.spec.interchange import value_at
 from msdemucs.study.records import STATES, StudyRecord
 from msdemucs.units import MISSING, count, format_value, percent
 
