@@ -306,7 +306,7 @@ def _progress(total: int) -> Iterator[Callable[["Track"], None]]:
 
 def show(evaluation: "Evaluation", *, as_json: bool) -> None:
     """The summary, as a table or JSON."""
-    from msdemucs.metrics.unscored import describe_unscored
+    from msdemucs.metrics.quality import describe_unscored
 
     summary = evaluation.summary()
     if as_json:
@@ -328,7 +328,7 @@ def show_compared(first: Path, second: Path, *, as_json: bool) -> None:
     """The second of two saved evaluations less the first, as a table or JSON."""
     from msdemucs.evaluate.compare import compare
     from msdemucs.evaluate.saving import load_evaluation
-    from msdemucs.metrics.signed_rank import FEWEST_FOR_WILCOXON
+    from msdemucs.metrics.quality import FEWEST_FOR_WILCOXON
 
     comparison = compare(load_evaluation(first), load_evaluation(second))
     if as_json:

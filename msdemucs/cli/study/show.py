@@ -13,7 +13,7 @@ from msdemucs.cli.options import AsJson, Name, Storage
 from msdemucs.columns import COLUMNS, FORMATS, MOST_BUSY, TIMED
 from msdemucs.errors import UsageError
 from msdemucs.metrics import USUAL
-from msdemucs.metrics.unscored import describe_unscored
+from msdemucs.metrics.quality import describe_unscored
 from msdemucs.units import count, format_count, format_db
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def show(
 def _remarks(record: "StudyRecord") -> Iterator[str]:
     """What scores are of, why trials failed, whose results they took, what scores are without."""
     from msdemucs.analysis.trials import busy_times_text
-    from msdemucs.metrics.unscored import describe_trials
+    from msdemucs.metrics.quality import describe_trials
 
     yield from _about_tracks(record)
     lacking = dict(zip(record.trials.trial, record.trials.unscored, strict=True))
