@@ -25,14 +25,15 @@ from msdemucs.files import cause_of, write_text
 from msdemucs.spec import (
     Spec,
     diff_specs,
-    dump_spec,
     expanded,
     load_spec,
     plan,
     spec_hash,
+    whole_yaml,
+    yaml_text,
     zoo_names,
 )
-from msdemucs.spec.load import load_unplanned
+from msdemucs.spec.interchange import load_unplanned
 from msdemucs.spec.mend import mend
 from msdemucs.spec.source import read_yaml
 from msdemucs.units import format_count
@@ -113,11 +114,8 @@ def show(
     ] = False,
 ) -> None:
     """Print the whole spec as YAML, every default filled in."""
-    import yaml
-
     spec = load_spec(source, overrides=overrides(set_, sources))
-    data = expanded(spec) if is_expanded else dump_spec(spec)
-    text = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, default_flow_style=None)
+    text = yaml_text(expanded(spec)) if is_expanded else whole_yaml(spec)
     out.print(text, end="", markup=False, soft_wrap=True)
 
 
