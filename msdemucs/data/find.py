@@ -11,7 +11,7 @@ from msdemucs.data.doctor import missing_parts, probed_sum_db
 from msdemucs.data.reading import is_dangling, listed
 from msdemucs.data.tracks import ACCOMPANIMENT, MIXTURE, SPLITS, STEMS, Recording, Track
 from msdemucs.errors import DataError, UsageError
-from msdemucs.outside import legible
+from msdemucs.files import legible
 from msdemucs.spec import Spec
 
 OnError = Callable[[DataError], None]

@@ -12,7 +12,7 @@ from jaxtyping import Float32, Float64, Int16, Int64
 from msdemucs.data.reading import is_dangling, listed, patiently
 from msdemucs.data.tracks import ACCOMPANIMENT, MIXTURE, STEMS
 from msdemucs.errors import DataError
-from msdemucs.outside import stand_in
+from msdemucs.files import stand_in
 
 SUFFIX = ".wav"
 

@@ -12,7 +12,7 @@ from jaxtyping import Float32
 from msdemucs.data.reading import patiently
 from msdemucs.data.tracks import ACCOMPANIMENT, MIXTURE, STEMS
 from msdemucs.errors import DataError
-from msdemucs.outside import legible
+from msdemucs.files import legible
 
 SUFFIX = ".stem.mp4"
 

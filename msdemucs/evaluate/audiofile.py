@@ -8,7 +8,7 @@ from pathlib import Path
 import soundfile
 
 from msdemucs.errors import DataError
-from msdemucs.outside import stand_in
+from msdemucs.files import stand_in
 
 LEAST_SECONDS = 0.05
 """By which lengths must differ to be told: lengths of MP3 files may be estimates."""

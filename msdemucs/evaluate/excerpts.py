@@ -13,9 +13,8 @@ from torch import Tensor
 
 from msdemucs.errors import DataError, UsageError
 from msdemucs.evaluate.scoring import Separated
-from msdemucs.files import cause_of
+from msdemucs.files import cause_of, within
 from msdemucs.metrics import METRICS, USUAL, Stems
-from msdemucs.outside import within
 
 N_FFT = 2048
 FLOOR_DB = -80.0

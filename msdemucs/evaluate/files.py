@@ -24,11 +24,10 @@ from msdemucs.evaluate.separation import (
     needs_mixture,
     stems_of,
 )
-from msdemucs.files import cause_of, sole_user, whole
+from msdemucs.files import cause_of, sole_user, whole, within
 from msdemucs.measure import autocast
 from msdemucs.measure.inference import device_of, memory_explained
 from msdemucs.model import Separator
-from msdemucs.outside import within
 
 Format = Literal["wav", "flac"]
 

@@ -14,9 +14,8 @@ from msdemucs.data import Track, drop_short, find_all
 from msdemucs.data.doctor import warn_of_far_sums
 from msdemucs.data.splits import divide
 from msdemucs.errors import CheckpointError, DataError, MsdemucsError, UsageError
-from msdemucs.files import cause_of, differences, sole_user, write_text
+from msdemucs.files import cause_of, differences, legible, sole_user, write_text
 from msdemucs.measure import machine
-from msdemucs.outside import legible
 from msdemucs.spec import dump_spec
 from msdemucs.train.checkpoints import writing
 from msdemucs.train.devices import fabric_for, is_first_process

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from msdemucs.data import Track
 from msdemucs.errors import DataError, UsageError
-from msdemucs.files import write_text
-from msdemucs.outside import legible
+from msdemucs.files import legible, write_text
 from msdemucs.train.checkpoints import writing
 
 LEFT_OUT = "left-out.json"
