@@ -14,7 +14,7 @@ from msdemucs.spec import load_spec
 from msdemucs.units import format_db, format_seconds
 
 if TYPE_CHECKING:
-    from msdemucs.data.doctor import Finding
+    from msdemucs.data.find import Finding
     from msdemucs.data.tracks import Track
 
 app = typer.Typer(no_args_is_help=True, help="Make embedded data, look at folders of tracks.")
@@ -47,7 +47,7 @@ def synth(
 @app.command()
 def sample(root: NewRoot) -> None:
     """Unpack the excerpt of real music that stempeg carries, as one test track."""
-    from msdemucs.data.sample import unpack_sample
+    from msdemucs.data.made import unpack_sample
 
     written = unpack_sample(root)
     _say(root, "one test track; its mixture is the sum of its stems (README.txt)", written=written)
@@ -68,8 +68,7 @@ def check(
     Raises:
         UsageError: a folder without tracks.
     """
-    from msdemucs.data.doctor import examine, far_sum
-    from msdemucs.data.find import find_all, no_tracks
+    from msdemucs.data.find import examine, far_sum, find_all, no_tracks
     from msdemucs.data.tracks import SPLITS
     from msdemucs.errors import DataError, UsageError
 

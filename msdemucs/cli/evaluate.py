@@ -26,8 +26,8 @@ from msdemucs.units import count
 
 if TYPE_CHECKING:
     from msdemucs.data import Track
-    from msdemucs.evaluate.conventions import Convention
     from msdemucs.evaluate.evaluation import Evaluation, Listener
+    from msdemucs.evaluate.scoring import Convention
     from msdemucs.spec import Spec
 
 
@@ -86,7 +86,7 @@ def evaluate(  # noqa: PLR0913 (one option a thing that a user may decide)
         raise_usage("give WEIGHTS, --data DIR and --split test or train; or --compare A B")
     if plots and output is None:
         raise_usage("--plots needs --out, for a place")
-    from msdemucs.evaluate.conventions import Convention
+    from msdemucs.evaluate.scoring import Convention
 
     convention = Convention(
         metrics=tuple(metric or ["usdr"]),
@@ -157,8 +157,7 @@ def _evaluate(job: Job, faults: list[str]) -> "Evaluation":
     """
     from msdemucs.evaluate.evaluation import evaluate, left_out_entry
     from msdemucs.evaluate.saving import begun, reserved, save
-    from msdemucs.model.pretrained import find_weights
-    from msdemucs.model.weights import load_weights, read_about
+    from msdemucs.model.weights import find_weights, load_weights, read_about
 
     path = find_weights(job.weights)
     trained = read_about(path)

@@ -38,7 +38,7 @@ def show(evaluation: "Evaluation", *, as_json: bool) -> None:
 
 def show_compared(first: Path, second: Path, *, as_json: bool) -> None:
     """The second of two saved evaluations less the first, as a table or JSON."""
-    from msdemucs.evaluate.compare import compare
+    from msdemucs.evaluate.evaluation import compare
     from msdemucs.evaluate.saving import load_evaluation
     from msdemucs.metrics.signed_rank import FEWEST_FOR_WILCOXON
 

@@ -68,10 +68,8 @@ def separate(  # noqa: PLR0913 (one option a thing that a user may decide)
     separated.
     """
     from msdemucs.evaluate.files import Output, outputs
-    from msdemucs.evaluate.overlap_add import Chunking
-    from msdemucs.evaluate.separation import Separation, check_stems, chunk_samples
-    from msdemucs.model.pretrained import find_weights
-    from msdemucs.model.weights import load_weights, read_about
+    from msdemucs.evaluate.separation import Chunking, Separation, check_stems, chunk_samples
+    from msdemucs.model.weights import find_weights, load_weights, read_about
 
     path = find_weights(weights)
     about = read_about(path)

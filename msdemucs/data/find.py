@@ -1,18 +1,23 @@
-"""Which tracks lie under folders? Both layouts of MUSDB are known, by what is there."""
+"""Which tracks lie under folders, and is each sound? Both layouts of MUSDB are known."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from msdemucs.data import folders, musdb
-from msdemucs.data.doctor import missing_parts, probed_sum_db
-from msdemucs.data.reading import is_dangling, listed
+import numpy as np
+from jaxtyping import Float32, Float64
+
+from msdemucs.data.folders import SUFFIX as WAV
+from msdemucs.data.folders import StemFolder, is_dangling, listed, open_folder
+from msdemucs.data.musdb import SUFFIX as STEM_MP4
+from msdemucs.data.musdb import open_stem_file, track_name
 from msdemucs.data.tracks import ACCOMPANIMENT, MIXTURE, SPLITS, STEMS, Recording, Track
 from msdemucs.errors import DataError, UsageError
 from msdemucs.outside import legible
 from msdemucs.spec import Spec
+from msdemucs.units import format_db
 
 OnError = Callable[[DataError], None]
 
@@ -30,7 +35,7 @@ LAYOUT = f"""expected
   train/ARTIST - TITLE/{{{",".join((MIXTURE, *STEMS))}}}.wav   (as in MUSDB18-HQ)
   test/…
 or
-  train/ARTIST - TITLE{musdb.SUFFIX}   (as in MUSDB18)
+  train/ARTIST - TITLE{STEM_MP4}   (as in MUSDB18)
   test/…"""
 
 
@@ -80,9 +85,7 @@ def find_all(
 def _name_others(tracks: Sequence[Track], task: Spec, say: Say) -> None:
     """Say which audio lies beside a track's known stems, and what becomes of it."""
     known = dict.fromkeys((*STEMS, *task.sources))
-    recordings = [
-        track.recording for track in tracks if isinstance(track.recording, folders.StemFolder)
-    ]
+    recordings = [track.recording for track in tracks if isinstance(track.recording, StemFolder)]
     taken = Counter(name for one in recordings for name in one.stems if name not in known)
     taken.pop(ACCOMPANIMENT, None)
     unused = Counter(name for one in recordings for name in one.unused)
@@ -98,7 +101,7 @@ def _name_others(tracks: Sequence[Track], task: Spec, say: Say) -> None:
 def _counted(files: Counter[str]) -> str:
     """Files, and in how many tracks each lies."""
     named = [
-        f"{name}{folders.SUFFIX} (in {n} track{'' if n == 1 else 's'})"
+        f"{name}{WAV} (in {n} track{'' if n == 1 else 's'})"
         for name, n in files.most_common(MOST_NAMED)
     ]
     more = f" and {len(files) - MOST_NAMED} more" if len(files) > MOST_NAMED else ""
@@ -166,7 +169,7 @@ def find_tracks(  # noqa: PLR0913 (all but two have defaults)
     tracks: dict[str, Track] = {}
     group = group or legible(root.resolve().name)
     for place in places:
-        name = musdb.track_name(place)
+        name = track_name(place)
         try:
             recording = _open(place, sources)
             _check(place, recording, sample_rate, audio_channels)
@@ -193,7 +196,7 @@ def _completed(tracks: Sequence[Track]) -> list[Track]:
     parts = {
         part
         for track in tracks
-        if isinstance(track.recording, folders.StemFolder) and track.recording.unused
+        if isinstance(track.recording, StemFolder) and track.recording.unused
         for part in missing_parts(track.recording)
     }
     return [_taking(track, parts) for track in tracks] if parts else [*tracks]
@@ -201,7 +204,7 @@ def _completed(tracks: Sequence[Track]) -> list[Track]:
 
 def _taking(track: Track, parts: Set[str]) -> Track:
     """A track with further stems, unless they take its sum away from its mixture."""
-    if not isinstance(track.recording, folders.StemFolder):
+    if not isinstance(track.recording, StemFolder):
         return track
     whole = replace(track, recording=track.recording.taking(parts))
     with suppress(DataError):  # whoever reads the track next will say so
@@ -225,7 +228,7 @@ def _open(place: Path, sources: Sequence[str]) -> Recording:
     Raises:
         DataError: they cannot be used, or are none of a track.
     """
-    name = musdb.track_name(place)
+    name = track_name(place)
     if is_dangling(place):
         raise DataError(
             f"is a link to {place.readlink()}, which is not there; restore that, or remove the "
@@ -234,15 +237,15 @@ def _open(place: Path, sources: Sequence[str]) -> Recording:
             track=name,
         )
     if place.is_dir():
-        return folders.open_folder(place, sources=sources)
-    if not place.name.endswith(musdb.SUFFIX):
+        return open_folder(place, sources=sources)
+    if not place.name.endswith(STEM_MP4):
         raise DataError(
-            f"is no track: a track is a folder with {MIXTURE}{folders.SUFFIX} and a file a stem, "
-            f"or one file TITLE{musdb.SUFFIX} with five streams; convert it, or remove it",
+            f"is no track: a track is a folder with {MIXTURE}{WAV} and a file a stem, "
+            f"or one file TITLE{STEM_MP4} with five streams; convert it, or remove it",
             path=place,
             track=name,
         )
-    return musdb.open_stem_file(place, sources=sources)
+    return open_stem_file(place, sources=sources)
 
 
 def _check(place: Path, recording: Recording, sample_rate: int, audio_channels: int) -> None:
@@ -260,5 +263,157 @@ def _check(place: Path, recording: Recording, sample_rate: int, audio_channels: 
                 f"has {found} {unit}, {wanted} are needed; "
                 f"convert its files (ffmpeg -i IN {option} {wanted} OUT), or remove the track",
                 path=place,
-                track=musdb.track_name(place),
+                track=track_name(place),
             )
+
+
+Waveform = Float32[np.ndarray, "A N"]
+Stems = Float32[np.ndarray, "S A N"]
+
+BLOCK_S = 10
+"""Seconds read at once, so that memory does not grow with a track."""
+
+FAR_DB = 20.0
+"""A mixture less than this over its difference from the sum of stems is of something else."""
+
+TOLERANCE = 0.05
+"""Of the weight 1 of a part of a sum."""
+
+PROBES = (0.25, 0.5, 0.75)
+"""Where in a track a second is compared, before training."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was measured on a whole track.
+
+    Attributes:
+        seconds: length.
+        peak: the mixture's highest absolute value.
+        clipped: samples of the mixture at full scale.
+        sum_db: level of the mixture over that of (mixture − sum of stems); inf when equal.
+        silent: the stems in which nothing sounds.
+    """
+
+    seconds: float
+    peak: float
+    clipped: int
+    sum_db: float
+    silent: tuple[str, ...]
+
+
+def examine(track: Track) -> Finding:
+    """Read a track once and measure it.
+
+    Raises:
+        DataError: a file that cannot be read.
+    """
+    energies = np.zeros(2)
+    peak, clipped = 0.0, 0
+    sounds = np.zeros(len(track.stems), dtype=bool)
+    block = round(BLOCK_S * track.sample_rate)
+    for start in range(0, track.n_samples, block):
+        n_samples = min(block, track.n_samples - start)
+        mixture, stems = _stretch(track, start, n_samples)
+        energies += _energies(mixture, stems)
+        peak = max(peak, float(np.abs(mixture).max()))
+        # a 16-bit file has no higher positive value
+        clipped += int((np.abs(mixture) >= 1 - 2**-15).sum())
+        sounds |= stems.any(axis=(1, 2))
+    silent = tuple(stem for stem, loud in zip(track.stems, sounds, strict=True) if not loud)
+    return Finding(track.n_samples / track.sample_rate, peak, clipped, _sum_db(energies), silent)
+
+
+def _stretch(track: Track, start: int, n_samples: int) -> tuple[Waveform, Stems]:
+    mixture = track.read_mixture(start=start, n_samples=n_samples)
+    return mixture, track.read_sources(track.stems, start=start, n_samples=n_samples)
+
+
+def _energies(mixture: Waveform, stems: Stems) -> Float64[np.ndarray, "2"]:
+    """Of the mixture and of its difference from the sum of stems."""
+    difference = mixture - stems.sum(0)
+    return np.array([np.square(one, dtype=np.float64).sum() for one in (mixture, difference)])
+
+
+def _sum_db(energies: Float64[np.ndarray, "2"]) -> float:
+    energy, error = energies
+    ratio = energy / error if error else np.inf
+    return float(10 * np.log10(ratio)) if ratio else -np.inf
+
+
+def far_sum(track: Track, sum_db: float) -> DataError | None:
+    """What is wrong with a folder whose stems do not add up to its mixture; None where they do.
+
+    A `.stem.mp4` file is never at fault: its mixture may be mastered, its streams are given.
+    """
+    if not isinstance(track.recording, StemFolder) or sum_db >= FAR_DB:
+        return None
+    beside = ", ".join(track.recording.unused)
+    return DataError(
+        f"the sum of {', '.join(track.stems)} is not the mixture, which is {format_db(sum_db)} "
+        f"over the difference (under {FAR_DB:g} dB); a stem may be missing, or of another take or "
+        f"loudness{f', or {beside} belong to the track' if beside else ''}: mend the files, or "
+        "remove the track",
+        path=track.recording.path,
+        track=track.name,
+    )
+
+
+def warn_of_far_sums(tracks: Sequence[Track], say: Callable[[str], None]) -> None:
+    """Say which tracks' stems do not add up to their mixtures, by three seconds of each.
+
+    What cannot be read is left for whoever reads it next.
+    """
+    far = []
+    for track in tracks:
+        if isinstance(track.recording, StemFolder):
+            with suppress(DataError):
+                far.append(far_sum(track, probed_sum_db(track)))
+    faults = [fault for fault in far if fault]
+    if faults:
+        others = len(faults) - 1
+        more = f", and {others} more track{'' if others == 1 else 's'}" if others else ""
+        say(
+            f"warning: {faults[0]}{more} (msdemucs data check lists all); they are used as they are"
+        )
+
+
+def missing_parts(recording: StemFolder) -> set[str]:
+    """The unused files that the mixture holds beside the stems, as least squares find them.
+
+    Three seconds are compared. A part of a sum has the weight 1 in it; what repeats the stems, or
+    is of another take, has not, and nothing is missing where the stems add up already.
+    """
+    n_known = len(recording.stems)
+    whole = recording.taking({*recording.unused})
+    track = Track(recording.path.name, "", "", whole)
+    try:
+        parts = [_stretch(track, *probe) for probe in _probes(track)]
+    except DataError:  # whoever reads the track next will say so
+        return set()
+    mixture = np.concatenate([mixture.ravel() for mixture, _ in parts]).astype(np.float64)
+    stems = np.concatenate([stems.reshape(len(stems), -1) for _, stems in parts], axis=1)
+    missing = mixture - stems[:n_known].sum(0, dtype=np.float64)
+    weights, *_ = np.linalg.lstsq(stems[n_known:].T.astype(np.float64), missing)
+    is_part = np.abs(weights - 1) < TOLERANCE
+    left = missing - stems[n_known:][is_part].sum(0, dtype=np.float64)
+    before, after = (_sum_db(np.array([mixture @ mixture, one @ one])) for one in (missing, left))
+    if not before < FAR_DB <= after:
+        return set()
+    return {name for name, is_in in zip(whole.stems[n_known:], is_part, strict=True) if is_in}
+
+
+def probed_sum_db(track: Track) -> float:
+    """The level of the mixture over its difference from the sum, in three seconds of a track.
+
+    Raises:
+        DataError: a file that cannot be read.
+    """
+    energies = [_energies(*_stretch(track, *probe)) for probe in _probes(track)]
+    return _sum_db(np.sum(energies, axis=0))
+
+
+def _probes(track: Track) -> list[tuple[int, int]]:
+    """First sample and length of the stretches that are compared."""
+    n_samples = min(track.sample_rate, track.n_samples)
+    return [(round(place * (track.n_samples - n_samples)), n_samples) for place in PROBES]

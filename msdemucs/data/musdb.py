@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from msdemucs.data.reading import patiently
+from msdemucs.data.folders import patiently
 from msdemucs.data.tracks import ACCOMPANIMENT, MIXTURE, STEMS
 from msdemucs.errors import DataError
 from msdemucs.outside import legible

@@ -1,12 +1,14 @@
-"""One track, whatever its files look like: read any stretch of its stems or its mixture."""
+"""One track, whatever its files look like: any stretch of its stems or mixture, and its level."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
+from torch import Tensor
 
 from msdemucs.errors import DataError
 
@@ -166,3 +168,22 @@ class Track:
                 track=self.name,
             )
         return found
+
+
+EPSILON = 1e-8
+
+
+def statistics(blocks: Iterable[Float[Tensor, "A N"]]) -> tuple[float, float]:
+    """Mean and deviation of the mono mixture, as Demucs normalises each track.
+
+    Source: shared/systems/base.md, section 8.1.
+    """
+    count, total, squares = 0, 0.0, 0.0
+    for block in blocks:
+        mono = block.mean(0).double()
+        count += mono.numel()
+        total += float(mono.sum())
+        squares += float(mono.square().sum())
+    mean = total / count
+    variance = max(0.0, squares - count * mean**2) / max(1, count - 1)
+    return mean, math.sqrt(variance) + EPSILON

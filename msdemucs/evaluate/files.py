@@ -13,15 +13,14 @@ from torch import Tensor
 
 from msdemucs.data import statistics
 from msdemucs.errors import DataError, UsageError
-from msdemucs.evaluate.audio import AudioSource, check_audio
-from msdemucs.evaluate.overlap_add import separate_blocks
-from msdemucs.evaluate.resampling import BlockResampler
+from msdemucs.evaluate.audio import AudioSource, BlockResampler, check_audio
 from msdemucs.evaluate.separation import (
     LESS_MEMORY,
     OnChunks,
     Separation,
     check_stems,
     needs_mixture,
+    separate_blocks,
     stems_of,
 )
 from msdemucs.files import cause_of, sole_user, whole

@@ -1,24 +1,279 @@
-"""A whole mixture separated: normalised as its weights need it, given as stems by name."""
+"""A track of any length separated, chunk by chunk, and given as stems by name."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, Protocol
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from msdemucs.data import statistics
 from msdemucs.errors import UsageError
 from msdemucs.evaluate.audio import read_mixture
-from msdemucs.evaluate.overlap_add import Chunking, InMemory, Weighting, separate_blocks
 from msdemucs.measure import Precision, autocast
-from msdemucs.measure.inference import device_of, memory_explained
+from msdemucs.measure.inference import device_of, inference, memory_explained
 from msdemucs.model import Separator
-from msdemucs.model.pretrained import find_weights
-from msdemucs.model.weights import load_weights, read_about
+from msdemucs.model.weights import find_weights, load_weights, read_about
 from msdemucs.spec import Spec
+
+Weighting = Literal["triangle", "fade"]
+
+
+class Source(Protocol):
+    """Where a mixture comes from, from its beginning to its end."""
+
+    @property
+    def n_samples(self) -> int:
+        """Its length."""
+
+    def read(self, start: int, stop: int) -> Float[Tensor, "A N"]:
+        """A stretch that lies inside; starts may fall by less than half a segment."""
+
+
+class InMemory:
+    """A mixture that is held as a whole."""
+
+    def __init__(self, mixture: Float[Tensor, "A N"]) -> None:
+        self.mixture, self.n_samples = mixture, mixture.shape[-1]
+
+    def read(self, start: int, stop: int) -> Float[Tensor, "A N"]:
+        """A view of it."""
+        return self.mixture[:, start:stop]
+
+
+@dataclass(frozen=True)
+class Chunking:
+    """How a track is cut into chunks, and how their estimates are joined.
+
+    Attributes:
+        segment_samples: length of a chunk.
+        overlap: the fraction of a chunk shared with the next; in [0, 1).
+        batch_size: chunks at a time.
+        weighting: "triangle" weighs each chunk by a triangle that peaks at its middle, as Demucs
+            does; "fade" by 1, and along lines over what it shares with its neighbours, as
+            torchaudio's tutorial does.
+        power: of the triangle: more listens more to the middles (Demucs's transition_power).
+        shifts: how often all is separated, each time with chunks that begin elsewhere; the
+            estimates are averaged with their weights.
+        most_shift: samples by which chunks begin earlier at most.
+        seed: of the shifts.
+    """
+
+    segment_samples: int
+    overlap: float = 0.25
+    batch_size: int = 4
+    weighting: Weighting = "triangle"
+    power: float = 1.0
+    shifts: int = 1
+    most_shift: int = 22050
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.segment_samples < 1 or self.batch_size < 1:
+            raise UsageError(
+                "a chunk needs at least 1 sample and a batch at least 1 chunk; found "
+                f"segment_samples {self.segment_samples} and batch_size {self.batch_size}"
+            )
+        if not 0 <= self.overlap < 1:
+            raise UsageError(f"overlap must be at least 0 and less than 1; found {self.overlap}")
+        if self.shifts < 1 or self.most_shift < 0:
+            raise UsageError(
+                f"shifts must be at least 1 and most_shift at least 0; found {self.shifts} and "
+                f"{self.most_shift}"
+            )
+        if not 0 < self.power < 100:
+            raise UsageError(f"power must be above 0 and below 100; found {self.power}")
+
+    def starts(self, n_samples: int) -> list[int]:
+        """The first sample of each chunk, rising; below 0 where a shift begins before the track."""
+        found = list(
+            chunk_starts(n_samples, segment_samples=self.segment_samples, overlap=self.overlap)
+        )
+        if self.shifts == 1:
+            return found
+        generator = torch.Generator().manual_seed(self.seed)
+        most = min(self.most_shift, self.segment_samples - 1)
+        drawn = torch.randint(most + 1, (self.shifts - 1,), generator=generator).tolist()
+        for lead in drawn:
+            shifted = chunk_starts(
+                n_samples + lead, segment_samples=self.segment_samples, overlap=self.overlap
+            )
+            found += [start - lead for start in shifted]
+        return sorted(found)
+
+    def weights(self) -> Float[Tensor, " N"]:
+        """Of a chunk's samples: never 0, so that every sample has some."""
+        length = self.segment_samples
+        rising = torch.arange(1, length + 1, dtype=torch.float32)
+        if self.weighting == "fade":
+            shared = length - _stride(length, self.overlap)
+            rising = (rising / (shared + 1)).clamp(max=1)
+        triangle = torch.minimum(rising, rising.flip(0))
+        return triangle if self.power == 1 else (triangle / triangle.max()) ** self.power
+
+
+def separate_waveform(  # noqa: PLR0913 (one argument a thing that a user may decide)
+    model: nn.Module,
+    mixture: Float[Tensor, "A N"],
+    *,
+    segment_samples: int,
+    overlap: float = 0.25,
+    batch_size: int = 4,
+    weighting: Weighting = "triangle",
+    power: float = 1.0,
+    shifts: int = 1,
+    seed: int = 0,
+    on_chunks: Callable[[int, int], None] | None = None,
+) -> Float[Tensor, "S A N"]:
+    """The estimate of every source: overlapping chunks, separated in batches and cross-faded.
+
+    Each sample is divided by the sum of the weights that reached it, so that a model which returns
+    its input is heard unchanged. A last chunk that the track does not fill is given what comes
+    before it, and zeros after it, as in Demucs. Beside the mixture and the
+    estimate, which lie on the mixture's device, no more than one batch is held.
+
+    Args:
+        model: [B, A, n] → [B, S, A, n]; used in evaluation mode, its modes are restored.
+        mixture: waveform; at least one sample.
+        segment_samples: length of a chunk.
+        overlap: the fraction of a chunk shared with the next; in [0, 1).
+        batch_size: chunks at a time.
+        weighting: see `Chunking`, as for what follows.
+        power: of the triangle.
+        shifts: how often all is separated.
+        seed: of the shifts.
+        on_chunks: is told after each batch how many chunks are done, and of how many.
+
+    Raises:
+        UsageError: an argument outside its range.
+    """
+    chunking = Chunking(
+        segment_samples, overlap, batch_size, weighting, power, shifts=shifts, seed=seed
+    )
+    n_samples = mixture.shape[-1]
+    estimate: Tensor | None = None
+    done = 0
+    for block in separate_blocks(model, InMemory(mixture), chunking, on_chunks=on_chunks):
+        if estimate is None:
+            estimate = mixture.new_empty((*block.shape[:2], n_samples))
+        estimate[..., done : done + block.shape[-1]] = block
+        done += block.shape[-1]
+    assert estimate is not None
+    return estimate
+
+
+def separate_blocks(
+    model: nn.Module,
+    source: Source,
+    chunking: Chunking,
+    *,
+    on_chunks: Callable[[int, int], None] | None = None,
+) -> Iterator[Float[Tensor, "S A n"]]:
+    """The estimates from beginning to end, each stretch as soon as no further chunk reaches it.
+
+    Memory does not grow with the track.
+
+    Args:
+        model: as for `separate_waveform`.
+        source: of the mixture.
+        chunking: how it is cut and joined.
+        on_chunks: as for `separate_waveform`.
+
+    Raises:
+        UsageError: a mixture without samples.
+    """
+    n_samples = source.n_samples
+    if n_samples < 1:
+        raise UsageError("a mixture to separate needs at least 1 sample")
+    starts = chunking.starts(n_samples)
+    joined = _Joined(chunking, n_samples)
+    place = device_of(model)
+    for first in range(0, len(starts), chunking.batch_size):
+        group = starts[first : first + chunking.batch_size]
+        with inference(model):
+            chunks = model(_cut(source, group, chunking.segment_samples).to(place)).cpu().float()
+        for start, chunk in zip(group, chunks, strict=True):
+            joined.add(start, chunk)
+        if on_chunks is not None:
+            on_chunks(first + len(group), len(starts))
+        following = starts[first + len(group) :][:1]
+        yield joined.pop(max(0, following[0]) if following else n_samples)
+
+
+class _Joined:
+    """Weighted sums of chunks, for as much of a track as further chunks may reach.
+
+    In float64: where many chunks overlap, float32 would round an identity by more than 1e-6.
+    """
+
+    def __init__(self, chunking: Chunking, n_samples: int) -> None:
+        self.weights = chunking.weights()
+        self.n_samples, self.done = n_samples, 0
+        self.sums: Tensor | None = None
+        self.totals = torch.zeros(0, dtype=torch.float64)
+
+    def add(self, start: int, chunk: Float[Tensor, "S A N"]) -> None:
+        """A chunk's part that lies inside the track."""
+        first, stop = max(0, start), min(start + chunk.shape[-1], self.n_samples)
+        if stop <= first:
+            return
+        lead = lead_of(start, chunk.shape[-1], self.n_samples)
+        weights = self.weights[first - start : stop - start]
+        part = chunk[..., first - start + lead : stop - start + lead]
+        missing = stop - self.done - self.totals.shape[-1]
+        if self.sums is None:
+            self.sums = torch.zeros((*chunk.shape[:2], 0), dtype=torch.float64)
+        if missing > 0:
+            self.sums = F.pad(self.sums, (0, missing))
+            self.totals = F.pad(self.totals, (0, missing))
+        own = slice(first - self.done, stop - self.done)
+        self.sums[..., own] += weights * part
+        self.totals[own] += weights
+
+    def pop(self, stop: int) -> Float[Tensor, "S A n"]:
+        """The finished stretch up to a sample, which is forgotten here."""
+        assert self.sums is not None
+        count = max(0, stop - self.done)
+        found = (self.sums[..., :count] / self.totals[:count]).float()
+        self.sums, self.totals = self.sums[..., count:].clone(), self.totals[count:].clone()
+        self.done += count
+        return found
+
+
+def chunk_starts(n_samples: int, *, segment_samples: int, overlap: float) -> range:
+    """The first sample of each chunk; none lies wholly inside the one before it."""
+    stride = _stride(segment_samples, overlap)
+    return range(0, max(1, n_samples - segment_samples + stride), stride)
+
+
+def _stride(segment_samples: int, overlap: float) -> int:
+    return max(1, int((1 - overlap) * segment_samples))  # as Demucs rounds
+
+
+def lead_of(start: int, segment_samples: int, n_samples: int) -> int:
+    """How much earlier the model's input begins than its chunk: half of what lies beyond the end.
+
+    As in Demucs, a last chunk that the track does not fill is put in the middle of a segment, after
+    what comes before it in the track.
+    """
+    return max(0, start + segment_samples - n_samples) // 2
+
+
+def _cut(source: Source, starts: list[int], segment_samples: int) -> Float[Tensor, "B A n"]:
+    """The inputs for the chunks that begin at the starts, with zeros beyond the mixture's ends."""
+    chunks = []
+    for start in starts:
+        begin = start - lead_of(start, segment_samples, source.n_samples)
+        first = max(0, begin)
+        stop = max(first, min(begin + segment_samples, source.n_samples))
+        chunk = source.read(first, stop)
+        chunks.append(F.pad(chunk, (first - begin, begin + segment_samples - stop)))
+    return torch.stack(chunks)
+
 
 ACCOMPANIMENT = "accompaniment"
 

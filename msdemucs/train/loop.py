@@ -11,17 +11,17 @@ from torch import Tensor, nn
 from msdemucs.data import Batch
 from msdemucs.errors import DivergedError, UsageError, diverged_at
 from msdemucs.model import Separator
-from msdemucs.train.checkpoints import State
-from msdemucs.train.devices import fabric_for
-from msdemucs.train.ema import averages_of, go_on, moving_average
-from msdemucs.train.faults import explain_value
-from msdemucs.train.gradients import Gradients
-from msdemucs.train.interrupts import Interrupts
-from msdemucs.train.optimisers import build_optimiser
-from msdemucs.train.peers import first_says, refuse_unlike
+from msdemucs.train.devices import Interrupts, fabric_for, first_says, refuse_unlike
+from msdemucs.train.gradients import Gradients, explain_value
+from msdemucs.train.optimisers import (
+    averages_of,
+    build_optimiser,
+    go_on,
+    learning_rate,
+    moving_average,
+)
 from msdemucs.train.recipe import Recipe, Validation
-from msdemucs.train.schedule import learning_rate
-from msdemucs.train.session import Sampler, Session, StepReport, Training
+from msdemucs.train.session import Sampler, Session, State, StepReport, Training
 
 SECONDS_BETWEEN_CHECKPOINTS = 600.0
 

@@ -19,8 +19,7 @@ from msdemucs.spec.merge import override
 from msdemucs.spec.source import read_yaml_file
 from msdemucs.spec.validate import validate
 from msdemucs.train.losses import L1, LossOptions
-from msdemucs.train.optimisers import Adam, OptimiserOptions
-from msdemucs.train.schedule import Cosine, ScheduleOptions
+from msdemucs.train.optimisers import Adam, Cosine, OptimiserOptions, ScheduleOptions
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 

@@ -11,19 +11,16 @@ from typing import TYPE_CHECKING, Any
 from torch import distributed
 
 from msdemucs.data import Track, drop_short, find_all
-from msdemucs.data.doctor import warn_of_far_sums
+from msdemucs.data.find import warn_of_far_sums
 from msdemucs.data.splits import divide
 from msdemucs.errors import CheckpointError, DataError, MsdemucsError, UsageError
 from msdemucs.files import cause_of, differences, sole_user, write_text
 from msdemucs.measure import machine
 from msdemucs.outside import legible
 from msdemucs.spec import dump_spec
-from msdemucs.train.checkpoints import writing
-from msdemucs.train.devices import fabric_for, is_first_process
-from msdemucs.train.logs import summary_writer
+from msdemucs.train.devices import fabric_for, is_first_process, together
 from msdemucs.train.losses import check_weights
-from msdemucs.train.peers import together
-from msdemucs.train.session import Training
+from msdemucs.train.session import Training, summary_writer, writing
 from msdemucs.train.tracks import (
     UNSCORED,
     Tracks,

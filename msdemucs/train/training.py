@@ -16,16 +16,23 @@ from msdemucs.errors import DataError, UsageError
 from msdemucs.model import Separator, build, load_weights, save_weights
 from msdemucs.model.weights import About, read_about
 from msdemucs.spec import Spec, diff_specs, spec_hash
-from msdemucs.train.checkpoints import Checkpoints, writing
 from msdemucs.train.devices import fabric_for
-from msdemucs.train.ema import take
-from msdemucs.train.examples import sampler
-from msdemucs.train.logs import STEPS, Log, open_logs, read
 from msdemucs.train.loop import train
+from msdemucs.train.optimisers import take
 from msdemucs.train.recipe import Recipe
-from msdemucs.train.session import Sampler, Session, StepReport, Training
-from msdemucs.train.tracks import LEFT_OUT, UNSCORED, LeftOut, Tracks
-from msdemucs.train.validation import judge
+from msdemucs.train.session import (
+    STEPS,
+    Checkpoints,
+    Log,
+    Sampler,
+    Session,
+    StepReport,
+    Training,
+    open_logs,
+    read,
+    writing,
+)
+from msdemucs.train.tracks import LEFT_OUT, UNSCORED, LeftOut, Tracks, judge, sampler
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from msdemucs.data import find_tracks, reading
+from msdemucs.data import find_tracks, folders
 from msdemucs.errors import DataError
 
 Open = Callable[..., soundfile.SoundFile]
@@ -41,10 +41,10 @@ def test_a_network_that_comes_back_costs_a_few_tries(
 ) -> None:
     (track,) = find_tracks(root, split="test")
     whole = track.read_sources(["drums"])
-    times = len(reading.PAUSES_S)
+    times = len(folders.PAUSES_S)
     monkeypatch.setattr(soundfile, "SoundFile", failing(times, OSError(number, "gone")))
     assert (track.read_sources(["drums"]) == whole).all()
-    assert tuple(pauses) == reading.PAUSES_S
+    assert tuple(pauses) == folders.PAUSES_S
 
 
 def test_a_network_that_stays_away_is_told_in_the_systems_words(
@@ -55,7 +55,7 @@ def test_a_network_that_stays_away_is_told_in_the_systems_words(
     monkeypatch.setattr(soundfile, "SoundFile", failing(9, failure))
     with pytest.raises(DataError, match=r"drums\.wav: cannot be read \(Stale file handle\)"):
         track.read_sources(["drums"])
-    assert tuple(pauses) == reading.PAUSES_S
+    assert tuple(pauses) == folders.PAUSES_S
 
 
 def test_a_failed_read_that_the_decoder_hides_is_told_in_the_systems_words(
@@ -67,7 +67,7 @@ def test_a_failed_read_that_the_decoder_hides_is_told_in_the_systems_words(
     path.symlink_to("/proc/self/mem")
     with pytest.raises(DataError, match=r"bass\.wav: cannot be read \(Input/output error\)"):
         find_tracks(root, split="test")
-    assert tuple(pauses) == reading.PAUSES_S
+    assert tuple(pauses) == folders.PAUSES_S
 
 
 def test_a_decoder_that_fails_for_a_moment_is_asked_again(

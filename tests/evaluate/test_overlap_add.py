@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from msdemucs.errors import UsageError
-from msdemucs.evaluate.overlap_add import (
+from msdemucs.evaluate.separation import (
     Chunking,
     InMemory,
     chunk_starts,

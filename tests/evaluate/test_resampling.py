@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchaudio.functional import resample
 
-from msdemucs.evaluate.resampling import BlockResampler
+from msdemucs.evaluate.audio import BlockResampler
 
 
 @settings(max_examples=40)

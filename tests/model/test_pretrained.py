@@ -7,8 +7,7 @@ import torch
 
 from msdemucs import build, load_pretrained, save_weights
 from msdemucs.errors import UsageError
-from msdemucs.model.pretrained import weights_folder
-from msdemucs.model.weights import read_about
+from msdemucs.model.weights import read_about, weights_folder
 from tests.specs import small
 
 

@@ -15,7 +15,7 @@ from msdemucs.errors import CheckpointError, DivergedError, TrainingError, Usage
 from msdemucs.model import Separator
 from msdemucs.spec import load_spec
 from msdemucs.train import Checkpoints, Recipe, Session, StepReport, Training, train
-from msdemucs.train.ema import take
+from msdemucs.train.optimisers import take
 
 RECIPE = Recipe(name="toy", steps=5, batch_size=2, segment=0.01, lr=1e-2)
 

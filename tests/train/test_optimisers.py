@@ -4,8 +4,15 @@ import pytest
 import torch
 from torch import nn
 
-from msdemucs.train.ema import averages_of, go_on, moving_average, take
-from msdemucs.train.optimisers import Adam, AdamW, build_optimiser
+from msdemucs.train.optimisers import (
+    Adam,
+    AdamW,
+    averages_of,
+    build_optimiser,
+    go_on,
+    moving_average,
+    take,
+)
 
 
 def model() -> nn.Module:

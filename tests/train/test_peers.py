@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from msdemucs.spec import Spec, dump_spec
-from msdemucs.train.logs import read
+from msdemucs.train.session import read
 from tests.train.test_run import gloo
 
 ONE_CANNOT_READ = """\

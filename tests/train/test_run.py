@@ -24,12 +24,10 @@ from msdemucs.errors import CheckpointError, DataError, UsageError
 from msdemucs.model import build, load_weights, save_weights
 from msdemucs.model.weights import read_about
 from msdemucs.spec import Spec, dump_spec, spec_hash
-from msdemucs.train.checkpoints import Checkpoints
-from msdemucs.train.logs import CsvLog, open_logs, read
+from msdemucs.train.optimisers import Constant
 from msdemucs.train.recipe import Validation
 from msdemucs.train.run import run
-from msdemucs.train.schedule import Constant
-from msdemucs.train.session import StepReport
+from msdemucs.train.session import Checkpoints, CsvLog, StepReport, open_logs, read
 from msdemucs.train.tracks import Tracks, names_of
 from msdemucs.train.training import Asked, Means, TrainingRun
 from tests.study.postgres import free_port
@@ -544,11 +542,11 @@ STUCK = """\
 import os, signal, sys
 from pathlib import Path
 from msdemucs.spec import load_spec
-from msdemucs.train import Recipe, peers
+from msdemucs.train import Recipe, devices
 from msdemucs.train.run import run
 from msdemucs.train.training import Asked, Means
 
-peers.SECONDS_TO_NOTICE = 0.1
+devices.SECONDS_TO_NOTICE = 0.1
 
 
 def get_stuck(report):

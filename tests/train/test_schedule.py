@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from msdemucs.spec.kinds import kinds_of
 from msdemucs.train import learning_rate
-from msdemucs.train.schedule import Anneal, Constant, Restarts, ScheduleOptions
+from msdemucs.train.optimisers import Anneal, Constant, Restarts, ScheduleOptions
 from tests.kinds import small_kinds
 
 

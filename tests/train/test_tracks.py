@@ -17,9 +17,9 @@ from msdemucs.data import Track
 from msdemucs.data.find import OnError
 from msdemucs.errors import DataError, MsdemucsError, UsageError
 from msdemucs.train import StepReport
-from msdemucs.train.logs import read
 from msdemucs.train.recipe import Validation
 from msdemucs.train.run import run
+from msdemucs.train.session import read
 from msdemucs.train.training import Asked, Means
 from tests.data.conftest import write_noise
 from tests.train.conftest import RATE

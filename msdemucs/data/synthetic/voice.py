@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Complex64, Float64
 
-from msdemucs.data.synthetic.score import Note, Phrase
-from msdemucs.data.synthetic.sound import (
+from msdemucs.data.synthetic.instruments import (
     SAMPLE_RATE,
     Mono,
     Stereo,
@@ -20,6 +19,7 @@ from msdemucs.data.synthetic.sound import (
     running_phase,
     samples,
 )
+from msdemucs.data.synthetic.score import Note, Phrase
 
 FORMANTS_HZ = {
     "a": (730, 1090, 2440, 3500, 4500),

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import torch
 
 from msdemucs.errors import DataError, SpecError
-from msdemucs.model.build import build
 from msdemucs.model.importing.checkpoints import Checkpoint, State
-from msdemucs.model.importing.convert import convert, names_for
+from msdemucs.model.importing.names import convert, names_for
+from msdemucs.model.separator import build
 from msdemucs.spec import Spec, load_spec, parse_spec
 
 Arguments = Mapping[str, object]
