@@ -14,7 +14,7 @@ from msdemucs.spec import load_spec
 from msdemucs.units import format_db, format_seconds
 
 if TYPE_CHECKING:
-    from msdemucs.data.find import Finding
+    from msdemucs.data.doctor import Finding
     from msdemucs.data.tracks import Track
 
 app = typer.Typer(no_args_is_help=True, help="Make embedded data, look at folders of tracks.")
@@ -68,7 +68,8 @@ def check(
     Raises:
         UsageError: a folder without tracks.
     """
-    from msdemucs.data.find import examine, far_sum, find_all, no_tracks
+    from msdemucs.data.doctor import examine, far_sum
+    from msdemucs.data.find import find_all, no_tracks
     from msdemucs.data.tracks import SPLITS
     from msdemucs.errors import DataError, UsageError
 

@@ -68,7 +68,7 @@ def separate(  # noqa: PLR0913 (one option a thing that a user may decide)
     separated.
     """
     from msdemucs.evaluate.files import Output, outputs
-    from msdemucs.evaluate.separation import Chunking, Separation, check_stems, chunk_samples
+    from msdemucs.evaluate.separation import Separation, check_stems, chunking_for
     from msdemucs.model.weights import find_weights, load_weights, read_about
 
     path = find_weights(weights)
@@ -77,13 +77,8 @@ def separate(  # noqa: PLR0913 (one option a thing that a user may decide)
     stem_names = tuple(name.strip() for name in stems.split(",")) if stems else spec.sources
     check_stems(stem_names, spec.sources)
     places = outputs(audio, Output(output, stem_names, format_, as_), overwrite=overwrite)
-    chunking = Chunking(
-        chunk_samples(spec, segment),
-        overlap,
-        batch,
-        weighting,
-        shifts=shifts,
-        most_shift=spec.sample_rate // 2,
+    chunking = chunking_for(
+        spec, segment, overlap=overlap, batch_size=batch, weighting=weighting, shifts=shifts
     )
     model = load_weights(path).to(choose_device(device))
     how = Separation(chunking, about.normalised, precision)

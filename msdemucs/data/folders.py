@@ -4,6 +4,7 @@ import errno
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -50,18 +51,15 @@ class StemFolder:
 
     def taking(self, names: Set[str]) -> "StemFolder":
         """The track with some unused files as further stems, those that are unlike it left out."""
-        taken = tuple(name for name in self.unused if name in names and self._fits(name))
+        alike = (self.n_samples, self.sample_rate, self.audio_channels)
+        taken: list[str] = []
+        for name in [name for name in self.unused if name in names]:
+            with suppress(DataError):
+                header = _header(self.path / (name + SUFFIX))
+                if (header.frames, header.samplerate, header.channels) == alike:
+                    taken.append(name)
         unused = tuple(name for name in self.unused if name not in taken)
         return replace(self, stems=(*self.stems, *taken), unused=unused)
-
-    def _fits(self, name: str) -> bool:
-        """Whether a file beside the stems has their length, rate and channels."""
-        try:
-            header = _header(self.path / (name + SUFFIX))
-        except DataError:
-            return False
-        own = (self.n_samples, self.sample_rate, self.audio_channels)
-        return (header.frames, header.samplerate, header.channels) == own
 
     def read(
         self, names: Sequence[str], *, start: int, n_samples: int
@@ -113,7 +111,10 @@ def open_folder(folder: Path, *, sources: Sequence[str]) -> StemFolder:
     """
     files = [path.name for path in listed(folder)]
     names = {name.removesuffix(SUFFIX) for name in files if name.endswith(SUFFIX)}
-    stems = _stems(names, sources)
+    known = dict.fromkeys((*STEMS, *(source for source in sources if source != ACCOMPANIMENT)))
+    stems = tuple(stem for stem in known if stem in names)
+    if ACCOMPANIMENT in names and not {*stems} - {"vocals"}:  # a stem where nothing else is
+        stems = (*stems, ACCOMPANIMENT)
     for name in (MIXTURE, *_needed(stems, sources)):
         if name not in names:
             raise DataError(
@@ -132,15 +133,6 @@ def open_folder(folder: Path, *, sources: Sequence[str]) -> StemFolder:
         audio_channels=first.channels,
         unused=tuple(sorted(names - {MIXTURE, ACCOMPANIMENT, *stems})),
     )
-
-
-def _stems(names: Set[str], sources: Sequence[str]) -> tuple[str, ...]:
-    """The stems of a track; the accompaniment is one only where nothing else is beside vocals."""
-    known = dict.fromkeys((*STEMS, *(source for source in sources if source != ACCOMPANIMENT)))
-    stems = tuple(stem for stem in known if stem in names)
-    if ACCOMPANIMENT in names and not {*stems} - {"vocals"}:
-        return (*stems, ACCOMPANIMENT)
-    return stems
 
 
 def _needed(stems: Sequence[str], sources: Sequence[str]) -> Iterator[str]:

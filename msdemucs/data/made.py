@@ -4,14 +4,12 @@ import json
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from jaxtyping import Float32
 
 from msdemucs.data.folders import quantise, write_track
-from msdemucs.data.musdb import need_ffmpeg, track_name
-from msdemucs.data.tracks import MIXTURE, STEMS
+from msdemucs.data.musdb import need_ffmpeg
+from msdemucs.data.tracks import MIXTURE, STEMS, track_name
 from msdemucs.errors import DataError
 from msdemucs.files import whole_folder
 from msdemucs.units import format_db
@@ -65,8 +63,11 @@ def _recognise(root: Path, made_from: Mapping[str, object]) -> None:
     Raises:
         DataError: anything else.
     """
-    manifest = read_manifest(root)
-    if manifest is None:
+    try:
+        manifest = json.loads((root / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        manifest = None
+    if not isinstance(manifest, dict) or "files" not in manifest:
         raise DataError(
             "is not empty and was not made by msdemucs; choose another folder", path=root
         )
@@ -82,15 +83,6 @@ def _recognise(root: Path, made_from: Mapping[str, object]) -> None:
             raise DataError(
                 f"is damaged or gone; remove {root} and run the command again", path=path
             )
-
-
-def read_manifest(root: Path) -> dict[str, Any] | None:
-    """What the manifest says; None where there is none that can be read."""
-    try:
-        manifest = json.loads((root / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return manifest if isinstance(manifest, dict) and "files" in manifest else None
 
 
 def _listed(values: object) -> str:
@@ -134,7 +126,9 @@ def unpack_sample(root: Path) -> bool:
         # decoded as floats: as 16-bit numbers, which musdb reads, the stems' peaks would clip
         audio, sample_rate = stempeg.read_stems(str(source), dtype=np.float32)
         audio = audio.swapaxes(1, 2)
-        difference_db = _difference_db(audio)
+        mastered, total = audio[0].astype(np.float64), audio[1:].sum(0, dtype=np.float64)
+        error = ((mastered - total) ** 2).sum()
+        difference_db = float(10 * np.log10((mastered**2).sum() / error))
         stems, gain = quantise(dict(zip(STEMS, audio[1:], strict=True)))
         write_track(folder / "test" / name, stems, sample_rate=sample_rate)
         gain_db = float(20 * np.log10(gain))
@@ -153,9 +147,3 @@ def unpack_sample(root: Path) -> bool:
         }
 
     return make_folder(root, {"sample": name, "stempeg": release}, write)
-
-
-def _difference_db(audio: Float32[np.ndarray, "5 A N"]) -> float:
-    """Level of the release's mix over that of its difference from the sum of stems."""
-    mixture, total = audio[0].astype(np.float64), audio[1:].sum(0, dtype=np.float64)
-    return float(10 * np.log10((mixture**2).sum() / ((mixture - total) ** 2).sum()))

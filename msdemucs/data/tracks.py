@@ -1,7 +1,7 @@
 """One track, whatever its files look like: any stretch of its stems or mixture, and its level."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -11,6 +11,7 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 
 from msdemucs.errors import DataError
+from msdemucs.outside import legible
 
 STEMS = ("drums", "bass", "other", "vocals")
 """The stems of a MUSDB track, in the field's order."""
@@ -26,6 +27,13 @@ SPLITS = ("train", "validation", "test")
 
 LOUDEST = 1e6
 """Of a sample, full scale being 1: what is more than 120 dB above it is damage and no sound."""
+
+
+STEM_MP4 = ".stem.mp4"
+"""How a file of MUSDB18 ends."""
+
+OnError = Callable[[DataError], None]
+"""Is told of a track that cannot be used, which is then left out."""
 
 
 class Recording(Protocol):
@@ -168,6 +176,11 @@ class Track:
                 track=self.name,
             )
         return found
+
+
+def track_name(path: Path) -> str:
+    """The name of a track's file or folder without `.stem.mp4`, as text that any table holds."""
+    return legible(path.name.removesuffix(STEM_MP4))
 
 
 EPSILON = 1e-8

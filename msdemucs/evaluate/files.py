@@ -19,7 +19,6 @@ from msdemucs.evaluate.separation import (
     OnChunks,
     Separation,
     check_stems,
-    needs_mixture,
     separate_blocks,
     stems_of,
 )
@@ -167,7 +166,7 @@ def separate_file(
         autocast(device_of(model), how.precision),
     ):
         done = clipped = 0
-        is_heard = needs_mixture(output.stems, spec.sources)
+        is_heard = "other" not in spec.sources and not {*output.stems} <= {*spec.sources}
         for block in separate_blocks(model, source, how.chunking, on_chunks=on_chunks):
             estimates = block * deviation + mean
             if not bool(estimates.isfinite().all()):

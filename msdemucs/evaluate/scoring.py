@@ -11,10 +11,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from msdemucs.data.find import OnError
-from msdemucs.data.tracks import Track
+from msdemucs.data.tracks import OnError, Track
 from msdemucs.errors import DataError, DivergedError
-from msdemucs.evaluate.separation import LESS_MEMORY, Chunking, chunk_samples, separate_mixture
+from msdemucs.evaluate.separation import LESS_MEMORY, chunking_for, separate_mixture
 from msdemucs.measure.inference import device_of, memory_explained, wait_for
 from msdemucs.metrics import METRICS, USUAL, Engine, Stems, TrackScore, metrics_named
 from msdemucs.metrics.unscored import Lack
@@ -177,13 +176,13 @@ def _separated(
     spec = model.spec
     mixture = torch.from_numpy(track.read_mixture())
     references = torch.from_numpy(track.read_sources(spec.sources))
-    chunking = Chunking(
-        chunk_samples(spec, convention.segment or None),
-        convention.overlap,
-        batch_size,
-        convention.weighting,
+    chunking = chunking_for(
+        spec,
+        convention.segment or None,
+        overlap=convention.overlap,
+        batch_size=batch_size,
+        weighting=convention.weighting,
         shifts=convention.shifts,
-        most_shift=spec.sample_rate // 2,
     )
     start = perf_counter()
     estimates = separate_mixture(

@@ -3,8 +3,7 @@
 from msdemucs.train.devices import fabric_for
 from msdemucs.train.loop import train
 from msdemucs.train.losses import Loss
-from msdemucs.train.optimisers import learning_rate
-from msdemucs.train.recipe import Recipe, load_recipe, recipe_names
+from msdemucs.train.recipe import Recipe, learning_rate, load_recipe, recipe_names
 from msdemucs.train.session import Checkpoints, Sampler, Session, StepReport, Training
 from msdemucs.train.tracks import sampler
 

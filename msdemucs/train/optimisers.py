@@ -1,7 +1,4 @@
-"""How weights change: optimisers, the learning rate of a step, and moving averages.
-
-A rate is a function of the step alone, so that runs can resume.
-"""
+"""How weights change: optimisers, schedules of the learning rate, and moving averages."""
 
 import math
 from collections.abc import Mapping
@@ -70,8 +67,8 @@ def _(options: Adam, model: nn.Module, *, lr: float) -> torch.optim.Optimizer:
 @build_optimiser.register
 def _(options: AdamW, model: nn.Module, *, lr: float) -> torch.optim.Optimizer:
     parameters = list(model.parameters())
-    decayed = [one for one in parameters if one.ndim >= 2]
-    others = [one for one in parameters if one.ndim < 2]
+    decayed = [weights for weights in parameters if weights.ndim >= 2]
+    others = [weights for weights in parameters if weights.ndim < 2]
     groups: list[dict[str, object]] = [{"params": decayed}] if decayed else []
     if others:
         groups.append({"params": others, "weight_decay": 0.0})
@@ -160,46 +157,6 @@ class Anneal(ScheduleOptions):
     def share(self, done: int, of: int) -> float:
         """From 1 to 0."""
         return float((1 - done / of) ** self.power)
-
-
-def learning_rate(  # noqa: PLR0913 (one argument a field of the recipe)
-    step: int,
-    *,
-    steps: int,
-    lr: float,
-    final_lr: float,
-    warmup_steps: int = 0,
-    schedule: ScheduleOptions | None = None,
-    epoch_steps: int | None = None,
-) -> float:
-    """Return the rate of a step: a linear rise to `lr`, then the schedule's way to `final_lr`.
-
-    By step, `lr` is reached at step `warmup_steps`, and the schedule's end at the last step. By
-    epoch, an epoch has one rate: the warm-up's at its end, the schedule's at its beginning, so that
-    `lr` comes twice after a warm-up and `final_lr`, towards which the last epoch leads, never.
-
-    Args:
-        step: counted from 1.
-        steps: of the whole run.
-        lr: the highest rate.
-        final_lr: the rate of the last step.
-        warmup_steps: fewer than `steps`.
-        schedule: the way down; None is half a cosine.
-        epoch_steps: of an epoch, a divisor of `warmup_steps`; None goes by step.
-    """
-    if epoch_steps:
-        epoch, warmup = (step - 1) // epoch_steps, warmup_steps // epoch_steps
-        if epoch < warmup:
-            return lr * (epoch + 1) / warmup
-        epochs = math.ceil(steps / epoch_steps)
-        share = (schedule or Cosine()).share(epoch - warmup, epochs - warmup)
-        return final_lr + (lr - final_lr) * share
-    if step <= warmup_steps:
-        return lr * step / warmup_steps
-    # Without a warm-up the first step has the highest rate, as the last of a warm-up would.
-    first = max(1, warmup_steps)
-    share = (schedule or Cosine()).share(step - first, max(1, steps - first))
-    return final_lr + (lr - final_lr) * share
 
 
 Tensors = tuple[Tensor, ...] | list[Tensor]

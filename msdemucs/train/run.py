@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from torch import distributed
 
 from msdemucs.data import Track, drop_short, find_all
-from msdemucs.data.find import warn_of_far_sums
+from msdemucs.data.doctor import warn_of_far_sums
 from msdemucs.data.splits import divide
 from msdemucs.errors import CheckpointError, DataError, MsdemucsError, UsageError
 from msdemucs.files import cause_of, differences, sole_user, write_text

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from msdemucs.data import Augmentation, Grid, SegmentSampler, Track, statistics
-from msdemucs.data.find import OnError
+from msdemucs.data.tracks import OnError
 from msdemucs.errors import DataError, DivergedError, UsageError
 from msdemucs.evaluate import Chunking, Score, evaluate_tracks, separate_mixture
 from msdemucs.evaluate.scoring import Convention

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from msdemucs.data import find, find_tracks
-from msdemucs.data.find import examine, warn_of_far_sums
+from msdemucs.data import doctor, find_tracks
+from msdemucs.data.doctor import examine, warn_of_far_sums
 
 
 def test_a_sound_track_is_equal_to_its_sum(root: Path) -> None:
@@ -21,7 +21,7 @@ def test_a_sound_track_is_equal_to_its_sum(root: Path) -> None:
 def test_a_mixture_that_is_not_the_sum_is_measured_in_db(
     root: Path, monkeypatch: pytest.MonkeyPatch, block_s: float
 ) -> None:
-    monkeypatch.setattr(find, "BLOCK_S", block_s)
+    monkeypatch.setattr(doctor, "BLOCK_S", block_s)
     path = root / "test" / "Cem - Three" / "mixture.wav"
     audio, rate = soundfile.read(path)
     soundfile.write(path, 0.5 * audio, rate, subtype="DOUBLE")

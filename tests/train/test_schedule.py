@@ -1,19 +1,20 @@
 """Does the learning rate rise, fall and end where a recipe says?"""
 
 import itertools
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from msdemucs.spec.kinds import kinds_of
-from msdemucs.train import learning_rate
+from msdemucs.train import Recipe, learning_rate
 from msdemucs.train.optimisers import Anneal, Constant, Restarts, ScheduleOptions
 from tests.kinds import small_kinds
 
 
 @st.composite
-def runs(draw: st.DrawFn) -> dict[str, float]:
+def runs(draw: st.DrawFn) -> dict[str, Any]:
     """Steps, warm-up and rates that a recipe may have."""
     steps = draw(st.integers(1, 300))
     lr = draw(st.floats(1e-6, 1))
@@ -25,14 +26,16 @@ def runs(draw: st.DrawFn) -> dict[str, float]:
     }
 
 
-def rates(steps: int, **run: float) -> list[float]:
-    return [learning_rate(step, steps=steps, **run) for step in range(1, steps + 1)]  # type: ignore[arg-type]
+def rates(steps: int, epoch_steps: int | None = None, **fields: Any) -> list[float]:
+    epochs = {"schedule_by": "epoch", "steps_per_epoch": epoch_steps} if epoch_steps else {}
+    lengths = {"name": "toy", "steps": steps, "batch_size": 1, "segment": 1.0}
+    recipe = Recipe(**{**lengths, **epochs, **fields})
+    return [learning_rate(step, recipe) for step in range(1, steps + 1)]
 
 
 def test_the_field_notes_rates_are_a_staircase_of_epochs() -> None:
     """Known are 5e-4, 1e-3, 1e-3, 9.6e-4 … 3.8e-5, to two digits: highest twice, and never zero."""
-    run = {"lr": 1e-3, "final_lr": 0.0, "warmup_steps": 800, "epoch_steps": 400}
-    found = rates(4000, **run)
+    found = rates(4000, 400, lr=1e-3, final_lr=0.0, warmup_steps=800)
     stairs = [found[400 * epoch : 400 * epoch + 400] for epoch in range(10)]
     assert all(len(set(stair)) == 1 for stair in stairs)
     first = [stair[0] for stair in stairs]
@@ -49,8 +52,8 @@ def test_by_step_the_rate_rises_falls_and_ends() -> None:
 
 
 @given(run=runs())
-def test_it_rises_to_the_highest_rate_and_never_again(run: dict[str, float]) -> None:
-    found = rates(**run)  # type: ignore[arg-type]
+def test_it_rises_to_the_highest_rate_and_never_again(run: dict[str, Any]) -> None:
+    found = rates(**run)
     top = max(0, int(run["warmup_steps"]) - 1)
     assert found[top] == pytest.approx(run["lr"])
     assert all(a <= b for a, b in itertools.pairwise(found[: top + 1]))
@@ -59,14 +62,14 @@ def test_it_rises_to_the_highest_rate_and_never_again(run: dict[str, float]) -> 
 
 
 @given(run=runs())
-def test_it_ends_at_the_final_rate(run: dict[str, float]) -> None:
-    found = rates(**run)  # type: ignore[arg-type]
+def test_it_ends_at_the_final_rate(run: dict[str, Any]) -> None:
+    found = rates(**run)
     falls = run["steps"] > max(1, run["warmup_steps"])
     assert found[-1] == pytest.approx(run["final_lr"] if falls else run["lr"])
 
 
 def test_without_a_warm_up_the_first_step_has_the_highest_rate() -> None:
-    assert learning_rate(1, steps=10, lr=0.5, final_lr=0.0) == 0.5
+    assert rates(10, lr=0.5, final_lr=0.0)[0] == 0.5
 
 
 KINDS = [small for kind in kinds_of(ScheduleOptions).values() for small in small_kinds(kind)]
@@ -74,11 +77,9 @@ KINDS = [small for kind in kinds_of(ScheduleOptions).values() for small in small
 
 @pytest.mark.parametrize("schedule", KINDS)
 @given(run=runs())
-def test_every_kind_stays_between_its_rates(
-    schedule: ScheduleOptions, run: dict[str, float]
-) -> None:
-    found = rates(**run, schedule=schedule)  # type: ignore[arg-type]
-    by_epoch = rates(**run, schedule=schedule, epoch_steps=1)  # type: ignore[arg-type]
+def test_every_kind_stays_between_its_rates(schedule: ScheduleOptions, run: dict[str, Any]) -> None:
+    found = rates(**run, schedule=schedule)
+    by_epoch = rates(**run, schedule=schedule, epoch_steps=1)
     after = [*found[int(run["warmup_steps"]) :], *by_epoch[int(run["warmup_steps"]) :]]
     assert all(run["final_lr"] * (1 - 1e-9) <= rate <= run["lr"] * (1 + 1e-9) for rate in after)
 
@@ -92,7 +93,7 @@ def test_an_epoch_that_is_cut_short_has_the_rate_of_a_whole_one() -> None:
 
 def test_restarts_begin_at_the_highest_rate_and_grow() -> None:
     schedule = Restarts(cycles=2, growth=2.0)
-    found = rates(steps=31, lr=1.0, final_lr=0.0, schedule=schedule)  # type: ignore[arg-type]
+    found = rates(steps=31, lr=1.0, final_lr=0.0, schedule=schedule)
     assert (found[0], found[10]) == (1.0, 1.0)  # the second, of 20 steps, begins after 10
     assert found[5] == pytest.approx(0.5)
     assert found[20] == pytest.approx(0.5)
@@ -100,11 +101,11 @@ def test_restarts_begin_at_the_highest_rate_and_grow() -> None:
 
 
 def test_annealing_is_fast_at_first() -> None:
-    found = rates(steps=101, lr=1.0, final_lr=0.0, schedule=Anneal(power=3.0))  # type: ignore[arg-type]
+    found = rates(steps=101, lr=1.0, final_lr=0.0, schedule=Anneal(power=3.0))
     assert found[50] == pytest.approx(1 / 8)
     assert found[100] == 0
 
 
 def test_a_constant_rate_is_the_highest_throughout() -> None:
-    found = rates(steps=10, lr=0.3, final_lr=0.0, schedule=Constant())  # type: ignore[arg-type]
+    found = rates(steps=10, lr=0.3, final_lr=0.0, schedule=Constant())
     assert set(found) == {0.3}

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from msdemucs.data import Track
-from msdemucs.data.find import OnError
+from msdemucs.data.tracks import OnError
 from msdemucs.errors import DataError, MsdemucsError, UsageError
 from msdemucs.train import StepReport
 from msdemucs.train.recipe import Validation

@@ -140,17 +140,13 @@ def make_song(seed: int, index: int, seconds: float) -> Song:
         "other": play_other(score.pads, score.plucks, n, streams[4]),
         "vocals": sing(score.vocals, n, streams[5]),
     }
-    return Song(song_name(seed, index), score, _balance(stems, streams[6]))
-
-
-def _balance(stems: dict[str, Stereo], rng: np.random.Generator) -> dict[str, Stereo]:
-    """The stems at their levels, all scaled by one gain to the mixture's headroom."""
     for name, stem in stems.items():
-        wanted = 10 ** ((LEVELS_DB[name] + rng.normal(0, BALANCE_DB)) / 20)
-        stem *= np.float32(wanted / max(_level(stem), 1e-9))
+        level = 10 ** ((LEVELS_DB[name] + streams[6].normal(0, BALANCE_DB)) / 20)
+        stem *= np.float32(level / max(_level(stem), 1e-9))
     loudest = max(np.abs(part).max() for part in (sum(stems.values()), *stems.values()))
     gain = np.float32(HEADROOM / max(loudest, 1e-9))
-    return {name: gain * stem for name, stem in stems.items()}
+    balanced = {name: gain * stem for name, stem in stems.items()}
+    return Song(song_name(seed, index), score, balanced)
 
 
 def _level(stem: Stereo) -> float:

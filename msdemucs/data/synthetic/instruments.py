@@ -47,15 +47,6 @@ def fade(sound: Mono, *, attack_s: float = 0.002, release_s: float = 0.01) -> Mo
     return shaped
 
 
-def wavetable(amplitudes: Float32[np.ndarray, " K"]) -> Mono:
-    """One period of a sum of harmonics, at a peak of 1."""
-    spectrum = np.zeros(TABLE // 2 + 1, dtype=np.complex128)
-    spectrum[1 : len(amplitudes) + 1] = -1j * amplitudes
-    period = np.fft.irfft(spectrum)
-    table: Mono = (period / np.abs(period).max()).astype(np.float32)
-    return table
-
-
 def oscillate(table: Mono, frequency: float, n_samples: int, *, phase: float = 0) -> Mono:
     """A wavetable at a steady pitch."""
     # a phase in 32 bits wraps by itself, and its top bits are the place in the table
@@ -186,7 +177,12 @@ def _add_pads(stem: Stereo, notes: Sequence[Note], rng: np.random.Generator) -> 
     @cache
     def period(pitch: int) -> Mono:
         audible = order * hertz(pitch) < SAMPLE_RATE / 2.5
-        return wavetable((amplitudes * audible).astype(np.float32))
+        loud = (amplitudes * audible).astype(np.float32)
+        spectrum = np.zeros(TABLE // 2 + 1, dtype=np.complex128)
+        spectrum[1 : len(loud) + 1] = -1j * loud
+        wave = np.fft.irfft(spectrum)
+        table: Mono = (wave / np.abs(wave).max()).astype(np.float32)  # a peak of 1
+        return table
 
     for note in notes:
         n = samples(note.duration_s + 0.2)

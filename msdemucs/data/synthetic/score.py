@@ -276,17 +276,14 @@ def _plucks(form: Form, rng: np.random.Generator) -> Iterator[Note]:
         if bar.section == "intro" and rng.random() < 0.3:
             continue
         chord = _chord(form, bar, lowest)
-        for count, (step, letter) in enumerate(_struck(comp)):
+        struck = [(step, letter) for step, letter in enumerate(comp) if letter != "."]
+        for count, (step, letter) in enumerate(struck):
             start = form.time(bar.index, step)
             loud = float(rng.choice([0.6, 0.8, 1]))
             pitches = [chord[count % len(chord)]] if "o" in comp else chord
             for string, pitch in enumerate(pitches):
                 held = form.step_s * (2 if letter == "o" else 3)
                 yield Note(start + 0.012 * string, held, pitch, loud)
-
-
-def _struck(pattern: str) -> list[tuple[int, str]]:
-    return [(step, letter) for step, letter in enumerate(pattern) if letter != "."]
 
 
 def _vocals(form: Form, rng: np.random.Generator) -> Iterator[Phrase]:
@@ -330,7 +327,9 @@ def _sing(
             break
         degree += move + int(rng.choice([0, 0, 0, 1, -1]))
         if in_bar % 8 == 0:
-            degree = _nearest(_tones(bars[at]), degree)
+            octaves = range(-2, 2)
+            tones = [tone + 7 * octave for tone in bars[at].degrees for octave in octaves]
+            degree = min(tones, key=lambda tone: abs(tone - degree))
         pitch = _fold(form.pitch(degree, 4), lowest, lowest + 14)
         notes.append(
             Note(
@@ -342,15 +341,6 @@ def _sing(
             )
         )
     return Phrase(tuple(notes))
-
-
-def _tones(bar: Bar) -> list[int]:
-    """The chord's degrees in the octaves around."""
-    return [degree + 7 * octave for degree in bar.degrees for octave in (-2, -1, 0, 1)]
-
-
-def _nearest(degrees: list[int], wanted: int) -> int:
-    return min(degrees, key=lambda degree: abs(degree - wanted))
 
 
 def _harmony(form: Form, phrase: Phrase) -> Phrase:
