@@ -145,7 +145,13 @@ def evaluate(
         left_out.append(left_out_entry(error))
 
     def so_far(*, finished: bool) -> Evaluation:
-        counts = count_unscored(_lacks(rows))
+        lacks = (
+            Lack(str(row["group"]), str(row["track"]), str(row["source"]), metric, reason)
+            for row in rows  # of earlier versions they do not say why
+            if isinstance(cell := row.get(REASONS), str) and cell
+            for metric, reason in json.loads(cell).items()
+        )
+        counts = count_unscored(lacks)
         # as JSON has it, so that what was saved and loaded compares equal
         about_now = json.loads(json.dumps({**about, REASONS: counts, "finished": finished}))
         return Evaluation(about_now, pd.DataFrame(rows), pd.DataFrame(frames))
@@ -201,14 +207,6 @@ def _reasons(by_metric: Mapping[str, str]) -> str:
     return json.dumps(by_metric, ensure_ascii=False) if by_metric else ""
 
 
-def _lacks(rows: Iterable[Mapping[str, object]]) -> Iterator[Lack]:
-    """The scores that rows lack; rows of earlier versions do not say why."""
-    for row in rows:
-        cell = row.get(REASONS)
-        for metric, reason in json.loads(cell).items() if isinstance(cell, str) and cell else ():
-            yield Lack(str(row["group"]), str(row["track"]), str(row["source"]), metric, reason)
-
-
 def _lacking(scored: ScoredTrack) -> Iterator[str]:
     """A line for each source of a track without a score: the metrics, and why."""
     labels: dict[tuple[str, str], list[str]] = {}
@@ -249,8 +247,8 @@ def _statistics(source: str, tracks: pd.DataFrame, frames: pd.DataFrame) -> dict
         values = tracks[name].replace([np.inf, -np.inf], np.nan)
         row |= {f"{name}.{kind}": getattr(values, kind)() for kind in STATISTICS}
         if name in frames:
-            own = frames[name].replace([np.inf, -np.inf], np.nan)
-            row |= {f"{name}.frames_{kind}": getattr(own, kind)() for kind in STATISTICS}
+            of_frames = frames[name].replace([np.inf, -np.inf], np.nan)
+            row |= {f"{name}.frames_{kind}": getattr(of_frames, kind)() for kind in STATISTICS}
     return row
 
 
@@ -335,11 +333,6 @@ def _row(
     }
 
 
-def _metrics_of(convention: Mapping[str, Any]) -> set[str]:
-    """The metrics of a saved convention, whose names older versions cut short."""
-    return {metric for name in convention["metrics"] for metric in metrics_named(name)}
-
-
 def _check_alike(first: Evaluation, second: Evaluation) -> None:
     """Raise UsageError for evaluations that may not be compared.
 
@@ -347,7 +340,9 @@ def _check_alike(first: Evaluation, second: Evaluation) -> None:
         UsageError: they may not be.
     """
     conventions = [one.about["convention"] for one in (first, second)]
-    shared = set.intersection(*(_metrics_of(convention) for convention in conventions))
+    shared = set.intersection(  # older versions cut names short
+        *({long for name in c["metrics"] for long in metrics_named(name)} for c in conventions)
+    )
     if not shared:
         raise UsageError("the evaluations have no metric in common")
     unlike = [

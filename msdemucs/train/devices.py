@@ -214,18 +214,16 @@ def together(fabric: "Fabric", say: Callable[[str], None]) -> Iterator[None]:
         fabric.launch()
         yield
     except RuntimeError as error:
-        if fabric.world_size == 1 or not is_of_lost_peer(error):
+        is_of_lost_peer = isinstance(error, DistError) or any(
+            library in str(error) for library in ("gloo", "NCCL")
+        )
+        if fabric.world_size == 1 or not is_of_lost_peer:
             raise
         if fabric.is_global_zero:
             raise MsdemucsError(_end(others)) from error
         if fabric.global_rank == 1 and _is_orphan(parent):
             raise MsdemucsError(f"the first process has ended; {REMEDY}") from error
         sys.exit(1)  # the first process speaks for all
-
-
-def is_of_lost_peer(error: RuntimeError) -> bool:
-    """Whether a call failed because another process of the run is gone."""
-    return isinstance(error, DistError) or any(name in str(error) for name in ("gloo", "NCCL"))
 
 
 def _watch(

@@ -73,8 +73,8 @@ class Checkpoints:
         """The steps that were saved, oldest first; what a kill left half-made is no checkpoint."""
         if not self.folder.is_dir():
             return []
-        found = (NAME.fullmatch(path.name) for path in self.folder.iterdir())
-        return sorted(int(match[1]) for match in found if match)
+        matches = (NAME.fullmatch(path.name) for path in self.folder.iterdir())
+        return sorted(int(match[1]) for match in matches if match)
 
     def path(self, step: int) -> Path:
         """The folder of a step's checkpoint."""
@@ -107,7 +107,9 @@ class Checkpoints:
                     torch.save(dict(state), file)
         except (OSError, SafetensorError, RuntimeError) as error:  # torch's writer raises the last
             raise CheckpointError(f"{path}: cannot be written: {cause_of(error)}") from None
-        self._remove_old(best=state.get("best"))
+        for old in self.steps()[: -self.keep]:
+            if old != state.get("best"):
+                shutil.rmtree(self.path(old), ignore_errors=True)
         if self.on_saved:
             self.on_saved()
         return path
@@ -142,11 +144,6 @@ class Checkpoints:
             first = (str(error).splitlines() or ["damaged"])[0]
             raise CheckpointError(f"{path}: cannot be read: {first}; {remedy}") from None
         return state
-
-    def _remove_old(self, *, best: object) -> None:
-        for step in self.steps()[: -self.keep]:
-            if step != best:
-                shutil.rmtree(self.path(step), ignore_errors=True)
 
 
 class Sampler(Protocol):
@@ -294,13 +291,15 @@ class _Lines:
     def __init__(self, path: Path, columns: Sequence[str], step: int) -> None:
         self.path = path
         with writing(path):
-            cut(path, columns, step)
+            rows = read_log(path) if path.is_file() else []
+            kept = [csv_line(row) for row in rows if int(row[0]) <= step]
+            write_text(path, "".join([csv_line(columns), *kept]))
             self._file = path.open("a", newline="")
 
     def add(self, row: Sequence[object]) -> None:
         """A line, of which a kill leaves all or nothing that is read."""
         with writing(self.path):
-            self._file.write(line(row))
+            self._file.write(csv_line(row))
             self._file.flush()
 
     def close(self) -> None:
@@ -376,22 +375,15 @@ def open_logs(
         yield logs
 
 
-def cut(path: Path, columns: Sequence[str], step: int) -> None:
-    """Drop a log's lines of later steps, and one that a kill left half-written."""
-    rows = read(path) if path.is_file() else []
-    kept = [row for row in rows if int(row[0]) <= step]
-    write_text(path, "".join([line(columns), *(line(row) for row in kept)]))
-
-
-def read(path: Path) -> list[list[str]]:
+def read_log(path: Path) -> list[list[str]]:
     """The lines of a log that are whole."""
     text = path.read_text(encoding="utf-8")
-    whole = text[: text.rfind("\n") + 1]
-    header, *rows = list(csv.reader(StringIO(whole))) or [[]]
+    lines = text[: text.rfind("\n") + 1]
+    header, *rows = list(csv.reader(StringIO(lines))) or [[]]
     return [row for row in rows if len(row) == len(header)]
 
 
-def line(values: Iterable[object]) -> str:
+def csv_line(values: Iterable[object]) -> str:
     """A line of CSV."""
     text = StringIO()
     csv.writer(text, lineterminator="\n").writerow(list(values))

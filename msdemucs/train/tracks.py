@@ -1,7 +1,7 @@
 """The tracks of a run: what it draws and is judged by, which it leaves out, as it goes on too."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from pathlib import Path
@@ -128,12 +128,12 @@ class LeftOut:
 
     def go_on(self) -> dict[Track, int]:
         """Returns the tracks that a run that goes on leaves out, and since when; says so, once."""
-        found = {
+        reasons = {
             track: self.reasons[name] for track, name in self.names.items() if name in self.reasons
         }
-        for reason in found.values():
+        for reason in reasons.values():
             self._tell(reason)
-        return {track: reason.step for track, reason in found.items()}
+        return {track: reason.step for track, reason in reasons.items()}
 
     def add(self, step: int, track: Track, error: DataError) -> None:
         """Record a track in which damage was found."""
@@ -262,36 +262,20 @@ def judge(
     assert isinstance(model, Separator)
     assert recipe.validation is not None
     if recipe.validation.metric == "loss":
-        losses = [*_losses(model, tracks, recipe, normalised=normalised, on_error=on_error)]
+        losses = []
+        for track in tracks:
+            try:
+                losses.append(_loss(model, track, recipe, normalised=normalised))
+            except DataError as error:
+                if on_error is None:
+                    raise
+                on_error(error)
         return sum(losses) / len(losses) if losses else float("nan")
     convention = Convention(normalised=normalised)
     scored = evaluate_tracks(model, tracks, convention, on_error=on_error)
     scores = [score for of_track in map(attrgetter("scores"), scored) for score in of_track]
     frame = pd.DataFrame(scores, columns=list(Score._fields)).assign(seed=0)
     return Quality(METRICS[USUAL]).of(frame)
-
-
-def _losses(
-    model: Separator,
-    tracks: Sequence[Track],
-    recipe: Recipe,
-    *,
-    normalised: bool,
-    on_error: OnError | None,
-) -> Iterator[float]:
-    """The loss of each track that can be read.
-
-    Raises:
-        DataError: one that cannot, without on_error.
-        DivergedError: one that is not finite.
-    """
-    for track in tracks:
-        try:
-            yield _loss(model, track, recipe, normalised=normalised)
-        except DataError as error:
-            if on_error is None:
-                raise
-            on_error(error)
 
 
 def _loss(model: Separator, track: Track, recipe: Recipe, *, normalised: bool) -> float:

@@ -29,7 +29,7 @@ from msdemucs.train.session import (
     StepReport,
     Training,
     open_logs,
-    read,
+    read_log,
     writing,
 )
 from msdemucs.train.tracks import LEFT_OUT, UNSCORED, LeftOut, Tracks, judge, sampler
@@ -177,7 +177,7 @@ class TrainingRun:
         path, step = self.folder / STEPS, self.step
         if not step or not path.is_file():
             return []
-        return [(int(row[0]), float(row[1])) for row in read(path) if int(row[0]) <= step]
+        return [(int(row[0]), float(row[1])) for row in read_log(path) if int(row[0]) <= step]
 
     def go(self, until: int | None = None) -> Training:
         """Train to a step, and leave the model with the weights that are judged and saved.
@@ -248,9 +248,13 @@ class TrainingRun:
         lost: list[Track] = []
 
         def on_error(error: DataError) -> None:
-            track = _track_of(error, tracks)
-            lost.append(track)
-            unscored.add(step, track, error)
+            for track in tracks:  # by its file: others may have its name
+                path = track.recording.path
+                if error.path is not None and (path == error.path or path in error.path.parents):
+                    lost.append(track)
+                    unscored.add(step, track, error)
+                    return
+            raise error
 
         if not tracks:
             return None
@@ -292,15 +296,6 @@ def first_model(asked: Asked) -> tuple[Separator, About]:
         )
     about = replace(about, normalised=about.normalised or normalise)
     return load_weights(asked.weights), about
-
-
-def _track_of(error: DataError, tracks: Sequence[Track]) -> Track:
-    """The track that an error is of, by its file: others may have its name."""
-    for track in tracks:
-        path = track.recording.path
-        if error.path is not None and (path == error.path or path in error.path.parents):
-            return track
-    raise error
 
 
 def _tell(listeners: Sequence[Callable[..., None]], *what: object) -> None:
