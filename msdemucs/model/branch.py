@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Complex, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from msdemucs.model.attention import FrequencyEmbedding
@@ -18,7 +18,6 @@ from msdemucs.spec.plan import (
     RESAMPLER_ROLLOFF,
     RESAMPLER_ZEROS,
     BranchPlan,
-    Front,
     WaveformFront,
     resampler_taps,
 )
@@ -65,7 +64,8 @@ class Branch(nn.Module):
         self.sources = sources
         self.axis = plan.encoder[0].shifts[0].axis
         self.front: FrontEnd = front_end(plan.front)
-        self.standardise = _standardise(plan.front)
+        is_raw = isinstance(plan.front, WaveformFront) and not plan.front.options.normalize
+        self.standardise = AsItIs() if is_raw else Standardise()
         self.encoder = shared.encoder if shared else _cells(EncoderCell, plan.encoder)
         self.decoder = shared.decoder if shared else _cells(DecoderCell, plan.decoder)
         embedding = FrequencyEmbedding(plan.embedding) if plan.embedding else nn.Identity()
@@ -119,11 +119,6 @@ class AsItIs(nn.Module):
         """The features, zeros and ones."""
         zeros = features.new_zeros(len(features), 1, 1, 1)
         return features, zeros, zeros + 1
-
-
-def _standardise(front: Front) -> nn.Module:
-    is_raw = isinstance(front, WaveformFront) and not front.options.normalize
-    return AsItIs() if is_raw else Standardise()
 
 
 def _cells(cell: Callable[[LevelPlan], nn.Module], levels: Sequence[LevelPlan]) -> nn.ModuleList:
@@ -214,15 +209,13 @@ class Spectrogram(nn.Module):
         """Pairs of channels are real and imaginary parts; each pair becomes one waveform."""
         B, C2, F_, T = features.shape
         pairs = features.float().view(B, C2 // 2, 2, F_, T).permute(0, 1, 4, 3, 2)
-        windows = torch.fft.irfft(with_nyquist(pairs), norm="ortho")  # [B, C, T, n_fft]
+        # a last row of zeros; padding also brings real and imaginary parts side by side: one copy
+        spectrum = torch.view_as_complex(
+            F.pad(pairs, (0, 0, 0, 1)).contiguous()
+        )  # [B, C, T, F + 1]
+        windows = torch.fft.irfft(spectrum, norm="ortho")  # [B, C, T, n_fft]
         waveforms = overlap_add(windows * self.window, self.hop_length, self.envelope)
         return waveforms[..., self.left : self.left + n_samples]
-
-
-def with_nyquist(pairs: Float[Tensor, "B C T F 2"]) -> Complex[Tensor, "B C T G"]:
-    """The complex spectrum of G = F + 1 rows, the last one zero."""
-    # padding also brings real and imaginary parts side by side: one copy for both
-    return torch.view_as_complex(F.pad(pairs, (0, 0, 0, 1)).contiguous())
 
 
 def overlap_add(

@@ -136,17 +136,15 @@ class LocalAttention(nn.Module):
         scores = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5  # [B, H, T of queries, T of keys]
         place = torch.arange(x.shape[-1], device=x.device)
         distance = (place[:, None] - place).abs()
-        scores = scores - self._slopes(sequence)[..., None] * distance
+        strength = self.decay(sequence).sigmoid().unflatten(-1, (self.heads, self.decays)) / 2
+        rates = torch.arange(1, self.decays + 1, device=x.device, dtype=strength.dtype)
+        slopes = (strength @ rates).transpose(1, 2) / self.decays**0.5  # [B, H, T]
+        scores = scores - slopes[..., None] * distance
         # finite, so that a lone frame attends to itself
         scores = scores.masked_fill(distance == 0, -100)
         content = self.content(sequence).unflatten(-1, (self.heads, -1)).transpose(1, 2)
         attended = scores.softmax(-1) @ content
         return x + self.out(attended.transpose(1, 2).flatten(2)).transpose(1, 2)
-
-    def _slopes(self, sequence: Float[Tensor, "B T C"]) -> Float[Tensor, "B H T"]:
-        strength = self.decay(sequence).sigmoid().unflatten(-1, (self.heads, self.decays)) / 2
-        rates = torch.arange(1, self.decays + 1, device=sequence.device, dtype=strength.dtype)
-        return (strength @ rates).transpose(1, 2) / self.decays**0.5
 
 
 class AlongFrames(nn.Module):
@@ -180,7 +178,12 @@ class SubLayer(nn.Module):
         c, h = plan.channels, plan.hidden
         self.compress = nn.Conv2d(c, h, (1, 3), dilation=(1, dilation), padding=(0, dilation))
         self.norm1 = RowNorm(h)
-        self.inside = nn.Sequential(*_inside(plan))
+        self.inside = nn.Sequential()
+        if plan.lstm:
+            lstm = SpannedLstm(h, plan.lstm.layers, plan.lstm.span)
+            self.inside.append(AlongFrames(lstm))
+        if plan.attention:
+            self.inside.append(AlongFrames(LocalAttention(h, plan.attention)))
         self.expand = nn.Conv2d(h, 2 * c, 1)
         self.norm2 = RowNorm(2 * c)
         self.scale = LayerScale(c, plan.init)
@@ -195,15 +198,6 @@ def glu(x: Float[Tensor, "B C2 F T"]) -> Float[Tensor, "B C F T"]:
     """One half of the channels times the sigmoid of the other."""
     # channels as the last axis: only then does torch's gradient keep the layout in memory
     return F.glu(x.movedim(1, -1), dim=-1).movedim(-1, 1)
-
-
-def _inside(plan: ResidualPlan) -> list[nn.Module]:
-    modules: list[nn.Module] = []
-    if plan.lstm:
-        modules.append(AlongFrames(SpannedLstm(plan.hidden, plan.lstm.layers, plan.lstm.span)))
-    if plan.attention:
-        modules.append(AlongFrames(LocalAttention(plan.hidden, plan.attention)))
-    return modules
 
 
 ACTIVATIONS: dict[Activation | None, type[nn.Module]] = {

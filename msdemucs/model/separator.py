@@ -224,9 +224,28 @@ def build(spec: Spec, *, limits: Limits | None = None) -> Separator:
     """
     resolved = plan(spec)
     check_size(resolved, limits or Limits())
-    parts = _parts(resolved)
+    blocks = [AttentionBlock(block) for block in resolved.blocks]
+    branches: list[Branch] = []
+    for branch in resolved.branches:
+        shared = branches[0] if branch.shares else None
+        branches.append(Branch(branch, len(spec.sources), shared))
+    depth, outer = spec.depth, len(resolved.branches[0].encoder)
+    down = [_meeting(resolved, blocks, f"encoder {level}") for level in range(depth)]
+    up = [_meeting(resolved, blocks, f"decoder {index}") for index in range(depth)]
+    core = _bottleneck(resolved, blocks)
+    rescaled: list[nn.Module] = [*branches]  # attention's own convolutions are not
+    if resolved.trunk:
+        core = Trunk(
+            resolved.trunk,
+            after_encoder=down[outer:],
+            bottleneck=core,
+            after_decoder=up[: depth - outer],
+        )
+        rescaled += [core.encoder, core.decoder]
+    output = _output(resolved)
+    parts = Parts(branches, down[:outer], core, up[depth - outer :], output)
     separator = Separator(resolved, parts)
-    for module in (*parts.branches, *_trunk_cells(parts.core), parts.output):
+    for module in (*rescaled, output):
         rescale(module, spec.init.rescale)
     return separator
 
@@ -248,44 +267,13 @@ def rescale(module: nn.Module, reference: float | None) -> None:
                 conv.bias.div_(factor)
 
 
-def _trunk_cells(core: nn.Module) -> tuple[nn.Module, ...]:
-    """The levels of a trunk; attention's own convolutions are not rescaled."""
-    return (core.encoder, core.decoder) if isinstance(core, Trunk) else ()
-
-
-def _parts(resolved: Plan) -> Parts:
-    blocks = [AttentionBlock(block) for block in resolved.blocks]
-    branches = _branches(resolved)
-    depth, outer = resolved.spec.depth, len(resolved.branches[0].encoder)
-    down = [_meeting(resolved, blocks, f"encoder {level}") for level in range(depth)]
-    up = [_meeting(resolved, blocks, f"decoder {index}") for index in range(depth)]
-    core = _bottleneck(resolved, blocks)
-    if resolved.trunk:
-        core = Trunk(
-            resolved.trunk,
-            after_encoder=down[outer:],
-            bottleneck=core,
-            after_decoder=up[: depth - outer],
-        )
-    return Parts(branches, down[:outer], core, up[depth - outer :], _output(resolved))
-
-
-def _branches(resolved: Plan) -> list[Branch]:
-    branches: list[Branch] = []
-    for branch in resolved.branches:
-        shared = branches[0] if branch.shares else None
-        branches.append(Branch(branch, len(resolved.spec.sources), shared))
-    return branches
-
-
 def _meeting(resolved: Plan, blocks: list[AttentionBlock], place: str) -> nn.Module:
     """The attention at a place, or nothing."""
     site = resolved.site(place)
     if site is None:
         return nn.Identity()
-    several = resolved.fusion if site.n_spectral > 1 else None
-    here = [blocks[index] for index in site.blocks]
-    return Attend(fusion(several, resolved), here, site.n_spectral)
+    several = fusion(resolved.fusion if site.n_spectral > 1 else None, resolved)
+    return Attend(several, [blocks[index] for index in site.blocks], site.n_spectral)
 
 
 def _bottleneck(resolved: Plan, blocks: list[AttentionBlock]) -> nn.Module:

@@ -2,8 +2,7 @@
 
 import json
 import pickle
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -77,7 +76,9 @@ def _unpickled(path: Path) -> object:
         DataError: it cannot be read so.
     """
     try:
-        with _inert(get_unsafe_globals_in_checkpoint(str(path))):
+        names = get_unsafe_globals_in_checkpoint(str(path))
+        stand_ins: list[Any] = [(type("Inert", (Inert,), {"name": name}), name) for name in names]
+        with safe_globals(stand_ins):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if "weights_only" not in str(error):
@@ -97,14 +98,6 @@ _UNREADABLE = (
     AssertionError,
 )
 """What torch raises on files that are damaged, of another kind, or ask for more than data."""
-
-
-@contextmanager
-def _inert(names: list[str]) -> Iterator[None]:
-    """Every class or function that the file names is an inert stand-in meanwhile."""
-    stand_ins: list[Any] = [(type("Inert", (Inert,), {"name": name}), name) for name in names]
-    with safe_globals(stand_ins):
-        yield
 
 
 def _from_package(package: object, path: Path) -> Checkpoint:

@@ -116,17 +116,14 @@ def torchaudio_names(plan: Plan) -> Names:
 
     The norm that it builds where the branches merge, and never uses, becomes our `unused`.
     """
-    names = {ours: _renamed(foreign) for ours, foreign in demucs_names(plan).items()}
+    names: Names = {}
+    for ours, foreign in demucs_names(plan).items():
+        first, dot, end = foreign.keys[0].partition(".")
+        names[ours] = replace(foreign, keys=(TORCHAUDIO.get(first, first) + dot + end,))
     if plan.trunk:
         dead = f"time_encoder.{plan.spec.merge}.norm1"
         names["unused"] = Foreign(tuple(f"{dead}.{kind}" for kind in AFFINE))
     return names
-
-
-def _renamed(foreign: Foreign) -> Foreign:
-    (key,) = foreign.keys
-    first, dot, rest = key.partition(".")
-    return replace(foreign, keys=(TORCHAUDIO.get(first, first) + dot + rest,))
 
 
 # Demucs: cells are sequences, in which what does nothing keeps its place
