@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from msdemucs.spec.kinds import Kind
+from msdemucs.spec.sections import Kind
 
 Beta = Annotated[float, Field(ge=0, lt=1)]
 

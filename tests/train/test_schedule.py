@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msdemucs.spec.kinds import kinds_of
+from msdemucs.spec.sections import kinds_of
 from msdemucs.train import Recipe, learning_rate
 from msdemucs.train.optimisers import Anneal, Constant, Restarts, ScheduleOptions
 from tests.kinds import small_kinds
