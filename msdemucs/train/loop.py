@@ -16,8 +16,8 @@ from msdemucs.train.gradients import Gradients
 from msdemucs.train.optimisers import (
     averages_of,
     build_optimiser,
-    go_on,
     moving_average,
+    resume_average,
 )
 from msdemucs.train.recipe import Recipe, Validation, learning_rate
 from msdemucs.train.session import Sampler, Session, State, StepReport, Training
@@ -127,7 +127,7 @@ class Run:
             remedy = "it held the best weights; remove the checkpoints to train anew"
             state = self.session.checkpoints.read(at.best[0], self.plain, remedy=remedy)
             if self.average:
-                go_on(self.average, state["average"], at.best[0])
+                resume_average(self.average, state["average"], at.best[0])
         parts = self.gradients.parts
         return Training(tuple(at.curve), seconds, at.step, at.loss, at.best, parts, self.average)
 
@@ -292,7 +292,7 @@ class Run:
             torch.cuda.set_rng_state(state["random_cuda"], self.fabric.device)
         self.fabric.strategy.precision.load_state_dict(state["precision"])
         if self.average:
-            go_on(self.average, state["average"], step)
+            resume_average(self.average, state["average"], step)
         # best_db: of a run that was begun before validations had metrics
         value = "best_value" if "best_value" in state else "best_db"
         best = (state["best"], state[value]) if "best" in state else None

@@ -191,14 +191,14 @@ def averages_of(average: AveragedModel) -> dict[str, Tensor]:
     return {name: values.detach() for name, values in average.module.named_parameters()}
 
 
-def go_on(average: AveragedModel, saved: Mapping[str, Tensor], step: int) -> None:
+def resume_average(average: AveragedModel, saved: Mapping[str, Tensor], step: int) -> None:
     """Have an average go on after a step, from the averages of then."""
     for name, values in averages_of(average).items():
         values.copy_(saved[name])
     average.n_averaged.fill_(step + 1)
 
 
-def take(average: AveragedModel, model: nn.Module) -> None:
+def take_average(average: AveragedModel, model: nn.Module) -> None:
     """Give a model the averaged weights for good."""
     averages = averages_of(average)
     for name, weights in model.named_parameters():

@@ -18,7 +18,7 @@ from msdemucs.model.weights import About, read_about
 from msdemucs.spec import Spec, diff_specs, spec_hash
 from msdemucs.train.devices import fabric_for
 from msdemucs.train.loop import train
-from msdemucs.train.optimisers import take
+from msdemucs.train.optimisers import take_average
 from msdemucs.train.recipe import Recipe
 from msdemucs.train.session import (
     STEPS,
@@ -210,7 +210,7 @@ class TrainingRun:
                 at_end.callback(prefetch.close)
             done = train(self.model, batches, self.recipe, session)
         if done.average:
-            take(done.average, self.model)
+            take_average(done.average, self.model)
         return done
 
     def _session(self, until: int | None, logs: Sequence[Log]) -> Session:

@@ -20,9 +20,9 @@ from msdemucs.train.optimisers import (
     ScheduleOptions,
     averages_of,
     build_optimiser,
-    go_on,
     moving_average,
-    take,
+    resume_average,
+    take_average,
 )
 from tests.kinds import small_kinds
 
@@ -84,9 +84,9 @@ def test_an_average_that_goes_on_has_the_bits_of_the_formula(warmup: bool) -> No
         average.update_parameters(net)
         if step == 20:
             average = moving_average(net, decay=0.8, warmup=warmup)
-            go_on(average, plain, step)
+            resume_average(average, plain, step)
     assert all(torch.equal(values, plain[name]) for name, values in averages_of(average).items())
-    take(average, net)
+    take_average(average, net)
     assert all(torch.equal(weights, plain[name]) for name, weights in net.named_parameters())
 
 
