@@ -12,8 +12,7 @@ from msdemucs.data.tracks import Track
 from msdemucs.errors import DataError, UsageError
 from msdemucs.evaluate.scoring import Convention, Score, ScoredTrack, Separated, evaluate_tracks
 from msdemucs.metrics import METRICS, metrics_named
-from msdemucs.metrics.signed_rank import signed_rank_p
-from msdemucs.metrics.unscored import Lack, count_unscored
+from msdemucs.metrics.quality import Lack, count_unscored, signed_rank_p
 from msdemucs.model import Separator
 
 REASONS = "unscored"

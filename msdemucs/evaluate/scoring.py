@@ -16,7 +16,7 @@ from msdemucs.errors import DataError, DivergedError
 from msdemucs.evaluate.separation import LESS_MEMORY, chunking_for, separate_mixture
 from msdemucs.measure.inference import device_of, memory_explained, wait_for
 from msdemucs.metrics import METRICS, USUAL, Engine, Stems, TrackScore, metrics_named
-from msdemucs.metrics.unscored import Lack
+from msdemucs.metrics.quality import Lack
 from msdemucs.model import Separator
 
 
