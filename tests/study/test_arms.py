@@ -9,7 +9,7 @@ import pytest
 
 from msdemucs.analysis.effects import effects
 from msdemucs.errors import SpecError, UsageError
-from msdemucs.study.ablation.factors import beyond_adding
+from msdemucs.study.ablation.designs import beyond_adding
 from msdemucs.study.execution.loop import run_study
 from msdemucs.study.search_space.loading import load_search_space
 from msdemucs.study.search_space.space import Search
