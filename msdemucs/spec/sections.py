@@ -259,8 +259,12 @@ WORDS = {
 
 
 def _sentence(detail: ErrorDetails, node: Node) -> tuple[str, str]:
-    """What a value must be and what was found, and a hint where a name is near."""
-    found = _show(node.plain())
+    """What a value must be and what YAML's reader understood, and a hint where a name is near."""
+    value = node.plain()
+    kinds: dict[type, str] = {str: "text", dict: "fields", list: "a list"}
+    kind, shown = kinds.get(type(value)), json.dumps(value, ensure_ascii=False)
+    shown = shown if len(shown) <= 60 else shown[:57] + "…"
+    found = "nothing" if value is None else f"{shown} ({kind})" if kind else shown
     if detail["type"] == "too_short":
         return f"needs at least {detail['ctx']['min_length']}; found {found}", ""
     text = detail["msg"].removeprefix("Value error, ")
@@ -269,24 +273,14 @@ def _sentence(detail: ErrorDetails, node: Node) -> tuple[str, str]:
             name.strip(" '")
             for name in text.split("Input should be")[-1].replace(" or ", ",").split(",")
         ]
-        return f"must be one of {', '.join(allowed)}; found {found}", nearest(
-            str(node.value), allowed
-        )
+        hint = nearest(str(node.value), allowed)
+        return f"must be one of {', '.join(allowed)}; found {found}", hint
     text = text.replace("Input should be", "must be")
     for theirs, ours in WORDS.items():
         text = text.replace(theirs, ours)
     if "found" in text:
         return text, ""
     return f"{text}; found {found}", ""
-
-
-def _show(value: object) -> str:
-    """A value as YAML's reader understood it, short."""
-    kinds: dict[type, str] = {str: "text", dict: "fields", list: "a list", type(None): "nothing"}
-    text = json.dumps(value, ensure_ascii=False)
-    text = text if len(text) <= 60 else text[:57] + "…"
-    kind = kinds.get(type(value))
-    return f"{text} ({kind})" if kind in ("text", "fields", "a list") else (kind or text)
 
 
 def _walk(root: Node, loc: Sequence[str | int]) -> tuple[Node, str]:

@@ -228,37 +228,25 @@ def fraction_of(design: Design, factors: Sequence[str]) -> dict[int, int]:
         return fraction(len(factors), design.resolution or 4)
     generators: dict[int, int] = {}
     for text in design.generators:
-        made, product = _read_generator(text, factors)
+        match = GENERATOR.fullmatch(text)
+        assert match
+        names = [match[1], *(name.strip() for name in match[2].split("*"))]
+        for name in names:
+            if name not in factors:
+                raise ValueError(f"generator “{text}”: there is no factor “{name}”")
+        if len(set(names)) < len(names):
+            raise ValueError(f"generator “{text}”: a factor stands in it twice")
+        made, *product = (factors.index(name) for name in names)
         if made in generators:
             raise ValueError(f"generator “{text}”: {factors[made]} has a generator already")
-        generators[made] = product
-    for made, product in generators.items():
-        for index in generators:
-            if product >> index & 1:
-                raise ValueError(
-                    f"{factors[made]} is made of {factors[index]}, which has a generator itself"
-                )
+        generators[made] = sum(1 << index for index in product)
+    for made, other in itertools.product(generators, repeat=2):
+        if generators[made] >> other & 1:
+            message = f"{factors[made]} is made of {factors[other]}, which has a generator itself"
+            raise ValueError(message)
     if resolution(generators) < 3:
         raise ValueError("these generators confuse main effects with one another")
     return generators
-
-
-def _read_generator(text: str, factors: Sequence[str]) -> tuple[int, int]:
-    """(index of the factor that is made, bits of the product).
-
-    Raises:
-        ValueError: it names no factor, or one twice.
-    """
-    match = GENERATOR.fullmatch(text)
-    assert match
-    names = [match[1], *(name.strip() for name in match[2].split("*"))]
-    for name in names:
-        if name not in factors:
-            raise ValueError(f"generator “{text}”: there is no factor “{name}”")
-    if len(set(names)) < len(names):
-        raise ValueError(f"generator “{text}”: a factor stands in it twice")
-    made, *product = (factors.index(name) for name in names)
-    return made, sum(1 << index for index in product)
 
 
 def fraction(n_factors: int, least: int) -> dict[int, int]:

@@ -145,7 +145,15 @@ class CurveModel:
         centre = float(np.median(values))
         places = Places(points)
         seen, ends = np.array(scored), np.array([(at, len(self.apart) - 1) for at in places.all])
-        hyper = self._likeliest(places, seen, values - centre)
+        few = slice(None, None, math.ceil(len(seen) / MOST_FITTED))
+        near = self.between(places, seen[few], seen[few])
+
+        def log_likelihood(hyper: Hyper) -> float:
+            factor, white = _whitened(near, hyper, values[few] - centre)
+            fit = -0.5 * (len(white) + SCALE_WEIGHT) * math.log(_scale2(white))
+            return float(fit - np.log(np.diag(factor)).sum())
+
+        hyper = max(draws(len(places.squares)), key=log_likelihood)
         factor, white = _whitened(self.between(places, seen, seen), hyper, values - centre)
         across = self.between(places, seen, ends).covariance(hyper)
         across = solve_triangular(factor, across, lower=True, check_finite=False)
@@ -163,17 +171,6 @@ class CurveModel:
             apart=self.apart[rung][:, its_rung],
         )
 
-    def _likeliest(self, places: "Places", seen: Pairs, values: Array) -> Hyper:
-        few = slice(None, None, math.ceil(len(seen) / MOST_FITTED))
-        between = self.between(places, seen[few], seen[few])
-
-        def log_likelihood(hyper: Hyper) -> float:
-            factor, white = _whitened(between, hyper, values[few])
-            fit = -0.5 * (len(white) + SCALE_WEIGHT) * math.log(_scale2(white))
-            return float(fit - np.log(np.diag(factor)).sum())
-
-        return max(draws(len(places.squares)), key=log_likelihood)
-
 
 class Places:
     """Where points are: how far from each other, feature by feature and in each cost."""
@@ -183,11 +180,15 @@ class Places:
         logs = np.log(np.array([point.costs for point in points], dtype=float))
         spread = logs.std(axis=0)
         self.logs = (logs - logs.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
-        columns = [*zip(*(point.features for point in points), strict=True)]
-        squares = [
-            *(squared_distances(column) for column in columns),
-            *(np.subtract.outer(one, one) ** 2 for one in self.logs.T),
-        ]
+        squares = []
+        for column in zip(*(point.features for point in points), strict=True):
+            numbers = np.array([value if isinstance(value, float) else np.nan for value in column])
+            apart = (3.0 * np.subtract.outer(numbers, numbers)) ** 2  # in thirds of the range
+            labels = {label: code for code, label in enumerate(dict.fromkeys(column))}
+            codes = np.array([labels[value] for value in column])
+            differ = 2.0 * (codes[:, None] != codes[None, :])
+            squares.append(np.where(np.isnan(apart), differ, apart))
+        squares += [np.subtract.outer(cost, cost) ** 2 for cost in self.logs.T]
         self.squares = np.array(squares).reshape(-1, len(points), len(points))
 
 
@@ -217,16 +218,6 @@ class Between:
             + hyper.slope**2 * self.slope * slope
             + hyper.own**2 * self.is_same * own
         )
-
-
-def squared_distances(column: Sequence[Feature]) -> Float[np.ndarray, "n n"]:
-    """Of one feature: of two numbers in thirds of the range, else 2 where they differ."""
-    numbers = np.array([one if isinstance(one, float) else np.nan for one in column])
-    apart = (3.0 * np.subtract.outer(numbers, numbers)) ** 2
-    labels = {label: code for code, label in enumerate(dict.fromkeys(column))}
-    codes = np.array([labels[one] for one in column])
-    differ = 2.0 * (codes[:, None] != codes[None, :])
-    return np.asarray(np.where(np.isnan(apart), differ, apart))
 
 
 def _whitened(between: Between, hyper: Hyper, values: Array) -> tuple[Array, Array]:
