@@ -26,8 +26,7 @@ from jaxtyping import Bool
 from optuna.trial import FrozenTrial
 
 from msdemucs.metrics import USUAL
-from msdemucs.study.records import ranked_by
-from msdemucs.study.search_space.objectives import COMPUTED, MEASURED, turned
+from msdemucs.study.records import COMPUTED, MEASURED, ranked_by, turned
 from msdemucs.study.search_space.sampling import Fidelity, Thinning
 from msdemucs.study.storage.scores import at_rung
 from msdemucs.study.storage.states import STOPPED_AT, has_failed, is_stopped

@@ -3,7 +3,6 @@
     search_spaces/*.yaml ─ loading ─▶ SearchSpace (space) ─ validation ─▶ Search
     a trial's parameters ─ variations ─▶ fields ─▶ a spec and a recipe
 
-`objectives` says what may be optimised and constrained, `sampling` who proposes and what is asked
-of short runs, `json_schema` describes the language to editors. Nothing here opens a storage or
-imports torch.
+`sampling` says who proposes trials and what is asked of short runs; `json_schema` describes the
+language to editors. Nothing here opens a storage or imports torch.
 """

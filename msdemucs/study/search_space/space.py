@@ -12,13 +12,14 @@ from optuna.trial import FrozenTrial, TrialState
 from pydantic import Field, JsonValue, field_validator, model_validator
 
 from msdemucs.cost import solve_width
+from msdemucs.cost.width import UNUSED
 from msdemucs.errors import Problem, SpecError, UsageError
 from msdemucs.metrics import METRICS, USUAL
 from msdemucs.spec import Section, Spec, nearest, plan, validate_data
 from msdemucs.spec.interchange import read_document
 from msdemucs.spec.source import Node, override
 from msdemucs.study.ablation.designs import Alternatives, ArmSpec, Design
-from msdemucs.study.records import Direction, is_quality
+from msdemucs.study.records import COMPUTED, COSTS, MEASURED, SPENT, Direction, better, is_quality
 from msdemucs.study.search_space.fields import (
     RECIPE,
     changed_spec,
@@ -26,7 +27,6 @@ from msdemucs.study.search_space.fields import (
     recipe_fields,
     spec_fields,
 )
-from msdemucs.study.search_space.objectives import COMPUTED, COSTS, MEASURED, SPENT, AtCost, better
 from msdemucs.study.search_space.sampling import EXHAUSTIVE, Fidelity, Sampler, Seed
 from msdemucs.study.search_space.variations import Variation, untried
 
@@ -52,6 +52,21 @@ TASK_FIELDS = ("name", "sources", "sample_rate", "audio_channels")
 
 EMBEDDED_BAND = "data/synthetic"
 EMBEDDED_SAMPLE = "data/sample"
+
+
+class AtCost(Section):
+    """What every trial costs: the width is solved for it, whatever else differs."""
+
+    gmacs_per_second: Annotated[float, Field(gt=0)]
+    """10⁹ MACs for a second of audio; each spec gets the widest channels that stay below."""
+    unused: Annotated[float, Field(gt=0, lt=1)] = UNUSED
+    """The share of it that may be left over, as widths are whole numbers; a spec that no width
+    brings so near is refused."""
+
+    @property
+    def macs_per_second(self) -> float:
+        """The budget in MACs."""
+        return self.gmacs_per_second * 1e9
 
 
 class DataRoots(Section):

@@ -8,8 +8,7 @@ from collections.abc import Iterator, Sequence
 from msdemucs.errors import Problem, UsageError
 from msdemucs.metrics import USUAL
 from msdemucs.spec.source import Node, split_field
-from msdemucs.study.records import asked_quality
-from msdemucs.study.search_space.objectives import COMPUTED, qualities_of
+from msdemucs.study.records import COMPUTED, asked_quality, qualities_of
 from msdemucs.study.search_space.sampling import (
     EXHAUSTIVE,
     OPTIONS,

@@ -22,6 +22,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from msdemucs.cost import cost_of
 from msdemucs.errors import SpecError
+from msdemucs.study.records import COMPUTED, qualities_of, turned
 from msdemucs.study.samplers.rungs import (
     RESUMES,
     can_go_on,
@@ -41,7 +42,6 @@ from msdemucs.study.samplers.surrogate.model import (
     volume,
 )
 from msdemucs.study.search_space.fields import propose
-from msdemucs.study.search_space.objectives import COMPUTED, qualities_of, turned
 from msdemucs.study.search_space.sampling import SurrogateOptions
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.search_space.variations import Scalar, as_key, combinations
