@@ -30,7 +30,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.linalg import cholesky, solve_triangular
 from scipy.special import ndtr
 
-from msdemucs.analysis.pareto import non_dominated
+from msdemucs.analysis.fronts import non_dominated
 from msdemucs.study.records import Direction
 
 Feature = float | str | None
