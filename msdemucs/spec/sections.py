@@ -53,13 +53,13 @@ K = TypeVar("K", bound=Kind)
 
 def kinds_of(base: type[K]) -> dict[str, type[K]]:
     """The kinds that are defined now, by name."""
-    found: dict[str, type[K]] = {}
+    kinds: dict[str, type[K]] = {}
     for section in base.__subclasses__():
         default = section.model_fields["kind"].default
         if isinstance(default, str):
-            found[default] = section
-        found |= kinds_of(section)
-    return found
+            kinds[default] = section
+        kinds |= kinds_of(section)
+    return kinds
 
 
 @dataclass(frozen=True)
@@ -298,24 +298,22 @@ def _walk(root: Node, loc: Sequence[str | int]) -> tuple[Node, str]:
 
 def _fields_at(model: type[BaseModel], root: Node, loc: Sequence[str | int]) -> set[str]:
     """The fields that the section at `loc` may hold."""
-    found: list[type[BaseModel]] = [model]
+    sections: list[type[BaseModel]] = [model]
     node = root
     for part in loc:
         node = node.child(part) or node
-        fields = [
-            s.model_fields[part] for s in found if isinstance(part, str) and part in s.model_fields
-        ]
+        fields = [s.model_fields[str(part)] for s in sections if part in s.model_fields]
         if fields:
-            found = [section for field in fields for section in _sections(field.annotation)]
+            sections = [section for field in fields for section in _sections(field.annotation)]
     kind = node.child("kind")
     named = [
         section
-        for section in found
+        for section in sections
         if kind
         and "kind" in section.model_fields
         and section.model_fields["kind"].default == kind.value
     ]
-    return {name for section in named or found for name in section.model_fields}
+    return {name for section in named or sections for name in section.model_fields}
 
 
 def _sections(annotation: object) -> Iterator[type[BaseModel]]:

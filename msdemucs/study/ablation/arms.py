@@ -84,7 +84,8 @@ def _trained(search: Search, fields: Mapping[str, JsonValue]) -> tuple[str, str]
     """What tells an alternative's model and its training from another's; ("", "") for no model."""
     try:
         model = spec_hash(search.spec(fields))
-        if not any(recipe_fields(own) for f in search.space.factors.values() for own in f.values()):
+        factors = search.space.factors.values()
+        if not any(recipe_fields(changed) for level in factors for changed in level.values()):
             return model, ""  # recipes load torch
         return model, search.recipe(fields).model_dump_json(exclude={"name"})
     except SpecError:

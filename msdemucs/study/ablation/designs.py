@@ -110,21 +110,21 @@ class Design(Section):
 
     @model_validator(mode="after")
     def _of_a_fraction(self) -> Self:
-        given = [name for name in ("resolution", "generators") if getattr(self, name)]
-        if given and self.kind != "fractional":
-            raise ValueError(f"{given[0]} belongs to fractional; found beside {self.kind}")
-        if len(given) == 2:
+        fields = [name for name in ("resolution", "generators") if getattr(self, name)]
+        if fields and self.kind != "fractional":
+            raise ValueError(f"{fields[0]} belongs to fractional; found beside {self.kind}")
+        if len(fields) == 2:
             raise ValueError("a fraction has either a resolution or generators; found both")
         return self
 
 
 def levels_of(factors: Mapping[str, Alternatives]) -> dict[str, list[str]]:
     """Every factor's levels, the base's first."""
-    found = {}
+    levels = {}
     for factor, alternatives in factors.items():
-        own = [name for name, fields in alternatives.items() if not fields] or [BASE]
-        found[factor] = [*own, *(name for name in alternatives if name not in own)]
-    return found
+        bases = [name for name, fields in alternatives.items() if not fields] or [BASE]
+        levels[factor] = [*bases, *(name for name in alternatives if name not in bases)]
+    return levels
 
 
 def arm_name(arm: Arm, base: Mapping[str, str]) -> str:
@@ -147,14 +147,14 @@ def clashes(factors: Mapping[str, Alternatives]) -> list[tuple[str, str]]:
         for field, value in set_fields.items()
     }
     single = {field for (field, _), value in values.items() if not isinstance(value, list | dict)}
-    found = []
+    clashing = []
     for field, factor in values:
         parts = field.split(".")
         above = (".".join(parts[:count]) for count in range(1, len(parts)))
         whole = next((outer for outer in above if outer in single), field)
         if owners.setdefault(whole, factor) != factor:
-            found.append((field, factor))
-    return found
+            clashing.append((field, factor))
+    return clashing
 
 
 def beyond_adding(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -167,19 +167,19 @@ def beyond_adding(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str
         before: what a search space asked, as plain data.
         now: what it asks.
     """
-    found = []
+    beyond = []
     if now["repeats"] < before["repeats"]:
-        found.append("repeats")
+        beyond.append("repeats")
     kind = now["design"]["kind"]
     levels, wider = levels_of(before["factors"]), levels_of(now["factors"])
     if kind not in ("one_at_a_time", "full") and before["factors"] != now["factors"]:
-        return [*found, "factors"]
+        return [*beyond, "factors"]
     for factor, alternatives in before["factors"].items():
         kept = now["factors"].get(factor, {})
         is_kept = all(kept.get(name) == fields for name, fields in alternatives.items())
         if factor not in wider or not is_kept or levels[factor][0] != wider[factor][0]:
-            found.append(f"factors.{factor}")
-    return found
+            beyond.append(f"factors.{factor}")
+    return beyond
 
 
 def arms(design: Design, levels: Levels) -> list[Arm]:
@@ -267,9 +267,9 @@ def fraction(n_factors: int, least: int) -> dict[int, int]:
     for n_free in range(1, n_factors):
         words = [w for w in range(1 << n_free) if w.bit_count() >= least - 1]
         words.sort(key=int.bit_count, reverse=True)
-        found = _choose(range(n_free, n_factors), words, {}, least)
-        if found:
-            return found
+        generators = _choose(range(n_free, n_factors), words, {}, least)
+        if generators:
+            return generators
     raise ValueError(
         f"{n_factors} factors have no fraction of resolution {least}: take the full design"
     )
@@ -284,9 +284,9 @@ def _choose(
     for position, word in enumerate(words):
         wider = {**chosen, made[0]: word}
         if resolution(wider) >= least:
-            found = _choose(made[1:], words[position + 1 :], wider, least)
-            if found:
-                return found
+            completed = _choose(made[1:], words[position + 1 :], wider, least)
+            if completed:
+                return completed
     return {}
 
 
@@ -312,13 +312,13 @@ def aliases(
 ) -> list[int]:
     """The effects of at most `order` factors that a fraction cannot tell from one, as bits."""
     columns = {index: generators.get(index, 1 << index) for index in range(n_factors)}
-    own = _column(columns, effect)
+    column = _column(columns, effect)
     others = (
         sum(1 << index for index in chosen)
         for count in range(1, order + 1)
         for chosen in itertools.combinations(range(n_factors), count)
     )
-    return sorted(o for o in others if o != effect and _column(columns, o) == own)
+    return sorted(o for o in others if o != effect and _column(columns, o) == column)
 
 
 def alias_sign(effect: int, other: int) -> int:

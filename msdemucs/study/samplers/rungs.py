@@ -141,9 +141,9 @@ class Halving:
         all_ = np.array(points, dtype=float).reshape(len(points), -1)
         gains = all_[None] - all_[:, None]  # of each over each, coordinate by coordinate
         is_better = (gains[..., : self.n_qualities] >= self.delta_db).any(axis=2)
-        found = is_better & (gains >= 0).all(axis=2)
-        np.fill_diagonal(found, val=False)
-        return np.asarray(found, dtype=bool)
+        dominated = is_better & (gains >= 0).all(axis=2)
+        np.fill_diagonal(dominated, val=False)
+        return np.asarray(dominated, dtype=bool)
 
 
 def epsilon_net(front: Sequence[Point], spans: Point) -> list[Point]:

@@ -163,11 +163,11 @@ class CurveModel:
 
     def between(self, places: "Places", some: Pairs, others: Pairs) -> "Between":
         """How far scores are from others; of each the index of its point and the rung."""
-        (one, rung), (other, its_rung) = some.T, others.T
+        (point, rung), (other, its_rung) = some.T, others.T
         return Between(
-            squares=places.squares[:, one][:, :, other],
-            slope=places.logs[one] @ places.logs[other].T,
-            is_same=one[:, None] == other[None, :],
+            squares=places.squares[:, point][:, :, other],
+            slope=places.logs[point] @ places.logs[other].T,
+            is_same=point[:, None] == other[None, :],
             apart=self.apart[rung][:, its_rung],
         )
 
@@ -241,13 +241,13 @@ def feature(value: object, ends: tuple[float, float] | None) -> Feature:
     """
     if ends is None or isinstance(value, bool) or not isinstance(value, int | float):
         return None if value is None else str(value)
-    low, high, at = (math.log(one) if ends[0] > 0 else one for one in (*ends, float(value)))
+    low, high, at = (math.log(end) if ends[0] > 0 else end for end in (*ends, float(value)))
     return (at - low) / (high - low) if high > low else 0.0
 
 
 def ends_of(labels: Sequence[object]) -> tuple[float, float] | None:
     """The smallest and the largest of some numbers; None where there are others among them."""
-    numbers = [one for one in labels if isinstance(one, int | float) and not isinstance(one, bool)]
+    numbers = [x for x in labels if isinstance(x, int | float) and not isinstance(x, bool)]
     return (min(numbers), max(numbers)) if len(numbers) == len(labels) else None
 
 
