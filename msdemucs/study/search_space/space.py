@@ -43,7 +43,6 @@ LONGEST_NAME = 100
 FILE_ENDINGS = (".db", ".journal", ".log", ".yaml", ".yml")
 """Of what commands take for a file in place of a study's name."""
 
-
 MOST_LISTED = 4096
 """Combinations of a space whose untried ones are listed: a list takes some 20 ms."""
 
@@ -282,8 +281,8 @@ class Search:
             UsageError: a number of trials for an ablation, whose design has it.
         """
         if trials is not None and self.arms:
-            wanted = f"{len(self.arms)} arms with {self.space.repeats} seeds each"
-            raise UsageError(f"an ablation trains its {wanted}: leave --trials out")
+            arms = f"{len(self.arms)} arms with {self.space.repeats} seeds each"
+            raise UsageError(f"an ablation trains its {arms}: leave --trials out")
         asked = self.space.model_dump(mode="json")
         if trials is not None:
             asked["trials"] = trials
@@ -334,16 +333,14 @@ class Search:
         source = resolve(self.space.recipe, self.path.parent)
         changed = recipe_fields({**self.space.set, **self.written, **fields})
 
-        def set_here(
-            problem: Problem,
-        ) -> Problem:  # at its line under `set`, if it comes from there
+        def set_here(problem: Problem) -> Problem:
+            """The problem, at its line under `set` if it comes from there."""
             if problem.path == str(self.path):
                 return replace(problem, field=f"set.{RECIPE}{problem.field}")
             for name in recipe_fields(self.written):
                 if not problem.field and re.search(rf"\b{re.escape(name)}\b", problem.message):
-                    field = RECIPE + name
-                    node = self.written[field]
-                    return node.problem(problem.message, field=f"set.{field}", hint=problem.hint)
+                    node, at = self.written[RECIPE + name], f"set.{RECIPE}{name}"
+                    return node.problem(problem.message, field=at, hint=problem.hint)
             return problem
 
         try:
