@@ -22,7 +22,7 @@ import msdemucs
 from msdemucs.errors import SpecError
 from msdemucs.spec import expanded, zoo_names
 from msdemucs.study.search_space.loading import load_search_space
-from msdemucs.study.search_space.sampler_options import SurrogateOptions
+from msdemucs.study.search_space.sampling import SurrogateOptions
 from msdemucs.study.search_space.space import SearchSpace
 from msdemucs.train import Recipe, load_recipe
 
