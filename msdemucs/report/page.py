@@ -22,6 +22,7 @@ from msdemucs.report.paper import judged_table
 from msdemucs.report.run_configuration import configuration
 from msdemucs.report.statements import (
     arranged_statements,
+    describe_heard,
     describe_question,
     summarise_states,
 )
@@ -137,7 +138,11 @@ def render(
             sources=source_table(findings),
             sources_label=measure_of_quality(findings.metric, record.split).label,
             measures=[measure for measure in findings.measures if measure.convention],
-            data_json=embed_json(page_data(findings) | {"listed": listed(findings)}),
+            heard=describe_heard(findings, excerpts or {}),
+            data_json=embed_json(
+                page_data(findings)
+                | {"listed": listed(findings), "heard": heard_sources(excerpts or {})}
+            ),
             details_json=embed_json(packed(detail_pages(findings, excerpts or {}))),
             figures_json=embed_json(drawn),
             plotly_js=Markup(get_plotlyjs()),  # noqa: S704 (a library's own script)
@@ -152,6 +157,14 @@ def listed(findings: Findings) -> list[int]:
         return list(trials)
     kept = [n for n, row in trials.items() if n in findings.front or is_baseline(row)]
     return kept[:MOST_LISTED]
+
+
+def heard_sources(excerpts: Mapping[int, Excerpt]) -> Mapping[int, list[tuple[str, str]]]:
+    """Name and score of each source that is heard, by trial."""
+    return {
+        trial: [(source.source, source.score) for source in excerpt.sources]
+        for trial, excerpt in excerpts.items()
+    }
 
 
 def detail_pages(findings: Findings, excerpts: Mapping[int, Excerpt]) -> list[str]:
