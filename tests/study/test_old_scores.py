@@ -5,7 +5,7 @@ import math
 import optuna
 import pytest
 
-from msdemucs.analysis.tidy import frame
+from msdemucs.analysis.exports import frame
 from msdemucs.study.records import FLOOR_COLUMNS, RUNG_SCORE_COLUMNS, SCORE_COLUMNS, StudyRecord
 from msdemucs.study.storage.load import read_record
 from msdemucs.study.storage.states import BEGUN, STOPPED_AT

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import optuna
 import pandas as pd
 
-from msdemucs.analysis.selection import best_trials, front
+from msdemucs.analysis.fronts import best_trials, front
 from msdemucs.errors import UsageError
 from msdemucs.spec import parse_spec
 from msdemucs.study.followups.extra_training import train_beside
