@@ -8,6 +8,7 @@ from msdemucs.analysis.trades import Trade
 from msdemucs.analysis.trials import Curve, trial_number
 from msdemucs.report.figures.curves import paint_curves
 from msdemucs.report.figures.sizes import paint_sizes
+from msdemucs.report.figures.style import group_colour
 from msdemucs.report.figures.trades import paint_trade, shows_floor
 from msdemucs.report.published import published, sized_trials
 from msdemucs.report.sentences import Sentence, say
@@ -34,7 +35,10 @@ class FigureView:
 
 
 def legend(findings: Findings) -> list[tuple[str, str]]:
-    """The marks that some figure of quality against cost shows: the mark's key and its meaning."""
+    """The marks that some figure of quality against cost shows: the mark's key and its meaning.
+
+    The key of a study that is compared is its colour.
+    """
     trades = [trade for trade in findings.trades if trade.points]
     points = [point for trade in trades for point in trade.points]
     admitted = [point for point in points if not point.beyond]
@@ -55,7 +59,8 @@ def legend(findings: Findings) -> list[tuple[str, str]]:
         ("line", "front; what it beats, shaded", any(p.is_front for p in admitted)),
         ("floor", "the mixture itself", has_floor),
     )
-    return [(mark, text) for mark, text, is_shown in marks if is_shown]
+    studies = [(group_colour(i), name) for i, name in enumerate(findings.studies or ())]
+    return studies + [(mark, text) for mark, text, is_shown in marks if is_shown]
 
 
 def view_key(findings: Findings, trade: Trade) -> str:

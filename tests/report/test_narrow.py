@@ -1,7 +1,9 @@
 """Figures on a phone: no text over another, none beyond the figure, in a real Chromium."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from playwright.sync_api import Browser
 
@@ -42,8 +44,8 @@ def searched() -> StudyRecord:
         }
         for i, chosen in enumerate(record.trials["params"])
     ]
-    record.trials["params"] = params
-    return with_specs(record, drawn_specs("multires", 12))
+    varied = replace(record, trials=record.trials.assign(params=pd.Series(params)))
+    return with_specs(varied, drawn_specs("multires", 12))
 
 
 @pytest.mark.parametrize("width", [390, 1280])
