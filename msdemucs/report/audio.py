@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from msdemucs.analysis.findings import Findings
 from msdemucs.analysis.measure import measure_of_quality
-from msdemucs.analysis.trials import Row, is_baseline, is_complete, trial_number
+from msdemucs.analysis.trials import Row, is_baseline, is_complete, is_copy, trial_number
 from msdemucs.errors import DataError, MsdemucsError, UsageError
 from msdemucs.metrics import Quality, Stems
 from msdemucs.study.storage.artifact_store import at_hand, is_url
@@ -80,7 +80,7 @@ def excerpts_of(
     from msdemucs.model.weights import load_weights, read_about
 
     name = findings.record.name
-    rows = list(filter(is_complete, findings.best_first))
+    rows = [row for row in findings.best_first if is_complete(row) and not is_copy(row)]
     rows.sort(key=lambda row: not (trial_number(row) in findings.front or is_baseline(row)))
     weights = {trial_number(row): path for row in rows if (path := weights_of(name, row, studies))}
     if not weights:

@@ -58,7 +58,6 @@ def page_data(findings: Findings) -> Json:
         "budgets": [budget_data(findings, budget, is_named=several) for budget in findings.budgets],
         "recipes": recommended_specs(findings),
         "order": [trial_number(row) for row in findings.rows],
-        "specs": [mapping_of(row, "spec").get("name", "") for row in findings.rows],
         "arms": list(arms_data(findings)),
         "bars": bars_data(findings),
     }

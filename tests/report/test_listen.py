@@ -59,7 +59,7 @@ STATE = """() => Object.fromEntries(["a", "b"].map((key) => {
 
 def test_each_trials_line_has_its_score_cost_spec_and_sound(page: Page) -> None:
     line = page.locator("#trial-4 > summary").inner_text().replace("\N{NO-BREAK SPACE}", " ")
-    assert "uSDR 2.31 dB · MACs/s 2.7 GMAC/s · spec trial 4 · audio of 2 sources" in line
+    assert "uSDR 2.31 dB · MACs/s 2.7 GMAC/s · extends htdemucs · audio of 2 sources" in line
     silent = page.locator("#trial-3 > summary").inner_text()
     assert "uSDR 0.71" in silent
     assert "audio" not in silent
@@ -84,7 +84,7 @@ def test_two_trials_are_heard_in_turn_at_one_position_by_keyboard(page: Page) ->
     expect(page.locator("#ab-time")).not_to_have_text(re.compile(r"^0\.0 s"))
     assert page.evaluate(STATE)["b"][0], "one at a time"
     expect(page.locator("#ab-heard")).to_have_text(
-        "A: htdemucs_n, 8 channels, vocals, uSDR 1.1 dB in the excerpt"
+        "A: htdemucs_n, 8 channels (trial 1), vocals, uSDR 1.1 dB in the excerpt"
     )
     group.get_by_role("radio", name="A").focus()
     page.keyboard.press("ArrowDown")

@@ -26,14 +26,17 @@ async function filled(holder) {
   holder.append(body);
 }
 
+// Name and score of each source of a trial that can be heard.
+const heardOf = (trial) => (data.heard.find(([other]) => other === trial) || [trial, []])[1];
+
 // Score, cost, spec and sound of a trial, on one line.
 function summaryOf(row) {
   const [trial, status] = row;
-  const sources = data.heard[trial] ? data.heard[trial].length : 0;
+  const sources = heardOf(trial).length;
   return [
     ...(status === "complete" ? [] : [status]),
     ...numbersOf(row),
-    ...(data.specs[placeOf.get(trial)] ? [`spec ${data.specs[placeOf.get(trial)]}`] : []),
+    ...(data.specs[placeOf.get(trial)] ? [`extends ${data.specs[placeOf.get(trial)]}`] : []),
     ...(sources ? [`audio of ${sources} source${sources === 1 ? "" : "s"}`] : []),
   ].join(" · ");
 }

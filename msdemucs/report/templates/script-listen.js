@@ -1,6 +1,6 @@
 // Two trials heard in turn, at one position of the same excerpt.
 const players = { a: byId("ab-audio-a"), b: byId("ab-audio-b") };
-const heard = Object.keys(data.heard).map(Number);
+const heard = data.heard.map(([trial]) => trial); // the best first
 let side = "a";
 
 // The sound of what was chosen for a side: a trial's, or what all trials share.
@@ -37,7 +37,7 @@ function turnTo(key) {
 function tellSound() {
   const { value, selectedOptions: [option] } = byId(`ab-${side}`);
   const source = byId("ab-source").value;
-  const known = data.heard[value] ? data.heard[value].find(([name]) => name === source) : undefined;
+  const known = heardOf(Number(value)).find(([name]) => name === source);
   const what = value === "mixture" ? "" : `, ${source}`;
   byId("ab-heard").textContent = `${side.toUpperCase()}: ${option.textContent}${what}${known ? `, ${known[1]} in the excerpt` : ""}`;
   tellPosition();
@@ -57,11 +57,11 @@ function tellPosition() {
 
 function offerSounds() {
   if (!heard.length) return;
-  const sources = new Set(heard.flatMap((trial) => data.heard[trial].map(([name]) => name)));
+  const sources = new Set(heard.flatMap((trial) => heardOf(trial).map(([name]) => name)));
   byId("ab-source").append(...[...sources].map((name) => new Option(name, name)));
   for (const key of Object.keys(players)) {
     const choice = byId(`ab-${key}`);
-    choice.append(...heard.map((trial) => new Option(nameOf(rowOf.get(trial)), trial)));
+    choice.append(...heard.map((trial) => new Option(`${nameOf(rowOf.get(trial))} (trial ${trial})`, trial)));
     choice.append(new Option("the reference", "reference"), new Option("the mixture", "mixture"));
     choice.addEventListener("change", loadSounds);
     byId(`ab-side-${key}`).addEventListener("change", () => turnTo(key));
