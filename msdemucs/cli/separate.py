@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from msdemucs.cli.chunks import (
+from msdemucs.cli.console import bar, errors, out, say
+from msdemucs.cli.options import (
     Batch,
     Device,
     Overlap,
@@ -17,8 +18,6 @@ from msdemucs.cli.chunks import (
     Weighting,
     choose_device,
 )
-from msdemucs.cli.console import errors, out
-from msdemucs.cli.progress import bar
 from msdemucs.errors import DataError, MsdemucsError
 from msdemucs.units import format_seconds
 
@@ -68,10 +67,8 @@ def separate(  # noqa: PLR0913 (one option a thing that a user may decide)
     separated.
     """
     from msdemucs.evaluate.files import Output, outputs
-    from msdemucs.evaluate.overlap_add import Chunking
-    from msdemucs.evaluate.separation import Separation, check_stems, chunk_samples
-    from msdemucs.model.pretrained import find_weights
-    from msdemucs.model.weights import load_weights, read_about
+    from msdemucs.evaluate.separation import Separation, check_stems, chunking_for
+    from msdemucs.model.weights import find_weights, load_weights, read_about
 
     path = find_weights(weights)
     about = read_about(path)
@@ -79,13 +76,8 @@ def separate(  # noqa: PLR0913 (one option a thing that a user may decide)
     stem_names = tuple(name.strip() for name in stems.split(",")) if stems else spec.sources
     check_stems(stem_names, spec.sources)
     places = outputs(audio, Output(output, stem_names, format_, as_), overwrite=overwrite)
-    chunking = Chunking(
-        chunk_samples(spec, segment),
-        overlap,
-        batch,
-        weighting,
-        shifts=shifts,
-        most_shift=spec.sample_rate // 2,
+    chunking = chunking_for(
+        spec, segment, overlap=overlap, batch_size=batch, weighting=weighting, shifts=shifts
     )
     model = load_weights(path).to(choose_device(device))
     how = Separation(chunking, about.normalised, precision)
@@ -121,9 +113,6 @@ def _separate(model: "Separator", file: Path, place: "Output", how: "Separation"
 def _tell(file: Path, place: "Output", written: "Written", seconds: float) -> None:
     """What was written, how fast, and what a user should know of it."""
     out.print(f"{place.folder}: {', '.join(place.stems)}", markup=False, soft_wrap=True)
-
-    def say(message: str) -> None:
-        errors.print(message, markup=False, highlight=False, soft_wrap=True)
 
     speed = f"{written.seconds / seconds:.1f} times real time"
     say(f"{place.folder.name}: {format_seconds(seconds)}, {speed}")

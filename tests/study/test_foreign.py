@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from msdemucs.cli.app import app
 from msdemucs.errors import StudyError
 from msdemucs.study.execution.loop import run_study
-from msdemucs.study.search_space.sampler_options import known_experiments
+from msdemucs.study.search_space.sampling import known_experiments
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.load import load_study, read_record
 from msdemucs.study.storage.studies import open_storage

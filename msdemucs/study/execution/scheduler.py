@@ -11,8 +11,8 @@ from optuna.trial import FrozenTrial, TrialState
 from msdemucs.study.execution.untried import count_trainings, enqueue_untried
 from msdemucs.study.samplers.rungs import taken_up
 from msdemucs.study.samplers.study_sampler import rung_judge
-from msdemucs.study.search_space.combinations import can_be_listed, is_used_up
-from msdemucs.study.search_space.space import EXHAUSTIVE, Search
+from msdemucs.study.search_space.sampling import EXHAUSTIVE
+from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.databases import Database, StudyStorage
 from msdemucs.study.storage.leases import StaleTrialWatch, claim, owner_text, recover
 from msdemucs.study.storage.scores import FLOORS, RUNG_SCORES, SCORES
@@ -97,7 +97,7 @@ class Scheduler:
         self.judge = rung_judge(search, study)
         self.watch = StaleTrialWatch()
         self.last = StudyProgress(0, (), 0)
-        self._is_listed = can_be_listed(search.space)
+        self._is_listed = search.space.can_be_listed
         self._waits_for: tuple[str, ...] = ()
         self._seen: object = None
 
@@ -115,11 +115,7 @@ class Scheduler:
         taken = taken_up(trials)
         counted = [trial for trial in trials if counts(trial) and trial.number not in taken]
         done = count_trainings(counted) if self._is_listed else len(counted)
-        return StudyProgress(done, running, self.wanted(), self.is_used_up(trials))
-
-    def is_used_up(self, trials: list[FrozenTrial]) -> bool:
-        """Return whether nothing is left to begin."""
-        return is_used_up(trials, self.space)
+        return StudyProgress(done, running, self.wanted(), self.space.is_used_up(trials))
 
     def next(self) -> optuna.Trial | None:
         """A trial that is this process's own; None where none is wanted at present."""

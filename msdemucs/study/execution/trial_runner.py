@@ -15,7 +15,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from msdemucs.errors import DivergedError, Problem, SpecError, StudyError
 from msdemucs.study.execution.scheduler import Scheduler
-from msdemucs.study.search_space.objectives import InfeasibleError
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.leases import (
     FOLDER,
@@ -30,10 +29,10 @@ from msdemucs.study.trial.candidate import Listener
 from msdemucs.study.trial.failures import FailurePolicy, is_bug, is_disk_full, reason_of
 from msdemucs.study.trial.log_file import LOG, TrialLogFile
 from msdemucs.study.trial.proposal import propose_candidate
-from msdemucs.study.trial.recorder import Evaluate, StoppedError, TrialRecorder
+from msdemucs.study.trial.recorder import Evaluate, InfeasibleError, StoppedError, TrialRecorder
 from msdemucs.study.trial.result_cache import ResultCache
 from msdemucs.study.trial.workspace import Workspace
-from msdemucs.train.interrupts import Interrupts
+from msdemucs.train.devices import Interrupts
 
 ENDED_BY_ANOTHER = (TrialLostError, UpdateFinishedTrialError)
 """Another process took this one for dead and ended its trial."""

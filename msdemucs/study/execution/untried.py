@@ -13,8 +13,8 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from msdemucs.study.samplers.rungs import RESUMES
-from msdemucs.study.search_space.combinations import as_key, combinations, tried_in
 from msdemucs.study.search_space.space import SearchSpace
+from msdemucs.study.search_space.variations import as_key, untried
 from msdemucs.study.storage.leases import INTERRUPTED, KILLED
 from msdemucs.study.trial.result_cache import RESULT_KEY
 
@@ -69,12 +69,11 @@ def enqueue_untried(
     number = next((one for one in repetitions(trials) if one not in made_up), None)
     if number is None:
         return False
-    tried = tried_in(trials)
-    untried = [params for params in combinations(space.vary) if as_key(params) not in tried]
-    if not untried:
+    new = [*untried(space.vary, trials)]
+    if not new:
         return False
     chance = random.Random(f"untried {space.sampler.seed} {number}")  # noqa: S311 (no secret)
-    study.enqueue_trial(dict(chance.choice(untried)), user_attrs={INSTEAD_OF: number})
+    study.enqueue_trial(dict(chance.choice(new)), user_attrs={INSTEAD_OF: number})
     return True
 
 

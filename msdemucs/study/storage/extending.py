@@ -19,7 +19,7 @@ from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.trial import TrialState
 
 from msdemucs.errors import UsageError
-from msdemucs.study.ablation.factors import beyond_adding
+from msdemucs.study.ablation.designs import beyond_adding
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.search_space.variations import Variation
 from msdemucs.study.storage.databases import Database, StudyStorage

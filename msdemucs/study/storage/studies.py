@@ -11,8 +11,8 @@ from msdemucs.errors import StudyError, UsageError
 from msdemucs.files import differences
 from msdemucs.spec import dump_spec, nearest
 from msdemucs.study.records import split_of
-from msdemucs.study.search_space.parameters import expressed
-from msdemucs.study.search_space.sampler_options import known_experiments
+from msdemucs.study.search_space.fields import expressed
+from msdemucs.study.search_space.sampling import known_experiments
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.databases import Database, StudyStorage, making
 from msdemucs.study.storage.extending import extend, only_adds
@@ -118,9 +118,11 @@ def _extend(
     """Take in what is asked now: parameters, then baselines, then the record of what is asked."""
     extend(study, storage, search)
     known = {trial.user_attrs.get("baseline") for trial in study.get_trials(deepcopy=False)}
-    for name in search.baselines:
+    for name, spec in search.baselines.items():
         if name not in known:
-            study.enqueue_trial(dict(expressed(search, name)), user_attrs={"baseline": name})
+            study.enqueue_trial(
+                dict(expressed(spec, search.space.vary)), user_attrs={"baseline": name}
+            )
     study.set_user_attr("search_space", search.text)
     study.set_user_attr(BEGUN, asked)
 
@@ -145,8 +147,8 @@ def _create(search: Search, storage: StudyStorage, attrs: Mapping[str, object]) 
     }
     for key, value in about.items():
         study.set_user_attr(key, value)
-    for name in search.baselines:
-        study.enqueue_trial(dict(expressed(search, name)), user_attrs={"baseline": name})
+    for name, spec in search.baselines.items():
+        study.enqueue_trial(dict(expressed(spec, space.vary)), user_attrs={"baseline": name})
     enqueue_arms(study, search)
     study.set_user_attr(BEGUN, {**_asked(search), **_compared(attrs)})
     return study

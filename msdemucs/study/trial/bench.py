@@ -13,14 +13,13 @@ import pandas as pd
 from msdemucs.data import drop_short
 from msdemucs.errors import DataError, SpecError, UsageError, diverged_at
 from msdemucs.evaluate import Score, evaluate_tracks
-from msdemucs.evaluate.conventions import Convention
+from msdemucs.evaluate.scoring import Convention
 from msdemucs.measure import HostLock, choose_device, device_name, machine, peak_memory
 from msdemucs.metrics import METRICS, USUAL, Quality
+from msdemucs.metrics.quality import count_unscored
 from msdemucs.metrics.registry import other_sources
-from msdemucs.metrics.unscored import count_unscored
-from msdemucs.study.records import SPLIT
+from msdemucs.study.records import SPLIT, qualities_of
 from msdemucs.study.search_space.loading import problem_at
-from msdemucs.study.search_space.objectives import qualities_of
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.trial.candidate import Candidate
 from msdemucs.study.trial.recorder import Floor, Row, StoppedError, TrialRecorder

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import optuna
 
 from msdemucs.cost import cost_of
+from msdemucs.errors import Problem, SpecError
 from msdemucs.spec import Spec, diff_specs, dump_spec, spec_hash
-from msdemucs.study.ablation.arms import arm_of
 from msdemucs.study.samplers.study_sampler import in_control
-from msdemucs.study.search_space.parameters import expressed, propose
+from msdemucs.study.search_space.fields import expressed, propose
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.trial.candidate import Candidate
 from msdemucs.study.trial.log_file import LOG
@@ -77,14 +77,17 @@ def proposed(search: Search, trial: optuna.Trial) -> Proposal:
     """What a trial is about; its parameters are drawn on the way.
 
     Raises:
-        SpecError: they make no valid spec or recipe, or none at the cost that is asked for.
+        SpecError: they make no valid spec or recipe, or none at the cost that is asked for; no arm
+            was left.
     """
     baseline, arm = (trial.user_attrs.get(name) for name in ("baseline", "arm_name"))
-    only = None if baseline is None else expressed(search, baseline)
+    only = None if baseline is None else expressed(search.baselines[baseline], search.space.vary)
     fields = propose(trial, search.space.vary, only=only)
     name = str(baseline or arm or f"trial {trial.number}")
     if search.arms:
-        spec, fields = arm_of(search, arm)
+        if arm is None:  # another process took the last one
+            raise SpecError([Problem("no arm was left to train")])
+        spec, fields = search.arms[arm].spec, dict(search.arms[arm].fields)
     elif baseline is not None:
         spec = search.baselines[baseline]
     else:
