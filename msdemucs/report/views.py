@@ -1,6 +1,6 @@
 """The figures of a page with their captions, painted from what a study found."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from msdemucs.analysis.findings import Findings
@@ -34,12 +34,17 @@ class FigureView:
     figure: Mapping[str, object] | None
 
 
-def legend(findings: Findings) -> list[tuple[str, str]]:
-    """The marks that some figure of quality against cost shows: the mark's key and its meaning.
+def legend(findings: Findings, shown: Sequence[Trade]) -> list[tuple[str, str]]:
+    """The marks that figures of quality against cost show: the mark's key and its meaning.
 
     The key of a study that is compared is its colour.
+
+    Args:
+        findings: of the study.
+        shown: what the figures are of.
     """
-    trades = [trade for trade in findings.trades if trade.points]
+    trades = [trade for trade in shown if trade.points]
+    promoted = [findings.promoted[trade.y.column] for trade in trades]
     points = [point for trade in trades for point in trade.points]
     admitted = [point for point in points if not point.beyond]
     sampled, baselines = (
@@ -47,7 +52,7 @@ def legend(findings: Findings) -> list[tuple[str, str]]:
         for is_baseline in (False, True)
     )
     noun = findings.noun.replace("complete", "sampled")
-    has_floor = any(shows_floor(t, findings.promoted[t.y.column]) for t in trades)
+    has_floor = any(map(shows_floor, trades, promoted))
     marks = (
         ("front", f"{noun} on the front", any(p.is_front for p in sampled)),
         ("tied", "tied with it within the noise", any(p.is_tied for p in sampled)),
@@ -55,11 +60,12 @@ def legend(findings: Findings) -> list[tuple[str, str]]:
         ("baseline-front", "baseline on the front", any(p.is_front for p in baselines)),
         ("baseline", "baseline, not on it", any(not p.is_front for p in baselines)),
         ("beyond", "beyond a constraint: on no front", len(admitted) < len(points)),
-        ("promoted", "the same, trained for longer", any(findings.promoted.values())),
+        ("promoted", "the same, trained for longer", any(promoted)),
         ("line", "front; what it beats, shaded", any(p.is_front for p in admitted)),
         ("floor", "the mixture itself", has_floor),
     )
-    studies = [(group_colour(i), name) for i, name in enumerate(findings.studies or ())]
+    named = findings.studies or () if points else ()
+    studies = [(group_colour(index), name) for index, name in enumerate(named)]
     return studies + [(mark, text) for mark, text, is_shown in marks if is_shown]
 
 

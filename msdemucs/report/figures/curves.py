@@ -26,8 +26,8 @@ from msdemucs.report.figures.style import (
 
 MOST_CURVE_NAMES = 8
 
-DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
-"""By which baselines are told apart without colour."""
+DASHES = ("dash", "dot", "dashdot", "longdash", "longdashdot")
+"""By which baselines are told apart without colour; all others are solid."""
 
 LEGEND_ROW_PX = 20
 
@@ -60,7 +60,7 @@ def paint_curves(
     for curve in ranked[::-1]:
         index = list(baselines).index(curve.name) if is_like_baseline(curve, best) else None
         colour = curve_colour(curve, best, index if is_one_study else None)
-        dash = DASHES[(index or 0) % len(DASHES)]
+        dash = "solid" if index is None else DASHES[index % len(DASHES)]
         trace = curve_trace(curve, is_named=curve in named, colour=colour, dash=dash)
         rank = {"legendrank": 1 + keyed.index(curve.trial)} if curve.trial in keyed else {}
         figure.add_trace(trace.update(showlegend=bool(rank), **rank))
