@@ -21,7 +21,7 @@ from rich.progress import (
 from msdemucs.units import format_seconds
 
 if TYPE_CHECKING:
-    from msdemucs.study.trial.candidate import Listener, Named
+    from msdemucs.study.trial.recorder import Listener, Named
 
 SECONDS_BETWEEN_LINES = 10.0
 """How often a log tells the steps of one phase."""

@@ -10,9 +10,8 @@ import pytest
 from msdemucs.errors import UsageError
 from msdemucs.study.execution.loop import run_study
 from msdemucs.study.search_space.space import Search
-from msdemucs.study.storage.extending import only_adds
-from msdemucs.study.storage.load import load_study
-from msdemucs.study.storage.studies import open_storage
+from msdemucs.study.storage.load import load_study, open_storage
+from msdemucs.study.storage.studies import only_adds
 from tests.study.conftest import asking, toy
 
 Rewrite = Callable[[str, str], Search]

@@ -10,10 +10,8 @@ import optuna
 import pytest
 
 from msdemucs.study.records import LATER_COLUMNS
-from msdemucs.study.storage.followup_table import Later, add, frame_of, remove, rows_of
-from msdemucs.study.storage.load import read_record
-from msdemucs.study.storage.states import BEGUN
-from msdemucs.study.storage.studies import open_storage
+from msdemucs.study.storage.load import open_storage, read_record
+from msdemucs.study.storage.results import BEGUN, Later, add, remove, rows_of
 from tests.study.postgres import Postgres
 
 ROW = Later(2, "promotion", "usdr_db", 3.25, 0, {"recipe": "long", "steps": 400})
@@ -33,8 +31,8 @@ def made(url: str, name: str = "one", started: str = "2026-11-21T08:00:00+00:00"
 
 def test_rows_come_back_as_they_were_with_their_study_alone(url: str) -> None:
     one, two = made(url), made(url, "two")
-    assert frame_of(one).empty
-    assert list(frame_of(one).columns) == list(LATER_COLUMNS)
+    assert read_record(one).later.empty
+    assert list(read_record(one).later.columns) == list(LATER_COLUMNS)
     add(one, [ROW, Later(-1, "noise", "usdr_db", -0.5, 7, {})])
     again = optuna.load_study(study_name="one", storage=open_storage(url))
     assert min(rows_of(again), key=lambda row: -row.trial) == ROW
@@ -91,7 +89,7 @@ def test_rows_say_of_which_split_and_those_of_before_are_of_what_the_study_chose
     add(study, [judged])
     assert {row.kind: row.split for row in rows_of(study)} == {"promotion": split, "judge": "test"}
     assert judged in rows_of(study)
-    assert set(frame_of(study).split) == {split, "test"}
+    assert set(read_record(study).later.split) == {split, "test"}
 
 
 def test_a_new_study_of_the_same_name_has_none_of_the_old_ones_rows(url: str) -> None:

@@ -15,8 +15,7 @@ from msdemucs.errors import StudyError
 from msdemucs.study.execution.loop import run_study
 from msdemucs.study.search_space.sampler_options import known_experiments
 from msdemucs.study.search_space.space import Search
-from msdemucs.study.storage.load import load_study, read_record
-from msdemucs.study.storage.studies import open_storage
+from msdemucs.study.storage.load import load_study, open_storage, read_record
 from tests.study.conftest import asking, toy
 
 READING = (

@@ -14,7 +14,7 @@ from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage import leases
 from msdemucs.study.storage.databases import Database
 from msdemucs.study.storage.leases import KILLED, StaleTrialWatch, claim, fail, fail_stale, recover
-from msdemucs.study.storage.studies import open_storage
+from msdemucs.study.storage.load import open_storage
 from tests.study.conftest import begin
 
 
@@ -87,9 +87,8 @@ def test_what_a_killed_process_did_not_enqueue_is_begun_by_the_next(
         found = optuna.load_study(study_name="toy", storage=opened)
         scheduler = Scheduler(found, opened, search=search, wanted=lambda: 3, say=lambda _: None)
         monkeypatch.setattr(
-            scheduler,
-            "is_used_up",
-            lambda trials: all(t.state != TrialState.WAITING for t in trials),
+            "msdemucs.study.execution.scheduler.is_used_up",
+            lambda trials, _: all(t.state != TrialState.WAITING for t in trials),
         )
         trial = scheduler.next()
 

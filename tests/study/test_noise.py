@@ -9,14 +9,14 @@ import pytest
 
 from msdemucs.analysis.effects import effects
 from msdemucs.study.execution.loop import run_study
-from msdemucs.study.followups.seed_noise import Floor, measure_noise
+from msdemucs.study.followups.trainings import Floor, measure_noise
 from msdemucs.study.records import SCORE_COLUMNS, SPLIT
 from msdemucs.study.search_space.space import Search
-from msdemucs.study.storage.load import load_study
-from msdemucs.study.storage.scores import frame_in
-from msdemucs.study.storage.studies import create_or_continue, open_storage
-from msdemucs.study.trial.candidate import Candidate, Silent
-from msdemucs.study.trial.recorder import Row, TrialRecorder
+from msdemucs.study.storage.load import load_study, open_storage
+from msdemucs.study.storage.results import frame_in
+from msdemucs.study.storage.studies import create_or_continue
+from msdemucs.study.trial.candidate import Candidate
+from msdemucs.study.trial.recorder import Row, Silent, TrialRecorder
 from tests.study.test_arms import ABLATION, Read, read
 
 __all__ = ["ABLATION", "Read", "read"]

@@ -8,7 +8,7 @@ import pytest
 from msdemucs.analysis.tidy import frame
 from msdemucs.study.records import FLOOR_COLUMNS, RUNG_SCORE_COLUMNS, SCORE_COLUMNS, StudyRecord
 from msdemucs.study.storage.load import read_record
-from msdemucs.study.storage.states import BEGUN, STOPPED_AT
+from msdemucs.study.storage.results import BEGUN, STOPPED_AT
 
 SCORES: list[list[object]] = [
     ["band", "A - B", "bass", 6.0, -3.0, 5],

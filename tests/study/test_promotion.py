@@ -9,12 +9,12 @@ import pytest
 from msdemucs.errors import UsageError
 from msdemucs.study import StudyRecord, load_study
 from msdemucs.study.execution.loop import run_study
-from msdemucs.study.followups.promotion import PROMOTED_COLUMNS, Longer, Start, candidates, promote
+from msdemucs.study.followups.trainings import PROMOTED_COLUMNS, Longer, Start, candidates, promote
 from msdemucs.study.records import SPLIT
 from msdemucs.study.search_space.space import Search
-from msdemucs.study.storage.studies import open_storage, open_study
-from msdemucs.study.trial.candidate import Candidate, Silent
-from msdemucs.study.trial.recorder import Row, TrialRecorder
+from msdemucs.study.storage.load import open_storage, open_study
+from msdemucs.study.trial.candidate import Candidate
+from msdemucs.study.trial.recorder import Row, Silent, TrialRecorder
 from msdemucs.train import load_recipe
 from tests.study.conftest import toy
 

@@ -11,8 +11,8 @@ from msdemucs.errors import StudyError, UsageError
 from msdemucs.study.execution.loop import run_study
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.databases import Database
-from msdemucs.study.storage.load import load_study
-from msdemucs.study.storage.studies import create_or_continue, open_storage
+from msdemucs.study.storage.load import load_study, open_storage
+from msdemucs.study.storage.studies import create_or_continue
 from tests.study.conftest import asking, toy
 
 Rewrite = Callable[[str, str], Search]

@@ -11,10 +11,8 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from msdemucs.study.execution import scheduler
-from msdemucs.study.execution.loop import Finished, run_study
-from msdemucs.study.execution.scheduler import counts
-from msdemucs.study.execution.untried import INSTEAD_OF, repetitions
-from msdemucs.study.execution.worker import work_on
+from msdemucs.study.execution.loop import Finished, run_study, work_on
+from msdemucs.study.execution.scheduler import INSTEAD_OF, counts, repetitions
 from msdemucs.study.search_space.combinations import (
     MOST_LISTED,
     as_key,
@@ -24,7 +22,7 @@ from msdemucs.study.search_space.combinations import (
 from msdemucs.study.search_space.loading import load_search_space
 from msdemucs.study.search_space.space import Sampler, Search
 from msdemucs.study.search_space.variations import Variation
-from msdemucs.study.storage.studies import open_storage
+from msdemucs.study.storage.load import open_storage
 from msdemucs.study.trial import result_cache as results
 from msdemucs.study.trial.candidate import Candidate
 from msdemucs.study.trial.recorder import TrialRecorder

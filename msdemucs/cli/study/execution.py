@@ -12,7 +12,7 @@ from msdemucs.errors import UsageError
 
 if TYPE_CHECKING:
     from msdemucs.study.execution.loop import Finished
-    from msdemucs.study.trial.candidate import Listener
+    from msdemucs.study.trial.recorder import Listener
 
 NOTHING_LEFT = "nothing else is left to try"
 """Of a study that ends with fewer trials than were asked for."""

@@ -41,7 +41,7 @@ def noise(  # noqa: PLR0913 (one option a thing that a user may decide)
 
     With a search space's file its study is begun, as `study run` with the same options begins it.
     """
-    from msdemucs.study.followups.seed_noise import measure_noise
+    from msdemucs.study.followups.trainings import measure_noise
 
     if Path(study).suffix in (".yaml", ".yml"):
         from msdemucs.study.search_space.loading import load_search_space
@@ -83,8 +83,8 @@ def promote(  # noqa: PLR0913 (one option a thing that a user may decide)
     auto_batch: AutoBatch = False,
 ) -> None:
     """Train the best trials for longer, print both scores and judge what was trained, once."""
-    from msdemucs.study.followups.promotion import Longer, candidates
-    from msdemucs.study.followups.promotion import promote as train_longer
+    from msdemucs.study.followups.trainings import Longer, candidates
+    from msdemucs.study.followups.trainings import promote as train_longer
     from msdemucs.study.records import ranked_by
     from msdemucs.study.storage.load import read_record
     from msdemucs.train import load_recipe
@@ -135,7 +135,7 @@ def rescore(  # noqa: PLR0913 (one option a thing that a user may decide)
     """Judge the best trials again, from their weights, by another metric."""
     from msdemucs.metrics import metrics_named
     from msdemucs.study.followups.judging import Chosen, TrackSet, judge
-    from msdemucs.study.followups.promotion import candidates
+    from msdemucs.study.followups.trainings import candidates
     from msdemucs.study.records import RESCORE
     from msdemucs.study.storage.load import read_record
 
@@ -243,23 +243,22 @@ def _refuse_settings(study: str, settings: Sequence[object]) -> None:
 
 def _begun(search: "Search", folder: str | None, storage: str | None) -> tuple[str, str]:
     """(name, URL) of a search space's study, which is begun where it is not yet."""
-    from msdemucs.study.execution.beginning import begin_study, explained
-    from msdemucs.study.execution.joining import absolute
-    from msdemucs.study.storage.urls import storage_url, study_folder
+    from msdemucs.study.execution.loop import begin_study, explained
+    from msdemucs.study.storage.urls import StudyLocation
 
-    name, url = search.space.name, storage_url(search.space.name, storage)
+    location = StudyLocation(storage, folder)
+    name, url = search.space.name, location.url(search.space.name)
     from msdemucs.study.trial.bench import prepare  # loads torch: after the file's own faults
 
     attrs = prepare(search, say=errors.print).describe()
-    place, is_usual = absolute(folder or study_folder(name) / "trials"), folder is None
     with explained(url):
-        begin_study(search, url, place, attrs, is_usual=is_usual)[1].close()
+        begin_study(search, location, attrs)[1].close()
     return name, url
 
 
 def _chosen(record: "StudyRecord", top: int | None, numbers: list[int] | None) -> "pd.DataFrame":
     from msdemucs.study.followups.judging import numbered
-    from msdemucs.study.followups.promotion import candidates
+    from msdemucs.study.followups.trainings import candidates
 
     return candidates(record, top=top) if numbers is None else numbered(record, numbers)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from msdemucs.data import Track
     from msdemucs.study.search_space.space import Search
     from msdemucs.study.trial.bench import Bench
-    from msdemucs.study.trial.candidate import Listener
+    from msdemucs.study.trial.recorder import Listener
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class OpenedStudy:
         Raises:
             UsageError: other test tracks than before.
         """
-        from msdemucs.study.followups.test_tracks import open_test_tracks
+        from msdemucs.study.followups.judging import open_test_tracks
 
         return open_test_tracks(self.study, self.search, why=why, say=self.listener.said)
 
@@ -77,11 +77,9 @@ def opened_study(
 ) -> Iterator[OpenedStudy]:
     """Open a study, its progress on the console; Ctrl-C and SIGTERM save, and exit with 130."""
     from msdemucs.cli.progress import progress
-    from msdemucs.study.execution.beginning import explained
-    from msdemucs.study.execution.joining import search_of_study
-    from msdemucs.study.storage.artifact_store import is_url
-    from msdemucs.study.storage.load import locate_study, only_study
-    from msdemucs.study.storage.studies import open_storage, open_study
+    from msdemucs.study.execution.loop import explained, search_of_study
+    from msdemucs.study.storage.folders import is_url
+    from msdemucs.study.storage.load import locate_study, only_study, open_storage, open_study
     from msdemucs.study.storage.urls import STUDIES
     from msdemucs.train.interrupts import Interrupts
 

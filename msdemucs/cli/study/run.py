@@ -32,7 +32,7 @@ from msdemucs.study import STORAGE_VARIABLE
 if TYPE_CHECKING:
     from msdemucs.study.execution.loop import Finished
     from msdemucs.study.search_space.space import Search
-    from msdemucs.study.trial.candidate import Listener
+    from msdemucs.study.trial.recorder import Listener
 
 
 def run(  # noqa: PLR0913 (one option a thing that a user may decide)
@@ -108,11 +108,9 @@ def _train(
     search: "Search", kept: _Kept, execution: ExecutionOptions, listener: "Listener"
 ) -> "Finished":
     """Run a study's trials, in this process or in others."""
-    from msdemucs.study.execution.beginning import begin_study, explained
-    from msdemucs.study.execution.joining import absolute
-    from msdemucs.study.execution.loop import run_study
+    from msdemucs.study.execution.loop import begin_study, explained, run_study
     from msdemucs.study.samplers.surrogate.sampler import remark
-    from msdemucs.study.storage.urls import storage_url, study_folder
+    from msdemucs.study.storage.urls import StudyLocation
 
     # torch is imported late, so that a fault of the search space shows at once
     from msdemucs.study.trial.bench import prepare
@@ -122,21 +120,20 @@ def _train(
     if left_out := remark(search):
         listener.said(left_out)
     attrs = {**bench.describe(), "command": kept.command}
+    location = StudyLocation(kept.storage, kept.folder)
     if not execution.are_many:
         return run_study(
             search,
             bench.evaluate,
-            storage=kept.storage,
+            storage=location,
             listener=listener,
             attrs=attrs,
             extends=kept.extends,
-            folder=kept.folder,
         )
-    name, extends, is_usual = search.space.name, kept.extends, kept.folder is None
-    url = storage_url(name, kept.storage)
-    place = absolute(kept.folder or study_folder(name) / "trials")
+    name = search.space.name
+    url = location.url(name)
     with explained(url):
-        begin_study(search, url, place, attrs, extends=extends, is_usual=is_usual)[1].close()
+        begin_study(search, location, attrs, extends=kept.extends)[1].close()
     return execution.run(name, url, None, listener)
 
 

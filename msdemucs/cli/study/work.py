@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from msdemucs.study.execution.loop import Finished
     from msdemucs.study.search_space.space import Search
     from msdemucs.study.trial.bench import Bench
-    from msdemucs.study.trial.candidate import Listener
+    from msdemucs.study.trial.recorder import Listener
 
 
 def work(  # noqa: PLR0913 (one option a thing that a user may decide)
@@ -35,8 +35,7 @@ def work(  # noqa: PLR0913 (one option a thing that a user may decide)
     child: Annotated[bool, typer.Option("--child", hidden=True)] = False,
 ) -> None:
     """Join a study that exists, from any host, until it has its trials."""
-    from msdemucs.study.storage.load import locate_study, only_study
-    from msdemucs.study.storage.studies import open_storage
+    from msdemucs.study.storage.load import locate_study, only_study, open_storage
 
     name, url = locate_study(study, storage)
     if name is None:
@@ -82,7 +81,7 @@ class Here:
 
 
 def _alone(name: str, url: str, folder: str | None, listener: "Listener", here: Here) -> "Finished":
-    from msdemucs.study.execution.worker import work_on
+    from msdemucs.study.execution.loop import work_on
     from msdemucs.study.trial.bench import prepare
 
     def prepare_here(search: "Search", *, say: Callable[[str], None]) -> "Bench":
@@ -94,7 +93,12 @@ def _alone(name: str, url: str, folder: str | None, listener: "Listener", here: 
 
 def _as_child(name: str, url: str, folder: str | None, here: Here) -> int:
     """Work for a pool: write events to the output, and leave with the process that began it."""
-    from msdemucs.study.execution.events import FAILED, FINISHED, EventWriter, leave_with_parent
+    from msdemucs.study.execution.worker_pool import (
+        FAILED,
+        FINISHED,
+        EventWriter,
+        leave_with_parent,
+    )
 
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a library prints goes to the log

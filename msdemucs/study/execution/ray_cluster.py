@@ -21,17 +21,22 @@ import optuna
 from optuna.trial import TrialState
 
 from msdemucs.errors import MsdemucsError, StudyError, UsageError
-from msdemucs.study.execution.beginning import explained
-from msdemucs.study.execution.events import Name
-from msdemucs.study.execution.joining import WANTED, search_of_study
-from msdemucs.study.execution.loop import Finished
+from msdemucs.study.execution.loop import (
+    WANTED,
+    Finished,
+    Part,
+    Prepare,
+    explained,
+    search_of_study,
+    work_on,
+)
 from msdemucs.study.execution.scheduler import PAUSE_S, Scheduler
-from msdemucs.study.execution.worker import Part, Prepare, work_on
+from msdemucs.study.execution.worker_pool import Name
 from msdemucs.study.storage.databases import StudyStorage
 from msdemucs.study.storage.leases import fail_stale
-from msdemucs.study.storage.studies import open_storage, open_study
+from msdemucs.study.storage.load import open_storage, open_study
 from msdemucs.study.storage.urls import database_path
-from msdemucs.study.trial.candidate import Listener
+from msdemucs.study.trial.recorder import Listener
 from msdemucs.train.interrupts import Interrupts
 
 PREPARE = "msdemucs.study.trial.bench:prepare"

@@ -19,14 +19,21 @@ from msdemucs.metrics import METRICS, USUAL, Quality, metrics_named
 from msdemucs.metrics.unscored import count_unscored, describe_unscored
 from msdemucs.model import Separator, load_weights
 from msdemucs.model.weights import read_about
-from msdemucs.study.records import FLOOR_COLUMNS, JUDGE, Split, StudyRecord, is_quality
+from msdemucs.study.records import FLOOR_COLUMNS, JUDGE, Split, StudyRecord, is_quality, looked
 from msdemucs.study.search_space.space import Search
-from msdemucs.study.storage.artifact_store import at_hand
-from msdemucs.study.storage.followup_table import Later, add, rows_of
-from msdemucs.study.storage.scores import FLOORS, as_table
-from msdemucs.study.trial.candidate import Listener
-from msdemucs.study.trial.recorder import Row
-from msdemucs.study.trial.tracks import test_groups
+from msdemucs.study.storage.folders import at_hand
+from msdemucs.study.storage.results import (
+    FLOORS,
+    TEST_TRACKS,
+    Later,
+    add,
+    add_look,
+    as_table,
+    looks_of,
+    rows_of,
+)
+from msdemucs.study.trial.recorder import Listener, Row
+from msdemucs.study.trial.tracks import Say, facts_of, gather_test, test_groups
 from msdemucs.units import count
 
 
@@ -302,3 +309,46 @@ def _value(judged: Later, text: str) -> float:
         text, sources=scores["source"].unique().tolist(), groups=scores["group"].unique().tolist()
     )
     return quality.of(scores)
+
+
+MOST_NAMED = 10
+
+
+def open_test_tracks(
+    study: optuna.Study, search: Search, *, why: str, say: Say
+) -> tuple[Track, ...]:
+    """Returns a study's test tracks, and records that they were looked at.
+
+    Args:
+        study: whose.
+        search: says where they lie.
+        why: they are read: the command.
+        say: is told how often they were read, and of tracks that cannot be used.
+
+    Raises:
+        UsageError: a folder that is not there, or other tracks than before.
+        DataError: no track that can be used.
+    """
+    tracks = gather_test(search.space.data, search.base, say=say)
+    facts = facts_of(tracks)
+    # a study that selected on test tracks has them among its data
+    of_data = study.user_attrs.get("tracks", {})
+    before: Mapping[str, str] | None = study.user_attrs.get(TEST_TRACKS, of_data.get("test"))
+    if before is None:
+        study.set_user_attr(TEST_TRACKS, facts)
+    elif changes := _changes(before, facts):
+        raise UsageError(
+            f"study “{study.study_name}” has other test tracks than these:\n" + "\n".join(changes)
+        )
+    add_look(study, why)
+    say(looked(len(looks_of(study))))
+    return tracks
+
+
+def _changes(before: Mapping[str, str], now: Mapping[str, str]) -> Sequence[str]:
+    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    lines = [
+        f"  {name}: {before.get(name, 'nothing')} → {now.get(name, 'nothing')}" for name in names
+    ]
+    more = [f"  … and {len(lines) - MOST_NAMED} more"] if lines[MOST_NAMED:] else []
+    return [*lines[:MOST_NAMED], *more]

@@ -12,8 +12,7 @@ from msdemucs.study.records import ranked_by
 from msdemucs.study.samplers.halving import Halving, RungScore
 from msdemucs.study.search_space.fidelity import Fidelity
 from msdemucs.study.search_space.objectives import COMPUTED, MEASURED, turned
-from msdemucs.study.storage.scores import at_rung
-from msdemucs.study.storage.states import STOPPED_AT, has_failed, is_stopped
+from msdemucs.study.storage.results import STOPPED_AT, at_rung, has_failed, is_stopped
 
 KNOWN = (*COMPUTED, *MEASURED)
 """Objectives that are known before training, and by which trials are judged beside qualities."""

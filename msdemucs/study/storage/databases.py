@@ -23,9 +23,9 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlch
 from sqlalchemy.orm import Session
 
 from msdemucs.errors import causes
-from msdemucs.study.storage.journal import Journal
 from msdemucs.study.storage.locks import (
     LOCK_TIMEOUT_S,
+    Journal,
     Waiting,
     locked,
     tell_when_locked,

@@ -1,9 +1,11 @@
-"""One real trial: build, measure, train, judge whole tracks, record."""
+"""Trains and scores one candidate: its latency, its training from rung to rung, whole tracks."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
+from math import inf
 from operator import attrgetter
 from pathlib import Path
 from statistics import fmean
@@ -14,24 +16,34 @@ from msdemucs.data import drop_short
 from msdemucs.errors import DataError, SpecError, UsageError, diverged_at
 from msdemucs.evaluate import Score, evaluate_tracks
 from msdemucs.evaluate.conventions import Convention
-from msdemucs.measure import HostLock, choose_device, device_name, machine, peak_memory
+from msdemucs.measure import (
+    HostLock,
+    Timing,
+    choose_device,
+    device_name,
+    is_quiet,
+    latency,
+    machine,
+    peak_memory,
+    quietly,
+)
 from msdemucs.metrics import METRICS, USUAL, Quality
 from msdemucs.metrics.registry import other_sources
 from msdemucs.metrics.unscored import count_unscored
+from msdemucs.model import Separator
 from msdemucs.study.records import SPLIT
 from msdemucs.study.search_space.loading import problem_at
 from msdemucs.study.search_space.objectives import qualities_of
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.trial.candidate import Candidate
-from msdemucs.study.trial.recorder import Floor, Row, StoppedError, TrialRecorder
-from msdemucs.study.trial.rungs import (
+from msdemucs.study.trial.recorder import Row, StoppedError, TrialRecorder
+from msdemucs.study.trial.tracks import Say, StudyTracks, gather
+from msdemucs.study.trial.workspace import (
     read_rung_scores,
     read_rungs,
     write_rung_scores,
     write_rungs,
 )
-from msdemucs.study.trial.timing import timed
-from msdemucs.study.trial.tracks import Say, StudyTracks, gather
 from msdemucs.train import Recipe, StepReport
 from msdemucs.train.tracks import Tracks, names_of
 from msdemucs.train.training import Asked, Means, TrainingRun
@@ -199,15 +211,20 @@ class Bench:
             on_left_out=log.trained_without if log else None,
             on_saved=candidate.on_saved,
             say=log.progress.said if log else lambda _: None,
-            on_step=lambda _: self.host.give_way(),
         )
+
+        def on_step(seed: int, report: StepReport) -> None:
+            self.host.give_way()
+            if log and seed == candidate.seed:
+                log.loss(report.step, report.loss)
+
         seeds = range(candidate.seed, candidate.seed + self.repeats)
         return [
             TrainingRun(
                 Asked(candidate.spec, recipe, seed=seed, weights=candidate.start),
                 tracks,
                 candidate.folder if self.repeats == 1 else candidate.folder / f"seed-{seed}",
-                _showing(means, log) if log and seed == candidate.seed else means,
+                replace(means, on_step=partial(on_step, seed)),
             )
             for seed in seeds
         ]
@@ -271,7 +288,8 @@ class Bench:
         """
         scores = {run: self.scores(run, log, floors=run is runs[0]) for run in runs}
         rows = [row for run, of_run in scores.items() for row in rows_of(run, of_run)]
-        log.scores(rows, floors_of(scores[runs[0]]))
+        floors = [(SPLIT, *s[:4], s.floor) for s in scores[runs[0]] if s.floor is not None]
+        log.scores(rows, floors)
         lacks = [score.lack for of_run in scores.values() for score in of_run if score.reason]
         if lacks:
             log.note("unscored", count_unscored(lacks))
@@ -309,28 +327,9 @@ class Bench:
         return scores
 
 
-def _showing(means: Means, log: TrialRecorder) -> Means:
-    """The means of a training whose steps are shown."""
-
-    def on_step(report: StepReport) -> None:
-        means.on_step(report)
-        log.loss(report.step, report.loss)
-
-    return replace(means, on_step=on_step)
-
-
 def rows_of(run: TrainingRun, scores: Sequence[Score]) -> list[Row]:
     """The scores of one training as they are recorded."""
-    return [Row(run.seed, SPLIT, s.group, s.track, s.source, s.metric, s.value) for s in scores]
-
-
-def floors_of(scores: Sequence[Score]) -> list[Floor]:
-    """What the mixture scores in place of each estimate, as it is recorded."""
-    return [
-        (SPLIT, s.group, s.track, s.source, s.metric, s.floor)
-        for s in scores
-        if s.floor is not None
-    ]
+    return [Row(run.seed, SPLIT, *score[:5]) for score in scores]
 
 
 @contextmanager
@@ -344,3 +343,45 @@ def usage(device: str, log: TrialRecorder) -> Iterator[None]:
         if device.startswith("cuda"):
             used["gpu_seconds"] = time.perf_counter() - wall
         log.record(used)
+
+
+TIMING = Timing(repeats=5, passes=3)
+"""The median of five rounds' fastest of three passes."""
+
+
+@contextmanager
+def timed(model: Separator, log: TrialRecorder, host: HostLock, device: str) -> Iterator[None]:
+    """A block before which latency is measured, and again after it where the machine was busy.
+
+    Args:
+        model: the candidate.
+        log: keeps the times of the quieter measurement.
+        host: makes the trainings of other processes pause.
+        device: where.
+
+    Raises:
+        StoppedError: by the block.
+    """
+    sizes = {"segment_samples": model.spec.n_samples, "audio_channels": model.spec.audio_channels}
+    one_segment = partial(latency, model, **sizes, device=device, timing=TIMING)
+
+    def measure(busy_before: float, *, attempts: int) -> float:
+        """Record the quietest attempt if it is quieter than before; others' share of the cores."""
+        log.progress.phase("latency", 1)
+        with host.measuring():
+            times, busy = quietly(one_segment, attempts=attempts)
+        if busy < busy_before:
+            figures = {"p05": times.p05_ms, "p50": times.p50_ms, "p95": times.p95_ms}
+            named = {f"latency_ms_{name}": value for name, value in figures.items()}
+            log.record({"latency_busy": busy, **named, "rtf": times.realtime_factor})
+        return busy
+
+    busy = measure(inf, attempts=2)
+    try:
+        yield
+    except StoppedError:
+        if not is_quiet(busy):
+            measure(busy, attempts=1)  # what was busy then may not be so now
+        raise
+    if not is_quiet(busy):
+        measure(busy, attempts=1)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from statistics import fmean
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import optuna
 
@@ -11,10 +11,70 @@ from msdemucs.errors import DataError
 from msdemucs.study.records import FLOOR_COLUMNS
 from msdemucs.study.search_space.objectives import InfeasibleError, excesses
 from msdemucs.study.storage.databases import together
-from msdemucs.study.storage.scores import FLOORS, RUNG, RUNG_SCORES, RUNGS, SCORES, as_table
-from msdemucs.study.storage.states import STOPPED_AT
-from msdemucs.study.trial.candidate import Candidate, Listener
+from msdemucs.study.storage.results import (
+    FLOORS,
+    RUNG,
+    RUNG_SCORES,
+    RUNGS,
+    SCORES,
+    STOPPED_AT,
+    as_table,
+)
 from msdemucs.units import format_count
+
+
+class Named(Protocol):
+    """What listeners know of a candidate."""
+
+    @property
+    def trial(self) -> int:
+        """The trial's number in its study."""
+
+    @property
+    def name(self) -> str:
+        """The baseline's name, or "trial 7"."""
+
+    @property
+    def seed(self) -> int:
+        """Of its initial weights and of the order of its data."""
+
+
+class Listener(Protocol):
+    """What follows a study's progress: a terminal, a log, a test."""
+
+    def said(self, message: str) -> None:
+        """A line about the study as a whole."""
+
+    def began(self, candidate: Named, *, complete: int, wanted: int) -> None:
+        """A trial begins after `complete` of `wanted` ones."""
+
+    def phase(self, what: str, total: int) -> None:
+        """A trial enters a phase of `total` steps."""
+
+    def advanced(self, done: int, note: str) -> None:
+        """A phase has done so many of its steps."""
+
+    def ended(self, trial: int, state: str, note: str) -> None:
+        """A trial is complete, failed or infeasible."""
+
+
+class Silent:
+    """A listener that shows nothing."""
+
+    def said(self, message: str) -> None:
+        """Nothing."""
+
+    def began(self, candidate: Named, *, complete: int, wanted: int) -> None:
+        """Nothing."""
+
+    def phase(self, what: str, total: int) -> None:
+        """Nothing."""
+
+    def advanced(self, done: int, note: str) -> None:
+        """Nothing."""
+
+    def ended(self, trial: int, state: str, note: str) -> None:
+        """Nothing."""
 
 
 class Row(NamedTuple):
@@ -192,7 +252,3 @@ def _exceeding(exceeded: Mapping[str, float], constraints: Mapping[str, float]) 
         f"{format_count(constraints[name])}"
         for name, excess in exceeded.items()
     )
-
-
-Evaluate = Callable[[Candidate, TrialRecorder], None]
-"""Trains and judges one candidate and records its figures; every failure is an exception."""

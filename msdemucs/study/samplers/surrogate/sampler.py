@@ -36,8 +36,7 @@ from msdemucs.study.samplers.surrogate.model import CurveModel, SpecPoint
 from msdemucs.study.search_space.objectives import qualities_of, turned
 from msdemucs.study.search_space.sampler_options import SurrogateOptions
 from msdemucs.study.search_space.space import Search
-from msdemucs.study.storage.scores import at_rung
-from msdemucs.study.storage.states import is_stopped
+from msdemucs.study.storage.results import at_rung, is_stopped
 
 
 @dataclass(frozen=True)
