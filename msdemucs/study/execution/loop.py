@@ -113,8 +113,11 @@ def run_study(
         scheduler = Scheduler(
             study, opened, search=search, wanted=lambda: search.space.trials, say=listener.said
         )
-        with trial_runner(scheduler, search, evaluate, folder, listener) as runner:
-            return Finished.of(scheduler, runner.run(interrupts), url)
+        workspace = at_end.enter_context(workspace_of(folder, study, say=listener.said))
+        runner = TrialRunner(
+            scheduler, search=search, evaluate=evaluate, listener=listener, workspace=workspace
+        )
+        return Finished.of(scheduler, runner.run(interrupts), url)
 
 
 class Trains(Protocol):
@@ -192,8 +195,15 @@ def work_on(
         scheduler = Scheduler(
             study, opened, search=search, wanted=wanted, say=listener.said, token=part.token
         )
-        with trial_runner(scheduler, search, bench.evaluate, where, listener) as runner:
-            ran = runner.run(interrupts, most=part.most, waits=part.waits)
+        workspace = at_end.enter_context(workspace_of(where, study, say=listener.said))
+        runner = TrialRunner(
+            scheduler,
+            search=search,
+            evaluate=bench.evaluate,
+            listener=listener,
+            workspace=workspace,
+        )
+        ran = runner.run(interrupts, most=part.most, waits=part.waits)
         return Finished.of(scheduler, ran, url)
 
 
@@ -282,12 +292,13 @@ def search_of_study(study: optuna.Study) -> tuple[Search, str]:
         )
     path, is_small = Path(about["path"]), attrs["setting"] == "small"
     search = parse_search_space(attrs["search_space"], path, small=is_small)
-    asked = about["space"]
+    recorded = about["space"]
     data = {
-        split: roots and [_here(root) for root in roots] for split, roots in asked["data"].items()
+        split: roots and [_here(root) for root in roots]
+        for split, roots in recorded["data"].items()
     }
     origin = f"study {study.study_name}"
-    space = validate_data({**asked, "data": data}, SearchSpace, origin=origin)
+    space = validate_data({**recorded, "data": data}, SearchSpace, origin=origin)
     return search.as_asked(space), str(about["folder"])
 
 
@@ -333,21 +344,6 @@ def attend(opened: StudyStorage, listener: Listener, interrupts: Interrupts) -> 
     """Have a storage tell when it waits for its database, and give up at Ctrl-C."""
     opened.waiting.say = listener.said
     opened.waiting.is_over = lambda: interrupts.is_pending
-
-
-@contextmanager
-def trial_runner(
-    scheduler: Scheduler, search: Search, evaluate: Evaluate, folder: str | Path, listener: Listener
-) -> Iterator[TrialRunner]:
-    """The loop of this process, for as long as it works on a study.
-
-    Raises:
-        UsageError: the folder is a URL that cannot be opened from here.
-    """
-    with workspace_of(folder, scheduler.study, say=listener.said) as workspace:
-        yield TrialRunner(
-            scheduler, search=search, evaluate=evaluate, listener=listener, workspace=workspace
-        )
 
 
 @contextmanager

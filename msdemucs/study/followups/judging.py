@@ -94,7 +94,10 @@ def qualities_to_judge(
     Raises:
         UsageError: an unknown metric, source or group.
     """
-    names = [name for text in asked for name in _spelt_out(text)]
+    names = []
+    for text in asked:  # a quality, whose metric may have a short name of several: "bsseval/vocals"
+        short, slash, part = text.partition("/")
+        names += [f"{metric}{slash}{part}" for metric in metrics_named(short)]
     if search is not None:
         groups = test_groups(search.space.data) if names else ()
         for name in names:
@@ -102,12 +105,6 @@ def qualities_to_judge(
     if not names:
         names = [USUAL, *filter(is_quality, record.directions)]
     return list(dict.fromkeys(names))
-
-
-def _spelt_out(text: str) -> list[str]:
-    """A quality, whose metric may have a short name of several: "bsseval/vocals"."""
-    name, slash, rest = text.partition("/")
-    return [f"{metric}{slash}{rest}" for metric in metrics_named(name)]
 
 
 @dataclass(frozen=True)

@@ -179,17 +179,17 @@ def measure_noise(
 
 def _known(study: optuna.Study, search: Search, recipe: Recipe, quality: str) -> dict[int, float]:
     """Seed → score of the trainings of the base by this recipe, in trials and beside them."""
-    key, asked = spec_hash(search.base), _without_name(recipe.model_dump(mode="json"))
+    key, settings = spec_hash(search.base), _without_name(recipe.model_dump(mode="json"))
     judged_by = asked_quality(quality, sources=search.base.sources)
     scores: dict[int, float] = {}
     for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
         attrs = trial.user_attrs
-        if attrs.get("spec_hash") == key and _without_name(attrs.get("recipe") or {}) == asked:
+        if attrs.get("spec_hash") == key and _without_name(attrs.get("recipe") or {}) == settings:
             scores |= judged_by.by_seed(frame_in(attrs, SCORES, SCORE_COLUMNS[1:]))
     for row in rows_of(study):
         is_same = row.detail.get("spec_hash") == key and row.kind == NOISE
         is_same &= row.convention == quality
-        if is_same and _without_name(row.detail["recipe"]) == asked:
+        if is_same and _without_name(row.detail["recipe"]) == settings:
             scores[row.seed] = row.value
     return scores
 

@@ -187,29 +187,30 @@ class ArtifactStore:
             CheckpointError: it cannot be put there; the snapshot before is untouched.
         """
         there = f"{self.root}/{folder.name}"
-        with_retries(lambda: self._store(folder, there), f"{self.url}/{folder.name}")
 
-    def _store(self, folder: Path, there: str) -> None:
-        self.files.makedirs(f"{there}/{OBJECTS}", exist_ok=True)
-        kept = {*self._names(f"{there}/{OBJECTS}")}
-        before = self._manifest(there) or {"files": {}, "number": 0}
-        whole = kept & {
-            digest for digest, _ in before["files"].values()
-        }  # others may be half there
-        paths = {name: folder / name for name in _files(folder)}
-        listed = {name: (_digest(path), path.stat().st_size) for name, path in paths.items()}
-        new = {digest: name for name, (digest, _) in listed.items() if digest not in whole}
-        objects = [f"{there}/{OBJECTS}/{digest}" for digest in new]
-        self.files.put([str(paths[name]) for name in new.values()], objects)
-        number = before["number"] + 1
-        text = json.dumps({"owner": self.owner, "files": listed})
-        self.files.pipe_file(f"{there}/manifest-{number:06d}.json", text.encode())
-        for name in self._names(there):
-            match = MANIFEST.fullmatch(name)
-            if match and int(match[1]) < number:
-                self._remove(f"{there}/{name}")
-        for digest in kept - {digest for digest, _ in listed.values()}:
-            self._remove(f"{there}/{OBJECTS}/{digest}")
+        def put() -> None:
+            self.files.makedirs(f"{there}/{OBJECTS}", exist_ok=True)
+            kept = {*self._names(f"{there}/{OBJECTS}")}
+            before = self._manifest(there) or {"files": {}, "number": 0}
+            whole = kept & {
+                digest for digest, _ in before["files"].values()
+            }  # others may be half there
+            paths = {name: folder / name for name in _files(folder)}
+            listed = {name: (_digest(path), path.stat().st_size) for name, path in paths.items()}
+            new = {digest: name for name, (digest, _) in listed.items() if digest not in whole}
+            objects = [f"{there}/{OBJECTS}/{digest}" for digest in new]
+            self.files.put([str(paths[name]) for name in new.values()], objects)
+            number = before["number"] + 1
+            text = json.dumps({"owner": self.owner, "files": listed})
+            self.files.pipe_file(f"{there}/manifest-{number:06d}.json", text.encode())
+            for name in self._names(there):
+                match = MANIFEST.fullmatch(name)
+                if match and int(match[1]) < number:
+                    self._remove(f"{there}/{name}")
+            for digest in kept - {digest for digest, _ in listed.values()}:
+                self._remove(f"{there}/{OBJECTS}/{digest}")
+
+        with_retries(put, f"{self.url}/{folder.name}")
 
     def publish(self, folder: Path, *, is_complete: bool) -> None:
         """Put what a trial leaves under its own names; snapshots go when it is complete.

@@ -30,7 +30,7 @@ from msdemucs.study.records import (
     StudyRecord,
     is_quality,
 )
-from msdemucs.study.storage.databases import Database, StudyStorage, making, reason_of
+from msdemucs.study.storage.databases import Database, StudyStorage, create_database, reason_of
 from msdemucs.study.storage.leases import REPEATS
 from msdemucs.study.storage.locks import LOCK_TIMEOUT_S, Journal, Waiting, told_when_locked
 from msdemucs.study.storage.results import (
@@ -103,12 +103,7 @@ def open_storage(url: str, *, create: bool = False) -> StudyStorage:
     try:
         if url.startswith("journal:") and path:
             return Journal(path)
-        if not create:
-            return Database(url)
-        with making(url):
-            opened = Database(url)
-            opened.add_index()
-            return opened
+        return create_database(url) if create else Database(url)
     except (SQLAlchemyError, RuntimeError, OSError, ValueError, KeyError) as error:
         reason = str(getattr(error, "orig", None) or error)
     raise StudyError(f"cannot open {without_password(url)}: {reason}")

@@ -129,15 +129,14 @@ def told_when_locked(path: Path, waiting: Waiting) -> Iterator[None]:
 def tell_when_locked(engine: sqlalchemy.Engine, path: Path, waiting: Waiting) -> None:
     """The same of all that is ever done with an engine's connections."""
 
+    @sqlalchemy.event.listens_for(engine, "checkout")
     def taken(_: object, record: Any, *__: object) -> None:
         record.info["wait"] = Wait(path, lambda line: waiting.say(line), partial(_is_locked, path))
 
+    @sqlalchemy.event.listens_for(engine, "checkin")
     def given_back(_: object, record: Any) -> None:
         if wait := record.info.pop("wait", None):  # none of a connection that was broken off
             wait.over()
-
-    sqlalchemy.event.listen(engine, "checkout", taken)
-    sqlalchemy.event.listen(engine, "checkin", given_back)
 
 
 def _is_locked(path: Path) -> bool:

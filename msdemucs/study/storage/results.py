@@ -34,6 +34,7 @@ from msdemucs.study.records import (
     Split,
     split_of,
 )
+from msdemucs.study.storage.databases import below_cache
 
 BEGUN = "asked"
 """The attribute of every study that msdemucs began: what it was asked."""
@@ -223,13 +224,23 @@ class Later:
 
 
 def add(study: optuna.Study, rows: Sequence[Later]) -> None:
-    """Keep rows, all or none."""
+    """Keep rows, all or none.
+
+    Raises:
+        SQLAlchemyError: the table is not there, and cannot be made.
+    """
     engine = _engine(study)
     if engine is None:
         for row in rows:
             study.set_user_attr(f"{PREFIX}{uuid.uuid4()}", _kept(row))
         return
-    _make_table(engine)
+    if not sql.inspect(engine).has_table(TABLE.name):
+        try:
+            with engine.begin() as connection:
+                connection.execute(CreateTable(TABLE, if_not_exists=True))
+        except SQLAlchemyError:  # unless another process made it at the same moment
+            if not sql.inspect(engine).has_table(TABLE.name):
+                raise
     owner = _owner(study)
     with engine.begin() as connection:
         for row in rows:
@@ -279,22 +290,6 @@ def remove(study: optuna.Study) -> None:
         connection.execute(sql.delete(TABLE).where(TABLE.c.study == study.study_name))
 
 
-def _make_table(engine: sql.Engine) -> None:
-    """The table, if it is not there; another process may make it at the same moment.
-
-    Raises:
-        SQLAlchemyError: it cannot be made.
-    """
-    if sql.inspect(engine).has_table(TABLE.name):
-        return
-    try:
-        with engine.begin() as connection:
-            connection.execute(CreateTable(TABLE, if_not_exists=True))
-    except SQLAlchemyError:
-        if not sql.inspect(engine).has_table(TABLE.name):
-            raise
-
-
 def _kept(row: Later) -> dict[str, Any]:
     """A row as it is stored."""
     values = asdict(row)
@@ -317,5 +312,5 @@ def _owner(study: optuna.Study) -> dict[str, str]:
 
 def _engine(study: optuna.Study) -> sql.Engine | None:
     """The SQL engine of a study's storage; None for a journal."""
-    storage = getattr(study._storage, "_backend", study._storage)
+    storage = below_cache(study._storage)
     return storage.engine if isinstance(storage, RDBStorage) else None

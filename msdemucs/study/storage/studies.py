@@ -11,7 +11,7 @@ only ever appended to, so that it cannot be extended in this way.
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -68,10 +68,10 @@ def create_or_continue(
         optuna.delete_study(study_name=space.name, storage=storage)
         return _create(search, storage, attrs)
     refuse_selected_on_test(study)
-    asked = json.loads(json.dumps({**_asked(search), **_compared(attrs)}))
-    _refuse_differences(study, asked, extends=extends)
+    settings = json.loads(json.dumps({**_settings(search), **_compared(attrs)}))
+    _refuse_differences(study, settings, extends=extends)
     if extends:
-        _extend(study, storage, search, asked)
+        _extend(study, storage, search, settings)
         # what was read before has the old values' lists beside it
         study = optuna.load_study(study_name=space.name, storage=storage)
     _enqueue_arms(study, search)
@@ -101,12 +101,12 @@ def _create(search: Search, storage: StudyStorage, attrs: Mapping[str, object]) 
     for name in search.baselines:
         study.enqueue_trial(dict(expressed(search, name)), user_attrs={"baseline": name})
     _enqueue_arms(study, search)
-    study.set_user_attr(BEGUN, {**_asked(search), **_compared(attrs)})
+    study.set_user_attr(BEGUN, {**_settings(search), **_compared(attrs)})
     return study
 
 
 def _extend(
-    study: optuna.Study, storage: StudyStorage, search: Search, asked: Mapping[str, object]
+    study: optuna.Study, storage: StudyStorage, search: Search, settings: Mapping[str, object]
 ) -> None:
     """Take in what is asked now: parameters, then baselines, then the record of what is asked.
 
@@ -127,7 +127,7 @@ def _extend(
         if name not in known:
             study.enqueue_trial(dict(expressed(search, name)), user_attrs={"baseline": name})
     study.set_user_attr("search_space", search.text)
-    study.set_user_attr(BEGUN, asked)
+    study.set_user_attr(BEGUN, settings)
 
 
 def _rewrite(
@@ -186,7 +186,7 @@ def _enqueue_arms(study: optuna.Study, search: Search) -> None:
                 study.enqueue_trial({}, user_attrs=attrs)
 
 
-def _asked(search: Search) -> dict[str, object]:
+def _settings(search: Search) -> dict[str, object]:
     """What decides a study's trials; the number of trials and the title may change later."""
     space = search.space.model_dump(mode="json")
     for free in ("name", "title", "trials", "base", "baselines", "set", "data", "recipe"):
@@ -204,7 +204,9 @@ def _compared(attrs: Mapping[str, object]) -> dict[str, object]:
     return compared
 
 
-def _refuse_differences(study: optuna.Study, asked: Mapping[str, object], *, extends: bool) -> None:
+def _refuse_differences(
+    study: optuna.Study, settings: Mapping[str, object], *, extends: bool
+) -> None:
     """Raise UsageError for a study that asked something else, beyond what extends it.
 
     Raises:
@@ -213,10 +215,12 @@ def _refuse_differences(study: optuna.Study, asked: Mapping[str, object], *, ext
     name, before = study.study_name, study.user_attrs.get(BEGUN)
     if before is None:
         raise UsageError(f"study “{name}” was not begun by msdemucs; use another --name")
-    beyond = only_adds(before, asked)
-    refused = beyond if extends else list(dict.fromkeys((*before, *asked)))
+    beyond = only_adds(before, settings)
+    refused = beyond if extends else list(dict.fromkeys((*before, *settings)))
     changes = [
-        line for field in refused for line in _changes(_at(before, field), _at(asked, field), field)
+        line
+        for field in refused
+        for line in _changes(_at(before, field), _at(settings, field), field)
     ]
     if not changes:
         return
@@ -246,23 +250,19 @@ def only_adds(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         beyond = beyond_adding(before, now)
         fields = {field: None for field in fields if field not in ("factors", "repeats")}
     for field in fields:
-        beyond += _beyond(field, before.get(field), now.get(field))
+        old, new = before.get(field), now.get(field)
+        if old == new:
+            continue
+        if not isinstance(old, dict) or not isinstance(new, dict):
+            beyond.append(field)
+        elif field == "vary":
+            names = [name for name in old if name not in new or not _widens(old[name], new[name])]
+            beyond += [f"vary.{name}" for name in names]
+        elif field == "baselines":
+            beyond += [f"baselines.{name}" for name in old if old[name] != new.get(name)]
+        else:
+            beyond.append(field)
     return beyond
-
-
-def _beyond(field: str, before: object, now: object) -> Iterator[str]:
-    """The dotted fields below one in which more than additions were made."""
-    if before == now:
-        return
-    if field == "vary" and isinstance(before, dict) and isinstance(now, dict):
-        for name in before:
-            if name not in now or not _widens(before[name], now[name]):
-                yield f"vary.{name}"
-        return
-    if field == "baselines" and isinstance(before, dict) and isinstance(now, dict):
-        yield from (f"baselines.{name}" for name in before if before[name] != now.get(name))
-        return
-    yield field
 
 
 def _widens(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
@@ -279,10 +279,10 @@ def _widens(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     return new.contains(low) and new.contains(high)
 
 
-def _at(asked: Mapping[str, object], field: str) -> object:
+def _at(settings: Mapping[str, object], field: str) -> object:
     """The value of a field, or of an entry of one: "vary.channels.start"."""
     name, _, entry = field.partition(".")
-    value = asked.get(name)
+    value = settings.get(name)
     return value.get(entry) if entry and isinstance(value, dict) else value
 
 

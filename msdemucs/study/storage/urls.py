@@ -90,14 +90,14 @@ def _without_login(url: str) -> str:
     """The URL without the password that stands before its host, or in the host's place."""
     scheme = re.match(r"[\w+.-]+://", url)
     start = scheme[0] if scheme else ""
-    rest = url.removeprefix(start)
-    query = re.compile(r"\?[\w.-]+=").search(rest, max(rest.find("@"), 0))
-    login, is_login, _ = rest[: query.start() if query else None].rpartition("@")
+    address = url.removeprefix(start)
+    query = re.compile(r"\?[\w.-]+=").search(address, max(address.find("@"), 0))
+    login, is_login, _ = address[: query.start() if query else None].rpartition("@")
     user, has_password, _ = login.partition(":")
     if is_login and not (start and "/" in user):
-        return f"{start}{user}{':…' if has_password else ''}{rest[len(login) :]}"
-    if re.match(r"[^:/?\[]*:(?!\d*(?:[/?,]|$))", rest) and start:  # no port: a host is missing
-        return f"{start}{rest.partition(':')[0]}:…"
+        return f"{start}{user}{':…' if has_password else ''}{address[len(login) :]}"
+    if re.match(r"[^:/?\[]*:(?!\d*(?:[/?,]|$))", address) and start:  # no port: a host is missing
+        return f"{start}{address.partition(':')[0]}:…"
     return url
 
 

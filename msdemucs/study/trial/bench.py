@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from math import inf
 from operator import attrgetter
-from pathlib import Path
 from statistics import fmean
 
 import pandas as pd
@@ -38,12 +37,7 @@ from msdemucs.study.search_space.space import Search
 from msdemucs.study.trial.candidate import Candidate
 from msdemucs.study.trial.recorder import Row, StoppedError, TrialRecorder
 from msdemucs.study.trial.tracks import Say, StudyTracks, gather
-from msdemucs.study.trial.workspace import (
-    read_rung_scores,
-    read_rungs,
-    write_rung_scores,
-    write_rungs,
-)
+from msdemucs.study.trial.workspace import RungScores
 from msdemucs.train import Recipe, StepReport
 from msdemucs.train.tracks import Tracks, names_of
 from msdemucs.train.training import Asked, Means, TrainingRun
@@ -73,7 +67,7 @@ def prepare(search: Search, *, say: Say, device: str = "auto", auto_batch: bool 
         message = f"rungs come before the recipe's last step, {recipe.n_steps}; found {rungs[-1]}"
         raise SpecError([problem_at(search, "fidelity.rungs", message)])
     varied = space.vary["recipe.segment"].corners() if "recipe.segment" in space.vary else ()
-    longest = max([recipe.segment, *(one for one in varied if isinstance(one, int | float))])
+    longest = max([recipe.segment, *(value for value in varied if isinstance(value, int | float))])
     tracks = gather(space.data, search.base, segment=longest, say=say, seed=space.seed)
     qualities = recorded_qualities(search, tracks)
     place, repeats = choose_device(device), space.seeds_a_trial
@@ -92,19 +86,19 @@ def recorded_qualities(search: Search, tracks: StudyTracks) -> Mapping[str, Qual
     """
     metric, groups = METRICS[USUAL], {track.group for track in tracks.validation}
     usual = [Quality(metric), *(Quality(metric, group=group) for group in sorted(groups))]
-    found, problems = {str(quality): quality for quality in usual}, []
+    qualities, problems = {str(quality): quality for quality in usual}, []
     for name in qualities_of(search.space.objectives):
         try:
-            found[name] = Quality.parse(name, sources=search.base.sources, groups=groups)
+            qualities[name] = Quality.parse(name, sources=search.base.sources, groups=groups)
         except UsageError as error:
             problems.append(problem_at(search, f"objectives.{name}", str(error)))
             continue
-        if len(search.base.sources) == 1 and other_sources in found[name].metric.needs:
+        if len(search.base.sources) == 1 and other_sources in qualities[name].metric.needs:
             fault = f"“{name}” needs other sources than {search.base.sources[0]}, the only one"
             problems.append(problem_at(search, f"objectives.{name}", fault))
     if problems:
         raise SpecError(problems)
-    return found
+    return qualities
 
 
 @dataclass(frozen=True)
@@ -239,10 +233,9 @@ class Bench:
         Raises:
             StoppedError: at a rung.
         """
-        first, folder = runs[0], candidate.folder
+        first, rungs = runs[0], RungScores(candidate.folder)
         last = first.recipe.n_steps
         log.resume(first.curve())
-        known = read_rungs(folder)
         steps, seconds, parts = 0, 0.0, first.recipe.accumulate
         for goal in (*(step for step in self.rungs if step < last), last):
             log.progress.phase(f"training to step {goal}" if self.rungs else "training", goal)
@@ -255,30 +248,22 @@ class Bench:
                     log.note("accumulate", parts)
             if goal == last:
                 return
-            is_past = any(step > goal for step in known) or first.step > goal
-            if goal not in known and not is_past:
-                known[goal] = self.at_rung(runs, goal, folder, log)
-                write_rungs(folder, known)
-            if goal in known:
+            is_past = any(step > goal for step in rungs.qualities) or first.step > goal
+            if goal not in rungs.qualities and not is_past:
+                rows = [row for run in runs for row in rows_of(run, self.scores(run, log))]
+                rungs.keep(goal, self.by_seed(rows), rows)
+            if goal in rungs.qualities:
                 try:
-                    log.rung(goal, known[goal], is_past=is_past)
+                    log.rung(goal, rungs.qualities[goal], is_past=is_past)
                 except StoppedError:
-                    log.rung_scores(goal, read_rung_scores(folder, goal))
+                    log.rung_scores(goal, rungs.rows(goal))
                     raise
-
-    def at_rung(
-        self, runs: list[TrainingRun], step: int, folder: Path, log: TrialRecorder
-    ) -> dict[str, dict[int, float]]:
-        """The qualities of each training as it is; what they are made of is kept in the folder."""
-        rows = [row for run in runs for row in rows_of(run, self.scores(run, log))]
-        write_rung_scores(folder, step, rows)
-        return self.by_seed(rows)
 
     def by_seed(self, rows: Sequence[Row]) -> dict[str, dict[int, float]]:
         """Quality → seed → value, without what has none."""
         scores = pd.DataFrame(rows, columns=list(Row._fields))
-        found = {name: quality.by_seed(scores) for name, quality in self.qualities.items()}
-        return {name: values for name, values in found.items() if values}
+        by_seed = {name: quality.by_seed(scores) for name, quality in self.qualities.items()}
+        return {name: values for name, values in by_seed.items() if values}
 
     def judge(self, runs: list[TrainingRun], log: TrialRecorder) -> None:
         """Record the scores of every seed, track, source and metric, and the qualities they make.

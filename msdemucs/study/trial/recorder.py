@@ -168,7 +168,12 @@ class TrialRecorder:
             self._violations |= exceeded
             self.trial.set_user_attr("violations", self._violations)
             if not self._is_exempt:
-                raise InfeasibleError(_exceeding(exceeded, self._constraints), exceeded)
+                lines = [
+                    f"{name} is {format_count(figures[name])}, above "
+                    f"{format_count(self._constraints[name])}"
+                    for name in exceeded
+                ]
+                raise InfeasibleError("; ".join(lines), exceeded)
 
     def tell(self, constraint: str, excess: float) -> None:
         """Tell the sampler by which share a constraint is exceeded; the first telling counts."""
@@ -244,11 +249,3 @@ class TrialRecorder:
         """Write the learning curve."""
         if self._curve:
             self.trial.set_user_attr("curve", [list(point) for point in self._curve])
-
-
-def _exceeding(exceeded: Mapping[str, float], constraints: Mapping[str, float]) -> str:
-    return "; ".join(
-        f"{name} is {format_count(constraints[name] + excess)}, above "
-        f"{format_count(constraints[name])}"
-        for name, excess in exceeded.items()
-    )

@@ -25,7 +25,7 @@ from msdemucs.study.records import asked_quality, is_quality
 from msdemucs.study.samplers.rungs import taken_up
 from msdemucs.study.search_space.objectives import MEASURED, SPENT, qualities_of
 from msdemucs.study.search_space.space import Search
-from msdemucs.study.storage.databases import named_lock, whole
+from msdemucs.study.storage.databases import below_cache, named_lock, whole
 from msdemucs.study.storage.leases import StaleTrialWatch
 from msdemucs.study.storage.results import (
     DIVERGED_AT,
@@ -97,13 +97,13 @@ class ResultCache:
 
     def __init__(self, search: Search, study: optuna.Study) -> None:
         self.search, self.study = search, study
-        asked = {
+        qualities = {
             name: asked_quality(name, sources=search.base.sources)
             for name in qualities_of(search.space.objectives)
         }
         self.further = [
             name
-            for name, quality in asked.items()
+            for name, quality in qualities.items()
             if quality.source or quality.metric.name != USUAL
         ]
         """Objectives that are qualities other than those that every trial records."""
@@ -238,7 +238,7 @@ def find(
     storage: BaseStorage, key: str, state: TrialState = TrialState.COMPLETE
 ) -> Iterator[tuple[str, FrozenTrial]]:
     """(study, trial) of a key in a state, in all studies of a storage, the oldest first."""
-    backend = getattr(storage, "_backend", storage)  # below Optuna's cache
+    backend = below_cache(storage)
     if isinstance(backend, RDBStorage):
         with backend.engine.connect() as connection:
             values = {"value": json.dumps(key), "state": state.name}
@@ -254,8 +254,8 @@ def find(
 
 def _is_usable(search: Search, study: optuna.Study, name: str) -> bool:
     """Whether a study's results mean the same here: measured times only on an equal machine."""
-    asked = {*search.space.objectives, *search.space.constraints}
-    if name == study.study_name or not asked & {*MEASURED, "peak_memory_bytes"}:
+    figures = {*search.space.objectives, *search.space.constraints}
+    if name == study.study_name or not figures & {*MEASURED, "peak_memory_bytes"}:
         return True
     try:
         other = optuna.load_study(study_name=name, storage=study._storage)

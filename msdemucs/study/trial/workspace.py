@@ -34,9 +34,6 @@ RUNGS = "rungs.json"
 RUNG_SCORES = "rung-scores.json"
 """Of the last rung the scores of every validation track and source."""
 
-Rungs = dict[int, dict[str, dict[int, float]]]
-"""Step → quality → seed → score."""
-
 
 @dataclass(frozen=True)
 class Workspace:
@@ -132,7 +129,13 @@ def scratch() -> Iterator[Path]:
     root = Path(tempfile.gettempdir()) / f"msdemucs-{os.getuid()}"
     root.mkdir(mode=0o700, exist_ok=True)
     for other in root.iterdir():
-        _remove_if_left(other)
+        with suppress(OSError):  # it is just being made, or in use
+            number = os.open(other / ".alive", os.O_RDWR | os.O_CLOEXEC)
+            try:
+                fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)  # free where its process is gone
+                shutil.rmtree(other, ignore_errors=True)
+            finally:
+                os.close(number)
     folder = Path(tempfile.mkdtemp(dir=root))
     number = os.open(folder / ".alive", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -141,21 +144,6 @@ def scratch() -> Iterator[Path]:
     finally:
         os.close(number)
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _remove_if_left(folder: Path) -> None:
-    """Remove a process's folder where the process is gone: the kernel let go of its lock."""
-    try:
-        number = os.open(folder / ".alive", os.O_RDWR | os.O_CLOEXEC)
-    except OSError:  # just being made, or removed
-        return
-    try:
-        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(folder, ignore_errors=True)
-    except BlockingIOError:
-        return
-    finally:
-        os.close(number)
 
 
 class TrialLogFile:
@@ -223,37 +211,46 @@ class TrialLogFile:
         self.listener.ended(trial, state, note)
 
 
-def read_rungs(folder: Path) -> Rungs:
-    """How the trial of a folder scored at the rungs that it came to."""
-    path = folder / RUNGS
-    if not path.is_file():
-        return {}
-    by_step = json.loads(path.read_text(encoding="utf-8"))
-    return {
-        int(step): {
-            quality: {int(seed): float(value) for seed, value in by_seed.items()}
-            for quality, by_seed in scores.items()
-        }
-        for step, scores in by_step.items()
-        if all(isinstance(by_seed, dict) for by_seed in scores.values())  # else of a version before
-    }
+class RungScores:
+    """How a trial scored at the rungs that it came to; two files in its folder keep it.
 
+    Attributes:
+        qualities: step → quality → seed → score.
+    """
 
-def write_rungs(folder: Path, rungs: Rungs) -> None:
-    """Keep how a trial scored at its rungs, in one step."""
-    write_text(folder / RUNGS, json.dumps(rungs))
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.qualities: dict[int, dict[str, dict[int, float]]] = {}
+        if not (folder / RUNGS).is_file():
+            return
+        by_step = json.loads((folder / RUNGS).read_text(encoding="utf-8"))
+        for step, qualities in by_step.items():
+            if all(
+                isinstance(scores, dict) for scores in qualities.values()
+            ):  # not those of before
+                self.qualities[int(step)] = {
+                    quality: {int(seed): float(score) for seed, score in scores.items()}
+                    for quality, scores in qualities.items()
+                }
 
+    def keep(self, step: int, qualities: dict[str, dict[int, float]], rows: Sequence[Row]) -> None:
+        """Keep qualities at a rung, and the scores that they are made of in place of earlier ones'.
 
-def read_rung_scores(folder: Path, step: int) -> list[Row]:
-    """The scores of every track, source and metric at a rung, if it is the last that was scored."""
-    path = folder / RUNG_SCORES
-    if not path.is_file():
-        return []
-    table = json.loads(path.read_text(encoding="utf-8"))
-    is_it = table["step"] == step and table.get("columns") == list(Row._fields)
-    return [Row(*row) for row in table["rows"]] if is_it else []
+        Args:
+            step: of the rung.
+            qualities: quality → seed → score.
+            rows: of every track, source and metric.
+        """
+        table = {"step": step, **as_table(Row._fields, rows)}
+        write_text(self.folder / RUNG_SCORES, json.dumps(table))
+        self.qualities[step] = qualities
+        write_text(self.folder / RUNGS, json.dumps(self.qualities))
 
-
-def write_rung_scores(folder: Path, step: int, rows: Sequence[Row]) -> None:
-    """Keep the scores of every track, source and metric at a rung, in place of an earlier one's."""
-    write_text(folder / RUNG_SCORES, json.dumps({"step": step, **as_table(Row._fields, rows)}))
+    def rows(self, step: int) -> list[Row]:
+        """The scores of every track, source and metric at a rung, if it is the last one scored."""
+        path = self.folder / RUNG_SCORES
+        if not path.is_file():
+            return []
+        table = json.loads(path.read_text(encoding="utf-8"))
+        is_it = table["step"] == step and table.get("columns") == list(Row._fields)
+        return [Row(*row) for row in table["rows"]] if is_it else []
