@@ -25,11 +25,12 @@ from msdemucs.files import cause_of, write_text
 from msdemucs.spec import (
     Spec,
     diff_specs,
-    dump_spec,
     expanded,
     load_spec,
     plan,
     spec_hash,
+    whole_yaml,
+    yaml_text,
     zoo_names,
 )
 from msdemucs.spec.load import load_unplanned
@@ -113,11 +114,8 @@ def show(
     ] = False,
 ) -> None:
     """Print the whole spec as YAML, every default filled in."""
-    import yaml
-
     spec = load_spec(source, overrides=overrides(set_, sources))
-    data = expanded(spec) if is_expanded else dump_spec(spec)
-    text = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, default_flow_style=None)
+    text = yaml_text(expanded(spec)) if is_expanded else whole_yaml(spec)
     out.print(text, end="", markup=False, soft_wrap=True)
 
 
@@ -142,20 +140,28 @@ def diff(base: Source, other: Source, as_json: AsJson = False) -> None:
 @app.command("list")
 def list_() -> None:
     """Print the zoo: every shipped spec with what it costs, and what published figures count."""
-    table = Table(box=None, header_style="bold")
+    table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("name", no_wrap=True)
-    for name in ("segment", "parameters", "MACs / s of audio", "thop GMAC", "thop M params"):
-        table.add_column(name, justify="right", no_wrap=True)
+    for heading in (
+        "segment",
+        "M params",
+        "thop M params",
+        "GMAC / s of audio",
+        "GMAC / segment",
+        "thop GMAC / segment",
+    ):
+        table.add_column(heading, justify="right")
     for name in zoo_names():
         spec = load_spec(name)
         costs, thop = cost_of(spec), thop_count(spec)
         table.add_row(
             name,
             f"{spec.segment:g} s",
-            format_count(costs.parameters),
-            format_count(costs.macs_per_second, "MAC"),
-            f"{thop.macs / 1e9:.2f}",
+            f"{costs.parameters / 1e6:.2f}",
             f"{thop.parameters / 1e6:.2f}",
+            f"{costs.macs_per_second / 1e9:.2f}",
+            f"{costs.macs / 1e9:.2f}",
+            f"{thop.macs / 1e9:.2f}",
         )
     print_table(table)
     out.print(

@@ -1,8 +1,9 @@
 """What opens for one trial: its numbers, its architecture, what it costs where, how it learned."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -17,9 +18,8 @@ from msdemucs.metrics import Quality
 from msdemucs.report.audio import Excerpt
 from msdemucs.report.drawing import draw_plan
 from msdemucs.report.figures.curves import draw_curve
-from msdemucs.report.spec_difference import spec_yaml, yaml_of
 from msdemucs.report.tables import NOTES, chosen_text, differences_of, note_of, number_text
-from msdemucs.spec import parse_spec, plan
+from msdemucs.spec import Spec, extending_yaml, parse_spec, plan, whole_yaml, yaml_text
 from msdemucs.units import MISSING, format_count, typeset
 
 LOG_LINES = 20
@@ -49,10 +49,19 @@ class PartCost:
 
 @dataclass(frozen=True)
 class Anatomy:
-    """A spec drawn and costed; both empty where this version cannot read it."""
+    """A spec read, drawn, costed and written; None and empty where this version cannot read it.
 
-    drawing: Markup
-    parts: tuple[PartCost, ...]
+    Attributes:
+        spec: as it was recorded.
+        drawing: an SVG element.
+        parts: the part with the most MACs first.
+        fields: all of the spec's but its name, as YAML.
+    """
+
+    spec: Spec | None = None
+    drawing: Markup = field(default_factory=Markup)
+    parts: tuple[PartCost, ...] = ()
+    fields: str = ""
 
 
 @dataclass(frozen=True)
@@ -156,10 +165,12 @@ class Details:
             row: of the trial.
             has_difference: also give its spec as a file that extends the base, which takes a while.
         """
-        spec, trial = mapping_of(row, "spec"), trial_number(row)
+        trial = trial_number(row)
         key = row["spec_hash"] if isinstance(row["spec_hash"], str) else trial
         if key not in self.anatomies:
-            self.anatomies[key] = anatomy_of(spec)
+            self.anatomies[key] = anatomy_of(mapping_of(row, "spec"))
+        anatomy = self.anatomies[key]
+        spec = anatomy.spec and named_spec(anatomy.spec, row)
         curve = self.curves.get(trial)
         return Detail(
             trial,
@@ -170,9 +181,9 @@ class Details:
             chosen_text(row),
             differences_of(row),
             scores_of(self.findings, trial),
-            yaml_of(spec) if spec else "",
-            spec_yaml(row, self.findings.base) if has_difference else "",
-            self.anatomies[key],
+            yaml_text({"name": spec.name}) + anatomy.fields if spec else recorded_yaml(row),
+            extending_yaml(spec, rather=self.findings.base) if spec and has_difference else "",
+            anatomy,
             draw_curve(curve) if curve else Markup(),
             rungs_of(self.findings, self.rungs[trial]) if trial in self.rungs else None,
             log_end(row.get("log")),
@@ -217,18 +228,42 @@ def scores_of(findings: Findings, trial: int) -> ScoreTexts:
     return ScoreTexts(measure.label, table.sources, tracks, table.step)
 
 
-def anatomy_of(spec: Mapping[str, object]) -> Anatomy:
-    """The drawing and the costs of a spec; neither where it cannot be read or planned."""
-    nothing = Anatomy(Markup(), ())
-    if not spec:
-        return nothing
+def named_spec(spec: Spec, row: Row) -> Spec:
+    """A trial's spec by the trial's name, as a file may be called."""
+    name = re.sub(r"[^\w.+]+", "-", str(row["name"])).strip("-")
+    return spec.model_copy(update={"name": name or f"trial-{trial_number(row)}"})
+
+
+def spec_yaml(row: Row, base: str | None) -> str:
+    """A trial's spec as YAML that extends a system of the zoo, the study's base if that is near.
+
+    A spec that this version cannot read is given as it was recorded; "" for a trial without one.
+    """
     try:
-        planned = plan(parse_spec(spec))
+        spec = named_spec(parse_spec(mapping_of(row, "spec")), row)
     except MsdemucsError:
-        return nothing
+        return recorded_yaml(row)
+    return extending_yaml(spec, rather=base)
+
+
+def recorded_yaml(row: Row) -> str:
+    """A trial's spec as it was recorded; "" for a trial without one."""
+    recorded = mapping_of(row, "spec")
+    return yaml_text(recorded) if recorded else ""
+
+
+def anatomy_of(recorded: Mapping[str, object]) -> Anatomy:
+    """What a recorded spec is; nothing where it cannot be read or planned."""
+    try:
+        spec = parse_spec(recorded)
+    except MsdemucsError:
+        return Anatomy()
+    planned = plan(spec)
     costs = node_costs(planned)
     drawing = Markup(draw_plan(planned, costs))  # noqa: S704 (escaped where it is made)
-    return Anatomy(drawing, tuple(parts_of(costs)))
+    unnamed = spec.model_copy(update={"name": "-"})
+    _, _, fields = whole_yaml(unnamed).partition("\n")
+    return Anatomy(spec, drawing, tuple(parts_of(costs)), fields)
 
 
 def parts_of(costs: Sequence[NodeCost]) -> list[PartCost]:

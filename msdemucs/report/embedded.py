@@ -12,7 +12,7 @@ from markupsafe import Markup
 from msdemucs.analysis.findings import Findings
 from msdemucs.analysis.trades import Budget, TradePoint
 from msdemucs.analysis.trials import Row, mapping_of, number, trial_number
-from msdemucs.report.spec_difference import spec_yaml
+from msdemucs.report.details import spec_yaml
 from msdemucs.report.tables import Table, shown_measures, source_table, trial_table
 from msdemucs.study.records import STUDY_COLUMN
 from msdemucs.units import format_value

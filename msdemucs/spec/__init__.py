@@ -8,6 +8,7 @@ from msdemucs.spec.plan import Plan
 from msdemucs.spec.planner import plan
 from msdemucs.spec.schema import Resolution, Spec
 from msdemucs.spec.validate import load_validated, load_validated_text, validate_data
+from msdemucs.spec.written import extending_yaml, whole_yaml, yaml_text
 
 __all__ = [
     "Plan",
@@ -17,6 +18,7 @@ __all__ = [
     "diff_specs",
     "dump_spec",
     "expanded",
+    "extending_yaml",
     "find_spec",
     "get_field",
     "load_spec",
@@ -27,5 +29,7 @@ __all__ = [
     "plan",
     "spec_hash",
     "validate_data",
+    "whole_yaml",
+    "yaml_text",
     "zoo_names",
 ]

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import yaml
 
 from msdemucs.cli import console
 from msdemucs.cli.app import main
+from msdemucs.cost import cost_of
 from msdemucs.spec import load_spec, parse_spec
 from msdemucs.spec.load import ZOO
 
@@ -166,11 +168,27 @@ def test_diff_prints_the_differing_fields_only() -> None:
 
 def test_list_names_the_zoo() -> None:
     run = msdemucs("spec", "list")
-    rows = {line.split()[0]: line.split() for line in run.stdout.splitlines()[1:-1]}
-    names = list(rows)
-    assert rows["htdemucs"][-2:] == ["137.52", "20.93"]  # as the published notes have it
+    names = [line.split()[0] for line in run.stdout.splitlines()[1:-1]]
     assert names == sorted(path.stem for path in ZOO.glob("*.yaml"))
     assert {"demucs", "hdemucs_high", "htdemucs", "htdemucs_dnf"} <= set(names)
+
+
+def test_list_puts_figures_of_one_unit_side_by_side_ours_before_the_profilers() -> None:
+    heading, *lines = [
+        re.split(" {2,}", line.strip()) for line in msdemucs("spec", "list").stdout.splitlines()
+    ]
+    assert heading == [
+        *("name", "segment", "M params", "thop M params"),
+        *("GMAC / s of audio", "GMAC / segment", "thop GMAC / segment"),
+    ]
+    rows = {name: figures for name, *figures in lines}
+    costs = cost_of(load_spec("htdemucs"))
+    ours = [figure / 1e9 for figure in (costs.macs_per_second, costs.macs)]
+    assert rows["htdemucs"] == [
+        *("10 s", "26.90", "20.93"),  # by thop as the published notes have it
+        *(f"{ours[0]:.2f}", f"{ours[1]:.2f}", "137.52"),
+    ]
+    assert float(rows["htdemucs_p"][4]) / float(rows["htdemucs_p"][3]) == pytest.approx(8, rel=1e-3)
 
 
 def test_schema_describes_every_field() -> None:
