@@ -117,7 +117,7 @@ class Scheduler:
             storage.leaves_out = UNREAD
         self.wanted, self.say, self.token = wanted, say, token
         self.judge = rung_judge(search, study)
-        self.watch = StaleTrialWatch()
+        self.watch = StaleTrialWatch(storage)
         self.last = StudyProgress(0, (), 0)
         self._is_listed = can_be_listed(search.space)
         self._waits_for: tuple[str, ...] = ()

@@ -138,6 +138,7 @@ class Database(RDBStorage):
                 pause = min(2 * pause, LONGEST_PAUSE_S)
             else:
                 if pause > 0.25:
+                    self.waiting.answered_at = time.monotonic()
                     self.waiting.say("the database answers again")
                 return result
 

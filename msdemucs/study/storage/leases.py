@@ -24,9 +24,11 @@ from typing import Any
 import optuna
 import psutil
 from optuna.exceptions import UpdateFinishedTrialError
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from msdemucs.study.storage.databases import together
+from msdemucs.study.storage.databases import below_cache, together
+from msdemucs.study.storage.locks import Waiting
 
 RENEWED_EVERY_S = 60.0
 GIVEN_UP_AFTER_S = 180.0
@@ -126,10 +128,15 @@ class StaleTrialWatch:
     """Sees which running trials have nobody at work on them.
 
     Call `is_stale` only while holding the study's lock: nobody is then between beginning a trial
-    and claiming it.
+    and claiming it. While the database is away no owner can renew its lease: that time is not held
+    against it.
+
+    Args:
+        storage: where the trials are.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, storage: BaseStorage) -> None:
+        self._waiting = getattr(below_cache(storage), "waiting", Waiting())
         self._seen: dict[int, tuple[object, float]] = {}
 
     def is_stale(self, trial: FrozenTrial) -> bool:
@@ -145,7 +152,7 @@ class StaleTrialWatch:
         if before != lease:
             since = now
         self._seen[trial._trial_id] = (lease, since)  # numbers are not unique in a storage
-        if now - since > GIVEN_UP_AFTER_S:
+        if now - max(since, self._waiting.answered_at) > GIVEN_UP_AFTER_S:
             return True
         with suppress(TypeError, ValueError):  # a lease that does not say its time
             age = datetime.now(UTC) - datetime.fromisoformat(str(lease))

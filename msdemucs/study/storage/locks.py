@@ -3,6 +3,7 @@
 import fcntl
 import json
 import logging
+import math
 import os
 import sqlite3
 import threading
@@ -35,11 +36,13 @@ class Waiting:
         say: is told once when the waiting begins, and when it is over; without a listener a line
             on stderr.
         is_over: whether to give up at once: Ctrl-C.
+        answered_at: when the database answered again, by this host's monotonic clock.
     """
 
     def __init__(self) -> None:
         self.say: Callable[[str], None] = logging.getLogger("msdemucs").warning
         self.is_over: Callable[[], bool] = lambda: False
+        self.answered_at = -math.inf
 
 
 class Wait:

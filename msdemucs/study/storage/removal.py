@@ -127,5 +127,5 @@ def remove_study(what: Doomed, *, even_running: bool = False) -> None:
 def _running(study: optuna.Study) -> tuple[str, ...]:
     """The trials that somebody may be running, here or elsewhere, each with a word about who."""
     trials = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    watch = StaleTrialWatch()
+    watch = StaleTrialWatch(study._storage)
     return tuple(f"trial {t.number}, {owner_text(t)}" for t in trials if not watch.is_stale(t))

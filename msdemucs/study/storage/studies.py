@@ -144,7 +144,7 @@ def _rewrite(
             f"{names}: a journal file cannot take in new values of parameters that were drawn "
             "already; begin another study with --name, or keep studies in a database"
         )
-    recover(study, StaleTrialWatch(), study.get_trials(deepcopy=False))
+    recover(study, StaleTrialWatch(storage), study.get_trials(deepcopy=False))
     running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
     if running:
         who = "; ".join(f"trial {trial.number}, {owner_text(trial)}" for trial in running)

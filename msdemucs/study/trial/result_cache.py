@@ -152,7 +152,7 @@ class SameTraining:
 
     def __init__(self, search: Search, study: optuna.Study, key: str) -> None:
         self.search, self.study, self.key = search, study, key
-        self.watch = StaleTrialWatch()
+        self.watch = StaleTrialWatch(study._storage)
         self._waits_for: str | None = None
         self._result: tuple[str, FrozenTrial] | None = None
 
