@@ -21,7 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from msdemucs.analysis.optimism import expected_fall
+from msdemucs.analysis.noise import expected_fall
 
 CSV = Path(__file__).with_suffix(".csv")
 NOISE_DB = 0.15

@@ -10,7 +10,7 @@ from typing import Any, get_args, get_origin
 from pydantic import ValidationError
 
 from msdemucs.spec import Section, Spec
-from msdemucs.spec.kinds import K, Kind
+from msdemucs.spec.sections import K, Kind
 from msdemucs.train import Recipe
 
 Options = dict[str, object]

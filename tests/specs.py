@@ -13,7 +13,7 @@ from msdemucs.errors import SpecError
 from msdemucs.spec import Spec, load_spec, parse_spec
 from msdemucs.spec.attention import AttentionOptions
 from msdemucs.spec.fusion import BottleneckOptions, OutputOptions
-from msdemucs.spec.kinds import Kind, kinds_of
+from msdemucs.spec.sections import Kind, kinds_of
 from tests.kinds import choices, small_kinds
 
 SMALL: dict[str, object] = {

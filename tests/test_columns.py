@@ -5,7 +5,7 @@ import math
 import pytest
 
 from msdemucs import load_spec
-from msdemucs.analysis.pooling import NUMBERS as AVERAGED
+from msdemucs.analysis.noise import NUMBERS as AVERAGED
 from msdemucs.columns import COLUMNS, FORMATS
 from msdemucs.cost import COST_FORMULAS, cost_of
 from msdemucs.study.records import TRIAL_COLUMNS

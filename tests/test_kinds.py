@@ -24,7 +24,7 @@ from msdemucs import build
 from msdemucs.cost import cost_of
 from msdemucs.data import Batch
 from msdemucs.spec import Spec, dump_spec, load_spec, spec_hash
-from msdemucs.spec.kinds import Kind, kinds_of
+from msdemucs.spec.sections import Kind, kinds_of
 from msdemucs.train import Recipe, load_recipe, train
 from tests.kinds import PLACES, Options, Place, small_options
 from tests.specs import DEVICES, Data, Run, run_once, small, spec_data

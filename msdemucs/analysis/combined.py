@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from msdemucs.analysis.naming import named_by_choices
+from msdemucs.analysis.trials import named_by_choices
 from msdemucs.errors import UsageError
 from msdemucs.study.records import STUDY_COLUMN, Direction, StudyRecord
 

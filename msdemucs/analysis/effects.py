@@ -14,12 +14,11 @@ import pandas as pd
 from scipy.stats import t
 
 from msdemucs.analysis.contrasts import Contrast, contrasts
-from msdemucs.analysis.cubes import arm_scores, cube_of, trained_arms
-from msdemucs.analysis.noise import Noise, noise_of
-from msdemucs.analysis.pooling import pool
-from msdemucs.analysis.selection import steering_quality
+from msdemucs.analysis.fronts import steering_quality
+from msdemucs.analysis.noise import Noise, noise_of, pool
 from msdemucs.analysis.statistics import (
     Interval,
+    cube_of,
     fewest_tracks,
     hierarchical_interval,
     holm,
@@ -28,7 +27,9 @@ from msdemucs.analysis.trials import Row, number, rows_of, without_busy_times
 from msdemucs.errors import StudyError, UsageError
 from msdemucs.metrics import Direction, Quality
 from msdemucs.metrics.signed_rank import FEWEST_FOR_WILCOXON, signed_rank_p
-from msdemucs.study.ablation.designs import Design
+from msdemucs.study.ablation.designs import (
+    Design,
+)
 from msdemucs.study.records import StudyRecord
 
 FEWEST_SEEDS = 3
@@ -182,24 +183,37 @@ def effects_against(noise: Noise | None, record: StudyRecord, *, seed: int = 0) 
             f"study “{record.name}” records no {' and no '.join(lacking)} of its ablation, without "
             "which its arms have no contrasts: its search space was recorded incompletely"
         )
-    trials = trained_arms(record)
+    trials = record.trials[(record.trials.state == "complete") & record.trials.arm.map(bool)]
     if trials.empty:
         raise UsageError(f"no arm of study “{record.name}” is complete yet")
+    trials = trials.drop_duplicates(["name", "seed"])
     quality = steering_quality(record)
-    scores = arm_scores(record, trials, quality)
-    design = Design.model_validate(_tuples(about["design"]))
-    wanted = contrasts(design, about["levels"])
+    scores = _arm_scores(record, trials, quality)
+    generators = tuple(about["design"].get("generators", ()))
+    design = Design.model_validate({**about["design"], "generators": generators})
+    asked = contrasts(design, about["levels"])
     costs = without_busy_times(trials).groupby("name", sort=False)[list(COSTS.values())].mean()
     rng = np.random.default_rng(seed)
-    rows = [_row(contrast, scores, costs, noise, rng) for contrast in wanted]
+    rows = [_row(contrast, scores, costs, noise, rng) for contrast in asked]
     table = pd.DataFrame(rows, columns=list(EFFECT_COLUMNS))
     for _, own in table.groupby("kind"):
         table.loc[own.index, "holm_p"] = holm(own.wilcoxon_p.tolist())
         times = _quantile(noise, len(own)) if noise else math.nan
         table.loc[own.index, "least_db"] = times * own.noise_db.astype(float)
     table["verdict"] = [_verdict(row, quality.direction) for _, row in table.iterrows()]
-    missing = {name for contrast in wanted for name in contrast.weights} - set(scores)
+    missing = {name for contrast in asked for name in contrast.weights} - set(scores)
     return Effects(table, noise, tuple(_notes(table, sorted(missing))), quality)
+
+
+def _arm_scores(
+    record: StudyRecord, trials: pd.DataFrame, quality: Quality
+) -> dict[str, "pd.Series[float]"]:
+    """Arm → its scores by seed, track and source: those of which a quality is made."""
+    scores = record.scores[record.scores["split"] == record.split]
+    rows = quality.rows(scores).merge(trials[["trial", "name"]], on="trial")
+    rows["clip"] = rows.group + "/" + rows.track
+    indexed = rows.set_index(["seed", "clip", "source"])
+    return {str(name): of_arm["value"] for name, of_arm in indexed.groupby("name", sort=False)}
 
 
 def _effect(row: Row) -> Effect:
@@ -313,9 +327,3 @@ def _notes(table: pd.DataFrame, missing: list[str]) -> list[str]:
     if table.confused_with.map(bool).any():
         notes.append("the fraction confuses some effects with others: see confused_with")
     return notes
-
-
-def _tuples(design: object) -> dict[str, object]:
-    """A design as it was recorded, its generators a tuple again."""
-    assert isinstance(design, Mapping)
-    return {**design, "generators": tuple(design.get("generators", ()))}

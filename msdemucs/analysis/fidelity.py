@@ -9,13 +9,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import moocore
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from msdemucs.analysis.pooling import once
-from msdemucs.analysis.selection import complete, ranked_column
+from msdemucs.analysis.fronts import complete, hypervolume, ranked_column
+from msdemucs.analysis.noise import once
 from msdemucs.analysis.statistics import Array
 from msdemucs.errors import UsageError
 from msdemucs.study.records import StudyRecord, ranked_by
@@ -256,9 +255,9 @@ def control(record: StudyRecord, *, seed: int = 0) -> Control | None:
         sign = 1 if record.directions[quality] == "maximize" else -1
         points = _points(sign * trials[quality], trials[costs[0]])
         of = [points[trials.trial.isin(arm.trial)] for arm in (drawn, searched)]
-        whole = _hypervolume(np.concatenate(of))
-        volumes = (_hypervolume(of[0]) / whole, _hypervolume(of[1]) / whole)
-        middle = _quartiles([_hypervolume(of[1][sample]) / whole for sample in samples])
+        whole = hypervolume(np.concatenate(of))
+        volumes = (hypervolume(of[0]) / whole, hypervolume(of[1]) / whole)
+        middle = _quartiles([hypervolume(of[1][sample]) / whole for sample in samples])
     return Control(
         len(drawn),
         len(searched),
@@ -275,11 +274,6 @@ def _points(quality: "pd.Series[float]", cost: "pd.Series[float]") -> Array:
     low, high = points.min(0), points.max(0)
     span = np.where(high > low, high - low, 1.0)
     return np.asarray((points - low) / span + 0.1)
-
-
-def _hypervolume(points: Array) -> float:
-    """The area between the origin and the front of points that are better the larger."""
-    return float(moocore.hypervolume(points, ref=[0.0, 0.0], maximise=True))
 
 
 def _quartiles(values: list[float]) -> tuple[float, float, float]:

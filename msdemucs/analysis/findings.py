@@ -16,10 +16,23 @@ from math import isfinite
 
 import pandas as pd
 
-from msdemucs.analysis.attainment import Band, attainment_band
 from msdemucs.analysis.effects import Effects, effects_against
 from msdemucs.analysis.fidelity import Fidelity, fidelity
-from msdemucs.analysis.hypervolume import HypervolumeTrace, box_places, hypervolume_traces
+from msdemucs.analysis.followups import (
+    TEST,
+    JudgedTrial,
+    PromotedTrial,
+    judged_trials,
+    looks_at_test,
+    promoted_trials,
+)
+from msdemucs.analysis.fronts import (
+    HypervolumeTrace,
+    box_places,
+    front_of,
+    hypervolume_traces,
+    steering_quality,
+)
 from msdemucs.analysis.importance import (
     Importance,
     Marginal,
@@ -27,34 +40,28 @@ from msdemucs.analysis.importance import (
     importances,
     marginal,
 )
-from msdemucs.analysis.judged import TEST, JudgedTrial, judged_trials, looks_at_test
 from msdemucs.analysis.measure import (
     Measure,
+    ScoreTable,
+    by_training,
     cost_measures,
+    mean_by_trial,
     measure_of,
     quality_measures,
     recorded_measures,
-)
-from msdemucs.analysis.naming import constant_choices, named_by_choices, varied_fields
-from msdemucs.analysis.noise import Noise, noise_of
-from msdemucs.analysis.optimism import expected_fall_of_best
-from msdemucs.analysis.paired import PairedDifference, paired_difference
-from msdemucs.analysis.pooling import Pool, pool
-from msdemucs.analysis.promoted import PromotedTrial, promoted_trials
-from msdemucs.analysis.selection import front_of, steering_quality
-from msdemucs.analysis.track_scores import (
-    ScoreTable,
-    by_training,
-    mean_by_trial,
     score_tables,
     source_means,
     stopped_score_tables,
 )
+from msdemucs.analysis.noise import Noise, Pool, noise_of, pool
+from msdemucs.analysis.statistics import PairedDifference, paired_difference
 from msdemucs.analysis.trades import (
+    Band,
     Budget,
     RungFront,
     Trade,
     TradePoint,
+    attainment_band,
     budgets,
     fronts_by_group,
     mixture_quality,
@@ -66,6 +73,7 @@ from msdemucs.analysis.trials import (
     Curve,
     Row,
     StateCount,
+    constant_choices,
     count_states,
     exceeded_constraints,
     is_baseline,
@@ -73,9 +81,11 @@ from msdemucs.analysis.trials import (
     is_complete,
     learning_curves,
     mapping_of,
+    named_by_choices,
     number,
     rows_of,
     trial_number,
+    varied_fields,
     without_busy_times,
 )
 from msdemucs.errors import StudyError, UsageError
@@ -424,11 +434,6 @@ class Findings:
     def budgets(self) -> tuple[Budget, ...]:
         """What is best under each limit of each cost."""
         return budgets(self.trades)
-
-    @cached_property
-    def expected_falls(self) -> Mapping[str, float | None]:
-        """Quality → by how much the best is too good by luck; None where that is unknown."""
-        return {trade.y.column: expected_fall_of_best(trade) for trade in self.main_trades}
 
     # How the search went
 

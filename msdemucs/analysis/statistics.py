@@ -1,15 +1,25 @@
-"""Intervals and p-values for what was trained with several seeds and judged on several tracks."""
+"""Differences of scores, their intervals and p-values: over seeds, tracks and sources at once."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite, nan
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import chi2, norm, t
 
+from msdemucs.metrics import Quality
+
 CONFIDENCE = 0.95
 RESAMPLES = 10_000
+
+FEWEST_TRACKS = 3
+"""Tracks below which a bootstrap over tracks says nothing."""
+
+PAIRED_RESAMPLES = 2000
+"""Of the difference of two trials, of which a report makes many."""
 
 Array = NDArray[np.float64]
 
@@ -133,3 +143,99 @@ def _stretch(degrees: float) -> float:
     quantile = (1 + CONFIDENCE) / 2
     narrow = math.sqrt((degrees + 1) / degrees)
     return narrow * float(t.ppf(quantile, degrees)) / float(norm.ppf(quantile))
+
+
+@dataclass(frozen=True)
+class Cube:
+    """Differences of arms' scores, dB, [seeds, tracks, sources], over what all of them share."""
+
+    differences: Array
+    n_seeds: int
+    sources: tuple[str, ...]
+
+    @property
+    def n_tracks(self) -> int:
+        """Those that all arms were judged on."""
+        return len(self.differences[0]) if len(self.differences) else 0
+
+
+def cube_of(scores: Mapping[str, "pd.Series[float]"], weights: Mapping[str, float]) -> Cube:
+    """The weighted sum of arms' scores, where all of them have some; silent references left out."""
+    weighted = [scores[name] * weight for name, weight in weights.items() if name in scores]
+    if len(weighted) < len(weights):
+        return Cube(np.empty((0, 0, 0)), 0, ())
+    shared = [
+        sorted(set.intersection(*(set(arm.index.get_level_values(level)) for arm in weighted)))
+        for level in ("seed", "clip", "source")
+    ]
+    index = pd.MultiIndex.from_product(shared)
+    sums = np.sum([arm.reindex(index).to_numpy(dtype=float) for arm in weighted], axis=0)
+    sums = sums.reshape([len(values) for values in shared])
+    heard = ~np.isnan(sums).any(0)  # [tracks, sources]
+    sums = sums[:, heard.any(1)][:, :, heard.any(0)]
+    sources = [
+        source for source, any_heard in zip(shared[2], heard.any(0), strict=True) if any_heard
+    ]
+    return Cube(sums, len(shared[0]), tuple(sources))
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """How much one trial scores more than another, paired over tracks and, if it can be, seeds.
+
+    Attributes:
+        mean: of the quality, in its unit.
+        low: lower end of the 95 % bootstrap interval; NaN with fewer than FEWEST_TRACKS.
+        high: likewise, the upper end.
+        n_tracks: tracks that both have.
+        n_seeds: seeds that both have; 1 where each has one.
+        n_agree: how many of the seeds, or with one seed of the tracks, have the mean's sign.
+    """
+
+    mean: float
+    low: float
+    high: float
+    n_tracks: int
+    n_seeds: int
+    n_agree: int
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether there were tracks enough for an interval."""
+        return isfinite(self.low)
+
+
+def paired_difference(
+    scores: pd.DataFrame, quality: Quality, first: int, second: int
+) -> PairedDifference | None:
+    """The first trial's quality less the second's; None where they share no scored track.
+
+    The interval resamples tracks and seeds together, each with its sources, so that a difference
+    that a single track or seed makes is not taken for one of all.
+
+    Args:
+        scores: of one split.
+        quality: what to make of them.
+        first: a trial.
+        second: another.
+    """
+    rows = quality.rows(scores).dropna(subset=["value"])
+    sides = [rows[rows["trial"] == trial] for trial in (first, second)]
+    if not set(sides[0]["seed"]) & set(sides[1]["seed"]):
+        sides = [side.assign(seed=0) for side in sides]
+    tables = {}
+    for name, side in zip(("first", "second"), sides, strict=True):
+        # of seeds that were made one, the mean
+        clips = side["group"].astype(str) + "/" + side["track"].astype(str)
+        keys = ["seed", "clip", "source"]
+        tables[name] = side.assign(clip=clips).groupby(keys)["value"].mean()
+    cube = cube_of(tables, {"first": 1.0, "second": -1.0}).differences
+    if not cube.size:
+        return None
+    n_seeds, n_tracks, _ = cube.shape
+    parts = mean_of_means(cube) if n_seeds > 1 else np.nanmean(cube[0], axis=1)
+    rng = np.random.default_rng(0)
+    interval = hierarchical_interval(cube, rng=rng, resamples=PAIRED_RESAMPLES)
+    low, high = (interval.low, interval.high) if n_tracks >= FEWEST_TRACKS else (nan, nan)
+    n_agree = int((np.sign(parts) == np.sign(interval.value)).sum())
+    return PairedDifference(interval.value, low, high, n_tracks, n_seeds, n_agree)

@@ -1,6 +1,4 @@
-"""Quality against a cost: who is on the front, and what a budget buys.
-
-Points are specs, each with all seeds it was trained with.
+"""Quality against a cost: who is on the front, what a budget buys, what single seeds would attain.
 
 Several trainings of one spec are one point, their mean: the best of single trainings would be the
 luckiest. A point beyond one of the study's constraints is a reference: it is shown, and stands on
@@ -9,13 +7,14 @@ no front.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite, nan
+from functools import cached_property
+from math import inf, isfinite, nan, sqrt
 
 import pandas as pd
 
+from msdemucs.analysis.fronts import non_dominated
 from msdemucs.analysis.measure import Measure
-from msdemucs.analysis.noise import Noise
-from msdemucs.analysis.pareto import non_dominated
+from msdemucs.analysis.noise import Noise, expected_fall
 from msdemucs.analysis.trials import (
     Row,
     exceeded_constraints,
@@ -103,6 +102,19 @@ class Trade:
         """What is better, of cost and of quality."""
         return self.x.direction, self.y.direction
 
+    @cached_property
+    def expected_fall(self) -> float | None:
+        """By how much the best is expected to be worse when it is trained anew.
+
+        None where the noise is unknown, or nothing was chosen from.
+        """
+        points = self.admitted
+        if self.noise is None or len(points) < 2 or not self.is_common:
+            return None
+        sigma = self.noise.sigma.value
+        errors = [sigma / sqrt(max(point.n_seeds, 1)) for point in points]
+        return expected_fall([self.y.sign * point.y for point in points], errors)
+
     def best(self, points: Sequence[TradePoint] | None = None) -> TradePoint:
         """The point of the best quality; of equals the cheapest.
 
@@ -168,14 +180,10 @@ def ranked_points(
     ):
         reach = noise.tie_between(point.n_seeds, best.n_seeds) if noise else nan
         is_tied = not is_on and abs(best.y - point.y) <= reach
-        ranked[point.trial] = _replaced(point, is_front=bool(is_on), is_tied=is_tied)
+        # not by dataclasses.replace, which is slow for thousands
+        fields = {**vars(point), "is_front": bool(is_on), "is_tied": is_tied}
+        ranked[point.trial] = TradePoint(**fields)
     return tuple(ranked.get(point.trial, point) for point in points)
-
-
-def _replaced(point: TradePoint, *, is_front: bool, is_tied: bool) -> TradePoint:
-    """As dataclasses.replace, which is slow for thousands."""
-    fields = {**vars(point), "is_front": is_front, "is_tied": is_tied}
-    return TradePoint(**fields)
 
 
 def _best_so_far(
@@ -303,21 +311,72 @@ class Budget:
 
 def budgets(trades: Sequence[Trade]) -> tuple[Budget, ...]:
     """One budget a trade whose cost is to be kept low; those without a front are left out."""
-    return tuple(
-        Budget(
-            trade.x,
-            trade.y,
-            trade.admitted[0].x,
-            trade.admitted[-1].x,
-            _thinned(trade.front),
-        )
-        for trade in trades
-        if trade.front and trade.x.direction == "minimize" and trade.admitted[0].x > 0
-    )
+    by_cost = []
+    for trade in trades:
+        if not trade.front or trade.x.direction != "minimize" or trade.admitted[0].x <= 0:
+            continue
+        steps, most = trade.front, MOST_STEPS
+        if len(steps) > most:
+            steps = tuple(steps[round(i * (len(steps) - 1) / (most - 1))] for i in range(most))
+        low, high = trade.admitted[0].x, trade.admitted[-1].x
+        by_cost.append(Budget(trade.x, trade.y, low, high, steps))
+    return tuple(by_cost)
 
 
-def _thinned(front: Sequence[TradePoint]) -> tuple[TradePoint, ...]:
-    if len(front) <= MOST_STEPS:
-        return tuple(front)
-    kept = {round(i * (len(front) - 1) / (MOST_STEPS - 1)) for i in range(MOST_STEPS)}
-    return tuple(point for index, point in enumerate(front) if index in kept)
+FEWEST_SPECS = 2
+"""Specs that must have been trained with each of the seeds."""
+
+
+@dataclass(frozen=True)
+class Band:
+    """The best quality that seeds attain at each cost or below.
+
+    Attributes:
+        x: costs of the specs that were trained with every seed, ascending.
+        low: of the seed with the lowest.
+        high: of the seed with the highest.
+        n_seeds: how many seeds there are.
+    """
+
+    x: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    n_seeds: int
+
+
+def attainment_band(trade: Trade, trainings: pd.DataFrame) -> Band | None:
+    """The band over the seeds that most specs share; None where fewer than two do.
+
+    A spec counts with all seeds or not at all, so that each seed's front is made of the same
+    specs.
+
+    Args:
+        trade: of quality and cost.
+        trainings: the quality of each training of its points: columns trial, seed, value.
+    """
+    if trade.x.direction != "minimize":
+        return None
+    costs = {point.trial: point.x for point in trade.admitted}
+    values = trainings[trainings["trial"].isin(list(costs))]
+    table = _most_shared(values.pivot(index="trial", columns="seed", values="value"))
+    if table.shape[1] < 2 or len(table) < FEWEST_SPECS:
+        return None
+    ordered = table.loc[sorted(table.index, key=lambda trial: costs[int(trial)])]
+    best = ordered.cummax() if trade.y.direction == "maximize" else ordered.cummin()
+    costs_along = [costs[int(str(trial))] for trial in ordered.index]
+    by_cost: dict[float, tuple[float, float]] = {}
+    for x, row in zip(costs_along, best.to_numpy(), strict=True):
+        by_cost[x] = (float(row.min()), float(row.max()))
+    lows, highs = zip(*by_cost.values(), strict=True)
+    return Band(tuple(by_cost), tuple(lows), tuple(highs), table.shape[1])
+
+
+def _most_shared(table: pd.DataFrame) -> pd.DataFrame:
+    """The seeds and trials of the largest table without holes, seeds taken by their frequency."""
+    seeds = table.notna().sum().sort_values(ascending=False).index
+    best, size = table.iloc[:0], -inf
+    for n in range(2, len(seeds) + 1):
+        full = table[seeds[:n]].dropna()
+        if len(full) >= FEWEST_SPECS and len(full) * n > size:
+            best, size = full, len(full) * n
+    return best

@@ -33,7 +33,7 @@ from msdemucs.spec import (
     yaml_text,
     zoo_names,
 )
-from msdemucs.spec.load import load_unplanned
+from msdemucs.spec.interchange import load_unplanned
 from msdemucs.spec.mend import mend
 from msdemucs.spec.source import read_yaml
 from msdemucs.units import format_count

@@ -10,7 +10,7 @@ import math
 from msdemucs.cost.formulas import macs
 from msdemucs.errors import PlanError, Problem
 from msdemucs.spec import Spec, plan
-from msdemucs.spec.schedules import ChangePoints, Growth
+from msdemucs.spec.schema import ChangePoints, Growth
 from msdemucs.units import format_count
 
 WIDEST = 4096

@@ -131,7 +131,7 @@ def render(
             curves=curves,
             sizes=sizes,
             judged=judged_table(findings) if findings.judged[findings.quality.column] else None,
-            optimism=OPTIMISM if any(findings.expected_falls.values()) else "",
+            optimism=OPTIMISM if any(trade.expected_fall for trade in findings.main_trades) else "",
             trials=trial_table(findings),
             constants=constants_text(findings),
             sources=source_table(findings),

@@ -8,9 +8,8 @@ from typing import Literal
 
 from msdemucs.analysis.findings import Findings, findings_of
 from msdemucs.analysis.measure import Measure
-from msdemucs.analysis.naming import choice_text, short_field
 from msdemucs.analysis.trades import TradePoint
-from msdemucs.analysis.trials import Row, number, trial_number
+from msdemucs.analysis.trials import Row, choice_text, number, short_field, trial_number
 from msdemucs.report.claims import effect_label, interval_text
 from msdemucs.report.sentences import limits_text, text_of, tracks_text
 from msdemucs.report.statements import (
@@ -129,7 +128,7 @@ def _front_notes(
         f"±: 95 % t-interval of the mean over seeds, from a pooled σ of "
         f"{trade.y.text(trade.noise.sigma.value)} ({trade.noise.degrees} degrees of freedom)."
     )
-    return notes + ([OPTIMISM] if findings.expected_falls[trade.y.column] is not None else [])
+    return notes + ([OPTIMISM] if trade.expected_fall is not None else [])
 
 
 def judged_table(findings: Findings) -> PaperTable:

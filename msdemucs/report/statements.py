@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import isfinite
 
 from msdemucs.analysis.findings import Findings
-from msdemucs.analysis.judged import TEST
+from msdemucs.analysis.followups import TEST
 from msdemucs.analysis.measure import Measure, measure_of_quality
 from msdemucs.analysis.trades import Trade, TradePoint
 from msdemucs.analysis.trials import mapping_of, rows_of, trial_number
@@ -113,7 +113,7 @@ def arranged_statements(findings: Findings) -> Statements:
         describe_basis(findings),
         *describe_left_out(findings),
         *(said for trade in trades for said in describe_noise(trade)),
-        *(said for trade in trades for said in describe_optimism(findings, trade)),
+        *(said for trade in trades for said in describe_optimism(trade)),
         *describe_busy_times(findings),
         *describe_unscored(findings),
         *judged[1:],

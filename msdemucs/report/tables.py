@@ -6,17 +6,19 @@ from math import nan
 from typing import Literal
 
 from msdemucs.analysis.findings import Findings
-from msdemucs.analysis.judged import TEST
+from msdemucs.analysis.followups import TEST
 from msdemucs.analysis.measure import Measure, measure_of_quality
-from msdemucs.analysis.naming import choice_text, rounded, short_field
 from msdemucs.analysis.trials import (
     Row,
+    choice_text,
     is_baseline,
     is_busy_time,
     is_complete,
     left_out_of,
     mapping_of,
     number,
+    rounded,
+    short_field,
     trial_number,
 )
 from msdemucs.study.records import RESCORE

@@ -4,7 +4,7 @@ from collections import Counter
 from math import isfinite
 
 from msdemucs.analysis.findings import Findings
-from msdemucs.analysis.pooling import repeat_key
+from msdemucs.analysis.noise import repeat_key
 from msdemucs.analysis.trades import Trade, TradePoint
 from msdemucs.analysis.trials import busy_times_text, is_copy, left_out_of, number, trial_number
 from msdemucs.metrics.unscored import describe_trials
@@ -157,9 +157,9 @@ OPTIMISM = (
 """The formula, as the page and tables for papers give it."""
 
 
-def describe_optimism(findings: Findings, trade: Trade) -> tuple[Sentence, ...]:
+def describe_optimism(trade: Trade) -> tuple[Sentence, ...]:
     """What the best would score if it were trained again; nothing where the noise is unknown."""
-    fall = findings.expected_falls[trade.y.column]
+    fall = trade.expected_fall
     if fall is None or trade.y.text(fall) == trade.y.text(0.0):
         return ()
     best = trade.best()

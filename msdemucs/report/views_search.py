@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from msdemucs.analysis.findings import Findings
-from msdemucs.analysis.hypervolume import HypervolumeTrace
+from msdemucs.analysis.fronts import HypervolumeTrace
 from msdemucs.analysis.importance import FEWEST_TRIALS
 from msdemucs.report.figures.ablation import paint_forest, paint_interactions
 from msdemucs.report.figures.importance import (

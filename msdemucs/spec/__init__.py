@@ -1,13 +1,21 @@
 """What a model is: validated plain data, and the plan it expands to; needs no torch."""
 
 from msdemucs.errors import nearest
-from msdemucs.spec.base import Section
-from msdemucs.spec.dump import diff_specs, dump_spec, expanded, get_field, spec_hash
-from msdemucs.spec.load import find_spec, load_spec, parse_spec, zoo_names
+from msdemucs.spec.interchange import (
+    diff_specs,
+    dump_spec,
+    expanded,
+    find_spec,
+    get_field,
+    load_spec,
+    parse_spec,
+    spec_hash,
+    zoo_names,
+)
 from msdemucs.spec.plan import Plan
 from msdemucs.spec.planner import plan
 from msdemucs.spec.schema import Resolution, Spec
-from msdemucs.spec.validate import load_validated, load_validated_text, validate_data
+from msdemucs.spec.sections import Section, load_validated, load_validated_text, validate_data
 from msdemucs.spec.written import extending_yaml, whole_yaml, yaml_text
 
 __all__ = [

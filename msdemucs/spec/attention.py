@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
-from msdemucs.spec.kinds import Kind, OneOf
 from msdemucs.spec.operators import (
     AttentionProducts,
     Convolution,
@@ -19,6 +18,7 @@ from msdemucs.spec.operators import (
     Pointwise,
     Scale,
 )
+from msdemucs.spec.sections import Kind, OneOf
 
 Mechanism = Literal["softmax", "linear"]
 
@@ -138,27 +138,21 @@ class BlockPlan:
 
     def operators(self, tokens: Sequence[int]) -> tuple[Operator, ...]:
         """The operators of one use of the block on so many tokens of each stream."""
-        return tuple(
-            operator
-            for index, count in enumerate(tokens)
-            for operator in self._stream_operators(count, tokens[len(tokens) - 1 - index])
-        )
-
-    def _stream_operators(self, count: int, others: int) -> list[Operator]:
         options, width = self.options, self.width
         operators: list[Operator] = []
-        if width != self.channels:
-            operators.append(Convolution(self.channels, width, 1, count))
-        operators.append(Normalisation(width, width * count, "layer"))
-        for layer in range(options.layers):
-            is_cross = options.is_cross(layer)
-            keys = others if is_cross else count
-            operators += _layer_operators(options, width, count, keys, is_cross=is_cross)
-        if width != self.channels:
-            operators.append(Convolution(width, self.channels, 1, count))
-        if options.mix == "gate":
-            operators.append(Mix(1, self.channels * count))
-        return operators
+        for count, others in zip(tokens, reversed(tokens), strict=True):
+            if width != self.channels:
+                operators.append(Convolution(self.channels, width, 1, count))
+            operators.append(Normalisation(width, width * count, "layer"))
+            for layer in range(options.layers):
+                is_cross = options.is_cross(layer)
+                keys = others if is_cross else count
+                operators += _layer_operators(options, width, count, keys, is_cross=is_cross)
+            if width != self.channels:
+                operators.append(Convolution(width, self.channels, 1, count))
+            if options.mix == "gate":
+                operators.append(Mix(1, self.channels * count))
+        return tuple(operators)
 
 
 def _layer_operators(

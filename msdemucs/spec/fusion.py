@@ -10,9 +10,8 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
-from msdemucs.spec.base import Section
-from msdemucs.spec.kinds import Kind, OneOf
 from msdemucs.spec.operators import Convolution, Mix, Operator, Pointwise
+from msdemucs.spec.sections import Kind, OneOf, Section
 
 Smoothing = Annotated[float, Field(ge=0, lt=1)] | None
 
@@ -220,14 +219,11 @@ class AttentionOutput(OutputOptions):
         """One would weigh itself."""
         return 2
 
-    def moments(self, samples: int) -> int:
-        """How often the weights are computed."""
-        return samples // self.hop_length + 1
-
     def operators(self, estimates: Estimates) -> tuple[Operator, ...]:
         """Keys by a convolution, biases and queries, and the weighted sum."""
         sources, resolutions = estimates.sources, estimates.resolutions
-        count = self.moments(estimates.samples) * sources * resolutions
+        moments = estimates.samples // self.hop_length + 1
+        count = moments * sources * resolutions
         return (
             Convolution(estimates.channels, self.features, 2 * self.hop_length, count),
             Mix(resolutions * self.features, count * self.features),

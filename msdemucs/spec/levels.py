@@ -1,7 +1,7 @@
 """Levels of encoders and decoders with their sizes, and the operators they are made of."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 
 from msdemucs.spec.operators import (
@@ -73,6 +73,29 @@ class Shift:
     outer: Grid
     inner: Grid
 
+    @classmethod
+    def of(
+        cls,
+        axis: Axis,
+        kernel_size: int,
+        stride: int,
+        outer: Grid,
+        channels: int,
+        *,
+        is_padded: bool,
+    ) -> "Shift":
+        """A shift from a map to `channels`; padded, it divides the axis by its stride, rounded up.
+
+        Where kernel_size − stride is odd, padding takes one zero less, the result is one shorter.
+        """
+        padding = (kernel_size - stride) // 2 if is_padded else 0
+        multiple = stride if is_padded else 1
+        filled = -(-outer.along(axis) // multiple) * multiple
+        size = (filled + 2 * padding - kernel_size) // stride + 1
+        rows, frames = axis.along(size, outer.frames if axis is Axis.ROWS else outer.rows)
+        inner = Grid(channels, rows, frames)
+        return cls(axis, kernel_size, stride, padding, multiple, outer, inner)
+
     @property
     def uncropped_along(self) -> int:
         """Rows or frames that the transposed convolution gives before the crop."""
@@ -118,22 +141,6 @@ class Shift:
         return max(1, (multiples - 1) * self.multiple + 1)
 
 
-def shift(
-    axis: Axis, kernel_size: int, stride: int, outer: Grid, channels: int, *, is_padded: bool
-) -> Shift:
-    """A shift from a map to `channels`; padded, it divides the axis by its stride, rounded up.
-
-    Where kernel_size − stride is odd, padding takes one zero less and the result is one shorter.
-    """
-    padding = (kernel_size - stride) // 2 if is_padded else 0
-    multiple = stride if is_padded else 1
-    filled = -(-outer.along(axis) // multiple) * multiple
-    size = (filled + 2 * padding - kernel_size) // stride + 1
-    rows, frames = axis.along(size, outer.frames if axis is Axis.ROWS else outer.rows)
-    inner = Grid(channels, rows, frames)
-    return Shift(axis, kernel_size, stride, padding, multiple, outer, inner)
-
-
 @dataclass(frozen=True, slots=True)
 class ResidualPlan:
     """The sub-layers of one residual branch.
@@ -153,27 +160,25 @@ class ResidualPlan:
 
     def operators(self, grid: Grid) -> tuple[Operator, ...]:
         """The operators of all sub-layers on a map of that many positions."""
-        c, h, positions = self.channels, self.hidden, grid.positions
-        one = (
+        c, h, positions, frames = self.channels, self.hidden, grid.positions, grid.frames
+        recurrence: tuple[Operator, ...] = ()
+        if self.lstm:
+            span = self.lstm.span
+            if span and frames > span:
+                frames = -(-frames // (span // 2)) * span  # spans that overlap by half
+            recurrence = recurrent(h, self.lstm.layers, grid.rows * frames)
+        sub_layer = (
             Convolution(c, h, 3, positions),
             Normalisation(h, h * positions),
             Pointwise(h * positions),
-            *self._lstm(grid),
+            *recurrence,
             *self._attention(grid),
             Convolution(h, 2 * c, 1, positions),
             Normalisation(2 * c, 2 * c * positions),
             Pointwise(c * positions),
             Scale(c, c * positions),
         )
-        return one * len(self.dilations)
-
-    def _lstm(self, grid: Grid) -> tuple[Operator, ...]:
-        if self.lstm is None:
-            return ()
-        frames, span = grid.frames, self.lstm.span
-        if span and frames > span:
-            frames = -(-frames // (span // 2)) * span  # spans that overlap by half
-        return recurrent(self.hidden, self.lstm.layers, grid.rows * frames)
+        return sub_layer * len(self.dilations)
 
     def _attention(self, grid: Grid) -> tuple[Operator, ...]:
         if self.attention is None:
@@ -272,11 +277,6 @@ class DecoderLevel:
 Level = EncoderLevel | DecoderLevel
 
 
-def with_channels(level_shift: Shift, channels: int) -> Shift:
-    """The shift with other channels outside."""
-    return replace(level_shift, outer=replace(level_shift.outer, channels=channels))
-
-
 def norm_operators(groups: int | None, channels: int, positions: int) -> tuple[Operator, ...]:
     """A group norm, where there is one."""
     return () if groups is None else (Normalisation(channels, channels * positions),)
@@ -298,6 +298,6 @@ def rewrite_operators(
 
 def shortest(shifts: Sequence[Shift], inner: int = 1) -> int:
     """The shortest input of a chain of shifts that leaves `inner` positions at its end."""
-    for one in reversed(shifts):
-        inner = one.smallest(inner)
+    for shift in reversed(shifts):
+        inner = shift.smallest(inner)
     return inner

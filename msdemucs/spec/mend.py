@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from msdemucs.errors import SpecError
-from msdemucs.spec.dump import dump_spec, get_field
 from msdemucs.spec.fusion import OutputOptions
-from msdemucs.spec.kinds import kinds_of
-from msdemucs.spec.load import parse_spec
+from msdemucs.spec.interchange import dump_spec, get_field, parse_spec
 from msdemucs.spec.schema import Spec
+from msdemucs.spec.sections import kinds_of
 
 NUMBERS = (
     "depth",
@@ -53,7 +52,8 @@ class Change:
 
     def __str__(self) -> str:
         """`kernel_size: 7 → 8`."""
-        return f"{self.field}: {_show(self.old)} → {_show(self.new)}"
+        old, new = ("null" if value is None else value for value in (self.old, self.new))
+        return f"{self.field}: {old} → {new}"
 
 
 def mend(spec: Spec, field: str) -> Change | None:
@@ -66,8 +66,16 @@ def mend(spec: Spec, field: str) -> Change | None:
         spec: valid in itself, but refused by its plan.
         field: the refused field.
     """
+
+    def size(change: Change) -> tuple[float, bool, str]:
+        old, new, factor = change.old, change.new, 10.0
+        if isinstance(old, int | float) and isinstance(new, int | float):
+            factor = abs(math.log2(new / old)) if old else float(new)
+        is_near = change.field == field or change.field.startswith(f"{field}.")
+        return factor, not is_near, change.field
+
     data = dump_spec(spec)
-    for change in sorted(_changes(spec), key=lambda change: _size(change, field)):
+    for change in sorted(_changes(spec), key=size):
         try:
             parse_spec(data, overrides={change.field: change.new})
         except SpecError:
@@ -83,7 +91,13 @@ def _changes(spec: Spec) -> Iterator[Change]:
         except KeyError:
             continue
         for field, number in _numbers(name, value):
-            yield from (Change(field, number, new) for new in _near(field, number))
+            if isinstance(number, int):  # whole where the field's are
+                around = {number + step for step in (-4, -3, -2, -1, 1, 2, 3, 4)}
+                around |= {number * 2**power for power in (1, 2, 3, 4)} | {number // 2, number // 4}
+                news: list[float] = sorted(new for new in around if new >= 1 and new != number)
+            else:
+                news = [number * 2**power for power in (1, 2, 3, 4)] if field == "segment" else []
+            yield from (Change(field, number, new) for new in news)
     for field, choices in CHOICES.items():
         try:
             old = get_field(spec, field)
@@ -102,27 +116,3 @@ def _numbers(field: str, value: object) -> Iterator[tuple[str, float]]:
     elif isinstance(value, list):
         for index, inner in enumerate(value):
             yield from _numbers(f"{field}.{index}", inner)
-
-
-def _near(field: str, number: float) -> list[float]:
-    """Other values to try, whole where the field's are."""
-    if isinstance(number, float):
-        return [number * 2**power for power in (1, 2, 3, 4)] if field == "segment" else []
-    found = {number + step for step in (-4, -3, -2, -1, 1, 2, 3, 4)}
-    found |= {number * 2**power for power in (1, 2, 3, 4)} | {number // 2, number // 4}
-    return sorted(value for value in found if value >= 1 and value != number)
-
-
-def _size(change: Change, field: str) -> tuple[float, bool, str]:
-    """How large a change is, to order changes by."""
-    old, new = change.old, change.new
-    if isinstance(old, int | float) and isinstance(new, int | float):
-        size = abs(math.log2(new / old)) if old else float(new)
-    else:
-        size = 10.0
-    near = change.field == field or change.field.startswith(f"{field}.")
-    return size, not near, change.field
-
-
-def _show(value: object) -> str:
-    return "null" if value is None else str(value)

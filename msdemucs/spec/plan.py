@@ -194,7 +194,13 @@ class _Walk:
         outer = len(plan.branches[0].encoder)
         for level in range(outer):
             for branch in plan.branches:
-                yield from _down(branch, level)
+                down = branch.encoder[level]
+                yield _level(branch.name, "encoder", level, down, branch.shares)
+                if level == 0 and branch.embedding:
+                    rows, channels = branch.embedding.rows, branch.embedding.channels
+                    table = Table(rows, channels, down.output.elements)
+                    path = f"{branch.name}.embedding"
+                    yield PlanNode(path, "embedding", (table,), down.output)
             yield from self.at(f"encoder {level}")
         if plan.trunk:
             yield from self.trunk(plan.trunk, outer)
@@ -255,15 +261,6 @@ class _Walk:
             yield PlanNode("output.fusion", "fusion", spec.fusion.output.operators(estimates))
         if spec.init.unused:
             yield PlanNode("unused", "unused", (Mix(spec.init.unused, 0),))
-
-
-def _down(branch: BranchPlan, index: int) -> Iterator[PlanNode]:
-    """One level of a branch's encoder, and its frequency embedding after the first."""
-    level = branch.encoder[index]
-    yield _level(branch.name, "encoder", index, level, branch.shares)
-    if index == 0 and branch.embedding:
-        table = Table(branch.embedding.rows, branch.embedding.channels, level.output.elements)
-        yield PlanNode(f"{branch.name}.embedding", "embedding", (table,), level.output)
 
 
 def _level(name: str, part: str, index: int, level: Level, shares: str | None = None) -> PlanNode:

@@ -1,4 +1,4 @@
-"""Strict YAML: text → nodes that remember their place; validated models with errors that name it.
+"""Strict YAML: text → nodes that remember their place, also once they are merged into one document.
 
 PyYAML reads YAML 1.1: `no` as false, `010` as 8, `1e-3` as text, and keeps the last of two equal
 keys. Here scalars follow the YAML 1.2 core schema; duplicate keys, aliases and tags are refused.
@@ -7,7 +7,7 @@ keys. Here scalars follow the YAML 1.2 core schema; duplicate keys, aliases and 
 import io
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +15,6 @@ from pathlib import Path
 import yaml
 
 from msdemucs.errors import Problem, SpecError
-from msdemucs.spec.documents import kind_of
 
 Scalar = str | int | float | bool | None
 
@@ -24,6 +23,19 @@ DEEPEST = 50
 
 MOST_DIGITS = 300
 """Of a number: a float holds no more, and Python reads no whole number of several thousand."""
+
+MAGIC = {
+    b"SQLite format 3\0": "an SQLite database; msdemucs study show FILE shows a study's",
+    b"PK\3\4": "a ZIP archive, as PyTorch's checkpoints are; msdemucs weights import takes some",
+    b"\x80\2": "a pickle, as PyTorch's older checkpoints are; msdemucs weights import takes some",
+    b"RIFF": "audio; msdemucs separate takes it",
+    b"fLaC": "audio; msdemucs separate takes it",
+    b"OggS": "audio; msdemucs separate takes it",
+    b"ID3": "audio; msdemucs separate takes it",
+    b"PAR1": "a Parquet table; pandas reads it",
+    b"\x89PNG": "a picture",
+}
+"""What files that hold no text begin with, and what they are."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +82,26 @@ class Node:
         if isinstance(self.value, list) and index.isascii() and index.isdigit():
             return self.value[int(index)] if int(index) < len(self.value) else None
         return None
+
+    def below(self, *parts: str) -> "Node":
+        """The node of a field, or of a name in a list; the nearest one above where it is not."""
+        node = self
+        for part in parts:
+            listed = node.value if isinstance(node.value, list) else []
+            named = next((entry for entry in listed if entry.value == part), None)
+            child = node.child(part) or named
+            if child is None:
+                break
+            node = child
+        return node
+
+    def problem(self, message: str, *, field: str, hint: str = "") -> Problem:
+        """A problem where the node's name is written; its value, where it has none."""
+        return (self.key or self.place).problem(message, field=field, hint=hint)
+
+    def problem_at(self, parts: Sequence[str], message: str, hint: str = "") -> Problem:
+        """A problem with a field, at its line or at that of the nearest field above it."""
+        return self.below(*parts).problem(message, field=".".join(parts), hint=hint)
 
 
 class _CoreLoader(yaml.SafeLoader):
@@ -141,18 +173,15 @@ class _Reader:
             items = enumerate(node.value)
             return Node([self.read(item, _within(field, at)) for at, item in items], place)
         assert isinstance(node, yaml.ScalarNode)
-        return Node(self.scalar(node, place, field), place)
-
-    def scalar(self, node: yaml.ScalarNode, place: Place, field: str) -> Scalar:
         if node.tag in _NUMBERS and len(node.value) > MOST_DIGITS:
             message = f"a number has at most {MOST_DIGITS} digits"
             self.problems.append(place.problem(message, field=field))
-            return None
+            return Node(None, place)
         value = _CONVERT.get(node.tag, str)(node.value)
         if isinstance(value, float) and math.isinf(value):
             message = f"{node.value} is too large a number"
             self.problems.append(place.problem(message, field=field))
-        return value
+        return Node(value, place)
 
     def mapping(self, node: yaml.MappingNode, field: str) -> dict[str, Node]:
         entries: dict[str, Node] = {}
@@ -164,8 +193,8 @@ class _Reader:
                 message = f"“{key.value}” is given twice, first on line {first}"
                 self.problems.append(self.place(key.start_mark).problem(message))
             else:
-                found = self.read(value, _within(field, key.value))
-                entries[key.value] = replace(found, key=self.place(key.start_mark))
+                entry = self.read(value, _within(field, key.value))
+                entries[key.value] = replace(entry, key=self.place(key.start_mark))
         return entries
 
 
@@ -191,7 +220,12 @@ def read_yaml(text: str, path: str) -> Node:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = reader.place(mark) if mark else Place(path)
-        raise SpecError([place.problem(_said(error), hint=_tab_hint(place))]) from None
+        message = error.problem or error.context or "is not YAML"
+        if error.problem and error.context and error.problem.startswith("but "):
+            message = f"{error.context}, {error.problem}"  # one sentence, begun in the context
+        has_tab = "\t" in place.text[: place.column]
+        hint = "indent with spaces, not tabs" if has_tab else ""
+        raise SpecError([place.problem(message, hint=hint)]) from None
     except yaml.reader.ReaderError as error:
         place = _place_after(text[: error.position], path)
         message = f"U+{error.character:04X} is a character that YAML does not allow"
@@ -200,8 +234,7 @@ def read_yaml(text: str, path: str) -> Node:
         raise SpecError([Place(path).problem(f"is not YAML: {error}")]) from None
     if not isinstance(root, yaml.MappingNode):
         kinds = {yaml.SequenceNode: "a list", yaml.ScalarNode: "a single value"}
-        found = kinds.get(type(root), "nothing")
-        message = f"must hold fields (name: value), found {found}"
+        message = f"must hold fields (name: value), found {kinds.get(type(root), 'nothing')}"
         raise SpecError([Place(path, 1, 1).problem(message)])
     node = reader.read(root)
     if reader.problems:
@@ -226,7 +259,12 @@ def read_text(path: Path) -> str:
     """
     try:
         data = path.read_bytes()
-        if kind := kind_of(data[:16]):
+        kind = next((kind for start, kind in MAGIC.items() if data.startswith(start)), "")
+        if not kind and data[8:9] == b"{" and int.from_bytes(data[:8], "little") < 1 << 32:
+            kind = (
+                "a file of weights (safetensors); msdemucs weights show FILE shows the spec in it"
+            )
+        if kind:
             raise SpecError([Place(str(path)).problem(f"is no YAML, but {kind}")])
         return io.TextIOWrapper(io.BytesIO(data), encoding="utf-8").read()  # any line ends
     except FileNotFoundError:
@@ -259,19 +297,64 @@ def nodes_of(data: object, path: str) -> Node:
     raise SpecError([place.problem(f"cannot hold a {type(data).__name__}")])
 
 
-def _said(error: yaml.MarkedYAMLError) -> str:
-    """PyYAML's words; some of its sentences begin in the context."""
-    if error.problem and error.context and error.problem.startswith("but "):
-        return f"{error.context}, {error.problem}"
-    return error.problem or error.context or "is not YAML"
-
-
 def _place_after(text: str, path: str) -> Place:
     """The place that a document has come to after some of its text."""
     *_, last = text.split("\n")
     return Place(path, text.count("\n") + 1, len(last) + 1)
 
 
-def _tab_hint(place: Place) -> str:
-    """YAML's oldest trap: a tab used as indentation."""
-    return "indent with spaces, not tabs" if "\t" in place.text[: place.column] else ""
+def merge(base: Node, delta: Node) -> Node:
+    """The base with the delta's values in place of its own.
+
+    Mappings merge field by field; lists and scalars are replaced. A mapping that names another
+    `kind` replaces the base's as a whole, since the options of one kind mean nothing to another.
+    """
+    if not isinstance(base.value, dict) or not isinstance(delta.value, dict):
+        return delta
+    if _kind(delta) is not None and _kind(delta) != _kind(base):
+        return delta
+    merged = dict(base.value)
+    for name, node in delta.value.items():
+        merged[name] = merge(merged[name], node) if name in merged else node
+    return replace(delta, value=merged)
+
+
+def override(node: Node, overrides: Mapping[str, object]) -> Node:
+    """The node with dotted fields set: `{"fusion.output.kind": "sum", "attention.0.heads": 4}`.
+
+    Args:
+        node: the root mapping.
+        overrides: dotted field → plain value; list entries by number, `a.0` or `a[0]`.
+
+    Raises:
+        SpecError: a list entry that does not exist.
+    """
+    for field, value in overrides.items():
+        node = _set(node, split_field(field), nodes_of(value, "override"), field)
+    return node
+
+
+def split_field(field: str) -> list[str]:
+    """The parts of a dotted field: "attention[0].heads" → ["attention", "0", "heads"]."""
+    return [part for part in re.split(r"[.\[\]]+", field) if part]
+
+
+def _set(node: Node, parts: list[str], value: Node, field: str) -> Node:
+    if not parts:
+        return merge(node, value)
+    head, *rest = parts
+    child = node.child(head)
+    if isinstance(node.value, list):
+        if child is None:
+            message = f"there is no entry {head}; the list has {len(node.value)}, counted from 0"
+            raise SpecError([value.place.problem(message, field=field)])
+        items = list(node.value)
+        items[int(head)] = _set(child, rest, value, field)
+        return replace(node, value=items)
+    inner = _set(child or Node({}, value.place), rest, value, field)
+    return merge(node, Node({head: inner}, node.place, node.key))
+
+
+def _kind(node: Node) -> object:
+    kind = node.child("kind")
+    return kind.value if kind else None

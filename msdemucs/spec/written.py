@@ -8,15 +8,10 @@ from typing import cast
 import yaml
 
 from msdemucs.errors import MsdemucsError
-from msdemucs.spec.base import Section
-from msdemucs.spec.dump import spec_hash
-from msdemucs.spec.kinds import Kind
-from msdemucs.spec.load import load_spec, read_document, zoo_names
-from msdemucs.spec.merge import merge
-from msdemucs.spec.schedules import ChangePoints, Geometric, Growth, expand
-from msdemucs.spec.schema import Resolution, Spec
-from msdemucs.spec.source import Node, nodes_of, read_yaml, take_core_schema
-from msdemucs.spec.validate import validate
+from msdemucs.spec.interchange import load_spec, read_document, spec_hash, zoo_names
+from msdemucs.spec.schema import ChangePoints, Geometric, Growth, Resolution, Spec, expand
+from msdemucs.spec.sections import Kind, Section, validate
+from msdemucs.spec.source import Node, merge, nodes_of, read_yaml, take_core_schema
 
 WIDTH = 80
 """Characters of a line; a section that does not fit gets a line an entry."""

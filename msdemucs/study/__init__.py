@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from msdemucs.analysis.tidy import frame
+    from msdemucs.analysis.exports import frame
     from msdemucs.study.execution.loop import run_study
     from msdemucs.study.records import StudyRecord
     from msdemucs.study.search_space.loading import load_search_space
@@ -21,7 +21,7 @@ STORAGE_VARIABLE = "MSDEMUCS_STORAGE"
 
 _HOMES = {
     "StudyRecord": "study.records",
-    "frame": "analysis.tidy",
+    "frame": "analysis.exports",
     "load_search_space": "study.search_space.loading",
     "load_study": "study.storage.load",
     "run_study": "study.execution.loop",

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from msdemucs.errors import UsageError
 from msdemucs.spec import nearest
-from msdemucs.spec.kinds import Kind
+from msdemucs.spec.sections import Kind
 
 Estimates = Float[Tensor, "B S A N"]
 BySource = Float[Tensor, "B S"]

@@ -7,7 +7,7 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from msdemucs.spec.kinds import Kind
+from msdemucs.spec.sections import Kind
 
 Beta = Annotated[float, Field(ge=0, lt=1)]
 

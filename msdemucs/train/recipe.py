@@ -14,10 +14,8 @@ from pydantic import (
 
 from msdemucs.errors import UsageError
 from msdemucs.spec import Section, nearest
-from msdemucs.spec.kinds import OneOf
-from msdemucs.spec.merge import override
-from msdemucs.spec.source import read_yaml_file
-from msdemucs.spec.validate import validate
+from msdemucs.spec.sections import OneOf, validate
+from msdemucs.spec.source import override, read_yaml_file
 from msdemucs.train.losses import L1, LossOptions
 from msdemucs.train.optimisers import Adam, OptimiserOptions
 from msdemucs.train.schedule import Cosine, ScheduleOptions

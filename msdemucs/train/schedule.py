@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from msdemucs.spec.kinds import Kind
+from msdemucs.spec.sections import Kind
 
 
 class ScheduleOptions(Kind):

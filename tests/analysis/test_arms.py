@@ -8,9 +8,9 @@ import pytest
 from scipy.stats import t as students_t
 
 from msdemucs.analysis.findings import Findings
+from msdemucs.analysis.fronts import best_trials, front
 from msdemucs.analysis.measure import measure_of
-from msdemucs.analysis.pooling import pool
-from msdemucs.analysis.selection import best_trials, front
+from msdemucs.analysis.noise import pool
 from msdemucs.report.embedded import page_data
 from msdemucs.report.figures.trades import paint_trade
 from msdemucs.report.paper import front_table

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from msdemucs.analysis.findings import Findings
+from msdemucs.analysis.fronts import best_trials, front
 from msdemucs.analysis.measure import measure_of
-from msdemucs.analysis.pooling import pool
-from msdemucs.analysis.selection import best_trials, front
+from msdemucs.analysis.noise import pool
 from msdemucs.columns import MOST_BUSY
 from msdemucs.errors import UsageError
 from msdemucs.report.sentences import text_of

@@ -16,7 +16,7 @@ from msdemucs.cli import console
 from msdemucs.cli.app import main
 from msdemucs.cost import cost_of
 from msdemucs.spec import load_spec, parse_spec
-from msdemucs.spec.load import ZOO
+from msdemucs.spec.interchange import ZOO
 
 FORK = multiprocessing.get_context("fork")  # a new Python would import all of it again
 

@@ -8,7 +8,6 @@ import pytest
 from msdemucs.analysis.combined import combine
 from msdemucs.analysis.findings import Findings
 from msdemucs.analysis.measure import measure_of
-from msdemucs.analysis.optimism import expected_fall_of_best
 from msdemucs.errors import UsageError
 from msdemucs.report.page import detail_pages, render
 from msdemucs.report.paper import judged_table, paper
@@ -150,7 +149,7 @@ def test_a_look_without_its_scores_has_its_own_value_alone(record: StudyRecord) 
 def test_the_best_is_told_with_what_of_it_is_luck(record: StudyRecord) -> None:
     seeded = with_seeds(record, [-0.3, 0.0, 0.3])  # σ 0.3 dB, of means over three 0.17 dB
     trade = Findings(seeded).trade(measure_of("macs_per_second"))
-    fall = expected_fall_of_best(trade)
+    fall = trade.expected_fall
     assert fall is not None
     assert 0.03 < fall < 0.12
     said = (
@@ -162,7 +161,7 @@ def test_the_best_is_told_with_what_of_it_is_luck(record: StudyRecord) -> None:
     assert "Expected fall" in html
     assert OPTIMISM[:40] in html
     assert OPTIMISM[:30] in paper(Findings(seeded), "latex")
-    assert expected_fall_of_best(Findings(record).trade(measure_of("macs_per_second"))) is None
+    assert Findings(record).trade(measure_of("macs_per_second")).expected_fall is None
     assert "optimistic" not in "".join(sentences(record))
 
 

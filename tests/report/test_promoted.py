@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from msdemucs.analysis.findings import Findings
-from msdemucs.analysis.promoted import promoted_trials
+from msdemucs.analysis.followups import promoted_trials
 from msdemucs.report.embedded import page_data
 from msdemucs.report.page import render
 from msdemucs.report.sentences import text_of

@@ -8,9 +8,8 @@ import pytest
 from playwright.sync_api import Browser
 
 from msdemucs.analysis.findings import Findings
-from msdemucs.analysis.hypervolume import box_side
+from msdemucs.analysis.fronts import places_along
 from msdemucs.analysis.measure import measure_of
-from msdemucs.analysis.optimism import expected_fall_of_best
 from msdemucs.report.claims import claim_text, effect_label
 from msdemucs.report.embedded import page_data
 from msdemucs.report.figures.trades import dominated_region, trade_axes
@@ -105,18 +104,16 @@ def test_the_noise_and_ties_of_a_distance_are_those_of_its_scores() -> None:
 
 def test_as_much_of_the_best_distance_is_luck_as_of_the_score_that_it_mirrors() -> None:
     seeded = with_seeds(make_eight(), [-0.3, 0.0, 0.3])
-    fall = expected_fall_of_best(Findings(distances(seeded)).trade(MACS))
-    assert fall == pytest.approx(
-        expected_fall_of_best(Findings(judged_by(seeded, ["usdr_db"])).trade(MACS))
-    )
+    fall = Findings(distances(seeded)).trade(MACS).expected_fall
+    assert fall == pytest.approx(Findings(judged_by(seeded, ["usdr_db"])).trade(MACS).expected_fall)
     (said,) = [text for text in sentences(distances(seeded)) if "optimistic" in text]
     assert said.endswith(f"at {7.59 + (fall or 0.0):.2f} dB of log-spectral distance.")
 
 
 def test_decibels_of_which_less_is_better_are_no_logarithmic_axis() -> None:
     distance = Findings(distances(make_eight())).quality
-    assert not box_side([1.0, 10.0], distance).is_log
-    assert box_side([1.0, 10.0], MACS).is_log
+    assert places_along([1.0, 4.0, 16.0], distance)[1] == pytest.approx(0.9 / 1.1)
+    assert places_along([1.0, 4.0, 16.0], MACS)[1] == pytest.approx(0.6 / 1.1)
 
 
 def test_the_area_that_a_front_of_distances_beats_lies_above_it() -> None:

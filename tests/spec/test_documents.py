@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from msdemucs.cli.app import app
 from msdemucs.errors import SpecError, UsageError
 from msdemucs.spec import Spec
-from msdemucs.spec.documents import DOCUMENTS
+from msdemucs.spec.sections import DOCUMENTS
 from msdemucs.study.search_space.space import SearchSpace
 from msdemucs.train import Recipe
 

@@ -6,7 +6,7 @@ import pytest
 
 from msdemucs.errors import PlanError, SpecError, UsageError
 from msdemucs.spec import get_field, load_spec, parse_spec, zoo_names
-from msdemucs.spec.load import ZOO
+from msdemucs.spec.interchange import ZOO
 
 BASE = """\
 extends: htdemucs_n

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msdemucs.spec.schedules import AnySchedule, ChangePoints, Geometric, Growth, expand
+from msdemucs.spec.schema import AnySchedule, ChangePoints, Geometric, Growth, expand
 
 
 @given(st.integers(1, 64), st.integers(1, 8))

@@ -14,7 +14,7 @@ import pytest
 
 from msdemucs.analysis.exports import TABLES, as_json, export, table_of
 from msdemucs.analysis.findings import Findings
-from msdemucs.analysis.selection import best_trials, front
+from msdemucs.analysis.fronts import best_trials, front
 from msdemucs.errors import UsageError
 from msdemucs.study import StudyRecord, frame
 from msdemucs.study.execution.loop import run_study

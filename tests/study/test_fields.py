@@ -7,7 +7,7 @@ import pytest
 
 from msdemucs.errors import SpecError
 from msdemucs.spec import Spec, expanded, load_spec
-from msdemucs.spec.load import read_document
+from msdemucs.spec.interchange import read_document
 from msdemucs.study.search_space.fields import changed_spec, field_of, recipe_fields, spec_fields
 from msdemucs.study.search_space.loading import load_search_space
 from msdemucs.study.search_space.parameters import expressed

@@ -10,7 +10,7 @@ import optuna
 import pytest
 from typer.testing import CliRunner
 
-from msdemucs.analysis.pooling import once
+from msdemucs.analysis.noise import once
 from msdemucs.cli import study as commands
 from msdemucs.cost import cost_of
 from msdemucs.errors import DataError, DivergedError, SpecError, TrainingError

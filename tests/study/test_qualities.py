@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from optuna.trial import FrozenTrial, TrialState
 
 from msdemucs.analysis.fidelity import fidelity
-from msdemucs.analysis.selection import best_trials, by_quality, front, ranked_column
+from msdemucs.analysis.fronts import best_trials, by_quality, front, ranked_column
 from msdemucs.errors import SpecError, UsageError
 from msdemucs.metrics import METRICS
 from msdemucs.study.execution.loop import run_study

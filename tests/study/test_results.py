@@ -10,7 +10,7 @@ from pathlib import Path
 import optuna
 import pytest
 
-from msdemucs.analysis.tidy import frame
+from msdemucs.analysis.exports import frame
 from msdemucs.study.records import (
     FLOOR_COLUMNS,
     LATER_COLUMNS,

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from msdemucs.spec.kinds import kinds_of
+from msdemucs.spec.sections import kinds_of
 from msdemucs.train.losses import L1, MSE, SDR, Loss, LossOptions, MultiResolutionSTFT, by_source
 
 REFERENCES = torch.tensor([[[[1.0, -1.0, 2.0]], [[0.0, 4.0, 0.0]]]])  # [1, 2, 1, 3]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msdemucs.spec.kinds import kinds_of
+from msdemucs.spec.sections import kinds_of
 from msdemucs.train import learning_rate
 from msdemucs.train.schedule import Anneal, Constant, Restarts, ScheduleOptions
 from tests.kinds import small_kinds

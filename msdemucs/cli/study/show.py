@@ -101,7 +101,7 @@ def best(  # noqa: PLR0913 (one option a thing that a user may decide)
 ) -> None:
     """Print the best complete trials within limits, and where their weights are."""
     from msdemucs.analysis.exports import plain_rows
-    from msdemucs.analysis.selection import best_trials, by_quality
+    from msdemucs.analysis.fronts import best_trials, by_quality
     from msdemucs.study.storage.load import load_study
 
     record = load_study(study, storage=storage)

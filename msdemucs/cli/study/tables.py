@@ -27,7 +27,7 @@ LEAST_NEEDED = ("seconds", "latency_ms_p50", "parameters")
 
 def trial_table(record: "StudyRecord", trials: "pd.DataFrame") -> Table:
     """One row a trial, named by what it is, objectives first."""
-    from msdemucs.analysis.naming import named_by_choices
+    from msdemucs.analysis.trials import named_by_choices
 
     named = named_by_choices(record).trials
     names = dict(zip(named["trial"], named["name"], strict=True))

@@ -7,7 +7,7 @@ from math import isfinite
 import pandas as pd
 import plotly.graph_objects as go
 
-from msdemucs.analysis.hypervolume import HypervolumeTrace
+from msdemucs.analysis.fronts import HypervolumeTrace
 from msdemucs.analysis.trades import RungFront, Trade
 from msdemucs.report.figures.style import (
     ACCENT,

@@ -6,9 +6,8 @@ from itertools import pairwise
 
 import plotly.graph_objects as go
 
-from msdemucs.analysis.attainment import Band
-from msdemucs.analysis.promoted import PromotedTrial
-from msdemucs.analysis.trades import Trade, TradePoint
+from msdemucs.analysis.followups import PromotedTrial
+from msdemucs.analysis.trades import Band, Trade, TradePoint
 from msdemucs.report.figures.style import (
     ACCENT,
     BAND,

@@ -13,7 +13,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from msdemucs.spec.base import Section
+from msdemucs.spec.sections import Section
 
 Levels = Mapping[str, Sequence[str]]
 """Factor → its levels, the base's first."""

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import optuna
 import pandas as pd
 
-from msdemucs.analysis.judged import kept_scores
-from msdemucs.analysis.selection import complete
+from msdemucs.analysis.followups import kept_scores
+from msdemucs.analysis.fronts import complete
 from msdemucs.data import Track
 from msdemucs.errors import DataError, UsageError
 from msdemucs.evaluate import Score, evaluate_tracks

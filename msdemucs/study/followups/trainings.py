@@ -13,7 +13,7 @@ import optuna
 import pandas as pd
 from optuna.trial import TrialState
 
-from msdemucs.analysis.selection import best_trials, front
+from msdemucs.analysis.fronts import best_trials, front
 from msdemucs.analysis.statistics import Interval, sigma
 from msdemucs.cost import cost_of
 from msdemucs.errors import StudyError, UsageError

@@ -10,11 +10,9 @@ from collections.abc import Iterable, Mapping
 
 from msdemucs.errors import Problem, SpecError
 from msdemucs.spec import Spec, get_field
-from msdemucs.spec.dump import SCHEDULES
-from msdemucs.spec.merge import override, split_field
-from msdemucs.spec.schedules import AnySchedule, expand
-from msdemucs.spec.source import Node
-from msdemucs.spec.validate import validate
+from msdemucs.spec.schema import SCHEDULES, AnySchedule, expand
+from msdemucs.spec.sections import validate
+from msdemucs.spec.source import Node, override, split_field
 
 RECIPE = "recipe."
 """What a field of the recipe begins with."""

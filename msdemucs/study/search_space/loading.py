@@ -7,8 +7,8 @@ from pathlib import Path
 
 from msdemucs.errors import Problem, SpecError
 from msdemucs.spec import dump_spec, get_field, nearest
+from msdemucs.spec.sections import refuse_other_documents, validate
 from msdemucs.spec.source import Node, read_text, read_yaml
-from msdemucs.spec.validate import refuse_other_documents, validate
 from msdemucs.study.ablation.arms import with_arms
 from msdemucs.study.search_space.base_specs import at_cost, base_of, baselines_of
 from msdemucs.study.search_space.conditions import required

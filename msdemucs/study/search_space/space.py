@@ -20,9 +20,8 @@ from msdemucs.cost import solve_width
 from msdemucs.errors import Problem, SpecError, UsageError
 from msdemucs.metrics import USUAL
 from msdemucs.spec import Section, Spec, plan, validate_data
-from msdemucs.spec.load import read_document
-from msdemucs.spec.merge import override
-from msdemucs.spec.source import Node
+from msdemucs.spec.interchange import read_document
+from msdemucs.spec.source import Node, override
 from msdemucs.study.ablation.designs import Design, as_design
 from msdemucs.study.ablation.factors import Alternatives, ArmSpec
 from msdemucs.study.records import Direction

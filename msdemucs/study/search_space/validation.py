@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from msdemucs.errors import Problem, UsageError
 from msdemucs.metrics import USUAL
-from msdemucs.spec.merge import split_field
-from msdemucs.spec.source import Node
+from msdemucs.spec.source import Node, split_field
 from msdemucs.study.records import asked_quality
 from msdemucs.study.search_space.combinations import MOST_COMBINATIONS, count_combinations
 from msdemucs.study.search_space.conditions import fault

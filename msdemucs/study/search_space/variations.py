@@ -11,7 +11,7 @@ import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from pydantic import Field, JsonValue, field_validator, model_validator
 
-from msdemucs.spec.base import Section
+from msdemucs.spec.sections import Section
 
 Scalar = str | int | float | bool | None
 Choices = list[JsonValue] | dict[str, JsonValue] | None

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import ndtr
 
-from msdemucs.analysis.pareto import non_dominated
+from msdemucs.analysis.fronts import non_dominated
 from msdemucs.study.records import Direction
 
 Array = Float[np.ndarray, "..."]

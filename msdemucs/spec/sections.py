@@ -1,18 +1,153 @@
-"""Nodes → a validated model, or every fault of the document at its line, in the user's words."""
+"""Sections: what is written in YAML, as strict models, and every fault of a document at its line.
+
+A *kind* is a section derived from the base of its sort, with `kind: Literal["its name"]`. Defining
+the class is all it takes: validation, its messages and the JSON Schema look kinds up when they are
+asked, so that a kind may also live in a user's own file.
+"""
 
 import json
 import typing
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, ErrorDetails, PydanticKnownError, core_schema
 
 from msdemucs.errors import Problem, SpecError, nearest
-from msdemucs.spec.documents import other_document
-from msdemucs.spec.kinds import Kind, kinds_of
-from msdemucs.spec.source import Node, Place, nodes_of, read_yaml, read_yaml_file
+from msdemucs.spec.source import Node, nodes_of, read_yaml, read_yaml_file
+
+
+class Section(BaseModel):
+    """A frozen, strict mapping: unknown fields are refused, nothing is converted silently.
+
+    A docstring below a field is the single text for JSON Schema, command-line help and docs.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        use_attribute_docstrings=True,
+        validate_default=True,
+    )
+
+
+class Kind(Section):
+    """The base of all sorts of options that come in kinds."""
+
+    kind: str
+    """What YAML calls it."""
+
+
+K = TypeVar("K", bound=Kind)
+
+
+def kinds_of(base: type[K]) -> dict[str, type[K]]:
+    """The kinds that are defined now, by name."""
+    found: dict[str, type[K]] = {}
+    for section in base.__subclasses__():
+        default = section.model_fields["kind"].default
+        if isinstance(default, str):
+            found[default] = section
+        found |= kinds_of(section)
+    return found
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """An annotation: the field takes any kind of the sort."""
+
+    base: type[Kind]
+
+    def validate(self, value: object) -> Kind:
+        """The options of the kind that the value names.
+
+        Raises:
+            PydanticKnownError: no kind, or one that is not defined.
+        """
+        if isinstance(value, self.base):
+            return value
+        if not isinstance(value, Mapping):
+            raise PydanticKnownError("dict_type")
+        known = kinds_of(self.base)
+        name = value.get("kind")
+        if name is None:
+            raise PydanticKnownError("union_tag_not_found", {"discriminator": "'kind'"})
+        if not isinstance(name, str) or name not in known:
+            context = {
+                "discriminator": "'kind'",
+                "tag": str(name),
+                "expected_tags": ", ".join(f"'{kind}'" for kind in known),
+            }
+            raise PydanticKnownError("union_tag_invalid", context)
+        # as JSON, in which strict mode takes lists for tuples
+        return known[name].model_validate_json(json.dumps(value))
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """Validated and written by the kind itself."""
+        del source, handler
+        write = core_schema.plain_serializer_function_ser_schema(
+            lambda kind: kind.model_dump(mode="json")
+        )
+        return core_schema.no_info_plain_validator_function(self.validate, serialization=write)
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Any of the kinds that are defined now."""
+        del schema
+        members = [handler(kind.__pydantic_core_schema__) for kind in kinds_of(self.base).values()]
+        return {"oneOf": members}
+
+
+@dataclass(frozen=True)
+class Document:
+    """A kind of YAML file.
+
+    Attributes:
+        name: what people call it.
+        marks: top-level fields that no other kind has.
+        command: what takes it.
+    """
+
+    name: str
+    marks: frozenset[str]
+    command: str
+
+
+DOCUMENTS = {
+    "Spec": Document(
+        "a spec",
+        frozenset({"extends", "channels", "depth", "kernel_size", "stride", "spectral"})
+        | {"waveform", "fusion", "attention", "sources", "norm", "merge", "lstm", "residual"},
+        "msdemucs spec build FILE shows it, msdemucs train FILE trains it",
+    ),
+    "Recipe": Document(
+        "a recipe",
+        frozenset({"steps", "epochs", "batch_size", "lr", "optimiser", "schedule", "loss"})
+        | {"ema", "clip_norm", "precision", "remix", "gain", "flip", "warmup_steps", "validation"},
+        "msdemucs train SPEC --recipe FILE trains by it",
+    ),
+    "SearchSpace": Document(
+        "a search space",
+        frozenset({"base", "vary", "factors", "design", "baselines", "objectives", "trials"})
+        | {"constraints", "fidelity", "sampler", "recipe", "data", "mode", "repeats", "title"},
+        "msdemucs study run FILE runs it",
+    ),
+}
+"""The kinds by the names of their models."""
+
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -45,8 +180,15 @@ def validate(node: Node, model: type[Model]) -> Model:
         return model.model_validate_json(json.dumps(node.plain()))
     except ValidationError as error:
         refuse_other_documents(node, model)
-        details = _causes(error.errors(include_url=False))
-        raise SpecError([_problem(detail, node, model) for detail in details]) from None
+        details = error.errors(include_url=False)
+        places = [detail["loc"] for detail in details]
+        causes = (  # a list may be too short because an entry of its own is wrong
+            detail
+            for detail in details
+            if detail["type"] != "too_short"
+            or not any(loc[:-1][: len(detail["loc"])] == detail["loc"] for loc in places)
+        )
+        raise SpecError([_problem(detail, node, model) for detail in causes]) from None
 
 
 def refuse_other_documents(root: Node, model: type[BaseModel]) -> None:
@@ -55,10 +197,12 @@ def refuse_other_documents(root: Node, model: type[BaseModel]) -> None:
     Raises:
         SpecError: by its fields it is a spec, a recipe or a search space, and not the model's.
     """
-    fields = root.value if isinstance(root.value, dict) else {}
-    if other := other_document(fields, model.__name__):
-        message, command = other
-        raise SpecError([root.place.problem(message, hint=command)])
+    fields = root.value.keys() if isinstance(root.value, dict) else set[str]()
+    asked = DOCUMENTS.get(model.__name__)
+    likeliest = max(DOCUMENTS.values(), key=lambda kind: len(kind.marks & fields))
+    if asked and len(likeliest.marks & fields) > len(asked.marks & fields):
+        message = f"is {likeliest.name}, and no {asked.name.removeprefix('a ')}"
+        raise SpecError([root.place.problem(message, hint=likeliest.command)])
 
 
 def validate_data(data: Mapping[str, object], model: type[Model], *, origin: str = "data") -> Model:
@@ -70,27 +214,6 @@ def validate_data(data: Mapping[str, object], model: type[Model], *, origin: str
     return validate(nodes_of(data, origin), model)
 
 
-def locate(root: Node, field: str) -> Place:
-    """The place of a dotted field, or of the nearest section that was written."""
-    node = root
-    for part in field.split("."):
-        child = node.child(part)
-        if child is None:
-            break
-        node = child
-    return node.place
-
-
-def _causes(details: Sequence[ErrorDetails]) -> Iterator[ErrorDetails]:
-    """Pydantic's errors without lists that are too short because an entry of theirs is wrong."""
-    places = [detail["loc"] for detail in details]
-    for detail in details:
-        own = detail["loc"]
-        is_inside = any(len(loc) > len(own) and loc[: len(own)] == own for loc in places)
-        if detail["type"] != "too_short" or not is_inside:
-            yield detail
-
-
 def _problem(detail: ErrorDetails, root: Node, model: type[BaseModel]) -> Problem:
     """One of pydantic's errors in our words, at the place that caused it."""
     kind, context = detail["type"], detail.get("ctx", {})
@@ -98,7 +221,7 @@ def _problem(detail: ErrorDetails, root: Node, model: type[BaseModel]) -> Proble
     if kind == "extra_forbidden":
         name = field.rsplit(".", 1)[-1]
         hint = nearest(name, sorted(_fields_at(model, root, detail["loc"][:-1])))
-        return (node.key or node.place).problem("there is no such field", field=field, hint=hint)
+        return node.problem("there is no such field", field=field, hint=hint)
     if kind == "missing":
         missing = str(detail["loc"][-1])
         field = field if field.endswith(missing) else f"{field}.{missing}".lstrip(".")
@@ -116,8 +239,7 @@ def _problem(detail: ErrorDetails, root: Node, model: type[BaseModel]) -> Proble
         name = str(context["name"])
         child = node.child(name) or node
         hint = nearest(name, str(context["fields"]).split(", "))
-        place = child.key or child.place
-        return place.problem("there is no such field", field=f"{field}.{name}", hint=hint)
+        return child.problem("there is no such field", field=f"{field}.{name}", hint=hint)
     message, hint = _sentence(detail, node)
     return node.place.problem(message, field=field, hint=hint)
 
@@ -192,13 +314,14 @@ def _fields_at(model: type[BaseModel], root: Node, loc: Sequence[str | int]) -> 
         if fields:
             found = [section for field in fields for section in _sections(field.annotation)]
     kind = node.child("kind")
-    named = [section for section in found if kind and _kind_of(section) == kind.value]
+    named = [
+        section
+        for section in found
+        if kind
+        and "kind" in section.model_fields
+        and section.model_fields["kind"].default == kind.value
+    ]
     return {name for section in named or found for name in section.model_fields}
-
-
-def _kind_of(section: type[BaseModel]) -> object:
-    kind = section.model_fields.get("kind")
-    return kind.default if kind else None
 
 
 def _sections(annotation: object) -> Iterator[type[BaseModel]]:

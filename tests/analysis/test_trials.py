@@ -6,7 +6,7 @@ import pandas as pd
 
 from msdemucs.analysis.combined import combine
 from msdemucs.analysis.findings import Findings
-from msdemucs.analysis.naming import choice_text, named_by_choices, short_field
+from msdemucs.analysis.trials import choice_text, named_by_choices, short_field
 from msdemucs.study.records import StudyRecord
 from tests.records import TOYS, make_ablation, make_record, make_search
 

@@ -1,16 +1,48 @@
-"""How a search went: hypervolume by trial and step, fronts at the rungs."""
+"""The front: what no other point beats, how a search came to it, what its hypervolume is."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from msdemucs.analysis.findings import Findings
-from msdemucs.analysis.hypervolume import box_side
+from msdemucs.analysis.fronts import non_dominated, places_along
 from msdemucs.analysis.measure import measure_of
 from msdemucs.report.views_search import progress_views
 from msdemucs.study.records import Direction, StudyRecord
 from tests.records import amend, make_record, make_search
+
+POINTS = st.lists(st.tuples(*[st.integers(0, 6)] * 3), max_size=30)
+DIRECTIONS: list[Direction] = ["maximize", "minimize", "minimize"]
+
+
+def beats(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
+    signed = [
+        (-x, -y) if d == "maximize" else (x, y) for x, y, d in zip(a, b, DIRECTIONS, strict=True)
+    ]
+    return all(x <= y for x, y in signed) and any(x < y for x, y in signed)
+
+
+@given(POINTS)
+def test_a_point_is_on_the_front_unless_another_beats_it(points: list[tuple[int, ...]]) -> None:
+    expected = [not any(beats(other, point) for other in points) for point in points]
+    assert non_dominated(points, DIRECTIONS).tolist() == expected
+
+
+@given(POINTS)
+def test_the_order_of_points_does_not_matter(points: list[tuple[int, ...]]) -> None:
+    order = np.random.default_rng(len(points)).permutation(len(points))
+    front = non_dominated(points, DIRECTIONS)
+    shuffled = non_dominated([points[i] for i in order], DIRECTIONS)
+    assert shuffled.tolist() == [bool(front[i]) for i in order]
+
+
+def test_a_point_that_was_not_measured_is_not_on_the_front() -> None:
+    front = non_dominated([[1.0, np.nan], [0.5, 2.0]], ["maximize", "minimize"])
+    assert front.tolist() == [False, True]
+
 
 MACS = measure_of("macs_per_second")
 
@@ -63,12 +95,14 @@ def test_views_compare_the_arms_after_as_many_trials(record: StudyRecord) -> Non
 
 def test_the_dearest_and_best_trial_counts_for_something(record: StudyRecord) -> None:
     costs, qualities = [0.88e9, 5.2e9], [0.71, 2.31]
-    cost = box_side(costs, MACS)
-    quality = box_side(qualities, measure_of("usdr_db"))
-    assert (cost.is_log, quality.is_log) == (True, False)
-    assert (cost.place(0.88e9), quality.place(2.31)) == (1.0, 1.0)
-    assert cost.place(5.2e9) == pytest.approx(0.1 / 1.1)
-    assert quality.place(0.71) == pytest.approx(0.1 / 1.1)
+    assert places_along(costs, MACS) == [1.0, pytest.approx(0.1 / 1.1)]
+    assert places_along(qualities, measure_of("usdr_db")) == [pytest.approx(0.1 / 1.1), 1.0]
+
+
+def test_only_a_cost_counts_by_its_logarithm() -> None:
+    numbers = [1e9, 4e9, 16e9]
+    assert places_along(numbers, MACS)[1] == pytest.approx(0.6 / 1.1)
+    assert places_along(numbers, measure_of("usdr_db"))[1] == pytest.approx(0.3 / 1.1)
 
 
 def test_a_hypervolume_is_over_all_objectives() -> None:
