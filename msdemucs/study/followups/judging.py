@@ -15,6 +15,7 @@ from msdemucs.errors import DataError, UsageError
 from msdemucs.evaluate import Score, evaluate_tracks
 from msdemucs.evaluate.conventions import Convention
 from msdemucs.evaluate.evaluation import left_out_entry
+from msdemucs.files import differences
 from msdemucs.metrics import METRICS, USUAL, Quality, metrics_named
 from msdemucs.metrics.unscored import count_unscored, describe_unscored
 from msdemucs.model import Separator, load_weights
@@ -35,6 +36,9 @@ from msdemucs.study.storage.results import (
 from msdemucs.study.trial.recorder import Listener, Row
 from msdemucs.study.trial.tracks import Say, facts_of, gather_test, test_groups
 from msdemucs.units import count
+
+MOST_NAMED = 10
+"""Of the test tracks that are others than before."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,40 @@ def qualities_to_judge(
     if not names:
         names = [USUAL, *filter(is_quality, record.directions)]
     return list(dict.fromkeys(names))
+
+
+def open_test_tracks(
+    study: optuna.Study, search: Search, *, why: str, say: Say
+) -> tuple[Track, ...]:
+    """Returns a study's test tracks, and records that they were looked at.
+
+    Args:
+        study: whose.
+        search: says where they lie.
+        why: they are read: the command.
+        say: is told how often they were read, and of tracks that cannot be used.
+
+    Raises:
+        UsageError: a folder that is not there, or other tracks than before.
+        DataError: no track that can be used.
+    """
+    tracks = gather_test(search.space.data, search.base, say=say)
+    facts = facts_of(tracks)
+    # a study that selected on test tracks has them among its data
+    of_data = study.user_attrs.get("tracks", {})
+    before: Mapping[str, str] | None = study.user_attrs.get(TEST_TRACKS, of_data.get("test"))
+    if before is None:
+        study.set_user_attr(TEST_TRACKS, facts)
+    elif changes := list(differences(before, facts)):
+        lines = [f"  {name}: {old or 'nothing'} → {new or 'nothing'}" for name, old, new in changes]
+        lines[MOST_NAMED:] = (
+            [f"  … and {len(lines) - MOST_NAMED} more"] if lines[MOST_NAMED:] else []
+        )
+        shown = "\n".join(lines)
+        raise UsageError(f"study “{study.study_name}” has other test tracks than these:\n{shown}")
+    add_look(study, why)
+    say(looked(len(looks_of(study))))
+    return tracks
 
 
 @dataclass(frozen=True)
@@ -306,46 +344,3 @@ def _value(judged: Later, text: str) -> float:
         text, sources=scores["source"].unique().tolist(), groups=scores["group"].unique().tolist()
     )
     return quality.of(scores)
-
-
-MOST_NAMED = 10
-
-
-def open_test_tracks(
-    study: optuna.Study, search: Search, *, why: str, say: Say
-) -> tuple[Track, ...]:
-    """Returns a study's test tracks, and records that they were looked at.
-
-    Args:
-        study: whose.
-        search: says where they lie.
-        why: they are read: the command.
-        say: is told how often they were read, and of tracks that cannot be used.
-
-    Raises:
-        UsageError: a folder that is not there, or other tracks than before.
-        DataError: no track that can be used.
-    """
-    tracks = gather_test(search.space.data, search.base, say=say)
-    facts = facts_of(tracks)
-    # a study that selected on test tracks has them among its data
-    of_data = study.user_attrs.get("tracks", {})
-    before: Mapping[str, str] | None = study.user_attrs.get(TEST_TRACKS, of_data.get("test"))
-    if before is None:
-        study.set_user_attr(TEST_TRACKS, facts)
-    elif changes := _changes(before, facts):
-        raise UsageError(
-            f"study “{study.study_name}” has other test tracks than these:\n" + "\n".join(changes)
-        )
-    add_look(study, why)
-    say(looked(len(looks_of(study))))
-    return tracks
-
-
-def _changes(before: Mapping[str, str], now: Mapping[str, str]) -> Sequence[str]:
-    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
-    lines = [
-        f"  {name}: {before.get(name, 'nothing')} → {now.get(name, 'nothing')}" for name in names
-    ]
-    more = [f"  … and {len(lines) - MOST_NAMED} more"] if lines[MOST_NAMED:] else []
-    return [*lines[:MOST_NAMED], *more]

@@ -1,4 +1,4 @@
-"""The record of one trial, written as its figures become known."""
+"""The record of one trial, written as its figures become known, and who is told how it goes."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
