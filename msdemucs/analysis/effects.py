@@ -26,7 +26,7 @@ from msdemucs.analysis.statistics import (
 from msdemucs.analysis.trials import Row, number, rows_of, without_busy_times
 from msdemucs.errors import StudyError, UsageError
 from msdemucs.metrics import Direction, Quality
-from msdemucs.metrics.signed_rank import FEWEST_FOR_WILCOXON, signed_rank_p
+from msdemucs.metrics.quality import FEWEST_FOR_WILCOXON, signed_rank_p
 from msdemucs.study.ablation.designs import (
     Design,
 )

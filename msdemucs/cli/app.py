@@ -56,16 +56,10 @@ def main() -> None:
     except KeyboardInterrupt:  # again, while the first was being answered
         sys.exit(130)
     finally:
-        _end_at_the_next_signal()
-
-
-def _end_at_the_next_signal() -> None:
-    """Let Ctrl-C or SIGTERM end the process at once, as all is said and saved.
-
-    Python would print a traceback from whatever it is closing.
-    """
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, _: os._exit(128 + number))
+        # All is said and saved: a further Ctrl-C or SIGTERM ends the process at once, since Python
+        # would print a traceback from whatever it is closing.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda number, _: os._exit(128 + number))
 
 
 def _explain(error: MsdemucsError, code: int) -> int:

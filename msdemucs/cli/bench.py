@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from msdemucs.cli.chunks import Device, choose_device
 from msdemucs.cli.console import errors, out, print_json
+from msdemucs.cli.options import Device, choose_device
 from msdemucs.cli.spec import AsJson, Set, Source, Sources, overrides
 from msdemucs.spec import load_spec
 from msdemucs.units import format_bytes, format_seconds

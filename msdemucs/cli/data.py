@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from msdemucs.cli.console import errors, out, print_table
+from msdemucs.cli.console import errors, out, print_table, refuse, say
 from msdemucs.cli.spec import Set, Sources, overrides
 from msdemucs.spec import load_spec
 from msdemucs.units import format_db, format_seconds
@@ -41,7 +41,7 @@ def synth(
             seed=seed,
             on_track=lambda name: status.update(f"playing {escape(name)}"),
         )
-    _say(root, f"{tracks} tracks of {format_seconds(seconds)}", written=written)
+    _tell(root, f"{tracks} tracks of {format_seconds(seconds)}", written=written)
 
 
 @app.command()
@@ -50,7 +50,7 @@ def sample(root: NewRoot) -> None:
     from msdemucs.data.sample import unpack_sample
 
     written = unpack_sample(root)
-    _say(root, "one test track; its mixture is the sum of its stems (README.txt)", written=written)
+    _tell(root, "one test track; its mixture is the sum of its stems (README.txt)", written=written)
 
 
 @app.command()
@@ -63,25 +63,21 @@ def check(
     set_: Set = None,
     sources: Sources = None,
 ) -> None:
-    """List a folder's tracks and what is wrong with them for a spec; reads all of it once.
-
-    Raises:
-        UsageError: a folder without tracks.
-    """
+    """List a folder's tracks and what is wrong with them for a spec; reads all of it once."""
     from msdemucs.data.doctor import examine, far_sum
     from msdemucs.data.find import find_all, no_tracks
     from msdemucs.data.tracks import SPLITS
-    from msdemucs.errors import DataError, UsageError
+    from msdemucs.errors import DataError
 
     spec = load_spec(source, overrides=overrides(set_, sources))
     faults: list[DataError] = []
     roots = dict.fromkeys(SPLITS, (root,))
-    tracks_by_split = find_all(roots, spec, say=_note, on_error=faults.append)
+    tracks_by_split = find_all(roots, spec, say=say, on_error=faults.append)
     table = _table()
     tracks = [track for split in SPLITS for track in tracks_by_split[split]]
     n_tracks = len(tracks) + len(faults)
     if not n_tracks:
-        raise UsageError(no_tracks(root))
+        refuse(no_tracks(root))
     for track in tracks:
         try:
             finding = examine(track)
@@ -93,15 +89,11 @@ def check(
             faults.append(far)
     print_table(table)
     for fault in faults:
-        _note(f"error: {fault}")
+        say(f"error: {fault}")
     state = f"{len(faults)} of them not sound" if faults else "sound"
     out.print(f"{n_tracks} track{'' if n_tracks == 1 else 's'}, {state}")
     if faults:
         sys.exit(1)
-
-
-def _note(message: str) -> None:
-    errors.print(message, markup=False, soft_wrap=True)
 
 
 def _table() -> Table:
@@ -127,7 +119,7 @@ def _row(track: "Track", finding: "Finding") -> list[str]:
     ]
 
 
-def _say(root: Path, what: str, *, written: bool) -> None:
+def _tell(root: Path, what: str, *, written: bool) -> None:
     """One line on stdout: where the data is, and whether it was made just now."""
     state = "made" if written else "already there"
     out.print(f"{root}: {what}; {state}", markup=False, soft_wrap=True)

@@ -1,5 +1,6 @@
 """`msdemucs evaluate`: what a file of weights is worth, and which of two is better."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
@@ -7,8 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from rich.markup import escape
+from rich.table import Table
 
-from msdemucs.cli.chunks import (
+from msdemucs.cli.console import bar, errors, out, print_json, print_table, refuse, say
+from msdemucs.cli.options import (
     Batch,
     Device,
     Overlap,
@@ -18,13 +22,12 @@ from msdemucs.cli.chunks import (
     choose_device,
     finite,
 )
-from msdemucs.cli.console import errors
-from msdemucs.cli.evaluated import show, show_compared
-from msdemucs.cli.progress import bar
 from msdemucs.errors import DataError, MsdemucsError, UsageError
 from msdemucs.units import count
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from msdemucs.data import Track
     from msdemucs.evaluate.conventions import Convention
     from msdemucs.evaluate.evaluation import Evaluation, Listener
@@ -83,9 +86,9 @@ def evaluate(  # noqa: PLR0913 (one option a thing that a user may decide)
         return
     first, last = _span(excerpt)
     if weights is None or not data or split not in ("test", "train"):
-        raise_usage("give WEIGHTS, --data DIR and --split test or train; or --compare A B")
+        refuse("give WEIGHTS, --data DIR and --split test or train; or --compare A B")
     if plots and output is None:
-        raise_usage("--plots needs --out, for a place")
+        refuse("--plots needs --out, for a place")
     from msdemucs.evaluate.conventions import Convention
 
     convention = Convention(
@@ -97,23 +100,11 @@ def evaluate(  # noqa: PLR0913 (one option a thing that a user may decide)
         weighting=weighting,
         shifts=shifts,
     )
-    assert weights is not None
-    job = Job(
-        weights, data or [], split, device, batch, convention, output, plots or [], first, last
-    )
+    job = Job(weights, data, split, device, batch, convention, output, plots or [], first, last)
     faults: list[str] = []
     evaluation = _evaluate(job, faults)
     show(evaluation, as_json=as_json)
     _sum_up(evaluation, faults)
-
-
-def raise_usage(message: str) -> None:
-    """Refuse the arguments.
-
-    Raises:
-        UsageError: always.
-    """
-    raise UsageError(message)
 
 
 def _span(text: str) -> tuple[float, float]:
@@ -173,7 +164,7 @@ def _evaluate(job: Job, faults: list[str]) -> "Evaluation":
     with reserved(job.output) if job.output is not None else nullcontext():
         before = begun(job.output, about).without(job.plots)  # what is drawn is separated again
         if n_kept := len(before.scored()):
-            _say(f"{job.output} holds scores of {count(n_kept, 'track')}: they are kept")
+            say(f"{job.output} holds scores of {count(n_kept, 'track')}: they are kept")
         model = load_weights(path).to(choose_device(job.device))
         with _progress(len(tracks) - n_kept) as advance, _saying_how_to_go_on(job.output):
             listener = _listener(job, advance, faults)
@@ -196,7 +187,7 @@ def _saying_how_to_go_on(output: Path | None) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         if output is not None:
-            _say(f"stopped; the same command goes on ({output})")
+            say(f"stopped; the same command goes on ({output})")
         raise
 
 
@@ -209,11 +200,11 @@ def _tracks(job: Job, spec: "Spec", left_out: Callable[[DataError], None]) -> li
     from msdemucs.data import find_all
 
     def on_error(error: DataError) -> None:
-        _say(f"left out: {error}")
+        say(f"left out: {error}")
         left_out(error)
 
     roots = {job.split: tuple(job.data)}
-    tracks = find_all(roots, spec, say=_say, on_error=on_error)[job.split]
+    tracks = find_all(roots, spec, say=say, on_error=on_error)[job.split]
     unknown = [name for name in job.plots if name not in {track.name for track in tracks}]
     if unknown:
         known = ", ".join(f"“{track.name}”" for track in tracks[:10])
@@ -270,23 +261,19 @@ def _listener(job: Job, advance: Callable[["Track"], None], faults: list[str]) -
         try:
             paths = write_excerpt(separated, folder, start=job.first, seconds=seconds)
         except MsdemucsError as error:
-            _say(f"error: {error}")
+            say(f"error: {error}")
             faults.append(f"“{separated.track.name}” has no pictures")
         else:
             for path in paths:
-                _say(str(path))
+                say(str(path))
 
     return Listener(
         on_track=lambda track, _: advance(track),
-        on_error=lambda error: _say(f"left out: {error}"),
+        on_error=lambda error: say(f"left out: {error}"),
         on_scored=on_scored,
         on_separated=on_separated,
-        say=_say,
+        say=say,
     )
-
-
-def _say(message: str) -> None:
-    errors.print(message, markup=False, highlight=False, soft_wrap=True)
 
 
 def _sum_up(evaluation: "Evaluation", faults: list[str]) -> None:
@@ -315,3 +302,63 @@ def _progress(total: int) -> Iterator[Callable[["Track"], None]]:
             shown.log(f"{done}/{total}  {track.name}")
 
         yield advance
+
+
+def show(evaluation: "Evaluation", *, as_json: bool) -> None:
+    """The summary, as a table or JSON."""
+    from msdemucs.metrics.quality import describe_unscored
+
+    summary = evaluation.summary()
+    if as_json:
+        rows = json.loads(summary.reset_index().to_json(orient="records"))
+        print_json({**evaluation.about, "summary": rows})
+        return
+    print_table(_table(summary.astype(object).T.reset_index(), "score (dB)"))
+    out.print(
+        f"{count(len(evaluation.scored()), 'track')}; mean, median and std are over the count of "
+        "tracks that have a score (of frames' medians where a score has frames), frames_… over all "
+        "frames of all tracks",
+        soft_wrap=True,
+    )
+    for line in describe_unscored(evaluation.about["unscored"]):
+        out.print(line, markup=False, soft_wrap=True)
+
+
+def show_compared(first: Path, second: Path, *, as_json: bool) -> None:
+    """The second of two saved evaluations less the first, as a table or JSON."""
+    from msdemucs.evaluate.compare import compare
+    from msdemucs.evaluate.saving import load_evaluation
+    from msdemucs.metrics.quality import FEWEST_FOR_WILCOXON
+
+    comparison = compare(load_evaluation(first), load_evaluation(second))
+    if as_json:
+        rows = {
+            name: json.loads(table.to_json(orient="records"))
+            for name, table in (("summary", comparison.summary), ("tracks", comparison.differences))
+        }
+        print_json(rows)
+        return
+    out.print(f"{second} less {first}", markup=False, soft_wrap=True)
+    print_table(_table(comparison.summary, ""))
+    out.print(
+        "low and high: 95 % bootstrap interval of the mean over tracks; wilcoxon_p: signed-rank "
+        f"test, from {FEWEST_FOR_WILCOXON} tracks on",
+        soft_wrap=True,
+    )
+
+
+def _table(rows: "pd.DataFrame", first: str) -> Table:
+    """A rich table of a data frame."""
+    table = Table(box=None, header_style="bold")
+    for index, name in enumerate(rows.columns):
+        heading = first if first and not index else str(name)
+        table.add_column(escape(heading), justify="left" if not index else "right", no_wrap=True)
+    for row in rows.itertuples(index=False):
+        table.add_row(*(_cell(value) for value in row))
+    return table
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return "–" if value != value else f"{value:.3f}"
+    return escape(str(value))

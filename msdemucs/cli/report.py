@@ -1,19 +1,17 @@
 """`msdemucs report`: databases in, one HTML file out; or tables and pictures for a paper."""
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from msdemucs.cli.console import errors, out
+from msdemucs.cli.console import out, say
 from msdemucs.errors import UsageError
 
 if TYPE_CHECKING:
     from msdemucs.analysis.findings import Findings
-    from msdemucs.report.audio import Excerpt
     from msdemucs.study.records import StudyRecord
 
 RUNNING = ("running", "waiting")
@@ -72,8 +70,7 @@ def report(  # noqa: PLR0913 (one option a thing that a user may decide)
     from msdemucs.analysis.findings import Findings
     from msdemucs.study import load_study
 
-    _check(studies, output, compare=compare, kind=kind, watch=watch)
-    _check_audio(audio, compare=compare, kind=kind)
+    _check(studies, Places(output, figures, audio), compare=compare, kind=kind, watch=watch)
 
     def write(*, live_seconds: float = 0.0) -> list["StudyRecord"]:
         records = [load_study(study, storage=storage) for study in studies]
@@ -86,7 +83,7 @@ def report(  # noqa: PLR0913 (one option a thing that a user may decide)
         write()
         return
     try:
-        while any(_is_running(record) for record in write(live_seconds=watch)):
+        while any(r.trials["state"].isin(RUNNING).any() for r in write(live_seconds=watch)):
             time.sleep(watch)
     except KeyboardInterrupt:
         out.print("stopped watching; the report is written once more", markup=False)
@@ -94,14 +91,14 @@ def report(  # noqa: PLR0913 (one option a thing that a user may decide)
 
 
 def _check(
-    studies: list[str], output: Path | None, *, compare: bool, kind: Format, watch: float | None
+    studies: list[str], places: "Places", *, compare: bool, kind: Format, watch: float | None
 ) -> None:
     """Raise UsageError for options that do not go together.
 
     Raises:
         UsageError: they do not.
     """
-    if output is not None and len(studies) > 1 and not compare:
+    if places.output is not None and len(studies) > 1 and not compare:
         raise UsageError(
             f"--output names one file, and {len(studies)} studies are given; "
             "--compare puts them into one report"
@@ -112,23 +109,10 @@ def _check(
         )
     if watch is not None and kind != "html":
         raise UsageError("--watch writes HTML alone; leave --format away")
-
-
-def _check_audio(audio: Path | None, *, compare: bool, kind: Format) -> None:
-    """Raise UsageError where players cannot be shown.
-
-    Raises:
-        UsageError: they cannot.
-    """
-    if audio is not None and (compare or kind != "html"):
+    if places.audio is not None and (compare or kind != "html"):
         raise UsageError(
             "--audio is for the HTML of single studies; leave --compare or --format away"
         )
-
-
-def _is_running(record: "StudyRecord") -> bool:
-    """Whether any trial is still to end."""
-    return bool(record.trials["state"].isin(RUNNING).any())
 
 
 @dataclass(frozen=True)
@@ -142,14 +126,18 @@ class Places:
 
 def _write(findings: "Findings", places: Places, kind: Format, live: float) -> None:
     """One report in the format that was asked for, and its figures."""
+    from msdemucs.report.audio import excerpts_of
     from msdemucs.report.page import default_path, file_stem, write_report, write_text
     from msdemucs.report.paper import SUFFIXES, paper
     from msdemucs.report.pictures import write_pictures
+    from msdemucs.study.storage.urls import STUDIES
 
     output, name = places.output, findings.record.name
     folder = places.figures / file_stem(name) if places.figures else None
     if kind == "html":
-        heard = _heard(findings, places.audio) if places.audio else None
+        heard = None
+        if places.audio:
+            heard = excerpts_of(findings, places.audio, studies=STUDIES, say=say)
         path = output or default_path(name)
         write_report(findings, path, live_seconds=live, excerpts=heard)
         paths = write_pictures(findings, folder) if folder else []
@@ -157,25 +145,10 @@ def _write(findings: "Findings", places: Places, kind: Format, live: float) -> N
         path = output or default_path(name, SUFFIXES[kind])
         folder = folder or path.parent / f"{file_stem(path.stem)}-figures"
         paths = write_pictures(findings, folder)
-        shown = [_seen_from(figure, path.parent) for figure in paths if figure.suffix == ".png"]
+        folder = path.parent.resolve()  # the file names its pictures from here
+        shown = [figure.resolve() for figure in paths if figure.suffix == ".png"]
+        shown = [p.relative_to(folder) if p.is_relative_to(folder) else p for p in shown]
         write_text(paper(findings, kind, shown), path)
     out.print(str(path), soft_wrap=True, markup=False)
     if paths:
         out.print(f"{len(paths)} figures in {paths[0].parent}", soft_wrap=True, markup=False)
-
-
-def _heard(findings: "Findings", data: Path) -> "Mapping[int, Excerpt]":
-    """What the best trials sound like."""
-    from msdemucs.report.audio import excerpts_of
-    from msdemucs.study.storage.urls import STUDIES
-
-    def say(message: str) -> None:
-        errors.print(message, markup=False, highlight=False, soft_wrap=True)
-
-    return excerpts_of(findings, data, studies=STUDIES, say=say)
-
-
-def _seen_from(path: Path, folder: Path) -> Path:
-    """A path as a file in a folder is to write it."""
-    whole, start = path.resolve(), folder.resolve()
-    return whole.relative_to(start) if whole.is_relative_to(start) else whole

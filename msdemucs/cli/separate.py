@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from msdemucs.cli.chunks import (
+from msdemucs.cli.console import bar, errors, out, say
+from msdemucs.cli.options import (
     Batch,
     Device,
     Overlap,
@@ -17,8 +18,6 @@ from msdemucs.cli.chunks import (
     Weighting,
     choose_device,
 )
-from msdemucs.cli.console import errors, out
-from msdemucs.cli.progress import bar
 from msdemucs.errors import DataError, MsdemucsError
 from msdemucs.units import format_seconds
 
@@ -121,9 +120,6 @@ def _separate(model: "Separator", file: Path, place: "Output", how: "Separation"
 def _tell(file: Path, place: "Output", written: "Written", seconds: float) -> None:
     """What was written, how fast, and what a user should know of it."""
     out.print(f"{place.folder}: {', '.join(place.stems)}", markup=False, soft_wrap=True)
-
-    def say(message: str) -> None:
-        errors.print(message, markup=False, highlight=False, soft_wrap=True)
 
     speed = f"{written.seconds / seconds:.1f} times real time"
     say(f"{place.folder.name}: {format_seconds(seconds)}, {speed}")

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from msdemucs.cli.chunks import AutoBatch, Device, choose_device
-from msdemucs.cli.console import errors, out
-from msdemucs.cli.progress import Bar, bar
+from msdemucs.cli.console import Bar, bar, errors, out
+from msdemucs.cli.options import AutoBatch, Device, choose_device
 from msdemucs.cli.spec import Set, Source, Sources, overrides
 from msdemucs.spec import load_spec
 

@@ -1,8 +1,15 @@
 """What a spec costs, from its plan alone; needs no torch."""
 
-from msdemucs.cost.account import COST_FORMULAS, Cost, NodeCost, cost_of, node_costs
+from msdemucs.cost.account import (
+    COST_FORMULAS,
+    Cost,
+    Limits,
+    NodeCost,
+    check_size,
+    cost_of,
+    node_costs,
+)
 from msdemucs.cost.dialects import ThopCount, ptflops_count, thop_count
-from msdemucs.cost.guard import Limits, check_size
 from msdemucs.cost.memory import inference_bytes, training_bytes
 from msdemucs.cost.width import solve_width, with_width
 

@@ -11,7 +11,7 @@ import pandas as pd
 from msdemucs.errors import UsageError
 from msdemucs.evaluate.evaluation import Evaluation, scores_in
 from msdemucs.metrics import METRICS, metrics_named
-from msdemucs.metrics.signed_rank import signed_rank_p
+from msdemucs.metrics.quality import signed_rank_p
 
 RESAMPLES = 10_000
 

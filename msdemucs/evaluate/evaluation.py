@@ -13,7 +13,7 @@ from msdemucs.errors import DataError, UsageError
 from msdemucs.evaluate.conventions import Convention
 from msdemucs.evaluate.scoring import Score, ScoredTrack, Separated, evaluate_tracks
 from msdemucs.metrics import METRICS
-from msdemucs.metrics.unscored import Lack, count_unscored
+from msdemucs.metrics.quality import Lack, count_unscored
 from msdemucs.model import Separator
 
 REASONS = "unscored"

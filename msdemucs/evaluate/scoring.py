@@ -19,7 +19,7 @@ from msdemucs.evaluate.overlap_add import Chunking
 from msdemucs.evaluate.separation import LESS_MEMORY, chunk_samples, separate_mixture
 from msdemucs.measure.inference import device_of, memory_explained, wait_for
 from msdemucs.metrics import METRICS, Stems, TrackScore
-from msdemucs.metrics.unscored import Lack
+from msdemucs.metrics.quality import Lack
 from msdemucs.model import Separator
 
 

@@ -1,10 +1,15 @@
 """What a built model costs on this machine, and which machine that is."""
 
-from msdemucs.measure.host_lock import HostLock
-from msdemucs.measure.latency import Latency, Precision, Timing, autocast, latency
-from msdemucs.measure.machine import choose_device, device_name, machine
-from msdemucs.measure.memory import PeakMemory, allocated_peak, peak_memory
-from msdemucs.measure.quiet import is_quiet, others, quietly
+from msdemucs.measure.inference import Latency, Precision, Timing, autocast, latency
+from msdemucs.measure.machine import (
+    PeakMemory,
+    allocated_peak,
+    choose_device,
+    device_name,
+    machine,
+    peak_memory,
+)
+from msdemucs.measure.quiet import HostLock, is_quiet, others, quietly
 
 __all__ = [
     "HostLock",

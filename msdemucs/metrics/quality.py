@@ -1,12 +1,19 @@
-"""What a study can be steered by: a metric, of all sources or one, on all tracks or one group's."""
+"""What scores come to: qualities, and what of them is missing or chance.
 
-from collections.abc import Collection
+A quality is what a study can be steered by: a metric, of all sources or one, on all tracks or one
+group's.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from msdemucs.errors import UsageError, nearest
 from msdemucs.metrics.registry import METRICS, Metric
-from msdemucs.units import Direction
+from msdemucs.units import Direction, count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -154,3 +161,73 @@ class Quality:
 def _unknown(text: str, kind: str, name: str, known: Collection[str]) -> str:
     hint = nearest(name, list(known)) if known else "none is known"
     return f"“{text}”: there is no {kind} “{name}”; {hint}"
+
+
+Unscored = Mapping[str, Mapping[str, Mapping[str, int]]]
+"""Metric → source → reason → how many tracks."""
+
+
+class Lack(NamedTuple):
+    """A source of a track that a metric gives no score, and why."""
+
+    group: str
+    track: str
+    source: str
+    metric: str
+    reason: str
+
+
+def count_unscored(lacks: Iterable[Lack]) -> dict[str, dict[str, dict[str, int]]]:
+    """Returns how many tracks have no score, by metric, source and reason; each counts once."""
+    counts: dict[str, dict[str, dict[str, int]]] = {}
+    for lack in dict.fromkeys(lacks):
+        of_source = counts.setdefault(lack.metric, {}).setdefault(lack.source, {})
+        of_source[lack.reason] = of_source.get(lack.reason, 0) + 1
+    return counts
+
+
+def describe_unscored(counts: Unscored) -> list[str]:
+    """Returns lines: "no uSDR of bass, vocals on 2 tracks: its reference is silent"."""
+    labels: dict[tuple[str, str, int], list[str]] = {}
+    for metric, by_source in counts.items():
+        for source, reasons in by_source.items():
+            for reason, n_tracks in reasons.items():
+                label = METRICS[metric].label if metric in METRICS else metric
+                labels.setdefault((source, reason, n_tracks), []).append(label)
+    sources: dict[tuple[str, str, int], list[str]] = {}
+    for (source, reason, n_tracks), metrics in labels.items():
+        sources.setdefault((", ".join(metrics), reason, n_tracks), []).append(source)
+    return [
+        f"no {metrics} of {', '.join(named)} on {count(n_tracks, 'track')}: {reason}"
+        for (metrics, reason, n_tracks), named in sources.items()
+    ]
+
+
+def describe_trials(counts: Mapping[int, Any]) -> dict[str, Sequence[int]]:
+    """Returns the lines of `describe_unscored`, each with the trials that it is true of.
+
+    Args:
+        counts: of each trial; what is no mapping counts nothing.
+    """
+    trials: dict[str, list[int]] = {}
+    for trial, of_trial in counts.items():
+        for line in describe_unscored(of_trial) if isinstance(of_trial, Mapping) else ():
+            trials.setdefault(line, []).append(trial)
+    return dict(trials)
+
+
+FEWEST_FOR_WILCOXON = 6
+"""Pairs below which no result of the signed-rank test is below 0.05."""
+
+
+def signed_rank_p(differences: NDArray[np.floating]) -> float:
+    """Return the p of Wilcoxon's signed-rank test, two-sided; NaN for too few pairs.
+
+    Args:
+        differences: one a pair, [N], finite.
+    """
+    if len(differences) < FEWEST_FOR_WILCOXON:
+        return float("nan")
+    from scipy.stats import wilcoxon  # slow to load, and needed here alone
+
+    return float(wilcoxon(differences).pvalue) if differences.any() else 1.0

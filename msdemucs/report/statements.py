@@ -9,7 +9,7 @@ from msdemucs.analysis.followups import TEST
 from msdemucs.analysis.measure import Measure, measure_of_quality
 from msdemucs.analysis.trades import Trade, TradePoint
 from msdemucs.analysis.trials import mapping_of, rows_of, trial_number
-from msdemucs.metrics.unscored import describe_trials
+from msdemucs.metrics.quality import describe_trials
 from msdemucs.report.claims import claim_text
 from msdemucs.report.run_configuration import objectives_text
 from msdemucs.report.sentences import Part, Sentence, limits_text, say, tracks_text

@@ -7,7 +7,7 @@ from msdemucs.analysis.findings import Findings
 from msdemucs.analysis.noise import repeat_key
 from msdemucs.analysis.trades import Trade, TradePoint
 from msdemucs.analysis.trials import busy_times_text, is_copy, left_out_of, number, trial_number
-from msdemucs.metrics.unscored import describe_trials
+from msdemucs.metrics.quality import describe_trials
 from msdemucs.report.sentences import Part, Sentence, say, tracks_text
 from msdemucs.units import count, format_seconds, percent, typeset
 

@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 from msdemucs.analysis.findings import Findings
 from msdemucs.cli import study as commands
 from msdemucs.cli.app import main
-from msdemucs.cli.progress import Bars, Lines, progress
-from msdemucs.cli.study import run, work
-from msdemucs.cli.study.execution import ExecutionOptions
+from msdemucs.cli.console import Bars, Lines, progress
+from msdemucs.cli.study import run
+from msdemucs.cli.study.run import ExecutionOptions
 from msdemucs.errors import DataError, SpecError, UsageError
 from msdemucs.study.execution.loop import Finished, run_study
 from msdemucs.study.search_space.loading import load_search_space
@@ -126,7 +126,7 @@ def test_work_prints_the_name_of_a_study_as_text(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = "[red]\x1b[2Jtoy"
-    monkeypatch.setattr(work, "_alone", lambda *_: Finished(name, 1, 2, (), ""))
+    monkeypatch.setattr(run, "_alone", lambda *_: Finished(name, 1, 2, (), ""))
     done = CliRunner().invoke(
         commands.app, ["work", name, "--storage", "toy.db"], catch_exceptions=False
     )

@@ -11,7 +11,7 @@ from msdemucs.data import Track
 from msdemucs.errors import DataError, DivergedError
 from msdemucs.evaluate import Score, evaluate_tracks
 from msdemucs.evaluate.conventions import Convention
-from msdemucs.metrics.unscored import count_unscored, describe_unscored
+from msdemucs.metrics.quality import count_unscored, describe_unscored
 from msdemucs.model import Separator
 from tests.toys import Broken, Scale, noise, track
 

@@ -117,7 +117,7 @@ def busy_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
 def own_host(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Have no test wait for another's measurements."""
     folder = tmp_path_factory.getbasetemp()
-    monkeypatch.setattr("msdemucs.measure.host_lock.FOLDER", folder)
+    monkeypatch.setattr("msdemucs.measure.quiet.LOCK_FOLDER", folder)
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from msdemucs.cli.progress import Bars, Lines, beside, progress
-from msdemucs.cli.study.execution import ExecutionOptions, environments
+from msdemucs.cli.console import Bars, Lines, beside, progress
+from msdemucs.cli.study.run import ExecutionOptions, environments
 from msdemucs.errors import StudyError, UsageError
 from msdemucs.study.execution import worker_pool
 from msdemucs.study.execution.worker_pool import EventWriter, Name, WorkerPool, pass_on, shares

@@ -1,23 +1,19 @@
 """`msdemucs study`: run a search, continue it, look at what it found.
 
-- `run`, `work`: begin a study or go on with it; join one that was begun elsewhere.
-- `execution`: who runs the trials: this process, workers on this machine, a Ray cluster.
+- `run`: begin a study or go on with it, join one that was begun elsewhere, and who runs its trials.
 - `storage`: list, export and remove the studies of databases.
-- `show`: print trials, the best within limits, and the schema of search spaces.
+- `show`: print trials, the best within limits, and the schema of search spaces; tables of trials.
 - `analysis`: effects of an ablation; how far short runs can be trusted.
 - `followups`: noise over seeds, longer training, other metrics, the test tracks.
-- `opened_study`: the tracks and the training that follow-ups work with.
-- `options`: command-line options that several commands share.
-- `tables`: trials as tables.
 """
 
 import typer
 
-from msdemucs.cli.study import analysis, followups, run, show, storage, work
+from msdemucs.cli.study import analysis, followups, run, show, storage
 
 app = typer.Typer(no_args_is_help=True, help="Run architecture searches and look at them.")
 
-app.command("work")(work.work)
+app.command("work")(run.work)
 app.command("run")(run.run)
 app.command("list")(storage.list_)
 app.command("show")(show.show)

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from msdemucs.cli.console import out, print_json, print_table
-from msdemucs.cli.fitting import fitted
-from msdemucs.cli.study.options import AsJson, Name, Storage
+from msdemucs.cli.console import fitted, out, print_json, print_table
+from msdemucs.cli.options import AsJson, Name, Storage
 from msdemucs.units import format_db
 
 if TYPE_CHECKING:
@@ -146,7 +145,7 @@ def effects_table(ablation: "Effects") -> Table:
             row.alternative,
             row.against,
             row.kind,
-            _db(row.effect_db),
+            "–" if _is_none(row.effect_db) else f"{row.effect_db:+.2f} dB",
             "–" if _is_none(row.low_db) else f"{row.low_db:+.2f} to {row.high_db:+.2f}",
             "–" if _is_none(row.least_db) else f"±{row.least_db:.2f} dB",
             _p(row.wilcoxon_p),
@@ -161,10 +160,6 @@ def effects_table(ablation: "Effects") -> Table:
 
 def _is_none(value: float) -> bool:
     return value is None or math.isnan(value)
-
-
-def _db(value: float) -> str:
-    return "–" if _is_none(value) else f"{value:+.2f} dB"
 
 
 def _p(value: float) -> str:

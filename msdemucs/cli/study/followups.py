@@ -1,6 +1,9 @@
 """`msdemucs study noise`, `promote`, `rescore` and `judge`: what follows a study's trials."""
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -8,19 +11,32 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.table import Table
 
-from msdemucs.cli.chunks import AutoBatch, Device, choose_device
-from msdemucs.cli.console import errors, out, print_table
-from msdemucs.cli.study.opened_study import OpenedStudy, opened_study
-from msdemucs.cli.study.options import Data, DataHere, Folder, Name, Seed, Storage, StudyName, Top
-from msdemucs.cli.study.tables import judged_table, promoted_table, score_text
+from msdemucs.cli.console import errors, out, print_table, progress, refuse
+from msdemucs.cli.options import (
+    AutoBatch,
+    Data,
+    DataHere,
+    Device,
+    Folder,
+    Name,
+    Seed,
+    Storage,
+    StudyName,
+    Top,
+    choose_device,
+)
+from msdemucs.cli.study.show import judged_table, promoted_table, score_text
 from msdemucs.errors import UsageError
 from msdemucs.units import format_db
 
 if TYPE_CHECKING:
+    import optuna
     import pandas as pd
 
-    from msdemucs.study.records import StudyRecord
+    from msdemucs.data import Track
     from msdemucs.study.search_space.space import Search
+    from msdemucs.study.trial.bench import Bench
+    from msdemucs.study.trial.recorder import Listener
 
 
 def noise(  # noqa: PLR0913 (one option a thing that a user may decide)
@@ -48,8 +64,11 @@ def noise(  # noqa: PLR0913 (one option a thing that a user may decide)
 
         search = load_search_space(Path(study), small=small).asking(name=name, data=data, seed=seed)
         study, storage = _begun(search, folder, storage)
-    else:
-        _refuse_settings(study, [small or None, name, seed, folder])
+    elif small or any(setting is not None for setting in (name, seed, folder)):
+        refuse(
+            f"--small, --name, --seed and --folder begin the study of a file, and {study} is a "
+            "study that has its own: leave them out"
+        )
     with opened_study(study, storage, wanted=seeds, data=data) as opened:
         bench = opened.bench(choose_device(device), auto_batch=auto_batch).alone()
         floor = measure_noise(
@@ -179,23 +198,22 @@ def judge(  # noqa: PLR0913 (one option a thing that a user may decide)
     """Score chosen trials' weights on the test tracks, once, beside their validation scores.
 
     Nothing else reads them, but for `promote` at its end and `rescore --split test`.
-
-    Raises:
-        UsageError: several ways to choose.
     """
-    from msdemucs.study.followups.judging import Chosen, TrackSet, qualities_to_judge
+    from msdemucs.study.followups.judging import Chosen, TrackSet, numbered, qualities_to_judge
     from msdemucs.study.followups.judging import judge as score
+    from msdemucs.study.followups.trainings import candidates
     from msdemucs.study.records import looked
     from msdemucs.study.storage.load import read_record
 
     if sum((top is not None, front, trials is not None)) > 1:
-        raise UsageError("--top, --front and --trials each choose what is judged: give one")
+        refuse("--top, --front and --trials each choose what is judged: give one")
     numbers = None if trials is None else read_numbers(trials)
     with opened_study(study, storage, wanted=top or 1, data=data) as opened:
         record = read_record(opened.study)
+        chosen = numbered(record, numbers) if numbers else candidates(record, top=top)
         judged = score(
             opened.study,
-            Chosen.of(_chosen(record, top, numbers)),
+            Chosen.of(chosen),
             qualities_to_judge(record, metric or (), search=opened.search),
             TrackSet(lambda: opened.test_tracks("judge")),
             device=choose_device(device),
@@ -207,7 +225,11 @@ def judge(  # noqa: PLR0913 (one option a thing that a user may decide)
 
 
 def _judge_promoted(
-    opened: OpenedStudy, trials: "pd.DataFrame", promoted: "pd.DataFrame", recipe: str, device: str
+    opened: "OpenedStudy",
+    trials: "pd.DataFrame",
+    promoted: "pd.DataFrame",
+    recipe: str,
+    device: str,
 ) -> "pd.DataFrame":
     """Scores on the test tracks of what was trained for longer."""
     from msdemucs.study.followups.judging import Chosen, TrackSet, judge, qualities_to_judge
@@ -228,19 +250,6 @@ def _judge_promoted(
     )
 
 
-def _refuse_settings(study: str, settings: Sequence[object]) -> None:
-    """Raise UsageError for settings of a study that was begun with its own.
-
-    Raises:
-        UsageError: one of them is not None.
-    """
-    if any(setting is not None for setting in settings):
-        raise UsageError(
-            f"--small, --name, --seed and --folder begin the study of a file, and {study} is a "
-            "study that has its own: leave them out"
-        )
-
-
 def _begun(search: "Search", folder: str | None, storage: str | None) -> tuple[str, str]:
     """(name, URL) of a search space's study, which is begun where it is not yet."""
     from msdemucs.study.execution.loop import begin_study, explained
@@ -256,13 +265,6 @@ def _begun(search: "Search", folder: str | None, storage: str | None) -> tuple[s
     return name, url
 
 
-def _chosen(record: "StudyRecord", top: int | None, numbers: list[int] | None) -> "pd.DataFrame":
-    from msdemucs.study.followups.judging import numbered
-    from msdemucs.study.followups.trainings import candidates
-
-    return candidates(record, top=top) if numbers is None else numbered(record, numbers)
-
-
 def read_numbers(text: str) -> list[int]:
     """Return the numbers of trials: "3,7".
 
@@ -275,3 +277,82 @@ def read_numbers(text: str) -> list[int]:
         raise UsageError(
             f"--trials takes numbers with commas between (3,7); found “{text}”"
         ) from None
+
+
+@dataclass(frozen=True)
+class OpenedStudy:
+    """A study that follow-ups belong to.
+
+    Attributes:
+        directory: where the studies' folders lie.
+    """
+
+    study: "optuna.Study"
+    search: "Search"
+    directory: Path
+    listener: "Listener"
+
+    def bench(self, device: str, *, auto_batch: bool = False) -> "Bench":
+        """Returns what trains and judges, as the study's trials were.
+
+        Raises:
+            UsageError: other data than the study's.
+        """
+        from msdemucs.study.storage.studies import refuse_other_data
+        from msdemucs.study.trial.bench import prepare
+
+        bench = prepare(self.search, say=self.listener.said, device=device, auto_batch=auto_batch)
+        refuse_other_data(self.study, bench.describe())
+        return bench
+
+    def validation_tracks(self) -> "Sequence[Track]":
+        """Returns the study's validation tracks.
+
+        Raises:
+            UsageError: other data than the study's.
+        """
+        from msdemucs.study.storage.studies import refuse_other_data
+        from msdemucs.study.trial.tracks import facts_of, gather
+
+        space = self.search.space
+        tracks = gather(
+            space.data, self.search.base, segment=0, say=self.listener.said, seed=space.seed
+        )
+        refuse_other_data(self.study, {"tracks": {"validation": facts_of(tracks.validation)}})
+        return tracks.validation
+
+    def test_tracks(self, why: str) -> "Sequence[Track]":
+        """Returns the study's test tracks, and counts that they were looked at.
+
+        Raises:
+            UsageError: other test tracks than before.
+        """
+        from msdemucs.study.followups.judging import open_test_tracks
+
+        return open_test_tracks(self.study, self.search, why=why, say=self.listener.said)
+
+
+@contextmanager
+def opened_study(
+    name: str, storage: str | None, *, wanted: int, data: list[Path] | None
+) -> Iterator[OpenedStudy]:
+    """Open a study, its progress on the console; Ctrl-C and SIGTERM save, and exit with 130."""
+    from msdemucs.study.execution.loop import explained, search_of_study
+    from msdemucs.study.storage.folders import is_url
+    from msdemucs.study.storage.load import locate_study, only_study, open_storage, open_study
+    from msdemucs.study.storage.urls import STUDIES
+    from msdemucs.train.interrupts import Interrupts
+
+    study_name, url = locate_study(name, storage)
+    try:
+        with explained(url), closing(open_storage(url)) as database:
+            study = open_study(database, study_name or only_study(database, name))
+            search, folder = search_of_study(study)
+            shown = progress(errors, study=study.study_name, wanted=wanted)
+            with shown as listener, Interrupts():
+                directory = STUDIES if is_url(folder) else Path(folder).parent.parent
+                search = search.asking(data=data) if data else search
+                yield OpenedStudy(study, search, directory, listener)
+    except KeyboardInterrupt:
+        errors.print("interrupted; the same command goes on", markup=False)
+        sys.exit(130)

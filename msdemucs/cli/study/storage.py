@@ -8,11 +8,11 @@ import typer
 from rich.table import Table
 
 from msdemucs.cli.console import errors, out, print_table
-from msdemucs.cli.study.options import Name, Storage
+from msdemucs.cli.options import Name, Storage
 from msdemucs.errors import UsageError
 
 if TYPE_CHECKING:
-    from msdemucs.study.records import StudyRecord
+    pass
 
 
 def list_(storage: Storage = None) -> None:
@@ -33,17 +33,13 @@ def list_(storage: Storage = None) -> None:
         if n_copies := int(is_copy.sum()):
             noun = "copy" if n_copies == 1 else "copies"
             figures[0] = f"{counts['complete'] - n_copies}, {n_copies} {noun}"
-        table.add_row(record.name, *figures, _followup_counts(record), objectives, url)
+        kinds = record.later.kind.value_counts(sort=False)
+        later = ", ".join(f"{n} {kind}" for kind, n in kinds.items()) or "–"
+        table.add_row(record.name, *figures, later, objectives, url)
     if table.row_count:
         print_table(table)
     else:
         errors.print("no study here yet: msdemucs study run search_spaces/multires.yaml --small")
-
-
-def _followup_counts(record: "StudyRecord") -> str:
-    """The side table in a word or two: "2 promotion, 5 noise"; "–" for an empty one."""
-    counts = record.later.kind.value_counts(sort=False)
-    return ", ".join(f"{n} {kind}" for kind, n in counts.items()) or "–"
 
 
 Kind = Literal["csv", "parquet", "json"]

@@ -17,7 +17,7 @@ from msdemucs.evaluate.conventions import Convention
 from msdemucs.evaluate.evaluation import left_out_entry
 from msdemucs.files import differences
 from msdemucs.metrics import METRICS, USUAL, Quality, metrics_named
-from msdemucs.metrics.unscored import count_unscored, describe_unscored
+from msdemucs.metrics.quality import count_unscored, describe_unscored
 from msdemucs.model import Separator, load_weights
 from msdemucs.model.weights import read_about
 from msdemucs.study.records import FLOOR_COLUMNS, JUDGE, Split, StudyRecord, is_quality, looked

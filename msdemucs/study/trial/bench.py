@@ -27,8 +27,8 @@ from msdemucs.measure import (
     quietly,
 )
 from msdemucs.metrics import METRICS, USUAL, Quality
+from msdemucs.metrics.quality import count_unscored
 from msdemucs.metrics.registry import other_sources
-from msdemucs.metrics.unscored import count_unscored
 from msdemucs.model import Separator
 from msdemucs.study.records import SPLIT
 from msdemucs.study.search_space.loading import problem_at
