@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from benchmarks.replay import Replay, Table
-from msdemucs.study.samplers.surrogate.acquisition import TrainedFront, expected_improvements
+from msdemucs.study.samplers.surrogate.model import TrainedFront, expected_improvements
 
 Array = Float[np.ndarray, " n"]
 

@@ -14,7 +14,7 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import TrialState
 
-from msdemucs.study.samplers.halving import Halving, RungScore
+from msdemucs.study.samplers.rungs import Halving, RungScore
 from msdemucs.study.search_space.variations import Scalar
 
 Labels = tuple[Scalar, ...]

@@ -33,7 +33,7 @@ from rich.console import Console
 from benchmarks.oracles import Oracle, Told, told_all, told_rung, told_seed
 from benchmarks.replay import Replay, Table, Trained, steps_to
 from benchmarks.surrogate_replay import Modelled
-from msdemucs.study.samplers.halving import Halving
+from msdemucs.study.samplers.rungs import Halving
 from msdemucs.study.search_space.loading import load_search_space
 from msdemucs.study.search_space.variations import Scalar
 

@@ -5,8 +5,15 @@ from collections.abc import Callable
 import numpy as np
 
 from benchmarks.replay import Labels, Replay, Table
-from msdemucs.study.samplers.surrogate.acquisition import TrainedFront, expected_improvements
-from msdemucs.study.samplers.surrogate.model import CurveModel, Feature, SpecPoint, ends_of, feature
+from msdemucs.study.samplers.surrogate.model import (
+    CurveModel,
+    Feature,
+    SpecPoint,
+    TrainedFront,
+    ends_of,
+    expected_improvements,
+    feature,
+)
 
 
 class Modelled(Replay):

@@ -8,8 +8,7 @@ import pandas as pd
 from msdemucs.analysis.effects import Effect
 from msdemucs.analysis.findings import Findings
 from msdemucs.metrics import Quality
-from msdemucs.study.ablation.designs import Design, arms
-from msdemucs.study.ablation.factors import arm_name
+from msdemucs.study.ablation.designs import Design, arm_name, arms
 from msdemucs.study.records import (
     CURVE_COLUMNS,
     FLOOR_COLUMNS,

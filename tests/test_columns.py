@@ -8,8 +8,7 @@ from msdemucs import load_spec
 from msdemucs.analysis.noise import NUMBERS as AVERAGED
 from msdemucs.columns import COLUMNS, FORMATS
 from msdemucs.cost import COST_FORMULAS, cost_of
-from msdemucs.study.records import TRIAL_COLUMNS
-from msdemucs.study.search_space.objectives import COMPUTED, COSTS, MEASURED, SPENT
+from msdemucs.study.records import COMPUTED, COSTS, MEASURED, SPENT, TRIAL_COLUMNS
 from msdemucs.study.trial.result_cache import TAKEN
 
 

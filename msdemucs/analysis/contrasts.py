@@ -10,10 +10,10 @@ from msdemucs.study.ablation.designs import (
     Levels,
     alias_sign,
     aliases,
+    arm_name,
     arms,
     fraction_of,
 )
-from msdemucs.study.ablation.factors import arm_name
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,7 @@ from msdemucs.analysis.fronts import complete, hypervolume, ranked_column
 from msdemucs.analysis.noise import once
 from msdemucs.analysis.statistics import Array
 from msdemucs.errors import UsageError
-from msdemucs.study.records import StudyRecord, ranked_by
-from msdemucs.study.search_space.objectives import better
+from msdemucs.study.records import StudyRecord, better, ranked_by
 
 RESAMPLES = 2000
 

@@ -53,13 +53,13 @@ K = TypeVar("K", bound=Kind)
 
 def kinds_of(base: type[K]) -> dict[str, type[K]]:
     """The kinds that are defined now, by name."""
-    found: dict[str, type[K]] = {}
+    kinds: dict[str, type[K]] = {}
     for section in base.__subclasses__():
         default = section.model_fields["kind"].default
         if isinstance(default, str):
-            found[default] = section
-        found |= kinds_of(section)
-    return found
+            kinds[default] = section
+        kinds |= kinds_of(section)
+    return kinds
 
 
 @dataclass(frozen=True)
@@ -259,8 +259,12 @@ WORDS = {
 
 
 def _sentence(detail: ErrorDetails, node: Node) -> tuple[str, str]:
-    """What a value must be and what was found, and a hint where a name is near."""
-    found = _show(node.plain())
+    """What a value must be and what YAML's reader understood, and a hint where a name is near."""
+    value = node.plain()
+    kinds: dict[type, str] = {str: "text", dict: "fields", list: "a list"}
+    kind, shown = kinds.get(type(value)), json.dumps(value, ensure_ascii=False)
+    shown = shown if len(shown) <= 60 else shown[:57] + "…"
+    found = "nothing" if value is None else f"{shown} ({kind})" if kind else shown
     if detail["type"] == "too_short":
         return f"needs at least {detail['ctx']['min_length']}; found {found}", ""
     text = detail["msg"].removeprefix("Value error, ")
@@ -269,24 +273,14 @@ def _sentence(detail: ErrorDetails, node: Node) -> tuple[str, str]:
             name.strip(" '")
             for name in text.split("Input should be")[-1].replace(" or ", ",").split(",")
         ]
-        return f"must be one of {', '.join(allowed)}; found {found}", nearest(
-            str(node.value), allowed
-        )
+        hint = nearest(str(node.value), allowed)
+        return f"must be one of {', '.join(allowed)}; found {found}", hint
     text = text.replace("Input should be", "must be")
     for theirs, ours in WORDS.items():
         text = text.replace(theirs, ours)
     if "found" in text:
         return text, ""
     return f"{text}; found {found}", ""
-
-
-def _show(value: object) -> str:
-    """A value as YAML's reader understood it, short."""
-    kinds: dict[type, str] = {str: "text", dict: "fields", list: "a list", type(None): "nothing"}
-    text = json.dumps(value, ensure_ascii=False)
-    text = text if len(text) <= 60 else text[:57] + "…"
-    kind = kinds.get(type(value))
-    return f"{text} ({kind})" if kind in ("text", "fields", "a list") else (kind or text)
 
 
 def _walk(root: Node, loc: Sequence[str | int]) -> tuple[Node, str]:
@@ -304,24 +298,22 @@ def _walk(root: Node, loc: Sequence[str | int]) -> tuple[Node, str]:
 
 def _fields_at(model: type[BaseModel], root: Node, loc: Sequence[str | int]) -> set[str]:
     """The fields that the section at `loc` may hold."""
-    found: list[type[BaseModel]] = [model]
+    sections: list[type[BaseModel]] = [model]
     node = root
     for part in loc:
         node = node.child(part) or node
-        fields = [
-            s.model_fields[part] for s in found if isinstance(part, str) and part in s.model_fields
-        ]
+        fields = [s.model_fields[str(part)] for s in sections if part in s.model_fields]
         if fields:
-            found = [section for field in fields for section in _sections(field.annotation)]
+            sections = [section for field in fields for section in _sections(field.annotation)]
     kind = node.child("kind")
     named = [
         section
-        for section in found
+        for section in sections
         if kind
         and "kind" in section.model_fields
         and section.model_fields["kind"].default == kind.value
     ]
-    return {name for section in named or found for name in section.model_fields}
+    return {name for section in named or sections for name in section.model_fields}
 
 
 def _sections(annotation: object) -> Iterator[type[BaseModel]]:

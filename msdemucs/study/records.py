@@ -84,6 +84,21 @@ LATER_COLUMNS = (
 )
 """Columns of `StudyRecord.later`: what was computed after a trial had ended."""
 
+COSTS: Mapping[str, Direction] = {
+    name: column.direction
+    for name, column in COLUMNS.items()
+    if column.is_objective and column.direction
+}
+"""The recorded columns that a study can optimise, beside qualities, and where better is."""
+
+COMPUTED = tuple(name for name in COSTS if COLUMNS[name].known == "plan")
+"""Costs that are known before a model is built."""
+
+MEASURED = tuple(name for name in COSTS if COLUMNS[name].known == "measured")
+"""Costs that are measured on the model before it is trained."""
+
+SPENT = tuple(name for name, column in COLUMNS.items() if column.is_spent)
+"""What a trial spent: a duplicate spends nothing."""
 
 Split = Literal["validation", "test"]
 
@@ -174,6 +189,21 @@ class StudyRecord:
 def is_quality(name: str) -> bool:
     """Whether a column or an objective is a quality: its name begins with a metric's."""
     return name.split("/")[0] in METRICS
+
+
+def better(name: str) -> Direction | None:
+    """Where an objective is better; None for what is none."""
+    return METRICS[name.split("/")[0]].direction if is_quality(name) else COSTS.get(name)
+
+
+def turned(name: str, value: float) -> float:
+    """Return an objective's value turned so that more is better."""
+    return value if better(name) == "maximize" else -value
+
+
+def qualities_of(names: Iterable[str]) -> list[str]:
+    """Those of some objectives that are qualities, in their order."""
+    return [name for name in names if is_quality(name)]
 
 
 def ranked_by(names: Iterable[str]) -> list[str]:

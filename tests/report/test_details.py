@@ -14,8 +14,8 @@ from msdemucs.report.page import write_report
 from msdemucs.spec import Spec, dump_spec, parse_spec, spec_hash
 from msdemucs.spec.source import read_yaml
 from msdemucs.study.records import StudyRecord
+from msdemucs.study.search_space.fields import propose
 from msdemucs.study.search_space.loading import load_search_space
-from msdemucs.study.search_space.parameters import propose
 from tests.records import make_search
 from tests.report.chromium import Opened
 

@@ -1,4 +1,4 @@
-"""Ablations: what a file may ask, which trials it makes, and how they go on."""
+"""Ablations: what a file may ask, shipped ones too, which trials it makes, how they go on."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from msdemucs.analysis.effects import effects
+from msdemucs.cost import cost_of
 from msdemucs.errors import SpecError, UsageError
-from msdemucs.study.ablation.factors import beyond_adding
+from msdemucs.study.ablation.designs import beyond_adding
 from msdemucs.study.execution.loop import run_study
 from msdemucs.study.search_space.loading import load_search_space
 from msdemucs.study.search_space.space import Search
@@ -250,3 +251,62 @@ def test_seeds_and_alternatives_are_added_to_a_study_when_it_is_asked_to(read: R
     assert set(found.n_seeds) == {3}
     with pytest.raises(UsageError, match=r"factors\.resolutions"):
         run_study(read("[4096]", "[8192]"), toy, extends=True)
+
+
+FOLDER = Path(__file__).parent.parent.parent / "search_spaces"
+
+ARMS = {
+    "ablate-resolutions": ["base", "resolutions=two", "resolutions=three", "resolutions=five"],
+    "ablate-attention": [
+        "base",
+        "resolutions=one",
+        "attention=softmax",
+        "attention=softmax, resolutions=one",
+        "attention=none",
+        "attention=none, resolutions=one",
+    ],
+    "ablate-fusion": [
+        "base",
+        "output=convolution",
+        "output=time_unet_2d",
+        "output=weighted",
+        "output=sum",
+    ],
+    "ablate-n": [
+        "resolutions=three, attention=linear, embedding=stronger, output=convolution",
+        "attention=linear, embedding=stronger, output=convolution",
+        "resolutions=three, embedding=stronger, output=convolution",
+        "resolutions=three, attention=linear, output=convolution",
+        "resolutions=three, attention=linear, embedding=stronger",
+    ],
+    "ablate-branches": ["base", "branches=without_attention", "branches=spectral_alone"],
+    "ablate-schedules": [
+        "base",
+        "mix=replace",
+        "schedule=constant",
+        "schedule=constant, mix=replace",
+    ],
+}
+
+
+def test_every_shipped_ablation_is_known_here() -> None:
+    assert {path.stem for path in FOLDER.glob("ablate-*.yaml")} == set(ARMS)
+
+
+@pytest.mark.parametrize("name", ARMS)
+def test_the_arms_are_those_that_answer_the_claim_at_equal_cost(name: str) -> None:
+    search = load_search_space(FOLDER / f"{name}.yaml")
+    assert list(search.arms) == ARMS[name]
+    assert search.space.repeats >= 3
+    for arm in search.arms.values():
+        assert 7.2e9 < cost_of(arm.spec).macs_per_second <= 8e9
+
+
+@pytest.mark.parametrize("name", ARMS)
+def test_the_small_setting_is_a_matter_of_minutes(name: str) -> None:
+    search = load_search_space(FOLDER / f"{name}.yaml", small=True)
+    assert set(search.arms) <= set(ARMS[name])
+    assert search.space.trials <= 10
+    assert search.space.recipe == "demo"
+    for arm in search.arms.values():
+        assert cost_of(arm.spec).macs_per_second < 0.5e9

@@ -20,12 +20,11 @@ from msdemucs.spec import dump_spec
 from msdemucs.study.execution.loop import run_study
 from msdemucs.study.records import StudyRecord
 from msdemucs.study.search_space.loading import load_search_space
-from msdemucs.study.search_space.objectives import InfeasibleError
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.load import load_study
 from msdemucs.study.trial.bench import prepare, timed
 from msdemucs.study.trial.candidate import Candidate
-from msdemucs.study.trial.recorder import Silent, StoppedError, TrialRecorder
+from msdemucs.study.trial.recorder import InfeasibleError, Silent, StoppedError, TrialRecorder
 from msdemucs.units import count
 
 SPACE = """\

@@ -12,8 +12,7 @@ import pytest
 
 from msdemucs.analysis.effects import EFFECT_COLUMNS, VERDICTS, effects
 from msdemucs.errors import StudyError, UsageError
-from msdemucs.study.ablation.designs import Arm, Design, arms
-from msdemucs.study.ablation.factors import arm_name
+from msdemucs.study.ablation.designs import Arm, Design, arm_name, arms
 from msdemucs.study.records import LATER_COLUMNS, SCORE_COLUMNS, TRIAL_COLUMNS, StudyRecord
 
 LEVELS = {"a": ["a0", "a1"], "b": ["b0", "b1"], "c": ["c0", "c1"], "d": ["d0", "d1"]}

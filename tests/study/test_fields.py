@@ -8,9 +8,14 @@ import pytest
 from msdemucs.errors import SpecError
 from msdemucs.spec import Spec, expanded, load_spec
 from msdemucs.spec.interchange import read_document
-from msdemucs.study.search_space.fields import changed_spec, field_of, recipe_fields, spec_fields
+from msdemucs.study.search_space.fields import (
+    changed_spec,
+    expressed,
+    field_of,
+    recipe_fields,
+    spec_fields,
+)
 from msdemucs.study.search_space.loading import load_search_space
-from msdemucs.study.search_space.parameters import expressed
 
 
 def changed(fields: Mapping[str, object], base: str = "htdemucs") -> Spec:
@@ -100,9 +105,10 @@ def test_an_entry_of_a_schedule_is_read_however_it_is_spelled() -> None:
 
 def test_a_baseline_is_told_to_the_sampler_by_the_levels_that_it_has() -> None:
     path = Path(__file__).parents[2] / "search_spaces" / "schedules.yaml"
-    found = expressed(load_search_space(path), "htdemucs_d4")
-    assert {name: found[name] for name in found if name[0] in "ks"} == {
+    search = load_search_space(path)
+    params = expressed(search.baselines["htdemucs_d4"], search.space.vary)
+    assert {name: params[name] for name in params if name[0] in "ks"} == {
         **{f"stride.{level}": 4 for level in range(5)},
         **{f"kernel_size.{level}": (8, 8, 16, 16, 32)[level] for level in range(5)},
     }
-    assert (found["channels.growth"], found["attention"]) == ("slow then doubling", "gated")
+    assert (params["channels.growth"], params["attention"]) == ("slow then doubling", "gated")

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msdemucs.study.samplers.halving import (
+from msdemucs.study.samplers.rungs import (
     Halving,
     Point,
     RungScore,
     crowding,
     epsilon_net,
 )
-from msdemucs.study.search_space.fidelity import Thinning
+from msdemucs.study.search_space.sampling import Thinning
 
 EPSILON_NET: Thinning = "epsilon_net"
 

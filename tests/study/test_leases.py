@@ -11,7 +11,7 @@ import sqlalchemy
 from optuna.trial import FrozenTrial, TrialState
 
 from msdemucs.study.execution.scheduler import Scheduler
-from msdemucs.study.search_space.space import Search
+from msdemucs.study.search_space.space import Search, SearchSpace
 from msdemucs.study.storage import leases
 from msdemucs.study.storage.databases import Database, below_cache
 from msdemucs.study.storage.leases import KILLED, StaleTrialWatch, claim, fail, fail_stale, recover
@@ -88,8 +88,9 @@ def test_what_a_killed_process_did_not_enqueue_is_begun_by_the_next(
         found = optuna.load_study(study_name="toy", storage=opened)
         scheduler = Scheduler(found, opened, search=search, wanted=lambda: 3, say=lambda _: None)
         monkeypatch.setattr(
-            "msdemucs.study.execution.scheduler.is_used_up",
-            lambda trials, _: all(t.state != TrialState.WAITING for t in trials),
+            SearchSpace,
+            "is_used_up",
+            lambda _, trials: all(t.state != TrialState.WAITING for t in trials),
         )
         trial = scheduler.next()
 

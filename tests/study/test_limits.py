@@ -17,7 +17,8 @@ from msdemucs.errors import DataError, DivergedError, SpecError, TrainingError
 from msdemucs.spec import parse_spec, spec_hash
 from msdemucs.study.execution.loop import run_study
 from msdemucs.study.search_space.loading import load_search_space
-from msdemucs.study.search_space.space import Sampler, Search
+from msdemucs.study.search_space.sampling import Sampler
+from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.load import load_study
 from msdemucs.study.trial.candidate import Candidate
 from msdemucs.study.trial.recorder import TrialRecorder

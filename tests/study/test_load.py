@@ -16,7 +16,7 @@ from msdemucs.cli.app import app
 from msdemucs.errors import DataError, StudyError, UsageError
 from msdemucs.study.execution.loop import run_study
 from msdemucs.study.records import CURVE_COLUMNS, SCORE_COLUMNS, STATES, TRIAL_COLUMNS
-from msdemucs.study.search_space.sampler_options import known_experiments
+from msdemucs.study.search_space.sampling import known_experiments
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.load import load_studies, load_study, open_storage, read_record
 from msdemucs.study.trial.candidate import Candidate

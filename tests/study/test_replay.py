@@ -7,7 +7,7 @@ import optuna
 import pytest
 
 from benchmarks.replay import Labels, Replay, Table, Trained, steps_to
-from msdemucs.study.samplers.halving import Halving
+from msdemucs.study.samplers.rungs import Halving
 
 WIDTHS, KINDS = (1, 2, 4, 8), ("good", "fair", "poor")
 

@@ -10,8 +10,8 @@ from msdemucs.errors import SpecError
 from msdemucs.study.execution.loop import run_study
 from msdemucs.study.records import StudyRecord
 from msdemucs.study.samplers.rungs import RESUMES, HalvingJudge, identity, rule_of
-from msdemucs.study.search_space.fidelity import Fidelity
 from msdemucs.study.search_space.loading import load_search_space
+from msdemucs.study.search_space.sampling import Fidelity
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.load import load_study
 from msdemucs.study.storage.results import RUNG

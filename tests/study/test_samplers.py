@@ -12,12 +12,11 @@ from pydantic import JsonValue
 
 from msdemucs.errors import SpecError
 from msdemucs.study.samplers.study_sampler import in_control, make_sampler
-from msdemucs.study.search_space.combinations import combinations, is_used_up
-from msdemucs.study.search_space.conditions import in_order, required
+from msdemucs.study.search_space.fields import propose
 from msdemucs.study.search_space.loading import load_search_space, parse_search_space
-from msdemucs.study.search_space.parameters import propose
-from msdemucs.study.search_space.sampler_options import OPTIONS
-from msdemucs.study.search_space.space import Sampler, Search, SearchSpace
+from msdemucs.study.search_space.sampling import OPTIONS, Sampler
+from msdemucs.study.search_space.space import Search, SearchSpace
+from msdemucs.study.search_space.variations import combinations, in_order, required
 
 Rewrite = Callable[[str, str], Search]
 
@@ -43,7 +42,7 @@ def trials_of(space: SearchSpace, count: int, *, drawn: int = 0) -> list[optuna.
     ).as_asked(space)
     sampler = make_sampler(search, drawn=drawn)
     study = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler)
-    while len(study.trials) < count and not is_used_up(study.trials, space):
+    while len(study.trials) < count and not space.is_used_up(study.trials):
         trial = study.ask()
         fields = propose(trial, space.vary)
         size = len(str(fields))

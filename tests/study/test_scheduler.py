@@ -13,15 +13,10 @@ from optuna.trial import FrozenTrial, TrialState
 from msdemucs.study.execution import scheduler
 from msdemucs.study.execution.loop import Finished, run_study, work_on
 from msdemucs.study.execution.scheduler import INSTEAD_OF, counts, repetitions
-from msdemucs.study.search_space.combinations import (
-    MOST_LISTED,
-    as_key,
-    can_be_listed,
-    combinations,
-)
 from msdemucs.study.search_space.loading import load_search_space
-from msdemucs.study.search_space.space import Sampler, Search
-from msdemucs.study.search_space.variations import Variation
+from msdemucs.study.search_space.sampling import Sampler
+from msdemucs.study.search_space.space import MOST_LISTED, Search
+from msdemucs.study.search_space.variations import Variation, as_key, combinations
 from msdemucs.study.storage.load import open_storage
 from msdemucs.study.trial import result_cache as results
 from msdemucs.study.trial.candidate import Candidate
@@ -144,10 +139,10 @@ def test_where_training_is_timed_each_repetition_is_a_trial(in_tmp: Path) -> Non
 
 def test_large_and_continuous_spaces_are_not_listed(search: Search) -> None:
     space = search.space
-    assert can_be_listed(space)
+    assert space.can_be_listed
     for way in ({"float": (0.0, 1.0)}, {"int": (1, MOST_LISTED)}):
         vary = {**space.vary, "attention.0.ffn": Variation.model_validate(way)}
-        assert not can_be_listed(space.model_copy(update={"vary": vary}))
+        assert not space.model_copy(update={"vary": vary}).can_be_listed
 
 
 def test_every_listed_value_of_a_stepped_range_can_be_enqueued() -> None:

@@ -17,9 +17,9 @@ from msdemucs.errors import SpecError
 from msdemucs.spec import zoo_names
 from msdemucs.spec.source import read_yaml, read_yaml_file
 from msdemucs.study.samplers.study_sampler import make_sampler
+from msdemucs.study.search_space.fields import propose
 from msdemucs.study.search_space.json_schema import search_space_schema
 from msdemucs.study.search_space.loading import load_search_space, parse_search_space
-from msdemucs.study.search_space.parameters import propose
 from msdemucs.study.search_space.space import Search
 from tests.study.conftest import SPACE
 from tests.study.test_arms import ABLATION

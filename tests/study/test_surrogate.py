@@ -9,17 +9,15 @@ from hypothesis import strategies as st
 
 from benchmarks.replay import Labels, Table, Trained, steps_to
 from benchmarks.surrogate_replay import Modelled
-from msdemucs.study.samplers.surrogate.acquisition import (
-    TrainedFront,
-    expected_improvements,
-    volume,
-)
 from msdemucs.study.samplers.surrogate.model import (
     CurveModel,
     Posterior,
     SpecPoint,
+    TrainedFront,
     ends_of,
+    expected_improvements,
     feature,
+    volume,
 )
 
 RUNGS = (10, 30, 90)

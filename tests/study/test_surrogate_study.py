@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 from msdemucs.errors import SpecError
 from msdemucs.study.execution.loop import run_study
 from msdemucs.study.samplers.rungs import RESUMES
-from msdemucs.study.samplers.surrogate.candidates import Candidates
+from msdemucs.study.samplers.surrogate.sampler import Candidates
 from msdemucs.study.search_space.fields import field_of
 from msdemucs.study.search_space.loading import load_search_space
 from msdemucs.study.search_space.space import Search

@@ -341,7 +341,7 @@ def opened_study(
     from msdemucs.study.storage.folders import is_url
     from msdemucs.study.storage.load import locate_study, only_study, open_storage, open_study
     from msdemucs.study.storage.urls import STUDIES
-    from msdemucs.train.interrupts import Interrupts
+    from msdemucs.train.devices import Interrupts
 
     study_name, url = locate_study(name, storage)
     try:

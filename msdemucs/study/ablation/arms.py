@@ -6,12 +6,10 @@ from dataclasses import replace
 from pydantic import JsonValue
 
 from msdemucs.errors import PlanError, Problem, SpecError
-from msdemucs.spec import Spec, spec_hash
+from msdemucs.spec import spec_hash
 from msdemucs.spec.source import Node
-from msdemucs.study.ablation.designs import arms
-from msdemucs.study.ablation.factors import ArmSpec, arm_name, clashes, fields_of, levels_of
-from msdemucs.study.search_space.fields import recipe_fields
-from msdemucs.study.search_space.locations import described, fault_at
+from msdemucs.study.ablation.designs import ArmSpec, arm_name, arms, clashes, levels_of
+from msdemucs.study.search_space.fields import described, recipe_fields
 from msdemucs.study.search_space.space import TASK_FIELDS, Search
 
 ABOUT = "ablation"
@@ -30,29 +28,29 @@ def with_arms(search: Search, node: Node) -> Search:
             design that cannot be made of these factors.
     """
     space = search.space
-    problems = list(_problems(search, node))
-    if problems:
+    if problems := [*_problems(search, node)]:
         raise SpecError(problems)
     levels = levels_of(space.factors)
     base = {factor: names[0] for factor, names in levels.items()}
     try:
         designed = arms(space.design, levels)
     except ValueError as error:
-        raise SpecError([fault_at(node, ("design",), str(error))]) from None
+        raise SpecError([node.problem_at(("design",), str(error))]) from None
     if node.child("trials"):
         message = f"{len(designed)} arms with {space.repeats} seeds each are trained: remove it"
-        raise SpecError([fault_at(node, ("trials",), message)])
-    found = {}
+        raise SpecError([node.problem_at(("trials",), message)])
+    specs = {}
     for arm in designed:
-        name = arm_name(arm, base)
-        fields = fields_of(arm, space.factors)
+        name, fields = arm_name(arm, base), dict[str, JsonValue]()
+        for factor, level in arm.items():
+            fields |= space.factors[factor].get(level, {})
         try:
-            found[name] = ArmSpec(name, arm, fields, search.spec(fields, name=name))
+            specs[name] = ArmSpec(name, arm, fields, search.spec(fields, name=name))
         except SpecError as error:
             message = f"the arm {name} makes no valid spec: {error.first.message}"
-            raise SpecError([fault_at(node, ("design",), message)]) from None
-    wanted = len(found) * space.repeats
-    return replace(search, arms=found, space=space.model_copy(update={"trials": wanted}))
+            raise SpecError([node.problem_at(("design",), message)]) from None
+    trials = len(specs) * space.repeats
+    return replace(search, arms=specs, space=space.model_copy(update={"trials": trials}))
 
 
 def about_ablation(search: Search) -> dict[str, object]:
@@ -66,29 +64,18 @@ def about_ablation(search: Search) -> dict[str, object]:
     }
 
 
-def arm_of(search: Search, name: str | None) -> tuple[Spec, dict[str, JsonValue]]:
-    """An arm's spec, and the fields of its alternatives.
-
-    Raises:
-        SpecError: none was enqueued: another process took the last one.
-    """
-    if name is None:
-        raise SpecError([Problem("no arm was left to train")])
-    return search.arms[name].spec, dict(search.arms[name].fields)
-
-
 def _problems(search: Search, node: Node) -> Iterator[Problem]:
     """What is wrong with the factors, each at its line."""
     factors = search.space.factors
     for field, factor in clashes(factors):
         message = f"{field} is set by an earlier factor already"
-        yield fault_at(node, ("factors", factor), message)
+        yield node.problem_at(("factors", factor), message)
     for factor, alternatives in factors.items():
         known = {_trained(search, {}): "the base has these values"}
         for name, fields in alternatives.items():
-            found = _fault(search, fields, known) if fields else None
-            if found:
-                yield fault_at(node, ("factors", factor, name), *found)
+            fault = _fault(search, fields, known) if fields else None
+            if fault:
+                yield node.problem_at(("factors", factor, name), *fault)
             else:
                 known.setdefault(_trained(search, fields), f"{name} has these values")
 
@@ -97,7 +84,8 @@ def _trained(search: Search, fields: Mapping[str, JsonValue]) -> tuple[str, str]
     """What tells an alternative's model and its training from another's; ("", "") for no model."""
     try:
         model = spec_hash(search.spec(fields))
-        if not any(recipe_fields(own) for f in search.space.factors.values() for own in f.values()):
+        factors = search.space.factors.values()
+        if not any(recipe_fields(changed) for level in factors for changed in level.values()):
             return model, ""  # recipes load torch
         return model, search.recipe(fields).model_dump_json(exclude={"name"})
     except SpecError:

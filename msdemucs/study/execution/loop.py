@@ -36,7 +36,7 @@ from msdemucs.study.trial.candidate import Candidate, Evaluate
 from msdemucs.study.trial.recorder import Listener, Silent, TrialRecorder
 from msdemucs.study.trial.tracks import Say
 from msdemucs.study.trial.workspace import workspace_of
-from msdemucs.train.interrupts import Interrupts
+from msdemucs.train.devices import Interrupts
 
 JOINING, WANTED, PROCESSES = "joining", "wanted", "processes"
 """Attributes of a study: how to join it, its number of trials, how many processes ever joined."""

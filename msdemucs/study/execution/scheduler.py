@@ -17,14 +17,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from msdemucs.study.samplers.rungs import RESUMES, taken_up
 from msdemucs.study.samplers.study_sampler import rung_judge
-from msdemucs.study.search_space.combinations import (
-    as_key,
-    can_be_listed,
-    combinations,
-    is_used_up,
-    tried_in,
-)
-from msdemucs.study.search_space.space import EXHAUSTIVE, Search
+from msdemucs.study.search_space.sampling import EXHAUSTIVE
+from msdemucs.study.search_space.space import Search
+from msdemucs.study.search_space.variations import as_key, untried
 from msdemucs.study.storage.databases import Database, StudyStorage
 from msdemucs.study.storage.leases import (
     INTERRUPTED,
@@ -119,7 +114,7 @@ class Scheduler:
         self.judge = rung_judge(search, study)
         self.watch = StaleTrialWatch(storage)
         self.last = StudyProgress(0, (), 0)
-        self._is_listed = can_be_listed(search.space)
+        self._is_listed = search.space.can_be_listed
         self._waits_for: tuple[str, ...] = ()
         self._seen: object = None
 
@@ -138,7 +133,7 @@ class Scheduler:
         counted = [trial for trial in trials if counts(trial) and trial.number not in taken]
         # where combinations are listed, copies of a training count once
         done = len({_training(trial) for trial in counted}) if self._is_listed else len(counted)
-        return StudyProgress(done, running, self.wanted(), is_used_up(trials, self.space))
+        return StudyProgress(done, running, self.wanted(), self.space.is_used_up(trials))
 
     def next(self) -> optuna.Trial | None:
         """A trial that is this process's own; None where none is wanted at present."""
@@ -178,11 +173,10 @@ class Scheduler:
         number = next((each for each in repetitions(trials) if each not in made_up), None)
         if number is None:
             return
-        tried = tried_in(trials)
-        untried = [keys for keys in combinations(self.space.vary) if as_key(keys) not in tried]
-        if untried:
+        new = [*untried(self.space.vary, trials)]
+        if new:
             chance = random.Random(f"untried {self.space.sampler.seed} {number}")  # noqa: S311 (no secret)
-            self.study.enqueue_trial(dict(chance.choice(untried)), user_attrs={INSTEAD_OF: number})
+            self.study.enqueue_trial(dict(chance.choice(new)), user_attrs={INSTEAD_OF: number})
 
     def wait(self) -> None:
         """A pause before the next look; processes that wait together look apart."""

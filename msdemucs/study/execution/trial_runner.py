@@ -26,7 +26,6 @@ from msdemucs.errors import (
     causes,
 )
 from msdemucs.study.execution.scheduler import Scheduler
-from msdemucs.study.search_space.objectives import InfeasibleError
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.leases import (
     FOLDER,
@@ -38,10 +37,10 @@ from msdemucs.study.storage.leases import (
 )
 from msdemucs.study.storage.results import DIVERGED_AT
 from msdemucs.study.trial.candidate import Evaluate, propose_candidate
-from msdemucs.study.trial.recorder import Listener, StoppedError, TrialRecorder
+from msdemucs.study.trial.recorder import InfeasibleError, Listener, StoppedError, TrialRecorder
 from msdemucs.study.trial.result_cache import ResultCache
 from msdemucs.study.trial.workspace import LOG, TrialLogFile, Workspace
-from msdemucs.train.interrupts import Interrupts
+from msdemucs.train.devices import Interrupts
 
 ENDED_BY_ANOTHER = (TrialLostError, UpdateFinishedTrialError)
 """Another process took this one for dead and ended its trial."""

@@ -25,7 +25,7 @@ from msdemucs.study.storage.folders import is_url
 from msdemucs.study.storage.load import open_storage, open_study
 from msdemucs.study.storage.urls import study_folder
 from msdemucs.study.trial.recorder import Listener, Named
-from msdemucs.train.interrupts import Interrupts
+from msdemucs.train.devices import Interrupts
 
 GRACE_S = 60.0
 """How long workers may take to save and leave before they are killed."""

@@ -2,6 +2,5 @@
 
 study_sampler   Optuna's samplers by name, the surrogate, the random control arm
 rungs           RungJudge: who goes on from a rung, and who is taken up again later; by halving
-halving         the rule of successive halving: ranks by fronts
 surrogate/      a model of all scores so far, which proposes, stops and takes up by itself
 """

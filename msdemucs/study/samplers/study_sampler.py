@@ -1,7 +1,7 @@
 """Who proposes a study's trials: Optuna's sampler or the surrogate, and a random control arm."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 import optuna
@@ -11,10 +11,15 @@ from optuna.trial import FrozenTrial, TrialState
 
 from msdemucs.study.samplers.rungs import HalvingJudge, RungJudge
 from msdemucs.study.samplers.surrogate.sampler import SurrogateSampler
-from msdemucs.study.search_space.combinations import as_key, combinations, tried_in
-from msdemucs.study.search_space.sampler_options import OPTIONS, known_experiments, sampler_options
-from msdemucs.study.search_space.space import EXHAUSTIVE, Sampler, Search, SearchSpace
-from msdemucs.study.search_space.variations import Scalar
+from msdemucs.study.search_space.sampling import (
+    EXHAUSTIVE,
+    OPTIONS,
+    Sampler,
+    known_experiments,
+    sampler_options,
+)
+from msdemucs.study.search_space.space import Search, SearchSpace
+from msdemucs.study.search_space.variations import untried
 
 
 def make_sampler(search: Search, *, drawn: int) -> "StudySampler":
@@ -27,7 +32,7 @@ def make_sampler(search: Search, *, drawn: int) -> "StudySampler":
             themselves, and all workers must share them.
     """
     space = search.space
-    kind, options = space.sampler.kind, sampler_options(space)
+    kind, options = space.sampler.kind, sampler_options(space.sampler, space.vary)
     seed = space.sampler.seed + (0 if kind in ("qmc", *EXHAUSTIVE) else drawn)
     if kind == "surrogate":
         return StudySampler(SurrogateSampler(search, seed=seed), space)
@@ -55,7 +60,7 @@ class StudySampler(BaseSampler):
     """A sampler of Optuna's, but for the control arm, whose trials are drawn at random.
 
     What the control arm draws depends on the seed and the trial's number alone. Exhaustive samplers
-    do not stop the study from inside: `is_used_up` says when it ends.
+    do not stop the study from inside: `SearchSpace.is_used_up` says when it ends.
     """
 
     def __init__(self, sampler: BaseSampler, space: SearchSpace) -> None:
@@ -90,20 +95,11 @@ class StudySampler(BaseSampler):
         if in_control(self.space.sampler, trial.number):
             return {}
         if self.space.sampler.kind == "brute_force":
-            params = self._untried(study.get_trials(deepcopy=False), trial.number)
+            # Optuna's tree of what was tried takes no trial that lacks a field, as a baseline may.
+            new = [*untried(self.space.vary, study.get_trials(deepcopy=False))]
+            params = _chance(self.space.sampler, trial.number).choice(new) if new else {}
             return {field: value for field, value in params.items() if field in search_space}
         return self.sampler.sample_relative(study, trial, search_space)
-
-    def _untried(self, trials: Sequence[FrozenTrial], number: int) -> Mapping[str, Scalar]:
-        """A combination that no trial has, or none: Optuna's would fail beside a baseline.
-
-        Its tree of what was tried takes no trial that lacks a field, as a baseline may.
-        """
-        tried = tried_in(trials)
-        untried = [
-            params for params in combinations(self.space.vary) if as_key(params) not in tried
-        ]
-        return _chance(self.space.sampler, number).choice(untried) if untried else {}
 
     def sample_independent(
         self,

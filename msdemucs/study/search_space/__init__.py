@@ -1,8 +1,8 @@
 """The search-space language: what a study varies, around what, on which data and to what end.
 
-    search_spaces/*.yaml ─ loading ─▶ SearchSpace (space) ─ validation, base_specs ─▶ Search
-    a trial's parameters ─ variations, conditions, parameters, fields ─▶ a spec and a recipe
+    search_spaces/*.yaml ─ loading ─▶ SearchSpace (space) ─ validation ─▶ Search
+    a trial's parameters ─ variations ─▶ fields ─▶ a spec and a recipe
 
-`objectives` says what may be optimised and constrained, `fidelity` what is asked of short runs,
-`json_schema` describes the language to editors. Nothing here opens a storage or imports torch.
+`sampling` says who proposes trials and what is asked of short runs; `json_schema` describes the
+language to editors. Nothing here opens a storage or imports torch.
 """

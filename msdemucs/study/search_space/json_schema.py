@@ -10,9 +10,8 @@ from typing import Any
 
 from msdemucs.metrics import METRICS, Metric
 from msdemucs.study.ablation.designs import Design
-from msdemucs.study.search_space.naming import LONGEST_NAME, NAME
-from msdemucs.study.search_space.objectives import COMPUTED, COSTS, MEASURED
-from msdemucs.study.search_space.space import SearchSpace
+from msdemucs.study.records import COMPUTED, COSTS, MEASURED
+from msdemucs.study.search_space.space import LONGEST_NAME, NAME, SearchSpace
 from msdemucs.study.search_space.validation import WITHOUT_MEANING
 from msdemucs.study.search_space.variations import WAYS
 
@@ -27,7 +26,9 @@ def search_space_schema() -> Schema:
     schema: Schema = copy.deepcopy(SearchSpace.model_json_schema())
     fields: dict[str, Schema] = schema["properties"]
     fields["name"] |= {"pattern": f"^{NAME}$", "maxLength": LONGEST_NAME}
-    _baselines(fields["baselines"])
+    baseline = fields["baselines"]
+    baseline["additionalProperties"] = {"anyOf": [baseline["additionalProperties"], NULL]}
+    _also(baseline, NAMES)
     _objectives(fields["objectives"])
     fields["constraints"]["propertyNames"] = {"enum": [*COMPUTED, *MEASURED]}
     alternatives = fields["factors"]["additionalProperties"]
@@ -57,13 +58,6 @@ def _mode(mode: str) -> Schema:
         "properties": dict.fromkeys(WITHOUT_MEANING[mode], empty),
         "anyOf": [{"required": [name], "properties": {name: some}} for name in needed],
     }
-
-
-def _baselines(field: Schema) -> None:
-    """Names, or names with fields of their own, or with nothing."""
-    own = field["additionalProperties"]
-    field["additionalProperties"] = {"anyOf": [own, NULL]}
-    _also(field, NAMES)
 
 
 def _objectives(field: Schema) -> None:
@@ -110,6 +104,6 @@ def _variation(variation: Schema) -> None:
 def _also(field: Schema, other: Schema) -> None:
     """Let a field be written in another way, too."""
     kept = {name: field[name] for name in ("description", "default", "title") if name in field}
-    rest = {name: value for name, value in field.items() if name not in kept}
+    others = {name: value for name, value in field.items() if name not in kept}
     field.clear()
-    field.update(kept | {"anyOf": [rest, other]})
+    field.update(kept | {"anyOf": [others, other]})

@@ -1,29 +1,30 @@
-"""A search space's file, read: one setting of it, with every spec that it can name tried."""
+"""A search space's file, read: one setting of it, with every spec that it can name tried.
+
+Base and baselines are specs by themselves; of varied fields every choice is tried, with values of
+the others where it needs them. Each fault is told at its line.
+"""
 
 import difflib
 import itertools
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from msdemucs.errors import Problem, SpecError
-from msdemucs.spec import dump_spec, get_field, nearest
+from msdemucs.errors import PlanError, Problem, SpecError, UsageError
+from msdemucs.spec import Spec, dump_spec, load_spec, nearest
 from msdemucs.spec.sections import refuse_other_documents, validate
-from msdemucs.spec.source import Node, read_text, read_yaml
+from msdemucs.spec.source import Node, read_text, read_yaml, split_field
 from msdemucs.study.ablation.arms import with_arms
-from msdemucs.study.search_space.base_specs import at_cost, base_of, baselines_of
-from msdemucs.study.search_space.conditions import required
-from msdemucs.study.search_space.fields import RECIPE
-from msdemucs.study.search_space.locations import below, described, fault_of
+from msdemucs.study.search_space.fields import RECIPE, described, recipe_fields, spec_fields
 from msdemucs.study.search_space.space import TASK_FIELDS, Search, SearchSpace, resolve
 from msdemucs.study.search_space.validation import (
-    condition_problems,
+    field_problems,
     form_problems,
-    length_problems,
-    mode_problems,
     name_problems,
-    objective_problems,
     sampler_problems,
 )
+from msdemucs.study.search_space.variations import WAYS, required
 
 MOST_COMBINATIONS = 64
 """How many combinations with other fields' values are tried before a value is refused."""
@@ -39,7 +40,12 @@ def load_search_space(path: Path, *, small: bool = False) -> Search:
     Raises:
         SpecError: a field that is wrong, a baseline or choice that makes no valid spec.
     """
-    return parse_search_space(_read(path), path, small=small)
+    if not path.exists():
+        stems = {other.stem: other for other in sorted(path.parent.glob("[!.]*.yaml"))}
+        close = difflib.get_close_matches(path.stem, stems, n=1)
+        hint = f"did you mean “{stems[close[0]]}”?" if close else ""
+        raise SpecError([Problem("there is no such file", path=str(path), hint=hint)])
+    return parse_search_space(read_text(path), path, small=small)
 
 
 def parse_search_space(text: str, path: Path, *, small: bool = False) -> Search:
@@ -72,7 +78,7 @@ def problem_at(search: Search, field: str, message: str) -> Problem:
     """A problem with a field of the search space that only a later step could find."""
     root = read_yaml(search.text, str(search.path))
     node = setting_of(root, small=search.setting == "small")
-    return below(node, *field.split(".")).place.problem(message, field=field)
+    return node.below(*field.split(".")).place.problem(message, field=field)
 
 
 def setting_of(root: Node, *, small: bool) -> Node:
@@ -109,100 +115,153 @@ def setting_of(root: Node, *, small: bool) -> Node:
     return Node(fields, root.place, root.key)
 
 
-def _read(path: Path) -> str:
-    """The file's text.
-
-    Raises:
-        SpecError: it cannot be read.
-    """
-    if not path.exists():
-        problem = Problem("there is no such file", path=str(path), hint=_similar(path))
-        raise SpecError([problem])
-    return read_text(path)
-
-
-def _similar(path: Path) -> str:
-    """The file beside it whose name is nearly the same, or "" for none."""
-    stems = {other.stem: other for other in sorted(path.parent.glob("[!.]*.yaml"))}
-    close = difflib.get_close_matches(path.stem, stems, n=1)
-    return f"did you mean “{stems[close[0]]}”?" if close else ""
-
-
 def _check(node: Node, space: SearchSpace, *, text: str, path: Path, setting: str) -> Search:
     """The search space with its specs.
 
     Raises:
         SpecError: a base, baseline, field or choice that makes no valid spec, each at its line.
     """
-    if problems := [*mode_problems(node, space), *name_problems(node, space)]:
+    if problems := [*name_problems(node, space)]:
         raise SpecError(problems)
-    base = base_of(node, space, resolve(space.base, path.parent))
-    baselines = baselines_of(node, space, path.parent, base)
-    written = {name: below(node, "set", name) for name in space.set}
+    fields, source = spec_fields(space.set), resolve(space.base, path.parent)
+    _refuse_field(node, source, fields)
+    base = _spec_at(node.below("base"), "base", source, fields)
+    baselines = _baselines(node, space, path.parent, base)
+    written = {name: node.below("set", name) for name in space.set}
     search = Search(space, text, path, setting, base, baselines, written=written)
-    search = at_cost(node, search)
-    problems = [
-        *objective_problems(node, space, base.sources),
-        *condition_problems(node, space),
-        *length_problems(node, space),
-        *sampler_problems(node, space),
-    ]
-    if not problems:
-        problems = [
-            problem
-            for field in space.vary
-            for problem in _field_problems(below(node, "vary", field), field, search)
-        ]
+    search = _at_cost(node, search)
+    problems = [*field_problems(node, space, base.sources), *sampler_problems(node, space)]
+    for field in space.vary if not problems else ():
+        problems += _value_problems(node.below("vary", field), field, search)
     if problems:
         raise SpecError(problems)
     return with_arms(search, node) if space.mode == "ablation" else search
 
 
-def _field_problems(node: Node, field: str, search: Search) -> list[Problem]:
+# The base and the baselines
+
+
+def _refuse_field(node: Node, source: str | Path, fields: Mapping[str, object]) -> None:
+    """Raise SpecError for a field of `set` at fault, unless the base itself is.
+
+    Raises:
+        SpecError: the first field of `set` that makes it no spec, at its line.
+    """
+    names = list(fields)
+    for count in range(len(names) + 1 if names else 0):
+        overrides = {name: fields[name] for name in names[:count]}
+        try:
+            load_spec(source, overrides=overrides)
+        except PlanError:
+            continue  # it may do together with the fields that follow
+        except UsageError:
+            return
+        except SpecError as error:
+            if not count:
+                return
+            name, first = names[count - 1], error.first
+            message = described(first, name)
+            raise SpecError([node.problem_at(("set", name), message, first.hint)]) from None
+
+
+def _baselines(node: Node, space: SearchSpace, folder: Path, base: Spec) -> dict[str, Spec]:
+    """Every baseline's spec.
+
+    Raises:
+        SpecError: a baseline that is no valid spec or has another task than the base.
+    """
+    specs: dict[str, Spec] = {}
+    alike = spec_fields(space.set)
+    for name, fields in space.baselines.items():
+        listed = node.below("baselines", name)
+        field = f"baselines.{name}"
+        for key in recipe_fields(fields):
+            message = "baselines are trained as all trials are: put it under set"
+            at = listed.below(RECIPE + key)
+            raise SpecError([at.problem(message, field=f"{field}.{RECIPE}{key}")])
+        spec = _spec_at(listed, field, resolve(name, folder), {**alike, **fields})
+        for task in TASK_FIELDS[1:]:
+            here, there = getattr(spec, task), getattr(base, task)
+            if here != there:
+                shown, usual = (json.dumps(v, ensure_ascii=False) for v in (here, there))
+                message = f"{task} is {shown}, but the base has {usual}: scores would not compare"
+                raise SpecError([listed.place.problem(message, field=field)])
+        specs[name] = spec
+    return specs
+
+
+def _spec_at(node: Node, field: str, source: str | Path, overrides: Mapping[str, object]) -> Spec:
+    """A named spec.
+
+    Raises:
+        SpecError: what is wrong with it, at the place that names it.
+    """
+    try:
+        return load_spec(source, overrides=overrides)
+    except UsageError as error:
+        raise SpecError([node.problem(str(error), field=field)]) from None
+    except SpecError as error:
+        problem = node.problem(described(error.first), field=field, hint=error.first.hint)
+        raise SpecError([problem]) from None
+
+
+def _at_cost(node: Node, search: Search) -> Search:
+    """The search with its base and baselines at the cost that it asks for, if it asks for one.
+
+    Raises:
+        SpecError: one that no width brings near it, at the line that names it.
+    """
+    space, solved = search.space, dict[str, Spec]()
+    if space.at_cost is None:
+        return search
+    for name, spec in {"": search.base, **search.baselines}.items():
+        has_width = any("channels" in field for field in space.baselines.get(name, ()))
+        try:
+            solved[name] = spec if has_width else search.at_cost(spec)
+        except SpecError as error:
+            place = ("baselines", name) if name else ("base",)
+            raise SpecError([node.problem_at(place, described(error.first))]) from None
+    return replace(search, base=solved.pop(""), baselines=solved)
+
+
+# Varied fields
+
+
+def _value_problems(node: Node, field: str, search: Search) -> list[Problem]:
     """What is wrong with one varied field or with its values."""
+    at = f"vary.{field}"
     if field.split(".")[0] in TASK_FIELDS:
         message = "belongs to the task: scores of trials that differ in it would not compare"
-        return [fault_of(node, message, f"vary.{field}")]
+        return [node.problem(message, field=at)]
     if search.space.at_cost and field == "channels.start":
-        return [fault_of(node, "is solved for the cost that at_cost asks for", f"vary.{field}")]
-    values = search.space.vary[field].corners()
-    faults = [_fault(search, field, value) for value in values]
-    if all(faults) and not _has_field(search, field):
-        known = [*_fields(dump_spec(search.base)), *(RECIPE + name for name in _recipe(search))]
-        hint = nearest(field, sorted(known))
-        return [fault_of(node, "there is no such field in the base", f"vary.{field}", hint)]
+        return [node.problem("is solved for the cost that at_cost asks for", field=at)]
+    faults = [_fault(search, field, value) for value in search.space.vary[field].corners()]
+    plain, known = ".".join(split_field(field)), {*_dotted(dump_spec(search.base))}
+    if all(faults) and plain not in known:
+        recipe = search.recipe({})
+        of_recipe = (*_dotted(recipe.model_dump(mode="json")), *type(recipe).model_fields)
+        known |= {RECIPE + name for name in of_recipe}
+        if plain not in known:
+            hint = nearest(field, sorted(known))
+            return [node.problem("there is no such field in the base", field=at, hint=hint)]
+    values = next((values for way in WAYS if (values := node.child(way))), node)
+    entries = [*values.value.values()] if isinstance(values.value, dict) else values.value
+    if node.child("subset") or not isinstance(entries, list):
+        entries = [values] * len(faults)
     return [
-        fault_of(_value_node(node, index), described(fault, field), f"vary.{field}", fault.hint)
-        for index, fault in enumerate(faults)
+        entry.problem(described(fault, field), field=at, hint=fault.hint)
+        for entry, fault in zip(entries, faults, strict=True)
         if fault is not None
     ]
 
 
-def _has_field(search: Search, field: str) -> bool:
-    if field.startswith(RECIPE):
-        return field.removeprefix(RECIPE) in _recipe(search)
-    try:
-        get_field(search.base, field)
-    except KeyError:
-        return False
-    return True
-
-
-def _recipe(search: Search) -> list[str]:
-    """The dotted fields of the study's recipe, those that it does not write included."""
-    recipe = search.recipe({})
-    return list(
-        dict.fromkeys((*_fields(recipe.model_dump(mode="json")), *type(recipe).model_fields))
-    )
-
-
-def _fields(data: object, path: str = "") -> Iterator[str]:
+def _dotted(data: object, path: str = "") -> Iterator[str]:
     """Every dotted field of plain data, sections included."""
     if path:
         yield path
     listed = dict(enumerate(data)) if isinstance(data, list) else data
     for name, value in listed.items() if isinstance(listed, dict) else ():
-        yield from _fields(value, f"{path}.{name}".lstrip("."))
+        yield from _dotted(value, f"{path}.{name}".lstrip("."))
 
 
 def _fault(search: Search, field: str, value: object) -> Problem | None:
@@ -229,16 +288,3 @@ def _fault(search: Search, field: str, value: object) -> Problem | None:
         else:
             return None
     return first
-
-
-def _value_node(node: Node, index: int) -> Node:
-    """The node of a variation's choice or bound, counted from 0."""
-    if node.child("subset"):
-        return node.child("subset") or node
-    for way in ("choice", "int", "float"):
-        values = node.child(way)
-        if values is not None and isinstance(values.value, dict):
-            return list(values.value.values())[index]
-        if values is not None:
-            return values.child(index) or values
-    return node

@@ -1,5 +1,6 @@
 """A search space: what a person writes in search_spaces/*.yaml, and what it means."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -7,25 +8,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    JsonValue,
-    field_validator,
-    model_validator,
-)
+from optuna.trial import FrozenTrial, TrialState
+from pydantic import Field, JsonValue, field_validator, model_validator
 
 from msdemucs.cost import solve_width
+from msdemucs.cost.width import UNUSED
 from msdemucs.errors import Problem, SpecError, UsageError
-from msdemucs.metrics import USUAL
-from msdemucs.spec import Section, Spec, plan, validate_data
+from msdemucs.metrics import METRICS, USUAL
+from msdemucs.spec import Section, Spec, nearest, plan, validate_data
 from msdemucs.spec.interchange import read_document
 from msdemucs.spec.source import Node, override
-from msdemucs.study.ablation.designs import Design, as_design
-from msdemucs.study.ablation.factors import Alternatives, ArmSpec
-from msdemucs.study.records import Direction
-from msdemucs.study.search_space.fidelity import Fidelity
+from msdemucs.study.ablation.designs import Alternatives, ArmSpec, Design
+from msdemucs.study.records import COMPUTED, COSTS, MEASURED, SPENT, Direction, better, is_quality
 from msdemucs.study.search_space.fields import (
     RECIPE,
     changed_spec,
@@ -33,52 +27,45 @@ from msdemucs.study.search_space.fields import (
     recipe_fields,
     spec_fields,
 )
-from msdemucs.study.search_space.naming import checked_name
-from msdemucs.study.search_space.objectives import (
-    AtCost,
-    as_objectives,
-    checked_objectives,
-    known_costs,
-    names_of,
-)
-from msdemucs.study.search_space.variations import Variation
+from msdemucs.study.search_space.sampling import EXHAUSTIVE, Fidelity, Sampler, Seed
+from msdemucs.study.search_space.variations import Variation, untried
 
 if TYPE_CHECKING:
     from msdemucs.train.recipe import Recipe
 
+
+NAME = "[A-Za-z0-9][A-Za-z0-9._-]*"
+"""The pattern of a name."""
+
+LONGEST_NAME = 100
+"""Letters of a name."""
+
+FILE_ENDINGS = (".db", ".journal", ".log", ".yaml", ".yml")
+"""Of what commands take for a file in place of a study's name."""
+
+MOST_LISTED = 4096
+"""Combinations of a space whose untried ones are listed: a list takes some 20 ms."""
+
 TASK_FIELDS = ("name", "sources", "sample_rate", "audio_channels")
 """What makes scores comparable: no study varies these."""
-
-LARGEST_SEED = 2**30
-"""Repeats, processes and trials count on from a seed; samplers and databases hold 32 bits."""
-
-Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 
 EMBEDDED_BAND = "data/synthetic"
 EMBEDDED_SAMPLE = "data/sample"
 
 
-EXHAUSTIVE = ("grid", "brute_force")
-"""Samplers that end a study when everything was tried."""
+class AtCost(Section):
+    """What every trial costs: the width is solved for it, whatever else differs."""
 
+    gmacs_per_second: Annotated[float, Field(gt=0)]
+    """10⁹ MACs for a second of audio; each spec gets the widest channels that stay below."""
+    unused: Annotated[float, Field(gt=0, lt=1)] = UNUSED
+    """The share of it that may be left over, as widths are whole numbers; a spec that no width
+    brings so near is refused."""
 
-class Sampler(Section):
-    """Who proposes the next trial."""
-
-    kind: Literal[
-        "tpe", "nsga2", "nsga3", "gp", "qmc", "random", "grid", "brute_force", "surrogate"
-    ] = "tpe"
-    """tpe: tree-structured Parzen estimator, multivariate and grouped; nsga2, nsga3: evolution; gp:
-    Gaussian processes, for some hundred trials; qmc: a Sobol sequence; grid, brute_force: every
-    combination, without and with conditions, and then the study ends; surrogate: a model of all
-    scores at all rungs, which also decides who goes on from a rung."""
-    options: Mapping[str, JsonValue] = {}
-    """Arguments of Optuna's sampler: {n_startup_trials: 20}."""
-    seed: Seed = 0
-    """Seed of the proposals; of trainings it is the study's."""
-    control: Annotated[float, Field(ge=0, le=1)] = 0.1
-    """The share of trials that are drawn at random, against which the search is reported; which
-    ones they are depends on the seed and their number. None where all are random, or all tried."""
+    @property
+    def macs_per_second(self) -> float:
+        """The budget in MACs."""
+        return self.gmacs_per_second * 1e9
 
 
 class DataRoots(Section):
@@ -103,7 +90,7 @@ class DataRoots(Section):
 class SearchSpace(Section):
     """What a study varies, around what, how each trial is trained and by what it is judged."""
 
-    name: Annotated[str, AfterValidator(checked_name)]
+    name: str
     """The study's name: its database is studies/<name>.db."""
     title: str = ""
     """A line for people."""
@@ -120,7 +107,7 @@ class SearchSpace(Section):
     factors: Mapping[str, Alternatives] = {}
     """In an ablation, factor → alternatives → the dotted fields that differ from the base. An
     alternative without fields names the base's own."""
-    design: Annotated[Design, BeforeValidator(as_design)] = Design()
+    design: Design = Design()
     """In an ablation, which combinations are trained."""
     repeats: Annotated[int, Field(ge=1)] = 1
     """Trainings, each with a seed of its own; an ablation's arms share the seeds."""
@@ -129,14 +116,10 @@ class SearchSpace(Section):
     the recipe's end."""
     baselines: Mapping[str, Mapping[str, JsonValue]] = {}
     """Zoo names (or paths) of the trials that come first; a mapping gives each its own fields."""
-    objectives: Annotated[
-        Mapping[str, Direction], BeforeValidator(as_objectives), AfterValidator(checked_objectives)
-    ] = {USUAL: "maximize", "macs_per_second": "minimize"}
+    objectives: Mapping[str, Direction] = {USUAL: "maximize", "macs_per_second": "minimize"}
     """One to four qualities and costs. A quality is metric[/source][/group]: usdr_db is the mean
     over sources, si_sdr_db/vocals of one alone; `msdemucs metrics` lists metrics."""
-    constraints: Annotated[
-        Mapping[str, Annotated[float, Field(gt=0)]], BeforeValidator(known_costs)
-    ] = {}
+    constraints: Mapping[str, Annotated[float, Field(gt=0)]] = {}
     """Cost → the most that it may be: {macs_per_second: 8e9, latency_ms_p50: 200}. What exceeds it
     is not trained and does not count, but for baselines, which are references."""
     at_cost: AtCost | None = None
@@ -154,17 +137,57 @@ class SearchSpace(Section):
     data: DataRoots = DataRoots()
     """Tracks to train on, to steer by and to judge on; the embedded set when not given."""
 
-    @property
-    def seeds_a_trial(self) -> int:
-        """Trainings of each trial; an ablation has a trial for each seed of an arm."""
-        return 1 if self.mode == "ablation" else self.repeats
+    @field_validator("name")
+    @classmethod
+    def _names_files(cls, name: str) -> str:
+        if not re.fullmatch(NAME, name):
+            raise ValueError(f"must be letters, digits and . _ - alone; found “{name}”")
+        if len(name) > LONGEST_NAME:
+            raise ValueError(f"must have at most {LONGEST_NAME} letters; found {len(name)}")
+        if name.endswith(FILE_ENDINGS):
+            raise ValueError(f"must not end as a file's name does; found “{name}”")
+        return name
+
+    @field_validator("objectives", mode="before")
+    @classmethod
+    def _directed(cls, value: object) -> object:
+        names = _names_of(value)
+        return {name: better(name) or "maximize" for name in names} if names else value
+
+    @field_validator("objectives")
+    @classmethod
+    def _one_to_four(cls, objectives: Mapping[str, Direction]) -> Mapping[str, Direction]:
+        if not 1 <= len(objectives) <= 4:
+            raise ValueError(f"needs one to four objectives; found {len(objectives)}")
+        for name, direction in objectives.items():
+            expected = better(name)
+            if expected is None:
+                metric, *parts = name.split("/")
+                hint = nearest(metric, [*METRICS] if parts else [*METRICS, *COSTS])
+                kind = "metric of a quality" if parts else "metric and no cost"
+                raise ValueError(f"found “{name}”; “{metric}” is no {kind}: {hint}")
+            if direction != expected:
+                kind = "a quality that is better " if is_quality(name) else "a cost, better "
+                kind += "high" if expected == "maximize" else "low"
+                raise ValueError(f"{name} is {kind}: {expected} it; found {direction}")
+        return objectives
+
+    @field_validator("constraints", mode="before")
+    @classmethod
+    def _known_costs(cls, value: object) -> object:
+        known = (*COMPUTED, *MEASURED)
+        for name in value if isinstance(value, dict) else ():
+            if name not in known:
+                hint = nearest(str(name), known)
+                raise ValueError(f"found “{name}”, which is no cost: {hint}")
+        return value
 
     @field_validator("baselines", mode="before")
     @classmethod
     def _list_of_names(cls, value: object) -> object:
         if isinstance(value, dict):
             return {name: {} if fields is None else fields for name, fields in value.items()}
-        return {name: {} for name in names_of(value)}
+        return {name: {} for name in _names_of(value)}
 
     @model_validator(mode="after")
     def _one_question(self) -> Self:
@@ -173,6 +196,49 @@ class SearchSpace(Section):
         if self.mode == "search" and not (self.vary or self.baselines or self.factors):
             raise ValueError("a study of mode search needs at least one field to vary; found none")
         return self
+
+    @property
+    def seeds_a_trial(self) -> int:
+        """Trainings of each trial; an ablation has a trial for each seed of an arm."""
+        return 1 if self.mode == "ablation" else self.repeats
+
+    @property
+    def can_be_listed(self) -> bool:
+        """Whether the combinations are few, and each is trained only once.
+
+        A finite space that is larger than MOST_LISTED without its conditions is none.
+        """
+        sizes = [variation.n_values or math.inf for variation in self.vary.values()]
+        is_trained_once = not self.objectives.keys() & SPENT
+        return bool(sizes) and is_trained_once and math.prod(sizes) <= MOST_LISTED
+
+    def is_used_up(self, trials: Sequence[FrozenTrial]) -> bool:
+        """Whether a study with these trials has nothing left to begin.
+
+        No combination of an exhaustive sampler's or of a space that can be listed, those in work
+        included; or none of the arms or baselines of a study that draws nothing.
+        """
+        if self.vary and self.sampler.kind not in EXHAUSTIVE and not self.can_be_listed:
+            return False
+        if any(trial.state == TrialState.WAITING for trial in trials):
+            return False
+        return not self.vary or next(untried(self.vary, trials), None) is None
+
+
+def _names_of(value: object) -> list[str]:
+    """The names of a list; none of a mapping.
+
+    Raises:
+        ValueError: neither, or a name given twice.
+    """
+    if isinstance(value, Mapping):
+        return []
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise ValueError("must be a list of names, or a mapping (name: value)")
+    twice = sorted({name for name in value if value.count(name) > 1})
+    if twice:
+        raise ValueError(f"a name is given twice; found {', '.join(twice)} again")
+    return value
 
 
 @dataclass(frozen=True)
@@ -215,8 +281,8 @@ class Search:
             UsageError: a number of trials for an ablation, whose design has it.
         """
         if trials is not None and self.arms:
-            wanted = f"{len(self.arms)} arms with {self.space.repeats} seeds each"
-            raise UsageError(f"an ablation trains its {wanted}: leave --trials out")
+            arms = f"{len(self.arms)} arms with {self.space.repeats} seeds each"
+            raise UsageError(f"an ablation trains its {arms}: leave --trials out")
         asked = self.space.model_dump(mode="json")
         if trials is not None:
             asked["trials"] = trials
@@ -266,21 +332,21 @@ class Search:
 
         source = resolve(self.space.recipe, self.path.parent)
         changed = recipe_fields({**self.space.set, **self.written, **fields})
+
+        def set_here(problem: Problem) -> Problem:
+            """The problem, at its line under `set` if it comes from there."""
+            if problem.path == str(self.path):
+                return replace(problem, field=f"set.{RECIPE}{problem.field}")
+            for name in recipe_fields(self.written):
+                if not problem.field and re.search(rf"\b{re.escape(name)}\b", problem.message):
+                    node, at = self.written[RECIPE + name], f"set.{RECIPE}{name}"
+                    return node.problem(problem.message, field=at, hint=problem.hint)
+            return problem
+
         try:
             return load_recipe(source, overrides={f: changed[f] for f in inner_last(changed)})
         except SpecError as error:
-            raise SpecError([self._set_here(problem) for problem in error.problems]) from None
-
-    def _set_here(self, problem: Problem) -> Problem:
-        """A fault of the recipe, at the line under `set` that it comes from, if it does."""
-        if problem.path == str(self.path):
-            return replace(problem, field=f"set.{RECIPE}{problem.field}")
-        for name in recipe_fields(self.written):
-            if not problem.field and re.search(rf"\b{re.escape(name)}\b", problem.message):
-                node, at = self.written[RECIPE + name], f"set.{RECIPE}{name}"
-                place = node.key or node.place
-                return place.problem(problem.message, field=at, hint=problem.hint)
-        return problem
+            raise SpecError([set_here(problem) for problem in error.problems]) from None
 
     @cached_property
     def _document(self) -> Node:

@@ -1,16 +1,22 @@
-"""What a varied field may become: choices, a range of numbers, or some members of a list."""
+"""Varied fields: what each may become, under which conditions, and which combinations there are.
+
+A field becomes one of some choices, a number of a range, or some members of a list. With `when` it
+is varied only where other varied fields have certain values; else it stays as the base has it.
+"""
 
 import builtins
 import itertools
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Literal, Self
 
 import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import FrozenTrial
 from pydantic import Field, JsonValue, field_validator, model_validator
 
+from msdemucs.spec import nearest
 from msdemucs.spec.sections import Section
 
 Scalar = str | int | float | bool | None
@@ -148,9 +154,18 @@ class Variation(Section):
     @property
     def options(self) -> list[tuple[Scalar, JsonValue]]:
         """Every choice as (what Optuna stores, the value); empty for a range."""
-        if self.subset is not None:
-            return list(_selections(self.subset, *self._sizes))
-        return [] if self.choice is None else list(_pairs(self.choice))
+        if self.subset is None:
+            return [] if self.choice is None else list(_pairs(self.choice))
+        pairs, (least, most) = list(_pairs(self.subset)), self._sizes
+        selections = (
+            selection
+            for size in range(least, most + 1)
+            for selection in itertools.combinations(pairs, size)
+        )
+        return [
+            ("+".join(str(name) for name, _ in selection) or "none", [v for _, v in selection])
+            for selection in selections
+        ]
 
     @property
     def distribution(self) -> optuna.distributions.BaseDistribution:
@@ -184,11 +199,16 @@ class Variation(Section):
 
     def holds(self, condition: JsonValue, value: JsonValue) -> bool:
         """Whether a drawn value of this field is one that another's `when` asks for."""
-        wanted = condition if isinstance(condition, list) else [condition]
         label = next((label for label, option in self.options if option == value), value)
+        members = {str(name): member for name, member in _pairs(self.subset or [])}
         return any(
-            _same(one, label) or (self.subset is not None and self._has(value, one))
-            for one in wanted
+            (asked == label and isinstance(asked, bool) == isinstance(label, bool))  # 1 is not true
+            or (
+                isinstance(value, list)
+                and bool(members)
+                and members.get(str(asked), asked) in value
+            )
+            for asked in _several(condition)
         )
 
     def allows(self, condition: JsonValue) -> JsonValue:
@@ -197,20 +217,14 @@ class Variation(Section):
         Raises:
             ValueError: there is none.
         """
-        found = [value for _, value in self.options if self.holds(condition, value)]
+        values = [value for _, value in self.options if self.holds(condition, value)]
         if not self.options:
-            wanted = condition if isinstance(condition, list) else [condition]
-            found = [one for one in wanted if self.contains(one)]
-        if not found:
+            values = [number for number in _several(condition) if self.contains(number)]
+        if not values:
             labels = ", ".join(_shown(label) for label, _ in self.options[:12])
             possible = labels or "from {} to {}".format(*(self.int or self.float or ()))
             raise ValueError(f"never is {_shown(condition)}; it can be {possible}")
-        return found[0]
-
-    def _has(self, value: JsonValue, name: JsonValue) -> bool:
-        """Whether a selection has the member of a name."""
-        members = {str(label): member for label, member in _pairs(self.subset or [])}
-        return isinstance(value, list) and members.get(str(name), name) in value
+        return values[0]
 
     def corners(self) -> list[JsonValue]:
         """The values to try before a study begins: every choice, or both ends of a range."""
@@ -252,9 +266,9 @@ def _shown(value: JsonValue) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _same(one: JsonValue, other: JsonValue) -> bool:
-    """Whether two plain values are equal; 1 is not true."""
-    return one == other and isinstance(one, bool) == isinstance(other, bool)
+def _several(condition: JsonValue) -> list[JsonValue]:
+    """The values that a condition asks for: one alone, or a list of them."""
+    return condition if isinstance(condition, list) else [condition]
 
 
 def _pairs(choice: list[JsonValue] | dict[str, JsonValue]) -> Iterator[tuple[Scalar, JsonValue]]:
@@ -269,12 +283,92 @@ def _pairs(choice: list[JsonValue] | dict[str, JsonValue]) -> Iterator[tuple[Sca
             yield value, value
 
 
-def _selections(
-    members: list[JsonValue] | dict[str, JsonValue], least: int, most: int
-) -> Iterator[tuple[Scalar, JsonValue]]:
-    """(names joined by +, values) of every selection, the smallest first."""
-    pairs = list(_pairs(members))
-    for count in range(least, most + 1):
-        for chosen in itertools.combinations(pairs, count):
-            label = "+".join(str(name) for name, _ in chosen) or "none"
-            yield label, [value for _, value in chosen]
+Vary = Mapping[str, Variation]
+"""The varied fields of a search space."""
+
+
+def in_order(vary: Vary) -> list[str]:
+    """The varied fields, each after those that its condition names; else as they were written."""
+    left, ordered = list(vary), list[str]()
+    while left:
+        ready = [field for field in left if not set(vary[field].when) & set(left)]
+        ordered += ready[:1] or left  # conditions in a circle are refused elsewhere
+        left = [field for field in left if field not in ordered]
+    return ordered
+
+
+def is_varied(vary: Vary, field: str, drawn: Mapping[str, JsonValue]) -> bool:
+    """Whether a field's condition holds, given the values that were drawn before it."""
+    return all(
+        other in drawn and vary[other].holds(wanted, drawn[other])
+        for other, wanted in vary[field].when.items()
+    )
+
+
+def fault(vary: Vary, field: str) -> tuple[str, str, str] | None:
+    """(the field at fault inside a condition, what is wrong with it, a hint); None for nothing."""
+    for other, wanted in vary[field].when.items():
+        if other not in vary:
+            return other, f"there is no varied field “{other}”", nearest(other, sorted(vary))
+        if other in _depends_on(vary, other) or field in {other, *_depends_on(vary, other)}:
+            return other, "conditions go in a circle", ""
+        if wanted == []:
+            return other, "needs a value, or a list of some", ""
+        for value in _several(wanted):
+            try:
+                vary[other].allows(value)
+            except ValueError as error:
+                return other, f"{other} {error}", ""
+    return None
+
+
+def required(vary: Vary, field: str) -> dict[str, JsonValue]:
+    """Values of other fields with which a field is varied."""
+    values: dict[str, JsonValue] = {}
+    for other, wanted in vary[field].when.items():
+        values |= {**required(vary, other), other: vary[other].allows(wanted)}
+    return values
+
+
+def _depends_on(vary: Vary, field: str) -> set[str]:
+    """All fields that a field's condition needs, directly or through others."""
+    needed: set[str] = set()
+    waiting: Iterable[str] = vary[field].when
+    while waiting:
+        new = {other for other in waiting if other in vary} - needed
+        needed |= new
+        waiting = [further for other in new for further in vary[other].when]
+    return needed
+
+
+def combinations(vary: Vary) -> Iterator[dict[str, Scalar]]:
+    """Every combination of what Optuna stores for a finite space; fields not varied are absent."""
+
+    def further(
+        fields: Sequence[str], labels: dict[str, Scalar], drawn: Mapping[str, JsonValue]
+    ) -> Iterator[dict[str, Scalar]]:
+        if not fields:
+            yield labels
+        elif not is_varied(vary, fields[0], drawn):
+            yield from further(fields[1:], labels, drawn)
+        else:
+            field, variation = fields[0], vary[fields[0]]
+            for label in variation.values or ():
+                value = variation.value_of(label)
+                yield from further(fields[1:], {**labels, field: label}, {**drawn, field: value})
+
+    return further(in_order(vary), {}, {})
+
+
+def as_key(params: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
+    """Parameters as something that can be compared: floats to nine digits."""
+    return tuple(
+        (name, f"{value:.9g}" if isinstance(value, float) else repr(value))
+        for name, value in sorted(params.items())
+    )
+
+
+def untried(vary: Vary, trials: Sequence[FrozenTrial]) -> Iterator[dict[str, Scalar]]:
+    """Every combination that no trial has, not even one that is only enqueued."""
+    tried = {as_key({**t.system_attrs.get("fixed_params", {}), **t.params}) for t in trials}
+    return (params for params in combinations(vary) if as_key(params) not in tried)

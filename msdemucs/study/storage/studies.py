@@ -24,10 +24,10 @@ from msdemucs.errors import UsageError
 from msdemucs.files import differences
 from msdemucs.spec import dump_spec
 from msdemucs.study.ablation.arms import ABOUT, about_ablation
-from msdemucs.study.ablation.factors import beyond_adding
+from msdemucs.study.ablation.designs import beyond_adding
 from msdemucs.study.records import split_of
-from msdemucs.study.search_space.parameters import expressed
-from msdemucs.study.search_space.sampler_options import known_experiments
+from msdemucs.study.search_space.fields import expressed
+from msdemucs.study.search_space.sampling import known_experiments
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.search_space.variations import Variation
 from msdemucs.study.storage.databases import Database, StudyStorage
@@ -98,8 +98,8 @@ def _create(search: Search, storage: StudyStorage, attrs: Mapping[str, object]) 
     }
     for key, value in about.items():
         study.set_user_attr(key, value)
-    for name in search.baselines:
-        study.enqueue_trial(dict(expressed(search, name)), user_attrs={"baseline": name})
+    for name, spec in search.baselines.items():
+        study.enqueue_trial(dict(expressed(spec, space.vary)), user_attrs={"baseline": name})
     _enqueue_arms(study, search)
     study.set_user_attr(BEGUN, {**_settings(search), **_compared(attrs)})
     return study
@@ -123,9 +123,10 @@ def _extend(
     if changed:
         _rewrite(study, storage, changed)
     known = {trial.user_attrs.get("baseline") for trial in study.get_trials(deepcopy=False)}
-    for name in search.baselines:
+    for name, spec in search.baselines.items():
         if name not in known:
-            study.enqueue_trial(dict(expressed(search, name)), user_attrs={"baseline": name})
+            params = dict(expressed(spec, search.space.vary))
+            study.enqueue_trial(params, user_attrs={"baseline": name})
     study.set_user_attr("search_space", search.text)
     study.set_user_attr(BEGUN, settings)
 

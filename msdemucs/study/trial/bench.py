@@ -14,7 +14,7 @@ import pandas as pd
 from msdemucs.data import drop_short
 from msdemucs.errors import DataError, SpecError, UsageError, diverged_at
 from msdemucs.evaluate import Score, evaluate_tracks
-from msdemucs.evaluate.conventions import Convention
+from msdemucs.evaluate.scoring import Convention
 from msdemucs.measure import (
     HostLock,
     Timing,
@@ -30,9 +30,8 @@ from msdemucs.metrics import METRICS, USUAL, Quality
 from msdemucs.metrics.quality import count_unscored
 from msdemucs.metrics.registry import other_sources
 from msdemucs.model import Separator
-from msdemucs.study.records import SPLIT
+from msdemucs.study.records import SPLIT, qualities_of
 from msdemucs.study.search_space.loading import problem_at
-from msdemucs.study.search_space.objectives import qualities_of
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.trial.candidate import Candidate
 from msdemucs.study.trial.recorder import Row, StoppedError, TrialRecorder

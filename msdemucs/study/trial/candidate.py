@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 import optuna
 
 from msdemucs.cost import cost_of
+from msdemucs.errors import Problem, SpecError
 from msdemucs.spec import Spec, diff_specs, dump_spec, spec_hash
-from msdemucs.study.ablation.arms import arm_of
 from msdemucs.study.samplers.study_sampler import in_control
-from msdemucs.study.search_space.parameters import expressed, propose
+from msdemucs.study.search_space.fields import expressed, propose
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.trial.recorder import TrialRecorder
 
@@ -76,18 +76,21 @@ def propose_candidate(search: Search, log: TrialRecorder, *, folder: Path) -> Ca
         folder: of the trial.
 
     Raises:
-        SpecError: it has no valid spec or recipe, or none at the cost that is asked for.
+        SpecError: it has no valid spec or recipe, or none at the cost that is asked for; no arm
+            was left.
         InfeasibleError: it costs more than the study allows, and is no baseline.
     """
     trial, attrs = log.trial, log.trial.user_attrs
     baseline, arm = attrs.get("baseline"), attrs.get("arm_name")
     log.hold_to(search.space.constraints, is_exempt=baseline is not None)
     log.note("is_control", is_control(search, trial))
-    only = None if baseline is None else expressed(search, baseline)
+    only = None if baseline is None else expressed(search.baselines[baseline], search.space.vary)
     fields = propose(trial, search.space.vary, only=only)
     name = str(baseline or arm or f"trial {trial.number}")
     if search.arms:
-        spec, fields = arm_of(search, arm)
+        if arm is None:  # another process took the last one
+            raise SpecError([Problem("no arm was left to train")])
+        spec, fields = search.arms[arm].spec, dict(search.arms[arm].fields)
     elif baseline is not None:
         spec = search.baselines[baseline]
     else:

@@ -9,7 +9,6 @@ import optuna
 
 from msdemucs.errors import DataError
 from msdemucs.study.records import FLOOR_COLUMNS
-from msdemucs.study.search_space.objectives import InfeasibleError, excesses
 from msdemucs.study.storage.databases import together
 from msdemucs.study.storage.results import (
     FLOORS,
@@ -93,6 +92,18 @@ Floor = tuple[str, str, str, str, str, float]
 """A row of FLOOR_COLUMNS."""
 
 
+class InfeasibleError(Exception):
+    """A trial that ends before training: its spec is invalid or costs more than is allowed.
+
+    Attributes:
+        violations: constraint → by how much it is exceeded, in its own unit.
+    """
+
+    def __init__(self, reason: str, violations: Mapping[str, float]) -> None:
+        self.violations = dict(violations)
+        super().__init__(reason)
+
+
 class StoppedError(Exception):
     """A trial was stopped at a rung; its checkpoint stays.
 
@@ -160,10 +171,12 @@ class TrialRecorder:
                 self.trial.set_user_attr(name, value)
                 self.figures[name] = value
         exceeded = {}
-        for name, excess in excesses(self._constraints, figures).items():
-            self.tell(name, excess)
-            if excess > 0:
-                exceeded[name] = figures[name] - self._constraints[name]
+        for name, most in self._constraints.items():
+            if name in figures:
+                excess = figures[name] / most - 1  # a share, since samplers add up what is exceeded
+                self.tell(name, excess)
+                if excess > 0:
+                    exceeded[name] = figures[name] - most
         if exceeded:
             self._violations |= exceeded
             self.trial.set_user_attr("violations", self._violations)

@@ -21,9 +21,8 @@ from msdemucs.columns import COLUMNS
 from msdemucs.errors import DivergedError
 from msdemucs.metrics import USUAL
 from msdemucs.spec import spec_hash
-from msdemucs.study.records import asked_quality, is_quality
+from msdemucs.study.records import MEASURED, SPENT, asked_quality, is_quality, qualities_of
 from msdemucs.study.samplers.rungs import taken_up
-from msdemucs.study.search_space.objectives import MEASURED, SPENT, qualities_of
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.databases import below_cache, named_lock, whole
 from msdemucs.study.storage.leases import StaleTrialWatch

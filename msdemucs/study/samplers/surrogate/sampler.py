@@ -1,15 +1,17 @@
 """The sampler that asks a model what to train next, and judges rungs by it.
 
 A study's trials, running or stopped, and combinations that it has not begun are ranked by the
-hypervolume that each is expected to add once it is trained to the end (`acquisition`), by a model
-of all scores so far (`model`) in the study's first quality, turned so that more is better. The best
+hypervolume that each is expected to add once it is trained to the end, by a model of all scores so
+far (`model`) in the study's first quality, turned so that more is better. The best
 new combination is proposed, a trial that comes to a rung goes on while none promises more, and a
 stopped one is taken up when it promises the most.
 """
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,9 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 
+from msdemucs.cost import cost_of
+from msdemucs.errors import SpecError
+from msdemucs.study.records import COMPUTED, qualities_of, turned
 from msdemucs.study.samplers.rungs import (
     RESUMES,
     can_go_on,
@@ -26,17 +31,26 @@ from msdemucs.study.samplers.rungs import (
     is_past,
     is_protected,
 )
-from msdemucs.study.samplers.surrogate.acquisition import (
+from msdemucs.study.samplers.surrogate.model import (
+    CurveModel,
+    Feature,
+    SpecPoint,
     TrainedFront,
+    ends_of,
     expected_improvements,
+    feature,
     volume,
 )
-from msdemucs.study.samplers.surrogate.candidates import Candidates, Params
-from msdemucs.study.samplers.surrogate.model import CurveModel, SpecPoint
-from msdemucs.study.search_space.objectives import qualities_of, turned
-from msdemucs.study.search_space.sampler_options import SurrogateOptions
+from msdemucs.study.search_space.fields import propose
+from msdemucs.study.search_space.sampling import SurrogateOptions
 from msdemucs.study.search_space.space import Search
+from msdemucs.study.search_space.variations import Scalar, as_key, combinations
 from msdemucs.study.storage.results import at_rung, is_stopped
+
+Params = Mapping[str, Scalar]
+
+MUTATED = 0.5
+"""The share of combinations that differ in one field from one that was trained to the end."""
 
 
 @dataclass(frozen=True)
@@ -235,3 +249,104 @@ def remark(search: Search) -> str:
         f"and costs; {others} {'is' if len(further) == 1 else 'are'} recorded and on the front, "
         "but decides nothing before"
     )
+
+
+class Candidates:
+    """Combinations of a search space. What each costs is computed once.
+
+    Args:
+        search: what is asked.
+        n_candidates: how many are considered at once.
+        seed: of those that are drawn.
+    """
+
+    def __init__(self, search: Search, *, n_candidates: int, seed: int) -> None:
+        self.search, self.vary = search, search.space.vary
+        self.n_candidates, self.seed = n_candidates, seed
+        self.costs = [name for name in search.space.objectives if name in COMPUTED]
+        self._known: dict[object, tuple[float, ...] | None] = {}
+        self._draws: dict[int, list[Params]] = {}
+
+    def features(self, params: Params) -> tuple[Feature, ...]:
+        """What the model reads of a combination."""
+        return tuple(feature(params.get(field), ends) for field, ends in self._ends.items())
+
+    @cached_property
+    def _ends(self) -> dict[str, tuple[float, float] | None]:
+        """Of each field the smallest and the largest number that it may be."""
+        return {
+            field: ends_of(
+                variation.int or variation.float or [label for label, _ in variation.options]
+            )
+            for field, variation in self.vary.items()
+        }
+
+    def untried(self, trials: Sequence[FrozenTrial]) -> list[tuple[SpecPoint, Params]]:
+        """Combinations that are valid, allowed, and not in the study."""
+        tried = {as_key(trial.params) for trial in trials}
+        new = {}
+        for params in self._drawn(trials):
+            key = as_key(params)
+            costs = None if key in tried or key in new else self.cost(params)
+            if costs is not None:
+                new[key] = (SpecPoint(self.features(params), costs), params)
+        return list(new.values())
+
+    def _drawn(self, trials: Sequence[FrozenTrial]) -> Iterator[Params]:
+        """All combinations where there are few, else random ones and neighbours of the trained.
+
+        The same ones again and again, so that their costs are known.
+        """
+        if self._few is not None:
+            yield from self._few
+            return
+        complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+        near = int(MUTATED * self.n_candidates) if complete else 0
+        yield from self._random(0, self.n_candidates - near)
+        for trial in complete[-near:]:
+            yield from self._random(trial.number + 1, -(-near // len(complete)), trial.params)
+
+    def _random(self, seed: int, count: int, near: Params | None = None) -> list[Params]:
+        """Random combinations, or such that differ from one in one field and what hangs on it."""
+        drawn = self._draws.get(seed, [])
+        if len(drawn) < count:
+            random = np.random.default_rng([self.seed, seed])
+            sampler = optuna.samplers.RandomSampler(seed=int(random.integers(2**31)))
+            study = optuna.create_study(sampler=sampler)
+            drawn = []
+            for _ in range(count):
+                if near is not None:
+                    left_out = str(random.choice(sorted(self.vary)))
+                    study.enqueue_trial({f: near[f] for f in near if f != left_out})
+                trial = study.ask()
+                propose(trial, self.vary)
+                drawn.append(trial.params)
+            self._draws[seed] = drawn
+        return drawn[:count]
+
+    @cached_property
+    def _few(self) -> list[Params] | None:
+        """Every combination of a space that has no more than can be ranked."""
+        count = self.n_candidates
+        if any((variation.n_values or count + 1) > count for variation in self.vary.values()):
+            return None
+        few: list[Params] = [*itertools.islice(combinations(self.vary), count + 1)]
+        return few if len(few) <= count else None
+
+    def cost(self, params: Params) -> tuple[float, ...] | None:
+        """The costs of a combination; None where it is not valid, or costs more than is allowed."""
+        key = as_key(params)
+        if key not in self._known:
+            self._known[key] = self._cost(params)
+        return self._known[key]
+
+    def _cost(self, params: Params) -> tuple[float, ...] | None:
+        values = {field: self.vary[field].value_of(label) for field, label in params.items()}
+        try:
+            figures = cost_of(self.search.spec(values)).figures
+        except SpecError:
+            return None
+        for name, most in self.search.space.constraints.items():
+            if figures.get(name, 0) > most:
+                return None
+        return tuple(float(figures[name]) for name in self.costs)
