@@ -122,7 +122,7 @@ def _train(
     from msdemucs.study.execution.beginning import begin_study, explained
     from msdemucs.study.execution.joining import absolute
     from msdemucs.study.execution.loop import run_study
-    from msdemucs.study.samplers.surrogate.sampler import remark
+    from msdemucs.study.samplers.study_sampler import remark
     from msdemucs.study.storage.urls import storage_url, study_folder
 
     # torch is imported late, so that a fault of the search space shows at once
