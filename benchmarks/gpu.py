@@ -50,14 +50,13 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from msdemucs import build, cost_of, load_spec
 from msdemucs.data import Batch, synthesise
 from msdemucs.evaluate.files import Output, separate_file
-from msdemucs.evaluate.overlap_add import Chunking
-from msdemucs.evaluate.separation import Separation
+from msdemucs.evaluate.separation import Chunking, Separation
 from msdemucs.measure import Precision, machine, peak_memory
 from msdemucs.measure.inference import wait_for
 from msdemucs.model import Separator
 from msdemucs.spec import Spec, dump_spec, plan, zoo_names
 from msdemucs.train import Recipe, Session, load_recipe, train
-from msdemucs.train.checkpoints import Checkpoints
+from msdemucs.train.session import Checkpoints
 from tests.systems import slim
 
 HERE = Path(__file__).parent
@@ -254,7 +253,7 @@ def drawn(table: Table, device: torch.device, count: int) -> None:
 
 def transforms(table: Table, device: torch.device) -> None:
     """Fourier transforms and their inverses."""
-    from msdemucs.model.transforms import Spectrogram
+    from msdemucs.model.branch import Spectrogram
 
     mixture = 0.1 * torch.randn(2, 2, RATE)
     for resolution in plan(load_spec("htdemucs_nn")).spec.spectral.resolutions:  # type: ignore[union-attr]

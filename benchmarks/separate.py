@@ -33,8 +33,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from msdemucs import build, load_spec
 from msdemucs.evaluate import separate_waveform
 from msdemucs.evaluate.files import Output, separate_file
-from msdemucs.evaluate.overlap_add import Chunking
-from msdemucs.evaluate.separation import Separation
+from msdemucs.evaluate.separation import Chunking, Separation
 from msdemucs.measure import machine, peak_memory
 from msdemucs.measure.inference import wait_for
 from tests.model.peers import imported

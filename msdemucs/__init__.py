@@ -15,7 +15,7 @@ from msdemucs.spec import Spec, load_spec, parse_spec
 if TYPE_CHECKING:
     from msdemucs.evaluate import separate
     from msdemucs.model import Separator, load_pretrained, load_weights, save_weights
-    from msdemucs.model.build import build
+    from msdemucs.model.separator import build
 
 __version__ = version("msdemucs")
 

@@ -11,8 +11,7 @@ from msdemucs.spec import Plan
 from msdemucs.spec.fusion import Estimates, OutputOptions
 from msdemucs.spec.operators import Mix, Operator
 from msdemucs.train.losses import LossOptions, by_source
-from msdemucs.train.optimisers import OptimiserOptions, build_optimiser
-from msdemucs.train.schedule import ScheduleOptions
+from msdemucs.train.optimisers import OptimiserOptions, ScheduleOptions, build_optimiser
 
 
 class Sum(OutputOptions):

@@ -249,7 +249,7 @@ def test_the_contributing_guides_new_metric_needs_nothing_but_its_own_code() -> 
     check = """
 from typer.testing import CliRunner
 from msdemucs.cli.app import app
-from msdemucs.evaluate.conventions import Convention
+from msdemucs.evaluate.scoring import Convention
 from msdemucs.evaluate.evaluation import evaluate
 from msdemucs.metrics import Quality
 from tests.toys import Scale, noise, track
@@ -345,7 +345,7 @@ def test_import_leaves_torch_and_optuna_unloaded(module: str) -> None:
 
 
 def test_what_does_not_train_leaves_lightning_and_torchs_compiler_unloaded() -> None:
-    modules = ["train.interrupts", "train.recipe", "train.run", "study.execution.worker"]
+    modules = ["train.devices", "train.recipe", "train.run", "study.execution.worker"]
     imports = ", ".join(f"msdemucs.{module}" for module in modules)
     slow = "{'lightning_fabric', 'torch._dynamo'}"
     code = f"import sys, {imports}; print(sorted({slow} & set(sys.modules)))"

@@ -47,7 +47,7 @@ def synth(
 @app.command()
 def sample(root: NewRoot) -> None:
     """Unpack the excerpt of real music that stempeg carries, as one test track."""
-    from msdemucs.data.sample import unpack_sample
+    from msdemucs.data.made import unpack_sample
 
     written = unpack_sample(root)
     _tell(root, "one test track; its mixture is the sum of its stems (README.txt)", written=written)

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from msdemucs.data import Track
-    from msdemucs.evaluate.conventions import Convention
     from msdemucs.evaluate.evaluation import Evaluation, Listener
+    from msdemucs.evaluate.scoring import Convention
     from msdemucs.spec import Spec
 
 
@@ -89,7 +89,7 @@ def evaluate(  # noqa: PLR0913 (one option a thing that a user may decide)
         refuse("give WEIGHTS, --data DIR and --split test or train; or --compare A B")
     if plots and output is None:
         refuse("--plots needs --out, for a place")
-    from msdemucs.evaluate.conventions import Convention
+    from msdemucs.evaluate.scoring import Convention
 
     convention = Convention(
         metrics=tuple(metric or ["usdr"]),
@@ -148,8 +148,7 @@ def _evaluate(job: Job, faults: list[str]) -> "Evaluation":
     """
     from msdemucs.evaluate.evaluation import evaluate, left_out_entry
     from msdemucs.evaluate.saving import begun, reserved, save
-    from msdemucs.model.pretrained import find_weights
-    from msdemucs.model.weights import load_weights, read_about
+    from msdemucs.model.weights import find_weights, load_weights, read_about
 
     path = find_weights(job.weights)
     trained = read_about(path)
@@ -326,7 +325,7 @@ def show(evaluation: "Evaluation", *, as_json: bool) -> None:
 
 def show_compared(first: Path, second: Path, *, as_json: bool) -> None:
     """The second of two saved evaluations less the first, as a table or JSON."""
-    from msdemucs.evaluate.compare import compare
+    from msdemucs.evaluate.evaluation import compare
     from msdemucs.evaluate.saving import load_evaluation
     from msdemucs.metrics.quality import FEWEST_FOR_WILCOXON
 

@@ -67,10 +67,8 @@ def separate(  # noqa: PLR0913 (one option a thing that a user may decide)
     separated.
     """
     from msdemucs.evaluate.files import Output, outputs
-    from msdemucs.evaluate.overlap_add import Chunking
-    from msdemucs.evaluate.separation import Separation, check_stems, chunk_samples
-    from msdemucs.model.pretrained import find_weights
-    from msdemucs.model.weights import load_weights, read_about
+    from msdemucs.evaluate.separation import Separation, check_stems, chunking_for
+    from msdemucs.model.weights import find_weights, load_weights, read_about
 
     path = find_weights(weights)
     about = read_about(path)
@@ -78,13 +76,8 @@ def separate(  # noqa: PLR0913 (one option a thing that a user may decide)
     stem_names = tuple(name.strip() for name in stems.split(",")) if stems else spec.sources
     check_stems(stem_names, spec.sources)
     places = outputs(audio, Output(output, stem_names, format_, as_), overwrite=overwrite)
-    chunking = Chunking(
-        chunk_samples(spec, segment),
-        overlap,
-        batch,
-        weighting,
-        shifts=shifts,
-        most_shift=spec.sample_rate // 2,
+    chunking = chunking_for(
+        spec, segment, overlap=overlap, batch_size=batch, weighting=weighting, shifts=shifts
     )
     model = load_weights(path).to(choose_device(device))
     how = Separation(chunking, about.normalised, precision)

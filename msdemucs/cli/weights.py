@@ -60,8 +60,7 @@ def show(
 ) -> None:
     """Print what a file of weights holds."""
     from msdemucs.cost import cost_of
-    from msdemucs.model.pretrained import find_weights
-    from msdemucs.model.weights import read_about
+    from msdemucs.model.weights import find_weights, read_about
 
     path = find_weights(name)
     about = read_about(path)
@@ -86,7 +85,7 @@ def _destination(output: Path | None, title: str, *, overwrite: bool) -> Path:
     Raises:
         UsageError: a name with another ending, or a file that is there already.
     """
-    from msdemucs.model.pretrained import SUFFIX, weights_folder
+    from msdemucs.model.weights import SUFFIX, weights_folder
 
     path = output or weights_folder() / f"{title}{SUFFIX}"
     if path.suffix != SUFFIX:

@@ -77,7 +77,7 @@ def _stretch(track: Track, start: int, n_samples: int) -> tuple[Waveform, Stems]
 def _energies(mixture: Waveform, stems: Stems) -> Float64[np.ndarray, "2"]:
     """Of the mixture and of its difference from the sum of stems."""
     difference = mixture - stems.sum(0)
-    return np.array([np.square(one, dtype=np.float64).sum() for one in (mixture, difference)])
+    return np.array([np.square(part, dtype=np.float64).sum() for part in (mixture, difference)])
 
 
 def _sum_db(energies: Float64[np.ndarray, "2"]) -> float:
@@ -142,7 +142,9 @@ def missing_parts(recording: StemFolder) -> set[str]:
     weights, *_ = np.linalg.lstsq(stems[n_known:].T.astype(np.float64), missing)
     is_part = np.abs(weights - 1) < TOLERANCE
     left = missing - stems[n_known:][is_part].sum(0, dtype=np.float64)
-    before, after = (_sum_db(np.array([mixture @ mixture, one @ one])) for one in (missing, left))
+    before, after = (
+        _sum_db(np.array([mixture @ mixture, error @ error])) for error in (missing, left)
+    )
     if not before < FAR_DB <= after:
         return set()
     return {name for name, is_in in zip(whole.stems[n_known:], is_part, strict=True) if is_in}

@@ -1,20 +1,29 @@
 """Which tracks lie under folders? Both layouts of MUSDB are known, by what is there."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from msdemucs.data import folders, musdb
 from msdemucs.data.doctor import missing_parts, probed_sum_db
-from msdemucs.data.reading import is_dangling, listed
-from msdemucs.data.tracks import ACCOMPANIMENT, MIXTURE, SPLITS, STEMS, Recording, Track
+from msdemucs.data.folders import SUFFIX as WAV
+from msdemucs.data.folders import StemFolder, is_dangling, listed, open_folder
+from msdemucs.data.musdb import open_stem_file
+from msdemucs.data.tracks import (
+    ACCOMPANIMENT,
+    MIXTURE,
+    SPLITS,
+    STEM_MP4,
+    STEMS,
+    OnError,
+    Recording,
+    Track,
+    track_name,
+)
 from msdemucs.errors import DataError, UsageError
 from msdemucs.outside import legible
 from msdemucs.spec import Spec
-
-OnError = Callable[[DataError], None]
 
 Say = Callable[[str], None]
 
@@ -30,7 +39,7 @@ LAYOUT = f"""expected
   train/ARTIST - TITLE/{{{",".join((MIXTURE, *STEMS))}}}.wav   (as in MUSDB18-HQ)
   test/…
 or
-  train/ARTIST - TITLE{musdb.SUFFIX}   (as in MUSDB18)
+  train/ARTIST - TITLE{STEM_MP4}   (as in MUSDB18)
   test/…"""
 
 
@@ -56,19 +65,12 @@ def find_all(
         DataError: a folder that cannot be listed.
     """
     groups = names_of_groups(roots)
+    needs = Needs(task.sources, task.sample_rate, task.audio_channels)
     tracks = {
         split: [
             track
             for folder in folders_of_split
-            for track in find_tracks(
-                folder,
-                split=split,
-                sources=task.sources,
-                sample_rate=task.sample_rate,
-                audio_channels=task.audio_channels,
-                on_error=on_error,
-                group=groups[folder.resolve()],
-            )
+            for track in _tracks_in(folder, split, groups[folder.resolve()], needs, on_error)
         ]
         for split, folders_of_split in roots.items()
         if split in splits
@@ -80,12 +82,12 @@ def find_all(
 def _name_others(tracks: Sequence[Track], task: Spec, say: Say) -> None:
     """Say which audio lies beside a track's known stems, and what becomes of it."""
     known = dict.fromkeys((*STEMS, *task.sources))
-    recordings = [
-        track.recording for track in tracks if isinstance(track.recording, folders.StemFolder)
-    ]
-    taken = Counter(name for one in recordings for name in one.stems if name not in known)
+    recordings = [track.recording for track in tracks if isinstance(track.recording, StemFolder)]
+    taken = Counter(
+        name for recording in recordings for name in recording.stems if name not in known
+    )
     taken.pop(ACCOMPANIMENT, None)
-    unused = Counter(name for one in recordings for name in one.unused)
+    unused = Counter(name for recording in recordings for name in recording.unused)
     if taken:
         say(f"no source, but part of the mixture: {_counted(taken)}")
     if unused:
@@ -98,7 +100,7 @@ def _name_others(tracks: Sequence[Track], task: Spec, say: Say) -> None:
 def _counted(files: Counter[str]) -> str:
     """Files, and in how many tracks each lies."""
     named = [
-        f"{name}{folders.SUFFIX} (in {n} track{'' if n == 1 else 's'})"
+        f"{name}{WAV} (in {n} track{'' if n == 1 else 's'})"
         for name, n in files.most_common(MOST_NAMED)
     ]
     more = f" and {len(files) - MOST_NAMED} more" if len(files) > MOST_NAMED else ""
@@ -117,20 +119,34 @@ def names_of_groups(roots: Mapping[str, Sequence[Path]]) -> dict[Path, str]:
                 raise UsageError(
                     f"{folder} is given {times} times; give each folder of tracks once"
                 )
-    found = {folder.resolve() for of_split in roots.values() for folder in of_split}
-    return {folder: _group(folder, found - {folder}) for folder in found}
+    folders = {folder.resolve() for of_split in roots.values() for folder in of_split}
+    names: dict[Path, str] = {}
+    for folder in folders:
+        alike = [other for other in folders - {folder} if other.name == folder.name]
+        for depth in range(1, len(folder.parts) + 1):
+            tail = folder.parts[-depth:]
+            if all(other.parts[-depth:] != tail for other in alike):
+                break
+        names[folder] = legible("/".join(tail))
+    return names
 
 
-def _group(folder: Path, others: set[Path]) -> str:
-    alike = [other for other in others if other.name == folder.name]
-    for depth in range(1, len(folder.parts) + 1):
-        name = "/".join(folder.parts[-depth:])
-        if all("/".join(other.parts[-depth:]) != name for other in alike):
-            return legible(name)
-    return legible(str(folder))
+@dataclass(frozen=True)
+class Needs:
+    """What is asked of every track.
+
+    Attributes:
+        sources: that it must have.
+        sample_rate: of each of its files, in Hz.
+        audio_channels: likewise.
+    """
+
+    sources: Sequence[str] = STEMS
+    sample_rate: int = 44100
+    audio_channels: int = 2
 
 
-def find_tracks(  # noqa: PLR0913 (all but two have defaults)
+def find_tracks(
     root: Path,
     *,
     split: str,
@@ -138,11 +154,10 @@ def find_tracks(  # noqa: PLR0913 (all but two have defaults)
     sample_rate: int = 44100,
     audio_channels: int = 2,
     on_error: OnError | None = None,
-    group: str | None = None,
 ) -> list[Track]:
     """The tracks of one split, sorted by name; the headers of all their files are checked.
 
-    Folders of other splits are not opened.
+    Folders of other splits are not opened. The tracks' group is the folder's name.
 
     Args:
         root: a folder with train/, validation/ or test/ in it.
@@ -151,7 +166,6 @@ def find_tracks(  # noqa: PLR0913 (all but two have defaults)
         sample_rate: what every file must have, in Hz.
         audio_channels: likewise.
         on_error: is told of a track that cannot be used, which is then left out; None raises.
-        group: the tracks' group; None takes the folder's name.
 
     Returns:
         Nothing where there are other splits only.
@@ -160,16 +174,32 @@ def find_tracks(  # noqa: PLR0913 (all but two have defaults)
         UsageError: a folder that is not there or has no split.
         DataError: a track that cannot be used, without on_error; a folder that cannot be listed.
     """
-    places = [*_places(root / split)]
+    needs = Needs(sources, sample_rate, audio_channels)
+    return _tracks_in(root, split, legible(root.resolve().name), needs, on_error)
+
+
+def _tracks_in(
+    root: Path, split: str, group: str, needs: Needs, on_error: OnError | None
+) -> list[Track]:
+    """The tracks of `find_tracks`, with further stems that the mixture of any of them holds.
+
+    Raises:
+        UsageError: a folder that is not there or has no split.
+        DataError: a track that cannot be used, without on_error; a folder that cannot be listed.
+    """
+    places = [  # folders, links to nothing and audio files: someone takes them for tracks
+        place
+        for place in (listed(root / split) if (root / split).is_dir() else ())
+        if place.is_dir() or is_dangling(place) or place.suffix.lower() in AUDIO
+    ]
     if not places and not any((root / name).is_dir() for name in SPLITS if name != split):
         raise UsageError(no_tracks(root))
     tracks: dict[str, Track] = {}
-    group = group or legible(root.resolve().name)
     for place in places:
-        name = musdb.track_name(place)
+        name = track_name(place)
         try:
-            recording = _open(place, sources)
-            _check(place, recording, sample_rate, audio_channels)
+            recording = _open(place, needs.sources)
+            _check(place, recording, needs)
             if name in tracks:
                 other = tracks[name].recording.path.name
                 raise DataError(f"is there as {other} too; remove one", path=place, track=name)
@@ -180,43 +210,18 @@ def find_tracks(  # noqa: PLR0913 (all but two have defaults)
             on_error(error)
         else:
             tracks[name] = Track(name, group, split, recording)
-    return _completed([*tracks.values()])
+    further = {
+        stem
+        for track in tracks.values()
+        if isinstance(track.recording, StemFolder) and track.recording.unused
+        for stem in missing_parts(track.recording)
+    }
+    return [_taking(track, further) for track in tracks.values()]
 
 
 def no_tracks(root: Path) -> str:
     """Returns what is said of a folder without tracks."""
     return f"{root}: {'holds no tracks' if root.is_dir() else 'is no folder'}; {LAYOUT}"
-
-
-def _completed(tracks: Sequence[Track]) -> list[Track]:
-    """The tracks with those further stems that the mixture of any of them is found to hold."""
-    parts = {
-        part
-        for track in tracks
-        if isinstance(track.recording, folders.StemFolder) and track.recording.unused
-        for part in missing_parts(track.recording)
-    }
-    return [_taking(track, parts) for track in tracks] if parts else [*tracks]
-
-
-def _taking(track: Track, parts: Set[str]) -> Track:
-    """A track with further stems, unless they take its sum away from its mixture."""
-    if not isinstance(track.recording, folders.StemFolder):
-        return track
-    whole = replace(track, recording=track.recording.taking(parts))
-    with suppress(DataError):  # whoever reads the track next will say so
-        if probed_sum_db(whole) < probed_sum_db(track):
-            return track
-    return whole
-
-
-def _places(folder: Path) -> Iterator[Path]:
-    """The folders, links to nothing and audio files, all of which someone takes for tracks."""
-    if not folder.is_dir():
-        return
-    for path in listed(folder):
-        if path.is_dir() or is_dangling(path) or path.suffix.lower() in AUDIO:
-            yield path
 
 
 def _open(place: Path, sources: Sequence[str]) -> Recording:
@@ -225,7 +230,7 @@ def _open(place: Path, sources: Sequence[str]) -> Recording:
     Raises:
         DataError: they cannot be used, or are none of a track.
     """
-    name = musdb.track_name(place)
+    name = track_name(place)
     if is_dangling(place):
         raise DataError(
             f"is a link to {place.readlink()}, which is not there; restore that, or remove the "
@@ -234,31 +239,42 @@ def _open(place: Path, sources: Sequence[str]) -> Recording:
             track=name,
         )
     if place.is_dir():
-        return folders.open_folder(place, sources=sources)
-    if not place.name.endswith(musdb.SUFFIX):
+        return open_folder(place, sources=sources)
+    if not place.name.endswith(STEM_MP4):
         raise DataError(
-            f"is no track: a track is a folder with {MIXTURE}{folders.SUFFIX} and a file a stem, "
-            f"or one file TITLE{musdb.SUFFIX} with five streams; convert it, or remove it",
+            f"is no track: a track is a folder with {MIXTURE}{WAV} and a file a stem, "
+            f"or one file TITLE{STEM_MP4} with five streams; convert it, or remove it",
             path=place,
             track=name,
         )
-    return musdb.open_stem_file(place, sources=sources)
+    return open_stem_file(place, sources=sources)
 
 
-def _check(place: Path, recording: Recording, sample_rate: int, audio_channels: int) -> None:
+def _check(place: Path, recording: Recording, needs: Needs) -> None:
     """Refuse another rate or number of channels than the study's.
 
     Raises:
         DataError: what differs, and the ffmpeg option that mends it.
     """
-    for found, wanted, unit, option in (
-        (recording.sample_rate, sample_rate, "Hz", "-ar"),
-        (recording.audio_channels, audio_channels, "audio channels", "-ac"),
+    for value, needed, unit, option in (
+        (recording.sample_rate, needs.sample_rate, "Hz", "-ar"),
+        (recording.audio_channels, needs.audio_channels, "audio channels", "-ac"),
     ):
-        if found != wanted:
+        if value != needed:
             raise DataError(
-                f"has {found} {unit}, {wanted} are needed; "
-                f"convert its files (ffmpeg -i IN {option} {wanted} OUT), or remove the track",
+                f"has {value} {unit}, {needed} are needed; "
+                f"convert its files (ffmpeg -i IN {option} {needed} OUT), or remove the track",
                 path=place,
-                track=musdb.track_name(place),
+                track=track_name(place),
             )
+
+
+def _taking(track: Track, parts: Set[str]) -> Track:
+    """A track with further stems, unless they take its sum away from its mixture."""
+    if not parts or not isinstance(track.recording, StemFolder):
+        return track
+    whole = replace(track, recording=track.recording.taking(parts))
+    with suppress(DataError):  # whoever reads the track next will say so
+        if probed_sum_db(whole) < probed_sum_db(track):
+            return track
+    return whole

@@ -1,17 +1,21 @@
-"""Tracks in MUSDB18-HQ's layout: a folder a track, a WAV file a stem; read and written here."""
+"""Tracks in MUSDB18-HQ's layout, a WAV file a stem, in folders as systems leave them."""
 
+import errno
 import os
-from collections.abc import Iterator, Mapping, Sequence, Set
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import soundfile
 from jaxtyping import Float32, Float64, Int16, Int64
 
-from msdemucs.data.reading import is_dangling, listed, patiently
 from msdemucs.data.tracks import ACCOMPANIMENT, MIXTURE, STEMS
 from msdemucs.errors import DataError
+from msdemucs.files import cause_of
 from msdemucs.outside import stand_in
 
 SUFFIX = ".wav"
@@ -47,18 +51,15 @@ class StemFolder:
 
     def taking(self, names: Set[str]) -> "StemFolder":
         """The track with some unused files as further stems, those that are unlike it left out."""
-        taken = tuple(name for name in self.unused if name in names and self._fits(name))
+        alike = (self.n_samples, self.sample_rate, self.audio_channels)
+        taken: list[str] = []
+        for name in [name for name in self.unused if name in names]:
+            with suppress(DataError):
+                header = _header(self.path / (name + SUFFIX))
+                if (header.frames, header.samplerate, header.channels) == alike:
+                    taken.append(name)
         unused = tuple(name for name in self.unused if name not in taken)
         return replace(self, stems=(*self.stems, *taken), unused=unused)
-
-    def _fits(self, name: str) -> bool:
-        """Whether a file beside the stems has their length, rate and channels."""
-        try:
-            header = _header(self.path / (name + SUFFIX))
-        except DataError:
-            return False
-        own = (self.n_samples, self.sample_rate, self.audio_channels)
-        return (header.frames, header.samplerate, header.channels) == own
 
     def read(
         self, names: Sequence[str], *, start: int, n_samples: int
@@ -110,7 +111,10 @@ def open_folder(folder: Path, *, sources: Sequence[str]) -> StemFolder:
     """
     files = [path.name for path in listed(folder)]
     names = {name.removesuffix(SUFFIX) for name in files if name.endswith(SUFFIX)}
-    stems = _stems(names, sources)
+    known = dict.fromkeys((*STEMS, *(source for source in sources if source != ACCOMPANIMENT)))
+    stems = tuple(stem for stem in known if stem in names)
+    if ACCOMPANIMENT in names and not {*stems} - {"vocals"}:  # a stem where nothing else is
+        stems = (*stems, ACCOMPANIMENT)
     for name in (MIXTURE, *_needed(stems, sources)):
         if name not in names:
             raise DataError(
@@ -129,15 +133,6 @@ def open_folder(folder: Path, *, sources: Sequence[str]) -> StemFolder:
         audio_channels=first.channels,
         unused=tuple(sorted(names - {MIXTURE, ACCOMPANIMENT, *stems})),
     )
-
-
-def _stems(names: Set[str], sources: Sequence[str]) -> tuple[str, ...]:
-    """The stems of a track; the accompaniment is one only where nothing else is beside vocals."""
-    known = dict.fromkeys((*STEMS, *(source for source in sources if source != ACCOMPANIMENT)))
-    stems = tuple(stem for stem in known if stem in names)
-    if ACCOMPANIMENT in names and not {*stems} - {"vocals"}:
-        return (*stems, ACCOMPANIMENT)
-    return stems
 
 
 def _needed(stems: Sequence[str], sources: Sequence[str]) -> Iterator[str]:
@@ -246,3 +241,90 @@ def quantise(
     gain = min(1.0, PEAK / loudest) if loudest else 1.0
     scaled = {name: np.rint(gain * FULL_SCALE * stem) for name, stem in stems.items()}
     return {name: stem.T.astype(np.int16) for name, stem in scaled.items()}, gain
+
+
+T = TypeVar("T")
+
+CLUTTER = frozenset(
+    {"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "#recycle", "lost+found"}
+    | {"$recycle.bin", "system volume information"}
+)
+"""What systems put into folders of their own accord, in lower case; hidden names beside."""
+
+PASSING = frozenset(
+    getattr(errno, name)
+    for name in (
+        *("EIO", "ESTALE", "ETIMEDOUT", "EAGAIN", "EINTR", "EBUSY", "ECONNABORTED", "ECONNREFUSED"),
+        *("ECONNRESET", "ENOTCONN", "ESHUTDOWN", "EPIPE", "ENETDOWN", "ENETRESET", "ENETUNREACH"),
+        *("EHOSTDOWN", "EHOSTUNREACH", "EREMOTEIO", "ENOLINK", "EPROTO"),
+    )
+    if hasattr(errno, name)
+)
+"""Failures of a network or a device that may have passed a moment later."""
+
+PAUSES_S = (0.3, 1.0, 3.0)
+"""Seconds before each further try."""
+
+
+def listed(folder: Path) -> list[Path]:
+    """The entries of a folder by name, without hidden ones and what systems put there.
+
+    `._drums.wav` beside `drums.wav` is what a Mac leaves on other systems' disks.
+
+    Raises:
+        DataError: the folder cannot be listed.
+    """
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        raise DataError(f"cannot be listed ({cause_of(error)})", path=folder) from error
+    return [
+        entry
+        for entry in entries
+        if not entry.name.startswith(".") and entry.name.lower() not in CLUTTER
+    ]
+
+
+def is_dangling(path: Path) -> bool:
+    """Whether a path is a link to nothing."""
+    return path.is_symlink() and not path.exists()
+
+
+def patiently(read: Callable[[], T], path: Path) -> T:
+    """The result of a read, tried again where it fails as networks fail.
+
+    Decoders hide what the system said (libsndfile calls a network's failure an unknown format), so
+    a file at which one fails is read through once as bytes: what that raises is the reason.
+
+    Args:
+        read: reads from one file.
+        path: of the file.
+
+    Raises:
+        OSError: what the system says, after the last try.
+        Exception: what the decoder says, of a file that the system can read.
+    """
+    pauses = [*PAUSES_S]
+    while True:
+        try:
+            return read()
+        except Exception as error:
+            system = error if isinstance(error, OSError) else _read_through(path)
+            if system is None:  # the bytes are there now: did the failure pass?
+                return read()
+            if system.errno not in PASSING or not pauses:
+                if system is error:
+                    raise
+                raise system from error
+        time.sleep(pauses.pop(0))
+
+
+def _read_through(path: Path) -> OSError | None:
+    """What the system raises when a file's bytes are read; None where it has them all."""
+    try:
+        with path.open("rb") as file:
+            while file.read(1 << 20):
+                pass
+    except OSError as error:
+        return error
+    return None

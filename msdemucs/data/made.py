@@ -1,12 +1,18 @@
-"""A folder that a command makes: whole or not at all, and known again by its manifest."""
+"""Folders that a command makes, whole or not at all, and the excerpt that one is filled with."""
 
 import json
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
+import numpy as np
+
+from msdemucs.data.folders import quantise, write_track
+from msdemucs.data.musdb import need_ffmpeg
+from msdemucs.data.tracks import MIXTURE, STEMS, track_name
 from msdemucs.errors import DataError
 from msdemucs.files import whole_folder
+from msdemucs.units import format_db
 
 MANIFEST = "manifest.json"
 
@@ -57,8 +63,11 @@ def _recognise(root: Path, made_from: Mapping[str, object]) -> None:
     Raises:
         DataError: anything else.
     """
-    manifest = read_manifest(root)
-    if manifest is None:
+    try:
+        manifest = json.loads((root / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        manifest = None
+    if not isinstance(manifest, dict) or "files" not in manifest:
         raise DataError(
             "is not empty and was not made by msdemucs; choose another folder", path=root
         )
@@ -76,16 +85,65 @@ def _recognise(root: Path, made_from: Mapping[str, object]) -> None:
             )
 
 
-def read_manifest(root: Path) -> dict[str, Any] | None:
-    """What the manifest says; None where there is none that can be read."""
-    try:
-        manifest = json.loads((root / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return manifest if isinstance(manifest, dict) and "files" in manifest else None
-
-
 def _listed(values: object) -> str:
     if not isinstance(values, dict):
         return "unknown"
     return ", ".join(f"{name} {value}" for name, value in values.items())
+
+
+ABOUT = """{name}: {seconds:.1f} s of real music, by way of the Python package stempeg {version},
+which gives its licence as Creative Commons CC BY-NC-SA 3.0 (not for commercial use).
+
+mixture.wav is the sum of the four stems. It is not the release's own mix: that one is mastered
+(compressed and limited), and differs from the sum: the difference lies {difference} below it.
+All stems were turned down by {gain} so that their sum does not clip.
+"""
+
+
+def unpack_sample(root: Path) -> bool:
+    """Unpack the excerpt as one test track in MUSDB18-HQ's layout.
+
+    The excerpt's own mix is a mastered one, not the sum of its stems. The mixture is therefore
+    made anew as their sum; a README and the manifest say so, and by how much the two differ.
+
+    Args:
+        root: a new or empty folder, or one made by the same call, which is then left alone.
+
+    Returns:
+        Whether anything was written.
+
+    Raises:
+        DataError: no ffmpeg, or the folder holds something else or cannot be written.
+    """
+    need_ffmpeg(Path("the excerpt of stempeg"))  # which cannot even be imported without it
+    import stempeg
+
+    source = Path(stempeg.example_stem_path())
+    release = version("stempeg")
+    name = track_name(source)
+
+    def write(folder: Path) -> dict[str, object]:
+        # decoded as floats: as 16-bit numbers, which musdb reads, the stems' peaks would clip
+        audio, sample_rate = stempeg.read_stems(str(source), dtype=np.float32)
+        audio = audio.swapaxes(1, 2)
+        mastered, total = audio[0].astype(np.float64), audio[1:].sum(0, dtype=np.float64)
+        error = ((mastered - total) ** 2).sum()
+        difference_db = float(10 * np.log10((mastered**2).sum() / error))
+        stems, gain = quantise(dict(zip(STEMS, audio[1:], strict=True)))
+        write_track(folder / "test" / name, stems, sample_rate=sample_rate)
+        gain_db = float(20 * np.log10(gain))
+        about = ABOUT.format(
+            name=name,
+            seconds=audio.shape[2] / sample_rate,
+            version=release,
+            difference=format_db(difference_db),
+            gain=format_db(-gain_db),
+        )
+        (folder / README).write_text(about, encoding="utf-8")
+        return {
+            MIXTURE: "sum of stems, not the release's mastered mix",
+            "mastered_mix_over_difference_db": round(difference_db, 2),
+            "gain_db": round(gain_db, 2),
+        }
+
+    return make_folder(root, {"sample": name, "stempeg": release}, write)

@@ -9,12 +9,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from msdemucs.data.reading import patiently
-from msdemucs.data.tracks import ACCOMPANIMENT, MIXTURE, STEMS
+from msdemucs.data.folders import patiently
+from msdemucs.data.tracks import ACCOMPANIMENT, MIXTURE, STEMS, track_name
 from msdemucs.errors import DataError
-from msdemucs.outside import legible
-
-SUFFIX = ".stem.mp4"
 
 STREAMS = (MIXTURE, *STEMS)
 """What a file's audio streams hold, in their order."""
@@ -86,11 +83,6 @@ class StemFile:
                 track=track_name(self.path),
             )
         return np.ascontiguousarray(frames.transpose(0, 2, 1))
-
-
-def track_name(path: Path) -> str:
-    """The file's name without `.stem.mp4`, as text that any table holds."""
-    return legible(path.name.removesuffix(SUFFIX))
 
 
 def open_stem_file(path: Path, *, sources: Sequence[str]) -> StemFile:

@@ -1,19 +1,71 @@
-"""Training examples: random segments of tracks, the same for the same seed and step."""
+"""Training examples: random segments of tracks, augmented; the same for the same seed and step."""
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
-from msdemucs.data.augment import Augmentation
-from msdemucs.data.find import OnError
-from msdemucs.data.levels import statistics
-from msdemucs.data.tracks import Track
+from msdemucs.data.tracks import OnError, Track, statistics
 from msdemucs.errors import DataError
+
+Stems = Float32[np.ndarray, "B S A N"]
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """What is done to the stems of a batch; their sums are the mixtures.
+
+    Attributes:
+        shift: samples by which each stem is shortened, at random at its beginning or its end.
+        flip: each stem's channels are reversed, and its sign turned, at random.
+        gain: the range from which each stem's gain is drawn; None leaves them.
+        remix: each stem is dealt to the batch's examples anew, so that mixtures are of several
+            tracks.
+
+    Source: Uhlich et al. 2017 (Improving music source separation based on deep neural networks
+    through data augmentation and network blending), section 3; Demucs's training.
+    """
+
+    shift: int = 0
+    flip: bool = False
+    gain: tuple[float, float] | None = None
+    remix: bool = False
+
+    def apply(
+        self, stems: Stems, rng: np.random.Generator, groups: Sequence[int] | None = None
+    ) -> Stems:
+        """The augmented batch.
+
+        Args:
+            stems: of every example, in one order.
+            rng: decides everything.
+            groups: a number a stem, from 0 on; what is drawn is the same for stems of one number.
+                None draws for each stem alone.
+        """
+        B, S, _, N = stems.shape
+        groups = range(S) if groups is None else groups
+        G, each = max(groups) + 1, list(groups)
+        if self.shift:
+            starts = rng.integers(self.shift + 1, size=(B, G))[:, each, None, None]
+            stems = np.take_along_axis(stems, starts + np.arange(N - self.shift), axis=3)
+        if self.flip:
+            drawn = rng.integers(2, size=(2, B, G, 1, 1)).astype(bool)
+            reverse, negate = drawn[:, :, each]
+            stems = np.where(reverse, stems[:, :, ::-1], stems)
+            stems = np.where(negate, -stems, stems)
+        if self.gain:
+            gains = rng.uniform(*self.gain, size=(B, G, 1, 1)).astype(np.float32)
+            stems = stems * gains[:, each]
+        if self.remix:
+            orders = [rng.permutation(B) for _ in range(G)]
+            dealt = [stems[orders[group], index] for index, group in enumerate(groups)]
+            stems = np.stack(dealt, axis=1)
+        return stems
+
 
 BLOCK = 2**20
 """Samples read at once where a whole track is measured."""
@@ -56,6 +108,7 @@ class Grid:
     steps: int | None = None
 
 
+@dataclass(eq=False)
 class SegmentSampler:
     """Draws batches; each is a function of seed and step alone, so a run can resume anywhere.
 
@@ -63,53 +116,59 @@ class SegmentSampler:
     segment can start in it, so that every second of the collection is equally likely. A track in
     which damage is found is left out: another is drawn in its place, and from the next step on it
     is as if it had never been there, but for the order of a grid, in which its segments are drawn
-    anywhere else. `left_out` says since which step, and a run that resumes must tell it.
+    anywhere else.
 
-    Args:
+    Attributes:
         tracks: at least one, all alike in rate and channels.
         sources: the references' names, in their order.
         segment_samples: length of an example, as it is read.
         batch_size: examples a step.
         seed: together with the step it decides everything.
-        augmentation: what is done to the stems; None leaves them.
+        augmentation: what is done to the stems.
         normalised: bring each track's mono mixture to zero mean and unit deviation first, stems
             alike, as Demucs's data does; a track is read as a whole when it is first drawn.
         joint: augment the stems of a source together, and all stems where there is one source, so
             that mixture and target change alike.
         grid: where segments begin; None draws starts, again where nothing sounds.
+        left_out: the step at which a track was found damaged; later ones do not draw it. A run that
+            resumes must tell it.
 
     Raises:
         DataError: no track, or one that is shorter than a segment.
     """
 
-    def __init__(  # noqa: PLR0913 (one argument a thing that a recipe may decide)
-        self,
-        tracks: Sequence[Track],
-        *,
-        sources: Sequence[str],
-        segment_samples: int,
-        batch_size: int,
-        seed: int,
-        augmentation: Augmentation | None = None,
-        normalised: bool = False,
-        joint: bool = False,
-        grid: Grid | None = None,
-    ) -> None:
-        if not tracks:
+    tracks: Sequence[Track]
+    _: KW_ONLY
+    sources: Sequence[str]
+    segment_samples: int
+    batch_size: int
+    seed: int
+    augmentation: Augmentation = Augmentation()
+    normalised: bool = False
+    joint: bool = False
+    grid: Grid | None = None
+    left_out: dict[Track, int] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        if not self.tracks:
             raise DataError("there is no track to train on")
-        augmentation = augmentation or Augmentation()
-        if segment_samples - augmentation.shift < 1:
+        self.tracks, self.sources = tuple(self.tracks), tuple(self.sources)
+        length = self.segment_samples
+        if length - self.augmentation.shift < 1:
             raise DataError("a segment to train on needs at least 1 sample; lengthen the recipe's")
-        drop_short(tracks, n_samples=segment_samples)
-        self.tracks, self.sources = tuple(tracks), tuple(sources)
-        self.segment_samples, self.batch_size = segment_samples, batch_size
-        self.seed, self.augmentation = seed, augmentation
-        self._starts = np.array([track.n_samples - segment_samples + 1 for track in tracks])
-        self.left_out: dict[Track, int] = {}
-        """The step at which a track was found damaged; later ones do not draw it."""
-        self._levels: dict[Track, tuple[float, float]] | None = {} if normalised else None
-        self.joint, self.grid = joint, grid
-        self._windows = _windows(tracks, segment_samples, grid.stride) if grid else []
+        drop_short(self.tracks, n_samples=length)
+        self._starts = np.array([track.n_samples - length + 1 for track in self.tracks])
+        self._levels: dict[Track, tuple[float, float]] = {}
+        self._windows: list[tuple[Track, int]] = []
+        if self.grid:  # each start lies in its track
+            stride = self.grid.stride
+            self._windows = [
+                (track, start)
+                for track in self.tracks
+                for start in range(
+                    0, min(track.n_samples, track.n_samples - length + stride), stride
+                )
+            ]
 
     def batch(self, step: int) -> Batch:
         """The examples of one step.
@@ -129,16 +188,18 @@ class SegmentSampler:
             self.left_out[track] = min(step, self.left_out.get(track, step))
         tracks = [track for track, _ in drawn]
         if len({track.stems for track in tracks}) == 1:
-            batch = np.stack([own for _, own in drawn])
+            batch = np.stack([segment for _, segment in drawn])
             stems = list(self.augmentation.apply(batch, rng, self._groups(tracks[0])))
         else:  # stems of different names are not dealt to each other
             apart = replace(self.augmentation, remix=False)
-            stems = [apart.apply(own[None], rng, self._groups(track))[0] for track, own in drawn]
+            stems = [
+                apart.apply(segment[None], rng, self._groups(track))[0] for track, segment in drawn
+            ]
         references = [
-            np.stack([own[rows].sum(0) for rows in self._rows(track)])
-            for track, own in zip(tracks, stems, strict=True)
+            np.stack([example[rows].sum(0) for rows in self._rows(track)])
+            for track, example in zip(tracks, stems, strict=True)
         ]
-        mixtures = np.stack([own.sum(0) for own in stems])
+        mixtures = np.stack([example.sum(0) for example in stems])
         return Batch(
             torch.from_numpy(mixtures),
             torch.from_numpy(np.stack(references)),
@@ -149,13 +210,13 @@ class SegmentSampler:
     def _dealt(self, step: int, grid: Grid) -> list[tuple[Track, int]]:
         """The tracks and starts of a step: the next of the grid's, which each epoch shuffles."""
         epoch, within = divmod(step - 1, grid.steps) if grid.steps else (0, step - 1)
-        found = []
+        windows = []
         for count in range(within * self.batch_size, (within + 1) * self.batch_size):
             turn, index = divmod(count, len(self._windows))
             rng = np.random.default_rng([self.seed, epoch, turn, 1])  # none of a step's
             order = rng.permutation(len(self._windows))
-            found.append(self._windows[order[index]])
-        return found
+            windows.append(self._windows[order[index]])
+        return windows
 
     def _read(
         self,
@@ -220,21 +281,16 @@ class SegmentSampler:
         self, track: Track, stems: Float32[np.ndarray, "S A N"]
     ) -> Float32[np.ndarray, "S A N"]:
         """The stems as they are, or in units of their track's deviation."""
-        if self._levels is None:
+        if not self.normalised:
             return stems
-        mean, deviation = self._level(track, self._levels)
-        return ((stems - mean) / deviation).astype(np.float32)
-
-    def _level(self, track: Track, known: dict[Track, tuple[float, float]]) -> tuple[float, float]:
-        """Mean and deviation of a track's mono mixture."""
-        if track not in known:
-            starts = range(0, track.n_samples, BLOCK)
+        if track not in self._levels:
             blocks = (
                 track.read_mixture(start=start, n_samples=min(BLOCK, track.n_samples - start))
-                for start in starts
+                for start in range(0, track.n_samples, BLOCK)
             )
-            known[track] = statistics(torch.from_numpy(block) for block in blocks)
-        return known[track]
+            self._levels[track] = statistics(torch.from_numpy(block) for block in blocks)
+        mean, deviation = self._levels[track]
+        return ((stems - mean) / deviation).astype(np.float32)
 
     def _groups(self, track: Track) -> list[int] | None:
         """Which of a track's stems are augmented together: those that the same sources hold."""
@@ -243,22 +299,13 @@ class SegmentSampler:
         if len(self.sources) == 1:
             return [0] * len(track.stems)
         rows = self._rows(track)
-        held = [tuple(index in own for own in rows) for index in range(len(track.stems))]
+        held = [tuple(index in row for row in rows) for index in range(len(track.stems))]
         names = list(dict.fromkeys(held))
         return [names.index(key) for key in held]
 
     def _rows(self, track: Track) -> list[list[int]]:
         """Which of a track's stems each source is the sum of."""
         return [[track.stems.index(stem) for stem in track.parts(s)] for s in self.sources]
-
-
-def _windows(tracks: Sequence[Track], length: int, stride: int) -> list[tuple[Track, int]]:
-    """Every track and start of a grid; each start lies in its track."""
-    return [
-        (track, start)
-        for track in tracks
-        for start in range(0, min(track.n_samples, track.n_samples - length + stride), stride)
-    ]
 
 
 class Prefetch:
@@ -283,12 +330,12 @@ class Prefetch:
         Raises:
             DataError: a file that cannot be read.
         """
-        found = self._coming.pop(step, None) or self._pool.submit(self.sampler.batch, step)
-        self._coming = {key: one for key, one in self._coming.items() if key > step}
-        for coming in range(step + 1, min(step + self.ahead, self.last) + 1):
-            if coming not in self._coming:
-                self._coming[coming] = self._pool.submit(self.sampler.batch, coming)
-        return found.result()
+        batch = self._coming.pop(step, None) or self._pool.submit(self.sampler.batch, step)
+        self._coming = {later: coming for later, coming in self._coming.items() if later > step}
+        for later in range(step + 1, min(step + self.ahead, self.last) + 1):
+            if later not in self._coming:
+                self._coming[later] = self._pool.submit(self.sampler.batch, later)
+        return batch.result()
 
     def close(self) -> None:
         """Read no more."""

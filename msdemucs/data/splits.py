@@ -109,10 +109,11 @@ def hold_out(tracks: Sequence[Track], *, seed: int = 0, n_tracks: int | None = N
     held: list[str] = []
     others: dict[str, list[Track]] = {}
     for group in sorted(groups):
-        official = _official(_songs(groups[group]))
+        of_set = _songs(groups[group])
+        official = _official(of_set)
         held += official
         if not official:
-            small = len(_songs(groups[group])) < 2 * FEWEST
+            small = len(of_set) < 2 * FEWEST
             others.setdefault("" if small else group, []).extend(groups[group])
     rules = ["MUSDB's official validation tracks"] if held else []
     for _, of_group in sorted(others.items()):
@@ -161,9 +162,13 @@ def _drawn(
     """
     if len(songs) < 2 * fewest:
         return []
+
+    def rank(song: str) -> str:
+        return hashlib.sha256(f"{seed}/{song}".encode()).hexdigest()
+
     drawn = [song for song in songs if song in held]
     n_known = len(drawn)
-    for song in sorted({*songs} - {*drawn}, key=lambda song: _rank(song, seed)):
+    for song in sorted({*songs} - {*drawn}, key=rank):
         n_held = sum(len(songs[song]) for song in drawn)
         if n_held >= n_tracks or len(drawn) >= len(songs) - fewest:
             break
@@ -188,16 +193,8 @@ def song_of(track: Track) -> str:
 def official_songs() -> frozenset[str]:
     """Returns the songs of MUSDB's validation split, from musdb's own list."""
     text = files("musdb").joinpath("configs", "mus.yaml").read_text(encoding="utf-8")
-    return frozenset(" ".join(name.casefold().split()) for name in _names(text))
-
-
-def _names(text: str) -> list[str]:
     names: list[str] = yaml.safe_load(text)["validation_tracks"]
-    return names
-
-
-def _rank(song: str, seed: int) -> str:
-    return hashlib.sha256(f"{seed}/{song}".encode()).hexdigest()
+    return frozenset(" ".join(name.casefold().split()) for name in names)
 
 
 def _divided(

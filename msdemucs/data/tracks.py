@@ -1,14 +1,17 @@
-"""One track, whatever its files look like: read any stretch of its stems or its mixture."""
+"""One track, whatever its files look like: any stretch of its stems or mixture, and its level."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
+from torch import Tensor
 
 from msdemucs.errors import DataError
+from msdemucs.outside import legible
 
 STEMS = ("drums", "bass", "other", "vocals")
 """The stems of a MUSDB track, in the field's order."""
@@ -24,6 +27,13 @@ SPLITS = ("train", "validation", "test")
 
 LOUDEST = 1e6
 """Of a sample, full scale being 1: what is more than 120 dB above it is damage and no sound."""
+
+
+STEM_MP4 = ".stem.mp4"
+"""How a file of MUSDB18 ends."""
+
+OnError = Callable[[DataError], None]
+"""Is told of a track that cannot be used, which is then left out."""
 
 
 class Recording(Protocol):
@@ -166,3 +176,27 @@ class Track:
                 track=self.name,
             )
         return found
+
+
+def track_name(path: Path) -> str:
+    """The name of a track's file or folder without `.stem.mp4`, as text that any table holds."""
+    return legible(path.name.removesuffix(STEM_MP4))
+
+
+EPSILON = 1e-8
+
+
+def statistics(blocks: Iterable[Float[Tensor, "A N"]]) -> tuple[float, float]:
+    """Mean and deviation of the mono mixture, as Demucs normalises each track.
+
+    Source: shared/systems/base.md, section 8.1.
+    """
+    count, total, squares = 0, 0.0, 0.0
+    for block in blocks:
+        mono = block.mean(0).double()
+        count += mono.numel()
+        total += float(mono.sum())
+        squares += float(mono.square().sum())
+    mean = total / count
+    variance = max(0.0, squares - count * mean**2) / max(1, count - 1)
+    return mean, math.sqrt(variance) + EPSILON

@@ -1,8 +1,7 @@
 """What a trained model is worth: whole tracks separated, and scored against their stems."""
 
-from msdemucs.evaluate.overlap_add import Chunking, separate_waveform
 from msdemucs.evaluate.scoring import Score, ScoredTrack, evaluate_tracks
-from msdemucs.evaluate.separation import separate, separate_mixture
+from msdemucs.evaluate.separation import Chunking, separate, separate_mixture, separate_waveform
 from msdemucs.metrics.bss_eval import BssEval, bsseval
 
 __all__ = [

@@ -13,15 +13,13 @@ from torch import Tensor
 
 from msdemucs.data import statistics
 from msdemucs.errors import DataError, UsageError
-from msdemucs.evaluate.audio import AudioSource, check_audio
-from msdemucs.evaluate.overlap_add import separate_blocks
-from msdemucs.evaluate.resampling import BlockResampler
+from msdemucs.evaluate.audio import AudioSource, BlockResampler, check_audio
 from msdemucs.evaluate.separation import (
     LESS_MEMORY,
     OnChunks,
     Separation,
     check_stems,
-    needs_mixture,
+    separate_blocks,
     stems_of,
 )
 from msdemucs.files import cause_of, sole_user, whole
@@ -168,7 +166,7 @@ def separate_file(
         autocast(device_of(model), how.precision),
     ):
         done = clipped = 0
-        is_heard = needs_mixture(output.stems, spec.sources)
+        is_heard = "other" not in spec.sources and not {*output.stems} <= {*spec.sources}
         for block in separate_blocks(model, source, how.chunking, on_chunks=on_chunks):
             estimates = block * deviation + mean
             if not bool(estimates.isfinite().all()):

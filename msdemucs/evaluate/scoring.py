@@ -1,26 +1,59 @@
-"""Tracks separated and scored, one at a time: the one way in which anything is evaluated."""
+"""Tracks separated and scored under a convention: the one way in which anything is evaluated."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from msdemucs.data.find import OnError
-from msdemucs.data.tracks import Track
+from msdemucs.data.tracks import OnError, Track
 from msdemucs.errors import DataError, DivergedError
-from msdemucs.evaluate.conventions import Convention
-from msdemucs.evaluate.overlap_add import Chunking
-from msdemucs.evaluate.separation import LESS_MEMORY, chunk_samples, separate_mixture
+from msdemucs.evaluate.separation import LESS_MEMORY, chunking_for, separate_mixture
 from msdemucs.measure.inference import device_of, memory_explained, wait_for
-from msdemucs.metrics import METRICS, Stems, TrackScore
+from msdemucs.metrics import METRICS, USUAL, Engine, Stems, TrackScore, metrics_named
 from msdemucs.metrics.quality import Lack
 from msdemucs.model import Separator
+
+
+@dataclass(frozen=True)
+class Convention:
+    """How estimates are made and scored; scores under unlike conventions are not compared.
+
+    Attributes:
+        metrics: which scores; short names of several are spelt out.
+        chunk: seconds of a frame of chunk SDR.
+        window: seconds of a frame of cSDR and BSSEval; hops are as long.
+        engine: computes BSSEval: ours, or museval itself.
+        segment: seconds of a chunk that the model is given.
+        overlap: share of it that the next one repeats.
+        weighting: how chunks are joined.
+        shifts: how often all is separated.
+        normalised: whether each track was brought to zero mean and unit deviation first.
+    """
+
+    metrics: tuple[str, ...] = (USUAL,)
+    chunk: float = 1.0
+    window: float = 1.0
+    engine: Engine = "msdemucs"
+    segment: float = 0.0
+    overlap: float = 0.25
+    weighting: Literal["triangle", "fade"] = "triangle"
+    shifts: int = 1
+    normalised: bool = False
+
+    def __post_init__(self) -> None:
+        """Spell out short names of metrics, each metric once.
+
+        Raises:
+            UsageError: an unknown metric.
+        """
+        names = [metric for name in self.metrics for metric in metrics_named(name)]
+        object.__setattr__(self, "metrics", tuple(dict.fromkeys(names)))
 
 
 class Separated(NamedTuple):
@@ -143,13 +176,13 @@ def _separated(
     spec = model.spec
     mixture = torch.from_numpy(track.read_mixture())
     references = torch.from_numpy(track.read_sources(spec.sources))
-    chunking = Chunking(
-        chunk_samples(spec, convention.segment or None),
-        convention.overlap,
-        batch_size,
-        convention.weighting,
+    chunking = chunking_for(
+        spec,
+        convention.segment or None,
+        overlap=convention.overlap,
+        batch_size=batch_size,
+        weighting=convention.weighting,
         shifts=convention.shifts,
-        most_shift=spec.sample_rate // 2,
     )
     start = perf_counter()
     estimates = separate_mixture(

@@ -1,4 +1,4 @@
-"""One level of an encoder or decoder; the same for every branch and for the merged trunk."""
+"""One level of an encoder or decoder, with its residual branches; of every branch and the trunk."""
 
 from functools import reduce
 
@@ -7,10 +7,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from msdemucs.model.norms import GroupNorm
-from msdemucs.model.residual import ResidualBranch, glu
-from msdemucs.spec.levels import Axis, DecoderLevel, EncoderLevel, Level, Shift
-from msdemucs.spec.schema import Activation
+from msdemucs.model.norms import GroupNorm, group_norm
+from msdemucs.spec.levels import Axis, DecoderLevel, EncoderLevel, Level, ResidualPlan, Shift
+from msdemucs.spec.schema import Activation, ResidualAttention
 
 ACTIVATIONS: dict[Activation | None, type[nn.Module]] = {
     "gelu": nn.GELU,
@@ -146,3 +145,191 @@ def _residual(level: Level) -> nn.Module:
     if level.residual is None:
         return nn.Identity()
     return ResidualBranch(level.residual)
+
+
+class BidirectionalLstm(nn.Module):
+    """An LSTM in both directions, and a matrix that brings them back to one width.
+
+    Source: Défossez et al. 2019 (arXiv:1911.13254), section 4.1.
+    """
+
+    def __init__(self, width: int, layers: int) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(width, width, layers, batch_first=True, bidirectional=True)
+        self.linear = nn.Linear(2 * width, width)
+
+    def forward(self, x: Float[Tensor, "B C T"]) -> Float[Tensor, "B C T"]:
+        """Same size as the input."""
+        steps, _ = self.lstm(x.transpose(1, 2))  # [B, T, 2 C]
+        return self.linear(steps).transpose(1, 2)
+
+
+class BottleneckLstm(nn.Module):
+    """A bidirectional LSTM over the one deepest map."""
+
+    def __init__(self, width: int, layers: int) -> None:
+        super().__init__()
+        self.lstm = BidirectionalLstm(width, layers)
+
+    def forward(self, maps: list[Tensor]) -> list[Tensor]:
+        """The one map [B, C, 1, T]."""
+        return [self.lstm(maps[0][:, :, 0])[:, :, None]]
+
+
+class SpannedLstm(nn.Module):
+    """A bidirectional LSTM added to what enters; long sequences go through it span by span.
+
+    Spans overlap by half, and of each the middle half is kept, and what lies beyond at both ends.
+    Source: Défossez 2021 (arXiv:2111.03600), section 3.2.
+    """
+
+    def __init__(self, width: int, layers: int, span: int | None) -> None:
+        super().__init__()
+        self.span = span
+        self.lstm = BidirectionalLstm(width, layers)
+
+    def forward(self, x: Float[Tensor, "B C T"]) -> Float[Tensor, "B C T"]:
+        """Same size as the input."""
+        if self.span is None or x.shape[-1] <= self.span:
+            return x + self.lstm(x)
+        return x + self._by_spans(x, self.span)
+
+    def _by_spans(self, x: Float[Tensor, "B C T"], span: int) -> Float[Tensor, "B C T"]:
+        B, C, T = x.shape
+        hop, edge = span // 2, span // 4
+        count = -(-T // hop)
+        filled = F.pad(x, (0, (count + 1) * hop - T))
+        spans = filled.unfold(-1, span, hop).transpose(1, 2)  # [B, count, C, span]
+        done = self.lstm(spans.reshape(B * count, C, span)).view(B, count, C, span)
+        middles = done[..., edge : edge + hop].transpose(1, 2).reshape(B, C, count * hop)
+        first, last = done[:, 0, :, :edge], done[:, -1, :, edge + hop :]
+        return torch.cat([first, middles, last], dim=-1)[..., :T]
+
+
+class LayerScale(nn.Module):
+    """A learned gain a channel, small at first, so that a residual branch begins as almost nothing.
+
+    Source: Touvron et al. 2021 (Going deeper with image transformers), section 2.
+    """
+
+    def __init__(self, channels: int, init: float) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.full((channels,), init))
+
+    def forward(
+        self, x: Float[Tensor, "B C F T"], branch: Float[Tensor, "B C F T"]
+    ) -> Float[Tensor, "B C F T"]:
+        """Return x + gain · branch, made in one pass over memory."""
+        return torch.addcmul(x, self.gain[:, None, None], branch)
+
+
+class RowNorm(nn.Module):
+    """Normalisation of each row over channels and frames, with a gain and bias a channel.
+
+    A waveform branch has one row: there it is GroupNorm with one group.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Float[Tensor, "B C F T"]) -> Float[Tensor, "B C F T"]:
+        """Zero mean and unit variance in each row, then the affine pair."""
+        B, C, F_, T = x.shape
+        # channels last, where a row lies in one piece, this is a view: rows as items, no copy
+        rows = x.movedim(1, -1).reshape(B * F_, 1, T, C).movedim(-1, 1)  # [B · F, C, 1, T]
+        normed = group_norm(rows, 1, self.weight, self.bias)
+        return normed.movedim(1, -1).reshape(B, F_, T, C).movedim(-1, 1)
+
+
+class LocalAttention(nn.Module):
+    """Attention along frames whose scores fall with distance, at rates that each query learns.
+
+    score(u, t) = q_u · k_t / √d − w_u |u − t| for t ≠ u and −100 for t = u, where w_u is the sum
+    over rates f = 1 … D of f · sigmoid(decay_f,u) / (2 √D).
+    Source: Défossez 2021 (arXiv:2111.03600), section 3.2.
+    """
+
+    def __init__(self, width: int, options: ResidualAttention) -> None:
+        super().__init__()
+        self.heads, self.decays = options.heads, options.decays
+        self.query, self.key = nn.Linear(width, width), nn.Linear(width, width)
+        self.content, self.out = nn.Linear(width, width), nn.Linear(width, width)
+        self.decay = nn.Linear(width, options.heads * options.decays)
+        with torch.no_grad():  # few frames fade at first
+            self.decay.weight.mul_(0.01)
+            self.decay.bias.fill_(-2)
+
+    def forward(self, x: Float[Tensor, "B C T"]) -> Float[Tensor, "B C T"]:
+        """Same size as the input, which is added."""
+        sequence = x.transpose(1, 2)  # [B, T, C]
+        q, k = (
+            linear(sequence).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # [B, H, T, C / H]
+            for linear in (self.query, self.key)
+        )
+        scores = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5  # [B, H, T of queries, T of keys]
+        place = torch.arange(x.shape[-1], device=x.device)
+        distance = (place[:, None] - place).abs()
+        strength = self.decay(sequence).sigmoid().unflatten(-1, (self.heads, self.decays)) / 2
+        rates = torch.arange(1, self.decays + 1, device=x.device, dtype=strength.dtype)
+        slopes = (strength @ rates).transpose(1, 2) / self.decays**0.5  # [B, H, T]
+        scores = scores - slopes[..., None] * distance
+        # finite, so that a lone frame attends to itself
+        scores = scores.masked_fill(distance == 0, -100)
+        content = self.content(sequence).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        attended = scores.softmax(-1) @ content
+        return x + self.out(attended.transpose(1, 2).flatten(2)).transpose(1, 2)
+
+
+class AlongFrames(nn.Module):
+    """A module for sequences [B, C, T], applied to each row of a map by itself."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: Float[Tensor, "B C F T"]) -> Float[Tensor, "B C F T"]:
+        """Same size as the input."""
+        rows = self.inner(x.transpose(1, 2).flatten(0, 1))  # [B · F, C, T]
+        return rows.unflatten(0, (x.shape[0], x.shape[2])).transpose(1, 2)
+
+
+class ResidualBranch(nn.Sequential):
+    """Sub-layers dilated by 1, 2, 4 …, each added to what enters it."""
+
+    def __init__(self, plan: ResidualPlan) -> None:
+        super().__init__(*(SubLayer(plan, dilation) for dilation in plan.dilations))
+
+
+class SubLayer(nn.Module):
+    """x + gain · GLU(norm(expand(inside(GELU(norm(compress(x)))))), convolving along frames.
+
+    Source: Défossez 2021 (arXiv:2111.03600), section 3.2.
+    """
+
+    def __init__(self, plan: ResidualPlan, dilation: int) -> None:
+        super().__init__()
+        c, h = plan.channels, plan.hidden
+        self.compress = nn.Conv2d(c, h, (1, 3), dilation=(1, dilation), padding=(0, dilation))
+        self.norm1 = RowNorm(h)
+        self.inside = nn.Sequential()
+        if plan.lstm:
+            lstm = SpannedLstm(h, plan.lstm.layers, plan.lstm.span)
+            self.inside.append(AlongFrames(lstm))
+        if plan.attention:
+            self.inside.append(AlongFrames(LocalAttention(h, plan.attention)))
+        self.expand = nn.Conv2d(h, 2 * c, 1)
+        self.norm2 = RowNorm(2 * c)
+        self.scale = LayerScale(c, plan.init)
+
+    def forward(self, x: Float[Tensor, "B C F T"]) -> Float[Tensor, "B C F T"]:
+        """Same size as the input."""
+        hidden = self.inside(F.gelu(self.norm1(self.compress(x))))
+        return self.scale(x, glu(self.norm2(self.expand(hidden))))
+
+
+def glu(x: Float[Tensor, "B C2 F T"]) -> Float[Tensor, "B C F T"]:
+    """One half of the channels times the sigmoid of the other."""
+    # channels as the last axis: only then does torch's gradient keep the layout in memory
+    return F.glu(x.movedim(1, -1), dim=-1).movedim(-1, 1)

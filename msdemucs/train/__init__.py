@@ -1,13 +1,11 @@
 """How a model is trained: a recipe, its schedule, the loop, and runs that can be killed."""
 
-from msdemucs.train.checkpoints import Checkpoints
 from msdemucs.train.devices import fabric_for
-from msdemucs.train.examples import sampler
 from msdemucs.train.loop import train
 from msdemucs.train.losses import Loss
-from msdemucs.train.recipe import Recipe, load_recipe, recipe_names
-from msdemucs.train.schedule import learning_rate
-from msdemucs.train.session import Sampler, Session, StepReport, Training
+from msdemucs.train.recipe import Recipe, learning_rate, load_recipe, recipe_names
+from msdemucs.train.session import Checkpoints, Sampler, Session, StepReport, Training
+from msdemucs.train.tracks import sampler
 
 __all__ = [
     "Checkpoints",

@@ -1,4 +1,4 @@
-"""What are the gradients of a batch, which goes through the model in as many parts as it takes?"""
+"""The gradients of a batch, which goes through the model in as many parts as it takes."""
 
 from typing import TYPE_CHECKING
 
@@ -6,14 +6,16 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from msdemucs.cost import training_bytes
 from msdemucs.data import Batch
 from msdemucs.errors import TrainingError
 from msdemucs.measure.inference import is_out_of_memory
 from msdemucs.model import Separator
-from msdemucs.train.faults import explain_memory
+from msdemucs.spec import plan
 from msdemucs.train.losses import Loss
 from msdemucs.train.recipe import Recipe
 from msdemucs.train.session import Session
+from msdemucs.units import format_bytes
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -116,14 +118,17 @@ class Gradients:
         return next((parts for parts in larger if share % parts == 0), self.parts)
 
     def _too_large(self, reason: str) -> str:
-        """What was predicted, and what would fit instead."""
-        share = self.recipe.batch_size // self.fabric.world_size
-        parts = self._next_parts()
-        return explain_memory(
-            reason,
-            self.plain.spec,
-            segment=self.recipe.model_segment,
-            share=share // self.parts,
-            smaller=share // parts,
-            parts=parts,
+        """What the cost model predicted of a batch that does not fit, and what would fit."""
+        on_device = self.recipe.batch_size // self.fabric.world_size
+        parts, segment = self._next_parts(), self.recipe.model_segment
+        share, smaller = on_device // self.parts, on_device // parts
+        planned = plan(self.plain.spec.model_copy(update={"segment": segment}))
+        now = format_bytes(training_bytes(planned, batch=share))
+        message = f"out of memory ({reason}); {share} × {segment:g} s need about {now}"
+        if smaller == share:
+            return f"{message}; shorten the recipe's segment, or narrow the model"
+        less = format_bytes(training_bytes(planned, batch=smaller))
+        return (
+            f"{message}, {smaller} need {less}: write accumulate: {parts} in the recipe, "
+            "or let --auto-batch find out"
         )

@@ -11,17 +11,16 @@ from torch import Tensor, nn
 from msdemucs.data import Batch
 from msdemucs.errors import DivergedError, UsageError, diverged_at
 from msdemucs.model import Separator
-from msdemucs.train.checkpoints import State
-from msdemucs.train.devices import fabric_for
-from msdemucs.train.ema import averages_of, go_on, moving_average
-from msdemucs.train.faults import explain_value
+from msdemucs.train.devices import Interrupts, fabric_for, first_says, refuse_unlike
 from msdemucs.train.gradients import Gradients
-from msdemucs.train.interrupts import Interrupts
-from msdemucs.train.optimisers import build_optimiser
-from msdemucs.train.peers import first_says, refuse_unlike
-from msdemucs.train.recipe import Recipe, Validation
-from msdemucs.train.schedule import learning_rate
-from msdemucs.train.session import Sampler, Session, StepReport, Training
+from msdemucs.train.optimisers import (
+    averages_of,
+    build_optimiser,
+    moving_average,
+    resume_average,
+)
+from msdemucs.train.recipe import Recipe, Validation, learning_rate
+from msdemucs.train.session import Sampler, Session, State, StepReport, Training
 
 SECONDS_BETWEEN_CHECKPOINTS = 600.0
 
@@ -124,19 +123,13 @@ class Run:
                 raise
         at = self.at
         seconds = time.perf_counter() - begin
-        self.take_best()
+        if self.recipe.keep == "best" and at.best and self.session.checkpoints:
+            remedy = "it held the best weights; remove the checkpoints to train anew"
+            state = self.session.checkpoints.read(at.best[0], self.plain, remedy=remedy)
+            if self.average:
+                resume_average(self.average, state["average"], at.best[0])
         parts = self.gradients.parts
         return Training(tuple(at.curve), seconds, at.step, at.loss, at.best, parts, self.average)
-
-    def take_best(self) -> None:
-        """Give model and averages the weights of the best validation, if those are kept."""
-        best, checkpoints = self.at.best, self.session.checkpoints
-        if self.recipe.keep == "last" or best is None or checkpoints is None:
-            return
-        remedy = "it held the best weights; remove the checkpoints to train anew"
-        state = checkpoints.read(best[0], self.plain, remedy=remedy)
-        if self.average:
-            go_on(self.average, state["average"], best[0])
 
     def stop_together(self, interrupts: Interrupts) -> None:
         """Raise KeyboardInterrupt in all processes after the step in which one was asked to stop.
@@ -144,8 +137,8 @@ class Run:
         Raises:
             KeyboardInterrupt: one was.
         """
-        asked = torch.tensor(float(interrupts.number if interrupts.is_pending else 0))
-        number = self.fabric.all_reduce(asked.to(self.fabric.device), reduce_op="max")
+        heard = torch.tensor(float(interrupts.number if interrupts.is_pending else 0))
+        number = self.fabric.all_reduce(heard.to(self.fabric.device), reduce_op="max")
         assert isinstance(number, Tensor)
         if number:
             raise KeyboardInterrupt(int(number))
@@ -163,15 +156,7 @@ class Run:
         refuse_unlike(self.fabric, batch, step)
         for track, error in batch.left_out:
             self.session.on_left_out(step, track, error)
-        lr = learning_rate(
-            step,
-            steps=self.recipe.n_steps,
-            lr=self.recipe.lr,
-            final_lr=self.recipe.final_lr,
-            warmup_steps=self.recipe.n_warmup,
-            schedule=self.recipe.schedule,
-            epoch_steps=self.recipe.steps_per_rate,
-        )
+        lr = learning_rate(step, self.recipe)
         for group in self.optimiser.param_groups:
             group["lr"] = lr
         loss = self.gradients.of(batch, step)
@@ -214,13 +199,17 @@ class Run:
             raise self.failure("norm of the gradients", norm, batch, step)
 
     def failure(self, what: str, value: float, batch: Batch, step: int) -> DivergedError:
-        """Why the run stops."""
-        reason = explain_value(
-            what,
-            value,
-            limit=self.recipe.stop_norm,
-            tracks=batch.tracks,
-            checkpoints=self.session.checkpoints,
+        """Why the run stops: the batch's tracks, and what to go back to."""
+        named = ", ".join(f"“{name}”" for name in dict.fromkeys(batch.tracks))
+        shown = "NaN" if math.isnan(value) else "infinite" if math.isinf(value) else f"{value:.3g}"
+        if math.isfinite(value):
+            shown += f", beyond stop_norm {self.recipe.stop_norm:g}"
+        good, checkpoints = "", self.session.checkpoints
+        if checkpoints is not None and (saved := checkpoints.steps()):
+            good = f"; the last good checkpoint is {checkpoints.path(saved[-1])}"
+        reason = (
+            f"the {what} is {shown}; the batch held {named}{good}. "
+            "A lower lr, a longer warm-up or a smaller clip_norm may help"
         )
         return DivergedError(reason, step=step)
 
@@ -293,17 +282,17 @@ class Run:
 
     def resume(self) -> None:
         """Go on from the newest checkpoint, if there is one."""
-        found = self.session.checkpoints.load(self.plain) if self.session.checkpoints else None
-        if found is None:
+        newest = self.session.checkpoints.load(self.plain) if self.session.checkpoints else None
+        if newest is None:
             return
-        step, state = found
+        step, state = newest
         self.optimiser.load_state_dict(state["optimiser"])
         torch.set_rng_state(state["random"])
         if "random_cuda" in state and self.fabric.device.type == "cuda":
             torch.cuda.set_rng_state(state["random_cuda"], self.fabric.device)
         self.fabric.strategy.precision.load_state_dict(state["precision"])
         if self.average:
-            go_on(self.average, state["average"], step)
+            resume_average(self.average, state["average"], step)
         # best_db: of a run that was begun before validations had metrics
         value = "best_value" if "best_value" in state else "best_db"
         best = (state["best"], state[value]) if "best" in state else None

@@ -1,5 +1,6 @@
 """How is a model trained? Recipes in YAML, shipped by name or given as a file."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
@@ -17,8 +18,7 @@ from msdemucs.spec import Section, nearest
 from msdemucs.spec.sections import OneOf, validate
 from msdemucs.spec.source import override, read_yaml_file
 from msdemucs.train.losses import L1, LossOptions
-from msdemucs.train.optimisers import Adam, OptimiserOptions
-from msdemucs.train.schedule import Cosine, ScheduleOptions
+from msdemucs.train.optimisers import Adam, Cosine, OptimiserOptions, ScheduleOptions
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 
@@ -36,7 +36,7 @@ def _kind(value: object) -> object:
 def _kinds(value: object) -> object:
     """One kind stands for a list of one."""
     values = [value] if isinstance(value, str | Mapping) else value
-    return tuple(_kind(one) for one in values) if isinstance(values, list | tuple) else values
+    return tuple(map(_kind, values)) if isinstance(values, list | tuple) else values
 
 
 class Grown(Section):
@@ -219,11 +219,6 @@ class Recipe(Grown):
         """Steps of the warm-up."""
         return self.warmup_steps or (self.warmup_epochs or 0) * (self.steps_per_epoch or 0)
 
-    @property
-    def steps_per_rate(self) -> int | None:
-        """Optimiser steps of one learning rate; None where each has its own."""
-        return self.steps_per_epoch if self.schedule_by == "epoch" else None
-
     @model_validator(mode="after")
     def _agree(self) -> "Recipe":
         # ValueError is what pydantic takes; the reader sees a SpecError with the file.
@@ -274,25 +269,36 @@ def _check_length(recipe: Recipe) -> None:
         )
 
 
+def learning_rate(step: int, recipe: Recipe) -> float:
+    """Return the rate of a step: a linear rise to `lr`, then the schedule's way to `final_lr`.
+
+    It depends on the step alone, so that runs can resume. By step, `lr` is reached at the warm-up's
+    last step, and the schedule's end at the run's. By epoch, an epoch has one rate: the warm-up's
+    at its end, the schedule's at its beginning, so that `lr` comes twice after a warm-up and
+    `final_lr`, towards which the last epoch leads, never.
+
+    Args:
+        step: counted from 1.
+        recipe: its rates, its schedule, and the steps of each.
+    """
+    lr, steps, warmup = recipe.lr, recipe.n_steps, recipe.n_warmup
+    if recipe.schedule_by == "epoch":
+        of_epoch = recipe.steps_per_epoch or 1
+        epoch, warmup = (step - 1) // of_epoch, warmup // of_epoch
+        if epoch < warmup:
+            return lr * (epoch + 1) / warmup
+        share = recipe.schedule.share(epoch - warmup, math.ceil(steps / of_epoch) - warmup)
+    elif step <= warmup:
+        return lr * step / warmup
+    else:
+        first = max(1, warmup)  # without a warm-up the first has the highest, as one's last would
+        share = recipe.schedule.share(step - first, max(1, steps - first))
+    return recipe.final_lr + (lr - recipe.final_lr) * share
+
+
 def recipe_names() -> list[str]:
     """The names of the shipped recipes, sorted."""
     return sorted(path.stem for path in RECIPES.glob("[!.]*.yaml"))
-
-
-def find_recipe(source: str | Path) -> Path:
-    """The file of a shipped recipe's name, or of a path.
-
-    Raises:
-        UsageError: neither a shipped name nor a file.
-    """
-    if isinstance(source, str) and source in recipe_names():
-        return RECIPES / f"{source}.yaml"
-    path = Path(source)
-    if path.is_file():
-        return path
-    if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
-        raise UsageError(f"{path}: there is no such file")
-    raise UsageError(f"there is no recipe “{source}”; {nearest(str(source), recipe_names())}")
 
 
 def load_recipe(source: str | Path, *, overrides: Mapping[str, object] | None = None) -> Recipe:
@@ -306,5 +312,11 @@ def load_recipe(source: str | Path, *, overrides: Mapping[str, object] | None = 
         UsageError: neither a shipped name nor a file.
         SpecError: every fault with file, line, column and field.
     """
-    document = read_yaml_file(find_recipe(source))
-    return validate(override(document, overrides or {}), Recipe)
+    path = Path(source)
+    if isinstance(source, str) and source in recipe_names():
+        path = RECIPES / f"{source}.yaml"
+    elif not path.is_file():
+        if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
+            raise UsageError(f"{path}: there is no such file")
+        raise UsageError(f"there is no recipe “{source}”; {nearest(str(source), recipe_names())}")
+    return validate(override(read_yaml_file(path), overrides or {}), Recipe)

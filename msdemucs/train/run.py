@@ -18,12 +18,9 @@ from msdemucs.files import cause_of, differences, sole_user, write_text
 from msdemucs.measure import machine
 from msdemucs.outside import legible
 from msdemucs.spec import dump_spec
-from msdemucs.train.checkpoints import writing
-from msdemucs.train.devices import fabric_for, is_first_process
-from msdemucs.train.logs import summary_writer
+from msdemucs.train.devices import fabric_for, is_first_process, together
 from msdemucs.train.losses import check_weights
-from msdemucs.train.peers import together
-from msdemucs.train.session import Training
+from msdemucs.train.session import Training, summary_writer, writing
 from msdemucs.train.tracks import (
     UNSCORED,
     Tracks,
@@ -240,8 +237,12 @@ def gather(asked: Asked, folder: Path, means: Means) -> Tracks:
     is_one_set = len(asked.data) == 1
 
     def left_out(error: DataError) -> None:
+        assert error.group is not None
+        assert error.split is not None
+        assert error.track is not None
         message = legible(str(error))
-        unusable[_name_in(error, is_one_set=is_one_set)] = message
+        name = name_of(error.group, error.split, error.track, is_one_set=is_one_set)
+        unusable[name] = message
         means.left_out(message)
 
     spec, recipe = asked.spec, asked.recipe
@@ -275,14 +276,6 @@ def gather(asked: Asked, folder: Path, means: Means) -> Tracks:
         where = ", ".join(map(str, asked.data))
         raise DataError(f"no training track can be used under {where}")
     return Tracks(train, held_out, names, unusable, same_songs)
-
-
-def _name_in(error: DataError, *, is_one_set: bool) -> str:
-    """What the run calls the track that an error of looking for tracks is of."""
-    assert error.track is not None
-    assert error.group is not None
-    assert error.split is not None
-    return name_of(error.group, error.split, error.track, is_one_set=is_one_set)
 
 
 def describe(asked: Asked) -> dict[str, object]:

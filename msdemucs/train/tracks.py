@@ -1,15 +1,28 @@
-"""What tracks does a run learn from, now and when it goes on, and which does it leave out?"""
+"""The tracks of a run: what it draws and is judged by, which it leaves out, as it goes on too."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from pathlib import Path
 
-from msdemucs.data import Track
-from msdemucs.errors import DataError, UsageError
+import pandas as pd
+import torch
+from torch import nn
+
+from msdemucs.data import Augmentation, Grid, SegmentSampler, Track, statistics
+from msdemucs.data.tracks import OnError
+from msdemucs.errors import DataError, DivergedError, UsageError
+from msdemucs.evaluate import Chunking, Score, evaluate_tracks, separate_mixture
+from msdemucs.evaluate.scoring import Convention
 from msdemucs.files import write_text
+from msdemucs.metrics import METRICS, USUAL, Quality
+from msdemucs.model import Separator
 from msdemucs.outside import legible
-from msdemucs.train.checkpoints import writing
+from msdemucs.spec import Spec
+from msdemucs.train.losses import Loss
+from msdemucs.train.recipe import Recipe
+from msdemucs.train.session import writing
 
 LEFT_OUT = "left-out.json"
 """The file of a run that names the tracks that it does not learn from, since when and why."""
@@ -115,12 +128,12 @@ class LeftOut:
 
     def go_on(self) -> dict[Track, int]:
         """Returns the tracks that a run that goes on leaves out, and since when; says so, once."""
-        found = {
+        reasons = {
             track: self.reasons[name] for track, name in self.names.items() if name in self.reasons
         }
-        for reason in found.values():
+        for reason in reasons.values():
             self._tell(reason)
-        return {track: reason.step for track, reason in found.items()}
+        return {track: reason.step for track, reason in reasons.items()}
 
     def add(self, step: int, track: Track, error: DataError) -> None:
         """Record a track in which damage was found."""
@@ -217,3 +230,113 @@ def _change(before: str | None, now: str | None) -> str:
     if before is None:
         return "is new"
     return "is gone" if now is None else f"had {before}, and has {now}"
+
+
+def judge(
+    model: nn.Module,
+    tracks: Sequence[Track],
+    recipe: Recipe,
+    *,
+    normalised: bool,
+    on_error: OnError | None = None,
+) -> float:
+    """Return what the recipe's validation measures on held-out tracks.
+
+    uSDR is joined as studies join it: the mean over sources of the mean over tracks. The loss is
+    the mean over tracks.
+
+    Args:
+        model: used in evaluation mode; its modes are restored.
+        tracks: held out.
+        recipe: its metric and its loss.
+        normalised: whether the model is trained on normalised tracks.
+        on_error: is told of a track that cannot be read, which is then left out; None raises.
+
+    Returns:
+        NaN where no track has a value.
+
+    Raises:
+        DataError: a track that cannot be read, without on_error.
+        DivergedError: an estimate, or the loss, that is not finite.
+    """
+    assert isinstance(model, Separator)
+    assert recipe.validation is not None
+    if recipe.validation.metric == "loss":
+        losses = []
+        for track in tracks:
+            try:
+                losses.append(_loss(model, track, recipe, normalised=normalised))
+            except DataError as error:
+                if on_error is None:
+                    raise
+                on_error(error)
+        return sum(losses) / len(losses) if losses else float("nan")
+    convention = Convention(normalised=normalised)
+    scored = evaluate_tracks(model, tracks, convention, on_error=on_error)
+    scores = [score for of_track in map(attrgetter("scores"), scored) for score in of_track]
+    frame = pd.DataFrame(scores, columns=list(Score._fields)).assign(seed=0)
+    return Quality(METRICS[USUAL]).of(frame)
+
+
+def _loss(model: Separator, track: Track, recipe: Recipe, *, normalised: bool) -> float:
+    """The loss of a whole track, as Demucs's training measures it, but for one thing.
+
+    Chunks are as long as what is trained on and share nothing; a normalised track stays in its
+    units. Demucs begins at a random shift; here equal weights have equal losses.
+
+    Raises:
+        DivergedError: it is not finite.
+
+    Source: shared/systems/base.md, section 7.
+    """
+    spec = model.spec
+    mixture = torch.from_numpy(track.read_mixture())
+    mean, deviation = statistics([mixture]) if normalised else (0.0, 1.0)
+    mixture = (mixture - mean) / deviation
+    chunking = Chunking(round(recipe.model_segment * spec.sample_rate), overlap=0)
+    estimates = separate_mixture(model, mixture, normalised=False, chunking=chunking)
+    level = float(mixture.square().mean())
+    shares = Loss(recipe.loss, spec.sources, recipe.source_weights).weights
+    total = 0.0
+    for source, share, estimate in zip(spec.sources, shares, estimates, strict=True):
+        reference = (torch.from_numpy(track.read_sources([source])) - mean) / deviation
+        loss = Loss(recipe.loss, [source])  # one at a time: spectra of a whole track are large
+        total += float(share * loss(estimate[None, None], reference[None], level))
+    if not torch.isfinite(torch.tensor(total)):
+        raise DivergedError(
+            f"the validation loss of “{track.name}” is {total}; the model's weights diverged"
+        )
+    return total
+
+
+def sampler(
+    recipe: Recipe, spec: Spec, tracks: Sequence[Track], *, seed: int, normalised: bool
+) -> SegmentSampler:
+    """Where the batches of a training come from.
+
+    Args:
+        recipe: its sizes, and what it does to examples.
+        spec: its sources and sample rate.
+        tracks: to train on.
+        seed: of the examples.
+        normalised: whether tracks are, for the recipe or for the weights that it begins with.
+
+    Raises:
+        DataError: no track, or one that is shorter than a segment.
+    """
+    gain = (recipe.gain.low, recipe.gain.high) if recipe.gain else None
+    read, heard, stride = (
+        round((seconds or 0) * spec.sample_rate)
+        for seconds in (recipe.segment, recipe.model_segment, recipe.grid)
+    )
+    return SegmentSampler(
+        tracks,
+        sources=spec.sources,
+        segment_samples=read,
+        batch_size=recipe.batch_size,
+        seed=seed,
+        augmentation=Augmentation(read - heard, recipe.flip, gain, recipe.remix),
+        normalised=normalised,
+        joint=recipe.joint,
+        grid=Grid(max(1, stride), recipe.steps_per_epoch) if recipe.grid else None,
+    )

@@ -16,16 +16,23 @@ from msdemucs.errors import DataError, UsageError
 from msdemucs.model import Separator, build, load_weights, save_weights
 from msdemucs.model.weights import About, read_about
 from msdemucs.spec import Spec, diff_specs, spec_hash
-from msdemucs.train.checkpoints import Checkpoints, writing
 from msdemucs.train.devices import fabric_for
-from msdemucs.train.ema import take
-from msdemucs.train.examples import sampler
-from msdemucs.train.logs import STEPS, Log, open_logs, read
 from msdemucs.train.loop import train
+from msdemucs.train.optimisers import take_average
 from msdemucs.train.recipe import Recipe
-from msdemucs.train.session import Sampler, Session, StepReport, Training
-from msdemucs.train.tracks import LEFT_OUT, UNSCORED, LeftOut, Tracks
-from msdemucs.train.validation import judge
+from msdemucs.train.session import (
+    STEPS,
+    Checkpoints,
+    Log,
+    Sampler,
+    Session,
+    StepReport,
+    Training,
+    open_logs,
+    read_log,
+    writing,
+)
+from msdemucs.train.tracks import LEFT_OUT, UNSCORED, LeftOut, Tracks, judge, sampler
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -170,7 +177,7 @@ class TrainingRun:
         path, step = self.folder / STEPS, self.step
         if not step or not path.is_file():
             return []
-        return [(int(row[0]), float(row[1])) for row in read(path) if int(row[0]) <= step]
+        return [(int(row[0]), float(row[1])) for row in read_log(path) if int(row[0]) <= step]
 
     def go(self, until: int | None = None) -> Training:
         """Train to a step, and leave the model with the weights that are judged and saved.
@@ -203,7 +210,7 @@ class TrainingRun:
                 at_end.callback(prefetch.close)
             done = train(self.model, batches, self.recipe, session)
         if done.average:
-            take(done.average, self.model)
+            take_average(done.average, self.model)
         return done
 
     def _session(self, until: int | None, logs: Sequence[Log]) -> Session:
@@ -241,9 +248,13 @@ class TrainingRun:
         lost: list[Track] = []
 
         def on_error(error: DataError) -> None:
-            track = _track_of(error, tracks)
-            lost.append(track)
-            unscored.add(step, track, error)
+            for track in tracks:  # by its file: others may have its name
+                path = track.recording.path
+                if error.path is not None and (path == error.path or path in error.path.parents):
+                    lost.append(track)
+                    unscored.add(step, track, error)
+                    return
+            raise error
 
         if not tracks:
             return None
@@ -285,15 +296,6 @@ def first_model(asked: Asked) -> tuple[Separator, About]:
         )
     about = replace(about, normalised=about.normalised or normalise)
     return load_weights(asked.weights), about
-
-
-def _track_of(error: DataError, tracks: Sequence[Track]) -> Track:
-    """The track that an error is of, by its file: others may have its name."""
-    for track in tracks:
-        path = track.recording.path
-        if error.path is not None and (path == error.path or path in error.path.parents):
-            return track
-    raise error
 
 
 def _tell(listeners: Sequence[Callable[..., None]], *what: object) -> None:

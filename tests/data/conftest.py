@@ -9,8 +9,7 @@ import pytest
 import stempeg
 
 from msdemucs.data.folders import quantise, write_track
-from msdemucs.data.musdb import SUFFIX
-from msdemucs.data.tracks import STEMS
+from msdemucs.data.tracks import STEM_MP4, STEMS
 
 RATE = 44100
 N_SAMPLES = 4410
@@ -51,5 +50,5 @@ def musdb_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One track in MUSDB18's layout: the excerpt that stempeg carries."""
     root = tmp_path_factory.mktemp("musdb18")
     (root / "test").mkdir()
-    shutil.copy(stempeg.example_stem_path(), root / "test" / f"Ann - One{SUFFIX}")
+    shutil.copy(stempeg.example_stem_path(), root / "test" / f"Ann - One{STEM_MP4}")
     return root

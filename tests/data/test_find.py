@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from msdemucs.data import STEMS, find_all, find_tracks
-from msdemucs.data.musdb import SUFFIX
+from msdemucs.data.tracks import STEM_MP4
 from msdemucs.errors import DataError, UsageError
 from msdemucs.spec import load_spec
 from tests.data.conftest import needs_ffmpeg, write_noise
@@ -246,7 +246,7 @@ def test_what_systems_leave_in_folders_is_no_data(root: Path) -> None:
         (folder / name).write_bytes(b"\0" * 4096)
     for name in ("__MACOSX", "@eaDir", ".Trashes"):
         (root / "train" / name).mkdir()
-    (root / "train" / f"._Ann{SUFFIX}").write_bytes(b"\0" * 4096)
+    (root / "train" / f"._Ann{STEM_MP4}").write_bytes(b"\0" * 4096)
     (root / "train" / "list.csv").write_text("Ann - One")
     said: list[str] = []
     found = find_all({"train": [root]}, TASK, say=said.append, on_error=refuse)
@@ -322,7 +322,7 @@ def test_a_data_set_that_is_given_twice_is_refused(
 def test_a_track_that_is_there_in_both_layouts_is_used_once(musdb_root: Path, root: Path) -> None:
     write_noise(root / "test" / "Dan - Four")
     (source,) = (musdb_root / "test").iterdir()
-    shutil.copy(source, root / "test" / f"Dan - Four{SUFFIX}")
+    shutil.copy(source, root / "test" / f"Dan - Four{STEM_MP4}")
     told: list[DataError] = []
     names = [track.name for track in find_tracks(root, split="test", on_error=told.append)]
     assert names == ["Cem - Three", "Dan - Four"]

@@ -8,7 +8,7 @@ import pytest
 import stempeg
 
 from msdemucs.data import STEMS, Track, find_tracks
-from msdemucs.data.musdb import SUFFIX
+from msdemucs.data.tracks import STEM_MP4
 from msdemucs.errors import DataError
 from tests.data.conftest import needs_ffmpeg
 
@@ -27,7 +27,7 @@ def test_a_stem_file_is_a_track_with_four_stems(track: Track) -> None:
 
 def test_streams_are_what_stempeg_decodes(musdb_root: Path, track: Track) -> None:
     decoded, _ = stempeg.read_stems(
-        str(musdb_root / "test" / f"Ann - One{SUFFIX}"), ffmpeg_format="s16le", dtype=np.float32
+        str(musdb_root / "test" / f"Ann - One{STEM_MP4}"), ffmpeg_format="s16le", dtype=np.float32
     )
     assert np.array_equal(track.read_mixture(), decoded[0].T)
     assert np.array_equal(track.read_sources(["vocals", "drums"]), decoded[[4, 1]].swapaxes(1, 2))
@@ -44,15 +44,15 @@ def test_a_stretch_is_that_part_of_the_whole_to_the_sample(
 
 def test_a_damaged_file_is_named_and_left_out(musdb_root: Path, tmp_path: Path) -> None:
     (tmp_path / "train").mkdir()
-    good = (musdb_root / "test" / f"Ann - One{SUFFIX}").read_bytes()
-    (tmp_path / "train" / f"Bob - Two{SUFFIX}").write_bytes(good[: len(good) // 2])
-    (tmp_path / "train" / f"Cem - Three{SUFFIX}").write_bytes(good)
-    (tmp_path / "train" / f"Dan - Four{SUFFIX}").write_bytes(b"\0\0\0\x08free")
+    good = (musdb_root / "test" / f"Ann - One{STEM_MP4}").read_bytes()
+    (tmp_path / "train" / f"Bob - Two{STEM_MP4}").write_bytes(good[: len(good) // 2])
+    (tmp_path / "train" / f"Cem - Three{STEM_MP4}").write_bytes(good)
+    (tmp_path / "train" / f"Dan - Four{STEM_MP4}").write_bytes(b"\0\0\0\x08free")
     told: list[DataError] = []
     tracks = find_tracks(tmp_path, split="train", on_error=told.append)
     assert [track.name for track in tracks] == ["Cem - Three"]
     assert [(error.track, error.path) for error in told] == [
-        (name, tmp_path / "train" / f"{name}{SUFFIX}") for name in ("Bob - Two", "Dan - Four")
+        (name, tmp_path / "train" / f"{name}{STEM_MP4}") for name in ("Bob - Two", "Dan - Four")
     ]
     assert "is cut off" in str(told[0])
     assert "cannot be read" in str(told[1])
@@ -62,8 +62,8 @@ def test_a_file_that_is_cut_off_after_it_was_found_is_named_when_read(
     musdb_root: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "train").mkdir()
-    good = (musdb_root / "test" / f"Ann - One{SUFFIX}").read_bytes()
-    path = tmp_path / "train" / f"Bob - Two{SUFFIX}"
+    good = (musdb_root / "test" / f"Ann - One{STEM_MP4}").read_bytes()
+    path = tmp_path / "train" / f"Bob - Two{STEM_MP4}"
     path.write_bytes(good)
     track = find_tracks(tmp_path, split="train")[0]
     path.write_bytes(good[: len(good) // 2])
@@ -75,8 +75,8 @@ def test_a_file_that_is_cut_off_after_it_was_found_is_named_when_read(
 
 def test_a_file_without_five_streams_is_refused(musdb_root: Path, tmp_path: Path) -> None:
     (tmp_path / "train").mkdir()
-    source = musdb_root / "test" / f"Ann - One{SUFFIX}"
-    target = tmp_path / "train" / f"Bob - Two{SUFFIX}"
+    source = musdb_root / "test" / f"Ann - One{STEM_MP4}"
+    target = tmp_path / "train" / f"Bob - Two{STEM_MP4}"
     subprocess.run(
         ["ffmpeg", "-v", "error", "-i", source, "-map", "0:a:0", "-c", "copy", target], check=True
     )

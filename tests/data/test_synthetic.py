@@ -10,9 +10,8 @@ import soundfile
 
 from msdemucs.data import STEMS, find_tracks, synthesise
 from msdemucs.data.synthetic import Song, make_song, song_name
-from msdemucs.data.synthetic.form import draw_form
-from msdemucs.data.synthetic.score import compose
-from msdemucs.data.synthetic.sound import SAMPLE_RATE
+from msdemucs.data.synthetic.instruments import SAMPLE_RATE
+from msdemucs.data.synthetic.score import compose, draw_form
 from msdemucs.errors import DataError, UsageError
 
 SECONDS = 16.0

@@ -1,4 +1,4 @@
-"""Audio files as models take them."""
+"""Audio files as models take them, resampled block by block."""
 
 import os
 import re
@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
+from torchaudio.functional import resample
 
 from msdemucs.errors import DataError
-from msdemucs.evaluate.audio import AudioSource, read_mixture
+from msdemucs.evaluate.audio import AudioSource, BlockResampler, read_mixture
 
 RATE = 8000
 
@@ -191,3 +194,20 @@ def test_the_remedy_is_named(tmp_path: Path) -> None:
     ):
         with pytest.raises(DataError, match=said):
             read(tmp_path / name)
+
+
+@settings(max_examples=40)
+@given(
+    old=st.sampled_from([8000, 11025, 44100, 48000, 96000]),
+    new=st.sampled_from([8000, 16000, 44100, 48000]),
+    sizes=st.lists(st.integers(1, 900), min_size=1, max_size=8),
+)
+def test_resampled_blocks_joined_are_the_resampled_whole(
+    old: int, new: int, sizes: list[int]
+) -> None:
+    whole = torch.randn((2, sum(sizes)), generator=torch.Generator().manual_seed(len(sizes)))
+    resampler = BlockResampler(old, new)
+    found = [resampler.push(block) for block in torch.split(whole, sizes, dim=1)]
+    rest = resampler.finish()
+    joined = torch.cat([*found, *([] if rest is None else [rest])], dim=1)
+    torch.testing.assert_close(joined, resample(whole, old, new), rtol=0, atol=1e-6)

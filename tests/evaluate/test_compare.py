@@ -8,8 +8,7 @@ import pytest
 from scipy.stats import wilcoxon
 
 from msdemucs.errors import UsageError
-from msdemucs.evaluate.compare import compare
-from msdemucs.evaluate.evaluation import Evaluation
+from msdemucs.evaluate.evaluation import Evaluation, compare
 
 SCORES = np.random.default_rng(0).normal(5, 2, 12)
 

@@ -18,9 +18,9 @@ import torch
 
 from msdemucs.data import Track
 from msdemucs.errors import DataError, DivergedError, UsageError
-from msdemucs.evaluate.conventions import Convention
 from msdemucs.evaluate.evaluation import Evaluation, Listener, evaluate
 from msdemucs.evaluate.saving import SAME, begun, load_evaluation, reserved, save
+from msdemucs.evaluate.scoring import Convention
 from msdemucs.metrics import METRICS, Stems
 from msdemucs.outside import legible
 from tests.toys import SAMPLE_RATE, Broken, Scale, noise, track

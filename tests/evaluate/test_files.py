@@ -19,8 +19,7 @@ from msdemucs.errors import DataError, UsageError
 from msdemucs.evaluate import files
 from msdemucs.evaluate.audio import read_mixture
 from msdemucs.evaluate.files import Output, outputs, separate_file
-from msdemucs.evaluate.overlap_add import Chunking
-from msdemucs.evaluate.separation import Separation, separate_mixture
+from msdemucs.evaluate.separation import Chunking, Separation, separate_mixture
 from msdemucs.measure import peak_memory
 from tests.specs import small
 

@@ -10,7 +10,7 @@ import torch
 from msdemucs.data import Track
 from msdemucs.errors import DataError, DivergedError
 from msdemucs.evaluate import Score, evaluate_tracks
-from msdemucs.evaluate.conventions import Convention
+from msdemucs.evaluate.scoring import Convention
 from msdemucs.metrics.quality import count_unscored, describe_unscored
 from msdemucs.model import Separator
 from tests.toys import Broken, Scale, noise, track

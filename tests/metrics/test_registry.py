@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 from msdemucs.cli.app import app
 from msdemucs.columns import FORMATS
 from msdemucs.errors import UsageError
-from msdemucs.evaluate.conventions import Convention
 from msdemucs.evaluate.evaluation import evaluate
+from msdemucs.evaluate.scoring import Convention
 from msdemucs.metrics import METRICS, Metric, Quality, Stems, metrics_named
 from tests.metrics.waveforms import RATE, leaky, music, noise, stems
 from tests.toys import Scale, track

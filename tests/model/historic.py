@@ -11,9 +11,9 @@ from torch import nn
 from msdemucs.model import Separator
 from msdemucs.model.attention import AttentionBlock, CrossLayer, MultiHeadAttention, SelfLayer
 from msdemucs.model.branch import Branch
-from msdemucs.model.build import rescale
 from msdemucs.model.fusion import TimeUNet2DFusion
 from msdemucs.model.layers import DecoderCell, Down, EncoderCell, Up
+from msdemucs.model.separator import rescale
 
 
 def draw_like_the_original(model: Separator, seed: int) -> None:

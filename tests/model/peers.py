@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from msdemucs import Separator, build, load_spec
 from msdemucs.data.synthetic import make_song
 from msdemucs.model.importing import Checkpoint, separator_from
-from msdemucs.model.importing.convert import convert, names_for
+from msdemucs.model.importing.names import convert, names_for
 from msdemucs.spec import Spec
 
 FOUR = ("drums", "bass", "other", "vocals")

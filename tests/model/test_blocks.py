@@ -10,19 +10,18 @@ from torch import nn
 
 from msdemucs.model.attention import (
     AttentionBlock,
+    FrequencyEmbedding,
     Gate,
     MultiHeadAttention,
     SequenceNorm,
     linear_products,
+    sinusoids_1d,
+    sinusoids_2d,
 )
-from msdemucs.model.build import rescale
-from msdemucs.model.embeddings import FrequencyEmbedding, sinusoids_1d, sinusoids_2d
+from msdemucs.model.branch import Resampler, Spectrogram, reflect
 from msdemucs.model.fusion import AttentionFusion, SmoothedWeights, TimeUNet2DFusion
-from msdemucs.model.layers import DecoderCell, EncoderCell
-from msdemucs.model.recurrent import SpannedLstm
-from msdemucs.model.resampling import Resampler
-from msdemucs.model.residual import LocalAttention, RowNorm
-from msdemucs.model.transforms import Spectrogram, reflect
+from msdemucs.model.layers import DecoderCell, EncoderCell, LocalAttention, RowNorm, SpannedLstm
+from msdemucs.model.separator import rescale
 from msdemucs.spec import Plan, Resolution, Spec, plan
 from msdemucs.spec.attention import SelfOnly
 from msdemucs.spec.plan import EmbeddingPlan

@@ -21,8 +21,7 @@ from torch import nn
 from msdemucs import build, load_spec, save_weights
 from msdemucs.errors import DataError, UsageError
 from msdemucs.model.importing import Checkpoint, import_weights, separator_from, spec_of
-from msdemucs.model.importing.bundles import ASSETS
-from msdemucs.model.importing.checkpoints import read_checkpoint
+from msdemucs.model.importing.checkpoints import ASSETS, read_checkpoint
 from msdemucs.model.importing.names import demucs_names, torchaudio_names
 from msdemucs.spec import diff_specs, plan
 from tests.model.peers import FOUR, PAIRS, perturb

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from msdemucs.model.attention import SequenceNorm
+from msdemucs.model.layers import RowNorm
 from msdemucs.model.norms import GroupNorm
-from msdemucs.model.residual import RowNorm
 
 CHANNELS = 8
 Size = tuple[int, ...]

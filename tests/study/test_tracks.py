@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from msdemucs.data import find, reading, synthesise
+from msdemucs.data import find, folders, synthesise
 from msdemucs.errors import DataError, UsageError
 from msdemucs.spec import load_spec
 from msdemucs.study.execution.loop import run_study
@@ -80,7 +80,7 @@ def test_the_same_tracks_are_held_out_for_any_segment_and_order_of_files(
     large: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before, _ = gathered("large")
-    listed = reading.listed
+    listed = folders.listed
     monkeypatch.setattr(find, "listed", lambda folder: [*listed(folder)][::-1])
     short = min((large / "train").iterdir())
     for file in short.glob("*.wav"):

@@ -15,7 +15,7 @@ from msdemucs.errors import CheckpointError, DivergedError, TrainingError, Usage
 from msdemucs.model import Separator
 from msdemucs.spec import load_spec
 from msdemucs.train import Checkpoints, Recipe, Session, StepReport, Training, train
-from msdemucs.train.ema import take
+from msdemucs.train.optimisers import take_average
 
 RECIPE = Recipe(name="toy", steps=5, batch_size=2, segment=0.01, lr=1e-2)
 
@@ -231,8 +231,8 @@ def test_a_run_that_was_stopped_and_went_on_ends_as_if_it_had_not(
     if ema:
         assert whole_run.average is not None
         assert done.average is not None
-        take(whole_run.average, whole)
-        take(done.average, model)
+        take_average(whole_run.average, whole)
+        take_average(done.average, model)
         assert not torch.equal(whole.conv.weight, torch.zeros(()))
         assert equal(whole, model)
 
@@ -440,7 +440,7 @@ def test_the_weights_of_the_best_validation_are_kept(
     done = train(model, Halves(), asked, session)
     assert done.best == (2 * best + 2, values[best])
     if done.average:
-        take(done.average, model)
+        take_average(done.average, model)
     for name, value in model.state_dict().items():
         assert torch.equal(value, scores.seen[best][name])
         assert (best == 2) == torch.equal(value, scores.seen[2][name])
@@ -463,7 +463,7 @@ def test_the_best_weights_survive_that_the_run_is_stopped_anywhere(tmp_path: Pat
             done = train(model, Halves(), asked, session)
         assert done.best == (4, 3.0)
         assert done.average is not None
-        take(done.average, model)
+        take_average(done.average, model)
         models.append(model)
     assert equal(*models)
 

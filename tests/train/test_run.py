@@ -24,12 +24,10 @@ from msdemucs.errors import CheckpointError, DataError, UsageError
 from msdemucs.model import build, load_weights, save_weights
 from msdemucs.model.weights import read_about
 from msdemucs.spec import Spec, dump_spec, spec_hash
-from msdemucs.train.checkpoints import Checkpoints
-from msdemucs.train.logs import CsvLog, open_logs, read
+from msdemucs.train.optimisers import Constant
 from msdemucs.train.recipe import Validation
 from msdemucs.train.run import run
-from msdemucs.train.schedule import Constant
-from msdemucs.train.session import StepReport
+from msdemucs.train.session import Checkpoints, CsvLog, StepReport, open_logs, read_log
 from msdemucs.train.tracks import Tracks, names_of
 from msdemucs.train.training import Asked, Means, TrainingRun
 from tests.study.postgres import free_port
@@ -66,8 +64,8 @@ def test_a_run_leaves_weights_logs_and_a_result(asked: Asked, tmp_path: Path) ->
     done = run(asked, tmp_path / "run", Means(on_step=lambda report: steps.append(report.step)))
     assert steps == list(range(1, 13))
     assert load_weights(done.weights).spec == asked.spec
-    assert [int(row[0]) for row in read(tmp_path / "run" / "log.csv")] == steps
-    scores = read(tmp_path / "run" / "validation.csv")
+    assert [int(row[0]) for row in read_log(tmp_path / "run" / "log.csv")] == steps
+    scores = read_log(tmp_path / "run" / "validation.csv")
     assert [int(step) for step, _ in scores] == [5, 10, 12]
     best = max(scores, key=lambda row: float(row[1]))
     result = json.loads((tmp_path / "run" / "result.json").read_text())
@@ -114,10 +112,10 @@ def test_a_run_killed_at_ten_random_moments_ends_bit_for_bit_as_one_that_was_not
     ended, wanted = load_file(last.weights), load_file(whole.weights)  # headers have no order
     assert ended.keys() == wanted.keys()
     assert all(torch.equal(ended[name], wanted[name]) for name in wanted)
-    logs = [read(place / "log.csv") for place in (tmp_path / "whole", folder)]
+    logs = [read_log(place / "log.csv") for place in (tmp_path / "whole", folder)]
     # all but the speed of a step
     assert [row[:-1] for row in logs[0]] == [row[:-1] for row in logs[1]]
-    scores = [read(place / "validation.csv") for place in (tmp_path / "whole", folder)]
+    scores = [read_log(place / "validation.csv") for place in (tmp_path / "whole", folder)]
     assert scores[0] == scores[1]
     assert last.result["best_validation"] == whole.result["best_validation"]
 
@@ -472,7 +470,7 @@ def test_two_processes_learn_what_one_does_with_the_whole_batch(
         asked = command(spec, noise, tmp_path / devices, "--devices", devices)
         done = subprocess.run(asked, env=env, capture_output=True, text=True, check=True)
         assert done.stdout.split() == [str(tmp_path / devices / "weights.safetensors")]
-        curves.append([float(row[1]) for row in read(tmp_path / devices / "log.csv")])
+        curves.append([float(row[1]) for row in read_log(tmp_path / devices / "log.csv")])
     assert curves[0] == pytest.approx(curves[1], abs=1e-5)
     assert len(curves[0]) == 5
 
@@ -494,7 +492,7 @@ def begun_by_two(
 def last_step(folder: Path) -> int:
     """The last step in a run's log; 0 for none."""
     log = folder / "log.csv"
-    return int((read(log) or [["0"]])[-1][0]) if log.is_file() else 0
+    return int((read_log(log) or [["0"]])[-1][0]) if log.is_file() else 0
 
 
 def said_by(process: "subprocess.Popen[str]") -> str:
@@ -544,11 +542,11 @@ STUCK = """\
 import os, signal, sys
 from pathlib import Path
 from msdemucs.spec import load_spec
-from msdemucs.train import Recipe, peers
+from msdemucs.train import Recipe, devices
 from msdemucs.train.run import run
 from msdemucs.train.training import Asked, Means
 
-peers.SECONDS_TO_NOTICE = 0.1
+devices.SECONDS_TO_NOTICE = 0.1
 
 
 def get_stuck(report):

@@ -14,12 +14,12 @@ import torch
 from safetensors.torch import load_file
 
 from msdemucs.data import Track
-from msdemucs.data.find import OnError
+from msdemucs.data.tracks import OnError
 from msdemucs.errors import DataError, MsdemucsError, UsageError
 from msdemucs.train import StepReport
-from msdemucs.train.logs import read
 from msdemucs.train.recipe import Validation
 from msdemucs.train.run import run
+from msdemucs.train.session import read_log
 from msdemucs.train.training import Asked, Means
 from tests.data.conftest import write_noise
 from tests.train.conftest import RATE
@@ -116,7 +116,7 @@ def test_a_run_killed_before_and_after_damage_was_found_ends_as_one_that_was_not
             run(spoilt, again, Means(on_step=killed_at(step)))
         assert run(spoilt, again).result["left_out"] == [BAD]
         assert is_equal(folder, again)
-        rows = [read(place / "log.csv") for place in (folder, again)]
+        rows = [read_log(place / "log.csv") for place in (folder, again)]
         assert [row[:-1] for row in rows[0]] == [row[:-1] for row in rows[1]]
 
 
@@ -429,7 +429,7 @@ def test_validation_goes_on_without_a_held_out_track_that_is_damaged(
     run(change(validated, validation=two), tmp_path / "run", Means(say=said.append))
     _, line = said
     assert f"“{BAD}”); validation goes on without it" in line
-    assert [int(step) for step, _ in read(tmp_path / "run" / "validation.csv")] == [5, 10, 12]
+    assert [int(step) for step, _ in read_log(tmp_path / "run" / "validation.csv")] == [5, 10, 12]
 
 
 def test_validation_without_a_track_left_gives_no_score_and_ends_no_run(

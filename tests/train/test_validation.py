@@ -10,7 +10,7 @@ from msdemucs.errors import DivergedError
 from msdemucs.model import Separator, build
 from msdemucs.spec import Spec
 from msdemucs.train import Recipe
-from msdemucs.train.validation import judge
+from msdemucs.train.tracks import judge
 
 
 @pytest.fixture

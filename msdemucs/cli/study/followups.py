@@ -344,7 +344,7 @@ def opened_study(
     from msdemucs.study.storage.load import locate_study, only_study
     from msdemucs.study.storage.studies import open_storage, open_study
     from msdemucs.study.storage.urls import STUDIES
-    from msdemucs.train.interrupts import Interrupts
+    from msdemucs.train.devices import Interrupts
 
     study_name, url = locate_study(name, storage)
     try:

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Complex64, Float64
 
-from msdemucs.data.synthetic.score import Note, Phrase
-from msdemucs.data.synthetic.sound import (
+from msdemucs.data.synthetic.instruments import (
     SAMPLE_RATE,
     Mono,
     Stereo,
@@ -20,6 +19,7 @@ from msdemucs.data.synthetic.sound import (
     running_phase,
     samples,
 )
+from msdemucs.data.synthetic.score import Note, Phrase
 
 FORMANTS_HZ = {
     "a": (730, 1090, 2440, 3500, 4500),
@@ -79,7 +79,10 @@ class _Singer:
         tract = self.tract * np.array([FORMANTS_HZ[note.vowel] for note in notes])[which]
         tract = np.stack([_smooth(formant, 0.06) for formant in tract.T])
         loud = self._loudness(notes, which, time).astype(np.float32)
-        sung = self._voiced(pitch_hz, tract, n) + self._aspiration(n)
+        sung = self._voiced(pitch_hz, tract, n)
+        sung += np.float32(self.breathiness) * band(
+            noise(self.rng, n), 1500, 9000
+        )  # air that leaks
         sung *= glide(loud, HOP, n)
         self._add_consonants(sung, notes)
         return fade(sung, attack_s=0.01, release_s=0.05)
@@ -130,10 +133,6 @@ class _Singer:
             sung += glide(gain, HOP, n_samples) * phasor.imag
             phasor *= turn
         return np.float32(0.12) * sung
-
-    def _aspiration(self, n_samples: int) -> Mono:
-        """The air that leaks through the voice."""
-        return np.float32(self.breathiness) * band(noise(self.rng, n_samples), 1500, 9000)
 
     def _add_consonants(self, sung: Mono, notes: Sequence[Note]) -> None:
         """Short bursts of noise where some syllables begin, in place."""

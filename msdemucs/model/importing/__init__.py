@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from msdemucs.model.importing.bundles import PREFIX, read_bundle
-from msdemucs.model.importing.checkpoints import Checkpoint, read_checkpoint
-from msdemucs.model.importing.convert import separator_from
+from msdemucs.model.importing.checkpoints import PREFIX, Checkpoint, read_bundle, read_checkpoint
+from msdemucs.model.importing.names import separator_from
 from msdemucs.model.importing.specs import spec_of
 from msdemucs.model.separator import Separator
 from msdemucs.spec import Spec

@@ -1,9 +1,8 @@
-"""What is in a foreign file of weights? Read without running anything that it asks for."""
+"""What is in foreign weights? Read without running anything that a file asks for."""
 
 import json
 import pickle
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
-from msdemucs.errors import DataError
+from msdemucs.errors import DataError, UsageError
 from msdemucs.model.weights import FORMAT
 from msdemucs.outside import stand_in
 
@@ -77,7 +76,9 @@ def _unpickled(path: Path) -> object:
         DataError: it cannot be read so.
     """
     try:
-        with _inert(get_unsafe_globals_in_checkpoint(str(path))):
+        names = get_unsafe_globals_in_checkpoint(str(path))
+        stand_ins: list[Any] = [(type("Inert", (Inert,), {"name": name}), name) for name in names]
+        with safe_globals(stand_ins):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if "weights_only" not in str(error):
@@ -97,14 +98,6 @@ _UNREADABLE = (
     AssertionError,
 )
 """What torch raises on files that are damaged, of another kind, or ask for more than data."""
-
-
-@contextmanager
-def _inert(names: list[str]) -> Iterator[None]:
-    """Every class or function that the file names is an inert stand-in meanwhile."""
-    stand_ins: list[Any] = [(type("Inert", (Inert,), {"name": name}), name) for name in names]
-    with safe_globals(stand_ins):
-        yield
 
 
 def _from_package(package: object, path: Path) -> Checkpoint:
@@ -201,3 +194,35 @@ def _floats(state: object, path: Path) -> State:
                 path=path,
             )
     return {name: tensor.detach().float() for name, tensor in state.items()}
+
+
+PREFIX = "torchaudio:"
+
+ASSETS = {
+    "HDEMUCS_HIGH_MUSDB_PLUS": "models/hdemucs_high_trained.pt",
+    "HDEMUCS_HIGH_MUSDB": "models/hdemucs_high_musdbhq_only.pt",
+}
+"""Bundles of Hybrid Demucs → their files."""
+
+
+def read_bundle(name: str) -> Checkpoint:
+    """The weights of one of torchaudio's bundles, downloaded if they are not there yet.
+
+    Raises:
+        UsageError: there is no such bundle.
+        DataError: it cannot be fetched or read; says which file to put where.
+    """
+    if name not in ASSETS:
+        raise UsageError(f"torchaudio has no bundle {name} of Demucs; it has {', '.join(ASSETS)}")
+    from torchaudio import pipelines
+
+    try:
+        model = getattr(pipelines, name).get_model()
+    except (OSError, RuntimeError) as error:  # no network, or half a file
+        place = Path(torch.hub.get_dir()) / "torchaudio" / ASSETS[name]
+        raise DataError(
+            f"torchaudio could not fetch {name}: {error}. On a machine with a network, get "
+            f"“torchaudio/{ASSETS[name]}” from PyTorch's download server and put it there",
+            path=place,
+        ) from None
+    return Checkpoint(model.state_dict(), name)

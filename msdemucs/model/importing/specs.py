@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import torch
 
 from msdemucs.errors import DataError, SpecError
-from msdemucs.model.build import build
 from msdemucs.model.importing.checkpoints import Checkpoint, State
-from msdemucs.model.importing.convert import convert, names_for
+from msdemucs.model.importing.names import convert, names_for
+from msdemucs.model.separator import build
 from msdemucs.spec import Spec, load_spec, parse_spec
 
 Arguments = Mapping[str, object]
@@ -63,17 +63,21 @@ class Constructor:
 
     def unsupported(self, arguments: Arguments) -> list[str]:
         """What stands in the way, a sentence each."""
-        given = {**self.defaults, **arguments}
+        values = {**self.defaults, **arguments}
         faults = [
             f"{name} is {value!r}, only {' or '.join(map(repr, self.fixed[name]))} will do"
-            for name, value in given.items()
+            for name, value in values.items()
             if name in self.fixed and value not in self.fixed[name]
         ]
         known = {"sources", *self.defaults, *self.fixed, *self.ignored}
         faults += [f"{name} is not known" for name in arguments if name not in known]
         if "sources" not in arguments:
             faults.append("sources are not told")
-        return faults or _kernel_faults(given)
+        if not faults and "nfft" in values:  # padded there by a fourth of the kernel
+            kernel, stride = _int(values["kernel_size"]), _int(values["stride"])
+            if stride < 2 or kernel - stride != 2 * (kernel // 4):
+                faults.append(f"kernel_size {kernel} with stride {stride} is padded otherwise here")
+        return faults
 
 
 def _by_arguments(constructor: Constructor, checkpoint: Checkpoint) -> Spec:
@@ -88,16 +92,6 @@ def _by_arguments(constructor: Constructor, checkpoint: Checkpoint) -> Spec:
         raise ValueError("; ".join(faults))
     data = constructor.data({**constructor.defaults, **checkpoint.arguments})
     return parse_spec({"name": checkpoint.title, **data})
-
-
-def _kernel_faults(arguments: Arguments) -> list[str]:
-    """Sizes that are padded there otherwise than here: by a fourth of the kernel."""
-    if "nfft" not in arguments:
-        return []
-    kernel, stride = _int(arguments["kernel_size"]), _int(arguments["stride"])
-    if stride < 2 or kernel - stride != 2 * (kernel // 4):
-        return [f"kernel_size {kernel} with stride {stride} is padded otherwise here"]
-    return []
 
 
 def _demucs(arguments: Arguments) -> Data:
@@ -373,7 +367,10 @@ def _by_shapes(checkpoint: Checkpoint) -> Spec:
     faults: dict[str, list[str]] = {}
     for name in CANDIDATES:
         spec = load_spec(name, overrides={"sources": sources})
-        faults[name] = _misfits(checkpoint.state, spec)
+        with torch.device("meta"):  # nothing is allocated
+            ours = build(spec).state_dict()
+            theirs = {key: torch.empty(tensor.shape) for key, tensor in checkpoint.state.items()}
+        _, faults[name] = convert(theirs, ours, names_for(checkpoint.state, spec))
         if not faults[name]:
             return spec
     nearest = min(faults, key=lambda name: len(faults[name]))
@@ -385,18 +382,10 @@ def _by_shapes(checkpoint: Checkpoint) -> Spec:
     raise DataError(message, path=checkpoint.path)
 
 
-def _misfits(state: State, spec: Spec) -> list[str]:
-    """What hinders the tensors from being the spec's weights; nothing is allocated."""
-    with torch.device("meta"):
-        own = build(spec).state_dict()
-        shapes = {key: torch.empty(tensor.shape) for key, tensor in state.items()}
-    return convert(shapes, own, names_for(state, spec))[1]
-
-
 def _count_sources(state: State) -> int:
     """Sources of stereo estimates, from the last bias of the decoder that gives waveforms."""
-    found = [(match, key) for key in state if (match := LAST_BIAS.fullmatch(key))]
-    if not found:
+    biases = [(match, key) for key in state if (match := LAST_BIAS.fullmatch(key))]
+    if not biases:
         return 4
-    _, key = max(found, key=lambda pair: [int(n) for n in pair[0].groups() if n])
+    _, key = max(biases, key=lambda pair: [int(n) for n in pair[0].groups() if n])
     return max(1, len(state[key]) // 2)

@@ -18,7 +18,7 @@ from msdemucs.study.storage.studies import create_or_continue, open_storage
 from msdemucs.study.storage.urls import database_path, without_password
 from msdemucs.study.trial.candidate import Listener
 from msdemucs.study.trial.failures import is_disk_full
-from msdemucs.train.interrupts import Interrupts
+from msdemucs.train.devices import Interrupts
 
 
 def begin_study(

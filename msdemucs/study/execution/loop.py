@@ -15,7 +15,7 @@ from msdemucs.study.storage.urls import STUDIES, storage_url, study_folder, with
 from msdemucs.study.trial.candidate import Listener, Silent
 from msdemucs.study.trial.recorder import Evaluate
 from msdemucs.study.trial.workspace import workspace_of
-from msdemucs.train.interrupts import Interrupts
+from msdemucs.train.devices import Interrupts
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from msdemucs.study.storage.leases import fail_stale
 from msdemucs.study.storage.studies import open_storage, open_study
 from msdemucs.study.storage.urls import database_path
 from msdemucs.study.trial.candidate import Listener
-from msdemucs.train.interrupts import Interrupts
+from msdemucs.train.devices import Interrupts
 
 PREPARE = "msdemucs.study.trial.bench:prepare"
 """What makes a bench on a node, as module:function."""

@@ -32,7 +32,7 @@ from msdemucs.study.trial.proposal import propose_candidate
 from msdemucs.study.trial.recorder import Evaluate, InfeasibleError, StoppedError, TrialRecorder
 from msdemucs.study.trial.result_cache import ResultCache
 from msdemucs.study.trial.workspace import Workspace
-from msdemucs.train.interrupts import Interrupts
+from msdemucs.train.devices import Interrupts
 
 ENDED_BY_ANOTHER = (TrialLostError, UpdateFinishedTrialError)
 """Another process took this one for dead and ended its trial."""

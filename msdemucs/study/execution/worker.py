@@ -14,7 +14,7 @@ from msdemucs.study.storage.studies import open_storage, open_study, refuse_othe
 from msdemucs.study.trial.candidate import Candidate, Listener, Silent
 from msdemucs.study.trial.recorder import TrialRecorder
 from msdemucs.study.trial.tracks import Say
-from msdemucs.train.interrupts import Interrupts
+from msdemucs.train.devices import Interrupts
 
 
 class Trains(Protocol):

@@ -24,7 +24,7 @@ from msdemucs.study.storage.artifact_store import is_url
 from msdemucs.study.storage.studies import open_storage, open_study
 from msdemucs.study.storage.urls import study_folder
 from msdemucs.study.trial.candidate import Listener
-from msdemucs.train.interrupts import Interrupts
+from msdemucs.train.devices import Interrupts
 
 GRACE_S = 60.0
 """How long workers may take to save and leave before they are killed."""

@@ -13,8 +13,8 @@ from msdemucs.analysis.fronts import complete
 from msdemucs.data import Track
 from msdemucs.errors import DataError, UsageError
 from msdemucs.evaluate import Score, evaluate_tracks
-from msdemucs.evaluate.conventions import Convention
 from msdemucs.evaluate.evaluation import left_out_entry
+from msdemucs.evaluate.scoring import Convention
 from msdemucs.metrics import METRICS, USUAL, Quality, metrics_named
 from msdemucs.metrics.quality import count_unscored, describe_unscored
 from msdemucs.model import Separator, load_weights

@@ -13,7 +13,7 @@ import pandas as pd
 from msdemucs.data import drop_short
 from msdemucs.errors import DataError, SpecError, UsageError, diverged_at
 from msdemucs.evaluate import Score, evaluate_tracks
-from msdemucs.evaluate.conventions import Convention
+from msdemucs.evaluate.scoring import Convention
 from msdemucs.measure import HostLock, choose_device, device_name, machine, peak_memory
 from msdemucs.metrics import METRICS, USUAL, Quality
 from msdemucs.metrics.quality import count_unscored

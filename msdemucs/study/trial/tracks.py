@@ -8,10 +8,10 @@ from pathlib import Path
 
 from msdemucs.data import Track, drop_short, find_all, synthesise, unpack_sample
 from msdemucs.data.doctor import warn_of_far_sums
-from msdemucs.data.find import OnError, names_of_groups
+from msdemucs.data.find import names_of_groups
 from msdemucs.data.folders import StemFolder
 from msdemucs.data.splits import divide
-from msdemucs.data.tracks import Recording
+from msdemucs.data.tracks import OnError, Recording
 from msdemucs.errors import DataError
 from msdemucs.files import cause_of
 from msdemucs.spec import Spec

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from msdemucs.spec import Spec, dump_spec
-from msdemucs.train.logs import read
+from msdemucs.train.session import read_log
 from tests.train.test_run import gloo
 
 ONE_CANNOT_READ = """\
@@ -71,7 +71,7 @@ def test_a_track_that_one_process_alone_cannot_read_ends_the_run_before_batches_
     assert line.startswith("error: step 1: the processes of this run have read unlike batches: ")
     assert f"process 2 of 2 cannot use {noise / 'train' / 'Ann - One'}: is gone" in line
     assert held_out(tmp_path / "run") == {"Bob - Two"}
-    assert not read(tmp_path / "run" / "log.csv")
+    assert not read_log(tmp_path / "run" / "log.csv")
 
 
 @pytest.mark.slow
@@ -83,7 +83,7 @@ def test_a_held_out_track_that_one_process_alone_cannot_read_changes_nothing(
     assert whole.returncode == 0, whole.stderr
     lost = two(spec, noise, tmp_path / "lost", *held_out(tmp_path / "whole"))
     assert lost.returncode == 0, lost.stdout + lost.stderr
-    scores = [read(tmp_path / name / "validation.csv") for name in ("whole", "lost")]
+    scores = [read_log(tmp_path / name / "validation.csv") for name in ("whole", "lost")]
     assert scores[0] == scores[1]
     weights = [(tmp_path / name / "weights.safetensors").read_bytes() for name in ("whole", "lost")]
     assert weights[0] == weights[1]
