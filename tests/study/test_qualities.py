@@ -19,7 +19,7 @@ from msdemucs.metrics import METRICS
 from msdemucs.study.execution.loop import run_study
 from msdemucs.study.records import SPLIT, StudyRecord
 from msdemucs.study.samplers.rungs import Halving, RungScore
-from msdemucs.study.samplers.surrogate.sampler import remark
+from msdemucs.study.samplers.study_sampler import remark
 from msdemucs.study.search_space.fields import field_of
 from msdemucs.study.search_space.loading import load_search_space
 from msdemucs.study.search_space.space import Search

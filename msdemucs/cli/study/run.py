@@ -120,7 +120,7 @@ def _train(
 ) -> "Finished":
     """Run a study's trials, in this process or in others."""
     from msdemucs.study.execution.loop import begin_study, explained, run_study
-    from msdemucs.study.samplers.surrogate.sampler import remark
+    from msdemucs.study.samplers.study_sampler import remark
     from msdemucs.study.storage.urls import StudyLocation
 
     # torch is imported late, so that a fault of the search space shows at once

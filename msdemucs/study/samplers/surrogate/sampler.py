@@ -238,19 +238,6 @@ class SurrogateSampler(RandomSampler):
         return costs if all(value > 0 for value in costs) else None
 
 
-def remark(search: Search) -> str:
-    """Return what a surrogate leaves out of its model, in words; "" for nothing to say."""
-    first, *further = qualities_of(search.space.objectives) or [""]
-    if search.space.sampler.kind != "surrogate" or not further:
-        return ""
-    others = " and ".join(further)
-    return (
-        f"surrogate proposes and stops trials by {first}, the first quality among the objectives, "
-        f"and costs; {others} {'is' if len(further) == 1 else 'are'} recorded and on the front, "
-        "but decides nothing before"
-    )
-
-
 class Candidates:
     """Combinations of a search space. What each costs is computed once.
 
