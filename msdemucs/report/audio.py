@@ -12,7 +12,7 @@ from msdemucs.analysis.measure import measure_of_quality
 from msdemucs.analysis.trials import Row, is_baseline, is_complete, is_copy, trial_number
 from msdemucs.errors import DataError, MsdemucsError, UsageError
 from msdemucs.metrics import Quality, Stems
-from msdemucs.study.storage.artifact_store import at_hand, is_url
+from msdemucs.study.storage.folders import at_hand, is_url
 from msdemucs.study.storage.urls import study_folder
 
 if TYPE_CHECKING:
