@@ -40,13 +40,13 @@ from optuna.trial import FrozenTrial, TrialState
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from msdemucs.metrics import USUAL
-from msdemucs.study.execution.beginning import begin_study
-from msdemucs.study.execution.worker import work_on
+from msdemucs.study.execution.loop import begin_study, work_on
 from msdemucs.study.records import SPLIT
 from msdemucs.study.search_space.loading import load_search_space
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.databases import Database
-from msdemucs.study.storage.studies import open_storage
+from msdemucs.study.storage.load import open_storage
+from msdemucs.study.storage.urls import StudyLocation
 from msdemucs.study.trial.candidate import Candidate
 from msdemucs.study.trial.recorder import Row, TrialRecorder
 from tests.study.postgres import Postgres
@@ -159,7 +159,7 @@ def overhead(
         folder = Path(temporary)
         (folder / "scale.yaml").write_text(SPACE, encoding="utf-8")
         search = load_search_space(folder / "scale.yaml").asking(trials=ENDLESS)
-        begin_study(search, url, folder / "trials", {})[1].close()
+        begin_study(search, StudyLocation(url, folder / "trials"), {})[1].close()
         (folder / "marks").mkdir()
         sleeper = Sleeper(seconds, min(seconds, 2.0 * workers), folder / "marks")
         processes = [work(url, sleeper) for _ in range(workers)]

@@ -345,7 +345,7 @@ def test_import_leaves_torch_and_optuna_unloaded(module: str) -> None:
 
 
 def test_what_does_not_train_leaves_lightning_and_torchs_compiler_unloaded() -> None:
-    modules = ["train.devices", "train.recipe", "train.run", "study.execution.worker"]
+    modules = ["train.devices", "train.recipe", "train.run", "study.execution.loop"]
     imports = ", ".join(f"msdemucs.{module}" for module in modules)
     slow = "{'lightning_fabric', 'torch._dynamo'}"
     code = f"import sys, {imports}; print(sorted({slow} & set(sys.modules)))"

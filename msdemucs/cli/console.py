@@ -28,7 +28,7 @@ from msdemucs.files import legible
 from msdemucs.units import format_seconds
 
 if TYPE_CHECKING:
-    from msdemucs.study.trial.candidate import Listener, Named
+    from msdemucs.study.trial.recorder import Listener, Named
 
 
 WIDTH_IN_FILES = 240

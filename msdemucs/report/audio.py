@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from msdemucs.analysis.findings import Findings
 from msdemucs.analysis.measure import measure_of_quality
-from msdemucs.analysis.trials import Row, is_baseline, is_complete, trial_number
+from msdemucs.analysis.trials import Row, is_baseline, is_complete, is_copy, trial_number
 from msdemucs.errors import DataError, MsdemucsError, UsageError
 from msdemucs.metrics import Quality, Stems
-from msdemucs.study.storage.artifact_store import at_hand, is_url
+from msdemucs.study.storage.folders import at_hand, is_url
 from msdemucs.study.storage.urls import study_folder
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ MOST_TRIALS = 3
 PICTURE_QUALITY = 60
 
 LOUDEST = 0.99
-"""Full scale that an excerpt's loudest sample is brought down to, all of its sounds alike."""
+"""Full scale that the loudest sample of all trials' excerpts is brought down to, all sounds alike:
+of two trials heard in turn, neither is louder by its scale."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def excerpts_of(
     from msdemucs.model.weights import load_weights, read_about
 
     name = findings.record.name
-    rows = list(filter(is_complete, findings.best_first))
+    rows = [row for row in findings.best_first if is_complete(row) and not is_copy(row)]
     rows.sort(key=lambda row: not (trial_number(row) in findings.front or is_baseline(row)))
     weights = {trial_number(row): path for row in rows if (path := weights_of(name, row, studies))}
     if not weights:
@@ -87,7 +88,7 @@ def excerpts_of(
             f"study “{name}” has no trial whose weights are there; --audio needs the "
             f"folder {study_folder(name, studies)}, which the study made where it ran"
         )
-    excerpts: dict[int, Excerpt] = {}
+    pieces: dict[int, Piece] = {}
     for trial, path in weights.items():
         try:
             with at_hand(path) as file:
@@ -96,14 +97,15 @@ def excerpts_of(
                     continue
                 model, normalised = load_weights(file), read_about(file).normalised
             track = first_track(findings, data, model.spec.sources, model.spec.sample_rate)
-            excerpts[trial] = _excerpt(model, track, findings.metric, normalised=normalised)
+            pieces[trial] = _separated(model, track, normalised=normalised)
         except UsageError:
             raise
         except MsdemucsError as error:
             say(f"trial {trial} cannot be heard: {error}")
-        if len(excerpts) == MOST_TRIALS:
+        if len(pieces) == MOST_TRIALS:
             break
-    return excerpts
+    scale = LOUDEST / max([1.0, *(piece.peak for piece in pieces.values())])
+    return {trial: _excerpt(piece, findings.metric, scale) for trial, piece in pieces.items()}
 
 
 def weights_of(study: str, row: Row, studies: Path) -> str | None:
@@ -153,33 +155,65 @@ def first_track(
     raise UsageError(f"no {record.split} track of the study lies under {data}{reason}")
 
 
-def _excerpt(model: object, track: "Track", quality: Quality, *, normalised: bool) -> Excerpt:
-    """A model's estimates of the middle of a track, scored by a quality's metric."""
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """The middle of a track, and what a model makes of it.
+
+    Attributes:
+        track: whose.
+        start: its first sample in the track.
+        sources: their names.
+        mixture: [A, N].
+        references: [S, A, N].
+        estimates: [S, A, N].
+    """
+
+    track: "Track"
+    start: int
+    sources: tuple[str, ...]
+    mixture: "Tensor"
+    references: "Tensor"
+    estimates: "Tensor"
+
+    @property
+    def peak(self) -> float:
+        """The loudest sample that is heard, but for the error's."""
+        return max(float(self.mixture.abs().max()), float(self.estimates.abs().max()))
+
+
+def _separated(model: object, track: "Track", *, normalised: bool) -> Piece:
+    """A model's estimates of the middle of a track."""
     import torch
 
-    from msdemucs.evaluate.excerpts import draw
     from msdemucs.evaluate.separation import separate_mixture
     from msdemucs.model import Separator
 
     assert isinstance(model, Separator)
-    spec, rate = model.spec, track.sample_rate
-    length = min(track.n_samples, round(SECONDS * rate))
+    length = min(track.n_samples, round(SECONDS * track.sample_rate))
     start = (track.n_samples - length) // 2
     piece = slice(start, start + length)
     mixture = torch.from_numpy(track.read_mixture())[:, piece]
-    references = torch.from_numpy(track.read_sources(spec.sources))[..., piece]
+    references = torch.from_numpy(track.read_sources(model.spec.sources))[..., piece]
     estimates = separate_mixture(model, mixture, normalised=normalised)
-    scale = LOUDEST / max(1.0, float(mixture.abs().max()), float(estimates.abs().max()))
+    return Piece(track, start, model.spec.sources, mixture, references, estimates)
+
+
+def _excerpt(piece: Piece, quality: Quality, scale: float) -> Excerpt:
+    """A piece as sounds and pictures, its sounds multiplied by a scale, scored by a metric."""
+    from msdemucs.evaluate.excerpts import draw
+
+    rate, mixture = piece.track.sample_rate, piece.mixture
+    references, estimates = piece.references, piece.estimates
     sources = []
     measure = measure_of_quality(Quality(quality.metric))
     scores = quality.metric.of(
-        Stems(spec.sources, references.numpy(), estimates.numpy(), mixture.numpy())
+        Stems(piece.sources, references.numpy(), estimates.numpy(), mixture.numpy())
     )
     for name, reference, estimate, score in zip(
-        spec.sources, references, estimates, scores, strict=True
+        piece.sources, references, estimates, scores, strict=True
     ):
         parts = {"reference": reference, "estimate": estimate, "error": estimate - reference}
-        title = f"{track.name}: {name}"
+        title = f"{piece.track.name}: {name}"
         picture = draw({"mixture": mixture, **parts}, sample_rate=rate, title=title)
         sources.append(
             SourceExcerpt(
@@ -189,7 +223,8 @@ def _excerpt(model: object, track: "Track", quality: Quality, *, normalised: boo
                 picture_url(picture),
             )
         )
-    title = f"{track.name}, from {start / rate:.1f} s to {(start + length) / rate:.1f} s"
+    start, end = piece.start / rate, (piece.start + mixture.shape[-1]) / rate
+    title = f"{piece.track.name}, from {start:.1f} s to {end:.1f} s"
     return Excerpt(title, sound_url(scale * mixture, rate), tuple(sources))
 
 

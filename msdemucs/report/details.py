@@ -146,6 +146,12 @@ class Detail:
     later: tuple[str, ...]
     excerpt: Excerpt | None
 
+    @property
+    def system(self) -> str:
+        """The system of the zoo that its spec extends; "" where no difference was made."""
+        head, _, name = self.difference.partition("\n")[0].partition(": ")
+        return name if head == "extends" else ""
+
 
 class Details:
     """Makes the details of a study's trials; what equal specs share is made once."""

@@ -1,7 +1,7 @@
 """A study's record as one HTML file that needs nothing else: no network, no second file."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -16,12 +16,13 @@ from msdemucs.analysis.trials import is_baseline, trial_number
 from msdemucs.errors import ReportError
 from msdemucs.files import cause_of
 from msdemucs.report.audio import Excerpt
-from msdemucs.report.details import Details
+from msdemucs.report.details import Detail, Details
 from msdemucs.report.embedded import embed_json, packed, page_data
 from msdemucs.report.paper import judged_table
 from msdemucs.report.run_configuration import configuration
 from msdemucs.report.statements import (
     arranged_statements,
+    describe_heard,
     describe_question,
     summarise_states,
 )
@@ -111,6 +112,8 @@ def render(
     drawn = {view.key: view.figure for view in views if view.figure is not None}
     record = findings.record
     heroes = [*ablation[:1], *figures[:1]]
+    heard = excerpts or {}
+    details = details_of(findings, heard)
     return (
         environment()
         .get_template("page.html")
@@ -123,9 +126,11 @@ def render(
             states=summarise_states(findings),
             heroes=heroes,
             figures=figures[1:],
-            legend=legend(findings),
+            legend=legend(findings, findings.trades[:1]),
+            further_legend=legend(findings, findings.trades[1:]),
             progress=progress,
             ablation=ablation[1:],
+            is_ablation=findings.is_ablation,
             importance=importance,
             importance_note=importance_note(findings),
             curves=curves,
@@ -137,8 +142,19 @@ def render(
             sources=source_table(findings),
             sources_label=measure_of_quality(findings.metric, record.split).label,
             measures=[measure for measure in findings.measures if measure.convention],
-            data_json=embed_json(page_data(findings) | {"listed": listed(findings)}),
-            details_json=embed_json(packed(detail_pages(findings, excerpts or {}))),
+            heard=describe_heard(findings, heard),
+            data_json=embed_json(
+                page_data(findings)
+                | {
+                    "listed": listed(findings),
+                    "specs": [d.system or (d.spec and findings.base) or "" for d in details],
+                    "heard": [
+                        (trial, [(source.source, source.score) for source in excerpt.sources])
+                        for trial, excerpt in heard.items()
+                    ],
+                }
+            ),
+            details_json=embed_json(packed(detail_pages(details))),
             figures_json=embed_json(drawn),
             plotly_js=Markup(get_plotlyjs()),  # noqa: S704 (a library's own script)
         )
@@ -154,16 +170,18 @@ def listed(findings: Findings) -> list[int]:
     return kept[:MOST_LISTED]
 
 
-def detail_pages(findings: Findings, excerpts: Mapping[int, Excerpt]) -> list[str]:
-    """What opens for each trial, as HTML, in the order of the record."""
-    template = environment().get_template("detail.html")
+def details_of(findings: Findings, excerpts: Mapping[int, Excerpt]) -> list[Detail]:
+    """What opens for each trial, in the order of the record."""
     details, rows = Details(findings, excerpts), findings.rows
     first = set(listed(findings))
     has_all = len(rows) <= MOST_DIFFERENCES
-    return [
-        template.render(item=details.of(row, has_difference=has_all or trial_number(row) in first))
-        for row in rows
-    ]
+    return [details.of(row, has_difference=has_all or trial_number(row) in first) for row in rows]
+
+
+def detail_pages(details: Iterable[Detail]) -> list[str]:
+    """What opens for each trial, as HTML."""
+    template = environment().get_template("detail.html")
+    return [template.render(item=detail) for detail in details]
 
 
 @cache

@@ -1,6 +1,6 @@
 """What a study found, in sentences whose every number comes from its record."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 
@@ -10,6 +10,7 @@ from msdemucs.analysis.measure import Measure, measure_of_quality
 from msdemucs.analysis.trades import Trade, TradePoint
 from msdemucs.analysis.trials import mapping_of, rows_of, trial_number
 from msdemucs.metrics.quality import describe_trials
+from msdemucs.report.audio import Excerpt
 from msdemucs.report.claims import claim_text
 from msdemucs.report.run_configuration import objectives_text
 from msdemucs.report.sentences import Part, Sentence, limits_text, say, tracks_text
@@ -130,6 +131,20 @@ def describe_question(findings: Findings) -> Sentence:
     name = mapping_of(findings.record.attrs, "recipe").get("name")
     trained = f"; recipe {name}" if isinstance(name, str) else ""
     return say(f"Asked: {goals}{over}{around}{trained}.")
+
+
+def describe_heard(findings: Findings, excerpts: Mapping[int, Excerpt]) -> Sentence:
+    """Which trials can be heard, and in what; nothing where none can."""
+    if not excerpts:
+        return ()
+    names = {trial_number(row): str(row["name"]) for row in findings.rows}
+    links = [Part(names[trial], trial) for trial in excerpts]
+    sources = dict.fromkeys(s.source for excerpt in excerpts.values() for s in excerpt.sources)
+    what = ", ".join(dict.fromkeys(excerpt.title for excerpt in excerpts.values()))
+    each = "" if len(links) == 1 else ", each in one excerpt"
+    head = f"{count(len(links), 'trial')} of {len(names)} can be heard{each}, of "
+    parts = [part for link in links for part in (Part("; "), link)][1:]
+    return say(f"{head}{count(len(sources), 'source')} ({what}): ", *parts, ".")
 
 
 def describe_effects(findings: Findings) -> tuple[Sentence, ...]:

@@ -1,6 +1,6 @@
 """The figures of a page with their captions, painted from what a study found."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from msdemucs.analysis.findings import Findings
@@ -8,7 +8,8 @@ from msdemucs.analysis.trades import Trade
 from msdemucs.analysis.trials import Curve, trial_number
 from msdemucs.report.figures.curves import paint_curves
 from msdemucs.report.figures.sizes import paint_sizes
-from msdemucs.report.figures.trades import paint_trade
+from msdemucs.report.figures.style import group_colour
+from msdemucs.report.figures.trades import paint_trade, shows_floor
 from msdemucs.report.published import published, sized_trials
 from msdemucs.report.sentences import Sentence, say
 from msdemucs.report.statements import describe_trade
@@ -33,22 +34,39 @@ class FigureView:
     figure: Mapping[str, object] | None
 
 
-def legend(findings: Findings) -> list[tuple[str, str]]:
-    """The marks that some figure of quality against cost shows: the mark's key and its meaning."""
-    points = [point for trade in findings.trades for point in trade.points]
+def legend(findings: Findings, shown: Sequence[Trade]) -> list[tuple[str, str]]:
+    """The marks that figures of quality against cost show: the mark's key and its meaning.
+
+    The key of a study that is compared is its colour.
+
+    Args:
+        findings: of the study.
+        shown: what the figures are of.
+    """
+    trades = [trade for trade in shown if trade.points]
+    promoted = [findings.promoted[trade.y.column] for trade in trades]
+    points = [point for trade in trades for point in trade.points]
     admitted = [point for point in points if not point.beyond]
-    noun = findings.noun.replace("complete", "sampled")
-    marks = (
-        ("front", f"{noun} on the front", any(p.is_front and not p.is_baseline for p in admitted)),
-        ("tied", "tied with it within the noise", any(p.is_tied for p in admitted)),
-        ("dominated", "dominated", any(not (p.is_front or p.is_tied) for p in admitted)),
-        ("baseline", "baseline, likewise", any(p.is_baseline for p in admitted)),
-        ("beyond", "beyond a constraint: on no front", len(admitted) < len(points)),
-        ("promoted", "the same, trained for longer", any(findings.promoted.values())),
-        ("line", "front; what it beats, shaded", any(p.is_front for p in admitted)),
-        ("floor", "the mixture itself", any(t.floor is not None for t in findings.trades)),
+    sampled, baselines = (
+        [point for point in admitted if point.is_baseline == is_baseline]
+        for is_baseline in (False, True)
     )
-    return [(mark, text) for mark, text, is_shown in marks if is_shown]
+    noun = findings.noun.replace("complete", "sampled")
+    has_floor = any(map(shows_floor, trades, promoted))
+    marks = (
+        ("front", f"{noun} on the front", any(p.is_front for p in sampled)),
+        ("tied", "tied with it within the noise", any(p.is_tied for p in sampled)),
+        ("dominated", "dominated", any(not (p.is_front or p.is_tied) for p in sampled)),
+        ("baseline-front", "baseline on the front", any(p.is_front for p in baselines)),
+        ("baseline", "baseline, not on it", any(not p.is_front for p in baselines)),
+        ("beyond", "beyond a constraint: on no front", len(admitted) < len(points)),
+        ("promoted", "the same, trained for longer", any(promoted)),
+        ("line", "front; what it beats, shaded", any(p.is_front for p in admitted)),
+        ("floor", "the mixture itself", has_floor),
+    )
+    named = findings.studies or () if points else ()
+    studies = [(group_colour(index), name) for index, name in enumerate(named)]
+    return studies + [(mark, text) for mark, text, is_shown in marks if is_shown]
 
 
 def view_key(findings: Findings, trade: Trade) -> str:
@@ -92,7 +110,12 @@ def curves_view(findings: Findings) -> FigureView:
     curves, best_spec = findings.curves, findings.best_spec
     best = trial_number(best_spec) if best_spec and findings.is_common else None
     shown = [thinned(curve) for curve in foremost(findings, best)]
-    painted = paint_curves(shown, best=best, height=400).to_plotly_json() if shown else None
+    is_one = not findings.studies
+    painted = (
+        paint_curves(shown, best=best, height=370, is_one_study=is_one).to_plotly_json()
+        if shown
+        else None
+    )
     left_out = len(curves) - len(shown)
     note = f"{len(shown)} of {len(curves)} curves are drawn; each trial has its own below."
     return FigureView("curves", "Learning curves", True, say(note) if left_out else (), 0, painted)

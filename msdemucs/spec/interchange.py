@@ -147,14 +147,9 @@ def expanded(spec: Spec) -> Plain:
     data = dump_spec(spec)
     resolved = plan(spec)
     for field in SCHEDULES:
-        *sections, name = field.split(".")
-        owner, into = cast(object, spec), cast(Plain | None, data)
-        for section in sections:
-            owner, into = getattr(owner, section), cast(Plain, into)[section]  # type: ignore[assignment]
-            if owner is None:
-                break
-        schedule = getattr(owner, name, None)
-        if schedule is not None and into is not None:
+        schedule, (*section, name) = spec.schedule(field), field.split(".")
+        if schedule is not None:
+            into = cast(Plain, value_at(data, ".".join(section)))
             into[name] = list(expand(schedule, spec.depth))
     if resolved.fusion is None:
         cast(Plain, data["fusion"]).pop("bottleneck")

@@ -22,7 +22,7 @@ from msdemucs.spec.plan import (
     TrunkPlan,
     WaveformFront,
 )
-from msdemucs.spec.schema import AnySchedule, Residual, Resolution, Spec, expand
+from msdemucs.spec.schema import Residual, Resolution, Spec, expand
 
 Sizes = tuple[int, ...]
 
@@ -90,22 +90,18 @@ class _Planner:
     # Schedules
 
     def expand_schedules(self) -> None:
-        spec, waveform = self.spec, self.spec.waveform
-        self.channels = self.sizes("channels", spec.channels)
-        self.kernels = self.sizes("kernel_size", spec.kernel_size)
-        self.strides = self.sizes("stride", spec.stride)
-        self.waveform_kernels, self.waveform_strides = self.kernels, self.strides
-        if waveform and waveform.kernel_size is not None:
-            self.waveform_kernels = self.sizes("waveform.kernel_size", waveform.kernel_size)
-        if waveform and waveform.stride is not None:
-            self.waveform_strides = self.sizes("waveform.stride", waveform.stride)
-        self.groups = self.sizes("norm.groups", spec.norm.groups) if spec.norm else ()
-        self.depths = self.sizes("residual.depth", spec.residual.depth) if spec.residual else ()
+        self.channels = self.sizes("channels")
+        self.kernels, self.strides = self.sizes("kernel_size"), self.sizes("stride")
+        self.waveform_kernels = self.sizes("waveform.kernel_size") or self.kernels
+        self.waveform_strides = self.sizes("waveform.stride") or self.strides
+        self.groups, self.depths = self.sizes("norm.groups"), self.sizes("residual.depth")
+        spec = self.spec
         self.outer = spec.depth if spec.merge is None else spec.merge  # levels of branches apart
 
-    def sizes(self, field: str, schedule: AnySchedule) -> Sizes:
+    def sizes(self, field: str) -> Sizes:
+        schedule = self.spec.schedule(field)
         try:
-            return expand(schedule, self.spec.depth)
+            return () if schedule is None else expand(schedule, self.spec.depth)
         except ValueError as error:
             self.refuse(field, str(error))
             return ()

@@ -14,7 +14,7 @@ number and then up to a multiple of round_to.
 import math
 import re
 from collections.abc import Callable, Mapping
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Literal, Self, TypeVar, cast
 
 from pydantic import Field, ValidationError, WrapValidator, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -440,3 +440,10 @@ class Spec(Section):
     def resolutions(self) -> tuple[Resolution, ...]:
         """The STFT settings; none without a spectral branch."""
         return self.spectral.resolutions if self.spectral else ()
+
+    def schedule(self, field: str) -> AnySchedule | None:
+        """The schedule at one of SCHEDULES; None where it is null or lacks its section."""
+        owner: object = self
+        for name in field.split("."):
+            owner = None if owner is None else getattr(owner, name)
+        return cast(AnySchedule | None, owner)

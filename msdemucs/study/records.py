@@ -1,6 +1,7 @@
 """What a finished or running study is, as plain data: the seam between studies and reports.
 
 A record holds strings, numbers, dicts and pandas frames only; no Optuna object leaks through it.
+Which of its columns a study can optimise, and where each is better, is said here as well.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence

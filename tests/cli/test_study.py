@@ -21,9 +21,8 @@ from msdemucs.errors import DataError, SpecError, UsageError
 from msdemucs.study.execution.loop import Finished, run_study
 from msdemucs.study.search_space.loading import load_search_space
 from msdemucs.study.search_space.space import Search
-from msdemucs.study.storage.followup_table import Later, add
-from msdemucs.study.storage.load import load_study
-from msdemucs.study.storage.studies import open_storage, open_study
+from msdemucs.study.storage.load import load_study, open_storage, open_study
+from msdemucs.study.storage.results import Later, add
 from msdemucs.study.trial.candidate import Candidate
 from msdemucs.study.trial.recorder import TrialRecorder
 from msdemucs.units import format_db

@@ -70,7 +70,8 @@ def test_a_front_has_the_colour_of_its_studys_points_in_every_figure(
         cheap, name="cheap", trials=cheap.trials.assign(**{c: cheap.trials[c] / 1e3 for c in known})
     )
     path = write_report(Findings(combine([record, cheap])), tmp_path / "r.html")
-    seen = Opened(browser, path).page.evaluate(
+    page = Opened(browser, path).page
+    seen = page.evaluate(
         """() => Object.fromEntries([...document.querySelectorAll('.plot[data-figure^="front-"]')]
              .map((plot) => [plot.dataset.figure, plot.data.flatMap((trace) =>
                trace.meta.role === "front-line" ? [[trace.meta.study, trace.line.color]]
@@ -82,6 +83,12 @@ def test_a_front_has_the_colour_of_its_studys_points_in_every_figure(
     for figure, pairs in seen.items():
         colours = {name: {colour for whose, colour in pairs if whose == name} for name, _ in pairs}
         assert colours == {"multires": {"#0072b2"}, "cheap": {"#d55e00"}}, figure
+    named = page.eval_on_selector_all(
+        ".hero .legend > span",
+        "spans => spans.slice(0, 2).map((s) => [s.innerText.trim(), "
+        "getComputedStyle(s.firstElementChild).fill])",
+    )
+    assert named == [["multires", "rgb(0, 114, 178)"], ["cheap", "rgb(213, 94, 0)"]]
 
 
 def drawn(findings: Findings) -> Axes:

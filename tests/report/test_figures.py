@@ -11,7 +11,7 @@ from msdemucs.analysis.trials import Curve
 from msdemucs.report.figures.curves import mean_window, paint_curves, smoothed
 from msdemucs.report.figures.style import axis_over, axis_style, tick_step
 from msdemucs.report.figures.trade_names import name_labels
-from msdemucs.report.figures.trades import paint_trade, trade_axes
+from msdemucs.report.figures.trades import paint_trade, shows_floor, trade_axes
 from msdemucs.report.labels import PLACES, Box, Label, line_box, place_labels, text_box
 from msdemucs.study.records import StudyRecord
 
@@ -60,9 +60,41 @@ def test_the_curves_axis_says_what_is_drawn(record: StudyRecord) -> None:
     figure = paint_curves(Findings(record).curves, best=4, height=400).to_plotly_json()
     texts = [note["text"] for note in figure["layout"]["annotations"]]
     assert any(text.startswith("training loss, mean of 3 logged steps") for text in texts)
-    baselines = ("htdemucs", "htdemucs_n", "htdemucs_nn")
-    assert {f"{name}, 8 channels" for name in baselines} < set(texts)
-    assert {"trial 4", "trial 6"} < set(texts)
+
+
+def test_each_baselines_curve_has_a_dash_and_a_colour_of_its_own_and_the_key_what_is_drawn(
+    record: StudyRecord,
+) -> None:
+    curves = Findings(record).curves
+    names = [f"{name}, 8 channels" for name in ("htdemucs", "htdemucs_n", "htdemucs_nn")]
+    for is_one_study in (True, False):
+        figure = paint_curves(curves, best=4, height=400, is_one_study=is_one_study)
+        lines = {t.name: t.line for t in figure.data if t.meta["role"] == "curve"}
+        assert len({lines[name].dash for name in names}) == 3
+        colours = {lines[name].color for name in names}
+        assert len(colours | {lines["trial 4"].color, lines["trial 3"].color}) == (
+            5 if is_one_study else 3
+        ), "compared studies keep their colours to themselves"
+        keyed = {trace.name for trace in figure.data if trace.showlegend}
+        assert keyed == {*names, "trial 4", "trial 6"}, "the best, and one that failed"
+    none = paint_curves([curve(1.0, 0.5)], best=None, height=400)
+    assert not none.layout.showlegend
+
+
+def test_a_floor_far_from_the_data_flattens_nothing_and_is_noted() -> None:
+    points = (TradePoint(0, "a", False, 1e8, 0.3, True), TradePoint(1, "b", False, 2e8, 0.5, True))
+    for floor, is_line in ((-5.7, False), (-0.2, False), (0.25, True)):
+        trade = Trade(MACS, USDR, points, 0, floor)
+        _, y = trade_axes(trade)
+        assert (0.5 - 0.3) / (y.high - y.low) > 0.5, "the data have more than half of the height"
+        assert shows_floor(trade) is is_line
+        figure = paint_trade(trade, height=400).to_plotly_json()
+        assert [shape["name"] for shape in figure["layout"].get("shapes", ())] == (
+            ["floor"] if is_line else []
+        )
+        notes = [note["text"] for note in figure["layout"]["annotations"]]
+        assert any("mixture as estimate" in text for text in notes)
+        assert any(text.startswith("↓") for text in notes) is not is_line
 
 
 @pytest.mark.parametrize(("n_steps", "tick"), [(1, 1), (2, 1), (40, 10), (4000, 1000)])

@@ -8,7 +8,8 @@ from playwright.sync_api import Browser, expect
 
 from msdemucs.analysis.findings import Findings
 from msdemucs.report.page import write_report
-from tests.records import make_search
+from msdemucs.study.records import StudyRecord
+from tests.records import amend, make_search
 from tests.report.chromium import Opened
 
 pytestmark = pytest.mark.browser
@@ -77,3 +78,24 @@ def test_names_beside_points_stay_in_the_plot_when_the_window_becomes_narrow(
         )
         assert inside, width
         assert all(inside), width
+
+
+def test_a_legend_has_the_marks_of_its_figures_and_no_others(
+    browser: Browser, record: StudyRecord, tmp_path: Path
+) -> None:
+    costly = amend(record, 0, macs_per_second=3e9)  # dominated by MACs, and not by parameters
+    page = Opened(browser, write_report(Findings(costly), tmp_path / "r.html")).page
+    below_the_first, of_the_others = (
+        page.locator(where).inner_text() for where in (".hero .legend", "section > .legend")
+    )
+    assert "baseline on the front" not in below_the_first
+    assert "baseline, not on it" in below_the_first
+    assert "baseline on the front" in of_the_others
+    for text in (below_the_first, of_the_others):
+        assert "mixture itself" not in text, "it lies far below: noted, not drawn"
+        assert "trained for longer" not in text
+    drawn = page.eval_on_selector(
+        ".hero .plot",
+        "p => (p.layout.shapes || []).filter((shape) => shape.name === 'floor').length",
+    )
+    assert drawn == 0

@@ -9,7 +9,7 @@ from msdemucs.analysis.combined import combine
 from msdemucs.analysis.findings import Findings
 from msdemucs.analysis.measure import measure_of
 from msdemucs.errors import UsageError
-from msdemucs.report.page import detail_pages, render
+from msdemucs.report.page import detail_pages, details_of, render
 from msdemucs.report.paper import judged_table, paper
 from msdemucs.report.sentences import text_of
 from msdemucs.report.statements import statements
@@ -96,7 +96,7 @@ def test_judged_trials_stand_beside_what_chose_them(record: StudyRecord) -> None
     html = render(Findings(looked))
     assert 'id="judged"' in html
     assert 'id="judged"' not in render(Findings(record))
-    later = detail_pages(Findings(looked), {})[4].replace("\N{NO-BREAK SPACE}", " ")
+    later = detail_pages(details_of(Findings(looked), {}))[4].replace("\N{NO-BREAK SPACE}", " ")
     assert "judge: uSDR 2.01 dB, test tracks, seed 0" in later
 
 

@@ -5,13 +5,14 @@ from dataclasses import replace
 from math import inf, nan
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from msdemucs.analysis.findings import Findings
 from msdemucs.errors import ReportError
 from msdemucs.report.page import file_stem, render, write_text
 from msdemucs.report.paper import paper
-from msdemucs.study.records import StudyRecord
+from msdemucs.study.records import RUNG_COLUMNS, StudyRecord
 from tests.records import TOYS, amend, make_ablation, make_record, unfinished_row
 
 
@@ -79,3 +80,14 @@ def test_odd_records_are_told_all_the_same(kind: str) -> None:
         assert bare not in data, "JSON has neither"
     assert paper(Findings(record), "md").startswith("# ")
     assert paper(Findings(record), "latex").startswith("% Needs")
+
+
+def test_an_ablation_searches_nothing_whatever_its_rungs(record: StudyRecord) -> None:
+    arms = make_ablation()
+    trials = range(len(arms.trials))
+    rungs = [[n, 0, step, "usdr_db", 0.1 * step + n] for n in trials for step in (10, 30)]
+    with_rungs = replace(arms, rungs=pd.DataFrame(rungs, columns=list(RUNG_COLUMNS)))
+    for ablation in (arms, with_rungs):
+        assert "How the search went" not in render(ablation)
+    assert "What short runs tell" in render(with_rungs)
+    assert "How the search went" in render(record)

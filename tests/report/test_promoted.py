@@ -67,9 +67,11 @@ def test_promotions_are_drawn_with_their_points_and_stand_in_the_legend(
     low, high = figure["layout"]["yaxis"]["range"]  # type: ignore[index]
     assert low < -0.01
     assert high > 3.2
-    assert "promoted" in dict(legend(findings))
-    assert "promoted" not in dict(legend(Findings(record)))
-    assert "tied" not in dict(legend(Findings(record))), "nothing that is not there"
+    assert "promoted" in dict(legend(findings, findings.trades))
+    assert "promoted" not in dict(legend(Findings(record), Findings(record).trades))
+    assert "tied" not in dict(legend(Findings(record), Findings(record).trades)), (
+        "nothing that is not there"
+    )
 
 
 def test_promotions_and_second_scores_are_columns(promoted: StudyRecord) -> None:

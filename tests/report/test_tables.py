@@ -9,7 +9,7 @@ import pytest
 from msdemucs.analysis.combined import combine
 from msdemucs.analysis.findings import Findings
 from msdemucs.report.details import scores_of
-from msdemucs.report.page import detail_pages
+from msdemucs.report.page import detail_pages, details_of
 from msdemucs.report.paper import front_table
 from msdemucs.report.tables import (
     Line,
@@ -198,7 +198,7 @@ def test_a_stopped_trial_shows_what_it_had_at_its_rung(record: StudyRecord) -> N
     table, own = scores_of(Findings(stopped), 7), scores_of(Findings(stopped), 4)
     assert (table.step, own.step) == (10, None)
     assert table.tracks == own.tracks
-    pages = detail_pages(Findings(stopped), {})
+    pages = detail_pages(details_of(Findings(stopped), {}))
     assert (
         "uSDR (dB), validation tracks, by track and source at step 10, where it was stopped"
         in pages[7]

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from msdemucs.study.execution.beginning import begin_study
+from msdemucs.study.execution.loop import begin_study
 from msdemucs.study.records import SPLIT
 from msdemucs.study.search_space.loading import load_search_space
 from msdemucs.study.search_space.space import Search
+from msdemucs.study.storage.urls import StudyLocation
 from msdemucs.study.trial.candidate import Candidate
 from msdemucs.study.trial.recorder import Row, TrialRecorder
 from tests.study.postgres import Postgres, missing_program
@@ -43,7 +44,7 @@ def asking(search: Search, **fields: object) -> Search:
 
 
 def begin(search: Search, url: str) -> None:
-    begin_study(search, url, Path("studies/toy/trials"), {})[1].close()
+    begin_study(search, StudyLocation(url, Path("studies/toy/trials")), {})[1].close()
 
 
 def toy(candidate: Candidate, log: TrialRecorder) -> None:

@@ -9,22 +9,19 @@ from typing import Any
 import pytest
 
 from msdemucs.errors import CheckpointError, UsageError
-from msdemucs.study.execution.beginning import begin_study
-from msdemucs.study.execution.joining import recorded_folder
-from msdemucs.study.execution.loop import run_study
+from msdemucs.study.execution.loop import begin_study, recorded_folder, run_study
 from msdemucs.study.followups.judging import Chosen, TrackSet, judge
 from msdemucs.study.records import RESCORE
 from msdemucs.study.search_space.space import Search
-from msdemucs.study.storage import artifact_store as depots
-from msdemucs.study.storage.artifact_store import ArtifactStore, at_hand
-from msdemucs.study.storage.load import load_study
+from msdemucs.study.storage import folders as depots
+from msdemucs.study.storage.folders import ArtifactStore, at_hand
+from msdemucs.study.storage.load import load_study, open_storage, open_study
 from msdemucs.study.storage.removal import doomed, remove_study
-from msdemucs.study.storage.scratch import scratch
-from msdemucs.study.storage.studies import open_storage, open_study
+from msdemucs.study.storage.urls import StudyLocation
 from msdemucs.study.trial.bench import prepare
-from msdemucs.study.trial.candidate import Candidate, Silent
-from msdemucs.study.trial.recorder import TrialRecorder
-from msdemucs.study.trial.workspace import Workspace
+from msdemucs.study.trial.candidate import Candidate
+from msdemucs.study.trial.recorder import Silent, TrialRecorder
+from msdemucs.study.trial.workspace import Workspace, scratch
 from tests.study.conftest import asking, toy
 from tests.study.test_loop import Ears
 from tests.study.test_trainings import is_equal, search, weights
@@ -163,7 +160,7 @@ def test_a_url_that_cannot_be_opened_says_what_to_do(
 ) -> None:
     monkeypatch.setitem(sys.modules, "s3fs", None)
     with pytest.raises(UsageError, match=message):
-        run_study(search, toy, folder=url)
+        run_study(search, toy, storage=StudyLocation(folder=url))
     assert not Path("studies/tiny.db").exists()
 
 
@@ -173,7 +170,7 @@ def test_a_url_that_cannot_be_written_to_is_told_before_anything_runs(
     (in_tmp / "file").write_text("no folder")
     url = f"file://{in_tmp}/file/there"
     with pytest.raises(UsageError, match=r"file/there: cannot be written to: .*Not a directory"):
-        run_study(search, toy, folder=url)
+        run_study(search, toy, storage=StudyLocation(folder=url))
 
 
 def test_a_killed_process_leaves_no_scratch_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,7 +198,7 @@ def test_a_trial_that_took_anothers_result_leaves_its_log_alone(url: str, in_tmp
 
 def test_a_study_keeps_its_url_where_nobody_names_another(search: Search, url: str) -> None:
     storage = "sqlite:///studies/tiny.db"
-    begin_study(search, storage, url, {})[1].close()
+    begin_study(search, StudyLocation(storage, url), {})[1].close()
     run_study(asking(search, trials=1), toy)
     study = open_study(open_storage(storage), "tiny")
     assert recorded_folder(study) == url
@@ -226,8 +223,8 @@ def test_an_interrupted_trial_goes_on_from_the_url_alone_bit_for_bit(
         bench.evaluate(candidate, log)
 
     with pytest.raises(KeyboardInterrupt):
-        run_study(search, interrupted, folder=url, attrs=bench.describe())
-    run_study(search, watched, folder=url, attrs=bench.describe())
+        run_study(search, interrupted, storage=StudyLocation(folder=url), attrs=bench.describe())
+    run_study(search, watched, storage=StudyLocation(folder=url), attrs=bench.describe())
     assert again == [3]
     record = load_study("tiny")
     trial = record.trials[record.trials.state == "complete"].iloc[0]

@@ -12,11 +12,12 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from msdemucs.study.execution.beginning import begin_study
+from msdemucs.study.execution.loop import begin_study
 from msdemucs.study.execution.scheduler import Scheduler
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.databases import INDEX, Database
-from msdemucs.study.storage.studies import open_storage
+from msdemucs.study.storage.load import open_storage
+from msdemucs.study.storage.urls import StudyLocation
 from tests.study.conftest import asking
 from tests.study.postgres import Postgres
 
@@ -80,7 +81,7 @@ def test_a_look_asks_as_often_however_many_trials_run(
     search: Search, in_tmp: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = f"sqlite:///{in_tmp}/toy.db"
-    study, opened = begin_study(asking(search, trials=500), url, in_tmp, {})
+    study, opened = begin_study(asking(search, trials=500), StudyLocation(url, in_tmp), {})
     assert isinstance(opened, Database)
     study.tell(study.ask(), [0.0] * len(study.directions))  # Optuna's cache begins with an end
     scheduler = Scheduler(study, opened, search=search, wanted=lambda: 500, say=print)

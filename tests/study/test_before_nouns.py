@@ -15,11 +15,10 @@ from msdemucs.analysis.findings import Findings
 from msdemucs.cli.app import app
 from msdemucs.report.page import render
 from msdemucs.study import frame, load_study
-from msdemucs.study.execution.joining import WANTED
-from msdemucs.study.execution.worker import work_on
+from msdemucs.study.execution.loop import WANTED, work_on
 from msdemucs.study.records import JUDGE, NOISE, StudyRecord
 from msdemucs.study.search_space.space import Search
-from msdemucs.study.storage.studies import open_storage, open_study
+from msdemucs.study.storage.load import open_storage, open_study
 from msdemucs.study.trial.candidate import Candidate
 from msdemucs.study.trial.recorder import TrialRecorder
 from msdemucs.study.trial.tracks import Say

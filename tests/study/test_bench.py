@@ -22,10 +22,9 @@ from msdemucs.study.records import StudyRecord
 from msdemucs.study.search_space.loading import load_search_space
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.load import load_study
-from msdemucs.study.trial.bench import prepare
-from msdemucs.study.trial.candidate import Candidate, Silent
-from msdemucs.study.trial.recorder import InfeasibleError, StoppedError, TrialRecorder
-from msdemucs.study.trial.timing import timed
+from msdemucs.study.trial.bench import prepare, timed
+from msdemucs.study.trial.candidate import Candidate
+from msdemucs.study.trial.recorder import InfeasibleError, Silent, StoppedError, TrialRecorder
 from msdemucs.units import count
 
 SPACE = """\
@@ -204,7 +203,7 @@ def measured_as(monkeypatch: pytest.MonkeyPatch, *busy: float) -> None:
     """Have latency found, one time after the other, while others kept so much of the cores busy."""
     monkeypatch.setattr("msdemucs.measure.quiet.QUIET", MOST_BUSY)
     results = [(Latency(90 * b, 100 * b, 110 * b, b, 5, 1, "cpu"), b) for b in busy]
-    monkeypatch.setattr("msdemucs.study.trial.timing.quietly", lambda _, attempts: results.pop(0))
+    monkeypatch.setattr("msdemucs.study.trial.bench.quietly", lambda _, attempts: results.pop(0))
 
 
 def run_trial(search: Search, log: TrialRecorder, *, stopped: bool = False) -> dict[str, float]:

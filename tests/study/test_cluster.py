@@ -15,9 +15,10 @@ import pytest
 from optuna.trial import TrialState
 
 from msdemucs.errors import UsageError
-from msdemucs.study.execution.beginning import begin_study
+from msdemucs.study.execution.loop import begin_study
 from msdemucs.study.execution.ray_cluster import Cluster, run_on_cluster
 from msdemucs.study.search_space.space import Search
+from msdemucs.study.storage.urls import StudyLocation
 from msdemucs.study.trial.candidate import Candidate
 from msdemucs.study.trial.recorder import TrialRecorder
 from tests.study.conftest import asking, begin
@@ -99,7 +100,7 @@ def outlives(search: Search, url: str, nodes: Any, folder: str) -> None:
     """Kill one of two nodes when both are in a trial, whose folder is shared or kept at a URL."""
     name = search.space.name
     place = Path(folder.removeprefix("file://") or f"studies/{name}/trials")
-    begin_study(search, url, folder or place, {})[1].close()
+    begin_study(search, StudyLocation(url, folder or place), {})[1].close()
     victim = nodes.add_node(num_cpus=1, **SMALL)
     saved = "manifest-*.json" if folder else "steps.txt"
 

@@ -16,14 +16,13 @@ from optuna.trial import TrialState
 
 from msdemucs.errors import CheckpointError, StudyError
 from msdemucs.study.execution.loop import run_study
+from msdemucs.study.execution.trial_runner import is_disk_full
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage import databases
 from msdemucs.study.storage.databases import Database
-from msdemucs.study.storage.journal import Journal, JournalFile
-from msdemucs.study.storage.load import load_study
-from msdemucs.study.storage.studies import open_storage, study_names
+from msdemucs.study.storage.load import load_study, open_storage, study_names
+from msdemucs.study.storage.locks import Journal, JournalFile
 from msdemucs.study.trial.candidate import Candidate
-from msdemucs.study.trial.failures import is_disk_full
 from msdemucs.study.trial.recorder import TrialRecorder
 from tests.study.conftest import asking, toy
 from tests.study.postgres import Postgres

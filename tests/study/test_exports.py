@@ -22,10 +22,10 @@ from msdemucs.study.records import RUNG_COLUMNS
 from msdemucs.study.search_space.loading import load_search_space
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.folders import claim_folder
-from msdemucs.study.storage.followup_table import Later, add
-from msdemucs.study.storage.load import load_study
+from msdemucs.study.storage.load import load_study, open_storage, open_study
 from msdemucs.study.storage.removal import doomed, remove_study
-from msdemucs.study.storage.studies import open_storage, open_study
+from msdemucs.study.storage.results import Later, add
+from msdemucs.study.storage.urls import StudyLocation
 from tests.study.conftest import SPACE, toy
 
 
@@ -34,7 +34,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Five complete toy trials."""
     folder = tmp_path_factory.mktemp("toy")
     (folder / "toy.yaml").write_text(SPACE)
-    run_study(load_search_space(folder / "toy.yaml"), toy, directory=folder)
+    run_study(load_search_space(folder / "toy.yaml"), toy, storage=StudyLocation(directory=folder))
     return folder / "toy.db"
 
 

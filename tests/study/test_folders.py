@@ -10,9 +10,8 @@ from msdemucs.errors import StudyError, UsageError
 from msdemucs.study.execution.loop import run_study
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.folders import OWNER, owner_of
-from msdemucs.study.storage.load import load_study
+from msdemucs.study.storage.load import load_study, open_storage, study_names
 from msdemucs.study.storage.removal import doomed, remove_study
-from msdemucs.study.storage.studies import open_storage, study_names
 from msdemucs.study.trial.candidate import Candidate
 from msdemucs.study.trial.recorder import TrialRecorder
 from tests.study.conftest import asking, toy
@@ -105,7 +104,7 @@ def test_removing_a_strangers_study_follows_no_attribute_of_it_and_no_name(in_tm
     theirs = optuna.create_study(study_name="theirs", storage=url)
     theirs.set_user_attr("joining", {"folder": f"file://{kept.parent}"})
     what = doomed("theirs", storage=url)
-    assert (what.depot, what.folder) == ("", None)
+    assert (what.place, what.folder) == ("", None)
     remove_study(what)
     assert study_names(open_storage(url)) == []
     assert kept.is_file()

@@ -6,17 +6,22 @@ import pytest
 
 from msdemucs.errors import StudyError
 from msdemucs.study.execution.loop import run_study
-from msdemucs.study.followups.extra_training import train_beside
 from msdemucs.study.followups.judging import Chosen, TrackSet, judge
-from msdemucs.study.followups.promotion import Longer, Start, candidates, promote
-from msdemucs.study.followups.seed_noise import measure_noise
+from msdemucs.study.followups.trainings import (
+    Longer,
+    Start,
+    candidates,
+    measure_noise,
+    promote,
+    train_beside,
+)
 from msdemucs.study.records import RESCORE
 from msdemucs.study.search_space.space import Search
-from msdemucs.study.storage.followup_table import rows_of
-from msdemucs.study.storage.load import load_study, read_record
-from msdemucs.study.storage.studies import open_storage, open_study
+from msdemucs.study.storage.load import load_study, open_storage, open_study, read_record
+from msdemucs.study.storage.results import rows_of
 from msdemucs.study.trial.bench import prepare
-from msdemucs.study.trial.candidate import Candidate, Silent
+from msdemucs.study.trial.candidate import Candidate
+from msdemucs.study.trial.recorder import Silent
 from msdemucs.train import load_recipe
 from tests.study.test_bench import search
 

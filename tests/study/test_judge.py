@@ -24,17 +24,16 @@ from msdemucs.study.followups.judging import (
     TrackSet,
     judge,
     numbered,
+    open_test_tracks,
     qualities_to_judge,
 )
-from msdemucs.study.followups.test_tracks import open_test_tracks
 from msdemucs.study.records import JUDGE, looked
 from msdemucs.study.search_space.loading import load_search_space
 from msdemucs.study.search_space.space import Search
-from msdemucs.study.storage.followup_table import TEST_TRACKS, rows_of
-from msdemucs.study.storage.load import load_study
-from msdemucs.study.storage.studies import open_storage, open_study
-from msdemucs.study.trial.candidate import Candidate, Silent
-from msdemucs.study.trial.recorder import TrialRecorder
+from msdemucs.study.storage.load import load_study, open_storage, open_study
+from msdemucs.study.storage.results import TEST_TRACKS, rows_of
+from msdemucs.study.trial.candidate import Candidate
+from msdemucs.study.trial.recorder import Silent, TrialRecorder
 from tests.study.conftest import closed_tests
 
 SPACE = """\

@@ -1,6 +1,7 @@
 """Trials whose process is gone: failed once, enqueued once, and never when they have ended."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -10,11 +11,11 @@ import sqlalchemy
 from optuna.trial import FrozenTrial, TrialState
 
 from msdemucs.study.execution.scheduler import Scheduler
-from msdemucs.study.search_space.space import Search
+from msdemucs.study.search_space.space import Search, SearchSpace
 from msdemucs.study.storage import leases
-from msdemucs.study.storage.databases import Database
+from msdemucs.study.storage.databases import Database, below_cache
 from msdemucs.study.storage.leases import KILLED, StaleTrialWatch, claim, fail, fail_stale, recover
-from msdemucs.study.storage.studies import open_storage
+from msdemucs.study.storage.load import open_storage
 from tests.study.conftest import begin
 
 
@@ -70,9 +71,9 @@ def test_a_kill_between_failing_and_enqueueing_loses_nothing(study: optuna.Study
     assert fail(study, killed._trial_id, KILLED)
     assert repeats(study) == []
 
-    (line,) = recover(study, StaleTrialWatch(), study.get_trials())
+    (line,) = recover(study, StaleTrialWatch(study._storage), study.get_trials())
     assert line == f"trial {killed.number} was cut short; its configuration is enqueued again"
-    assert recover(study, StaleTrialWatch(), study.get_trials()) == []
+    assert recover(study, StaleTrialWatch(study._storage), study.get_trials()) == []
 
     assert repeats(study) == [killed.number]
 
@@ -87,9 +88,9 @@ def test_what_a_killed_process_did_not_enqueue_is_begun_by_the_next(
         found = optuna.load_study(study_name="toy", storage=opened)
         scheduler = Scheduler(found, opened, search=search, wanted=lambda: 3, say=lambda _: None)
         monkeypatch.setattr(
-            scheduler,
+            SearchSpace,
             "is_used_up",
-            lambda trials: all(t.state != TrialState.WAITING for t in trials),
+            lambda _, trials: all(t.state != TrialState.WAITING for t in trials),
         )
         trial = scheduler.next()
 
@@ -102,7 +103,7 @@ def test_trials_of_one_number_in_two_studies_are_watched_apart(
 ) -> None:
     other = optuna.create_study(storage=study._storage, study_name="other")
     other.ask()
-    watch = StaleTrialWatch()
+    watch = StaleTrialWatch(study._storage)
     both = [at_work(study), at_work(other)]
     for lease, trial in enumerate(both):
         trial.user_attrs |= {"owner": {"host": "elsewhere"}, "lease": lease}
@@ -110,6 +111,30 @@ def test_trials_of_one_number_in_two_studies_are_watched_apart(
     assert [watch.is_stale(trial) for trial in both] == [False, False]
     monkeypatch.setattr(leases, "GIVEN_UP_AFTER_S", 0.0)
     assert [watch.is_stale(trial) for trial in both] == [True, True]
+
+
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+def test_while_the_database_is_away_nobody_is_late_to_renew_a_lease(
+    study: optuna.Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times, answers = [0.0, 200.0, 200.0 + leases.GIVEN_UP_AFTER_S + 1], [True, False]
+    storage, trial = below_cache(study._storage), at_work(study)
+    trial.user_attrs |= {"owner": {"host": "elsewhere"}, "lease": "unchanged"}
+    watch = StaleTrialWatch(study._storage)
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+
+    def answer() -> None:
+        if not answers.pop():
+            raise sqlalchemy.exc.OperationalError("look", None, ConnectionError("restarts"))
+
+    late = []
+    for now in times:
+        monkeypatch.setattr(time, "monotonic", lambda now=now: now)
+        if now == 200:
+            assert isinstance(storage, Database)
+            storage.with_retries(answer)
+        late.append(watch.is_stale(trial))
+    assert late == [False, False, True]
 
 
 @pytest.mark.parametrize("url", ["postgresql"], indirect=True)

@@ -11,8 +11,7 @@ import pytest
 
 from msdemucs.study.storage import locks
 from msdemucs.study.storage.databases import Database
-from msdemucs.study.storage.load import load_study
-from msdemucs.study.storage.studies import open_storage
+from msdemucs.study.storage.load import load_study, open_storage
 
 HOLDERS = {
     "database": "c = sqlite3.connect(path, isolation_level=None); c.execute('BEGIN EXCLUSIVE')",

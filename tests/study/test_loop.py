@@ -20,10 +20,9 @@ from msdemucs.study.execution.loop import run_study
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage import leases
 from msdemucs.study.storage.leases import KILLED, fail
-from msdemucs.study.storage.load import load_study
-from msdemucs.study.storage.studies import open_storage
-from msdemucs.study.trial.candidate import Candidate, Silent
-from msdemucs.study.trial.recorder import TrialRecorder
+from msdemucs.study.storage.load import load_study, open_storage
+from msdemucs.study.trial.candidate import Candidate
+from msdemucs.study.trial.recorder import Silent, TrialRecorder
 from tests.study.conftest import asking, toy
 
 Rewrite = Callable[[str, str], Search]

@@ -18,14 +18,12 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from msdemucs.study.execution import scheduler
-from msdemucs.study.execution.joining import search_of_study
-from msdemucs.study.execution.loop import run_study
-from msdemucs.study.execution.worker import work_on
+from msdemucs.study.execution.loop import run_study, search_of_study, work_on
 from msdemucs.study.search_space.space import Search
+from msdemucs.study.storage.load import open_storage
 from msdemucs.study.storage.locks import locked
-from msdemucs.study.storage.studies import open_storage
-from msdemucs.study.trial.candidate import Candidate, Silent
-from msdemucs.study.trial.recorder import TrialRecorder
+from msdemucs.study.trial.candidate import Candidate
+from msdemucs.study.trial.recorder import Silent, TrialRecorder
 from tests.study.conftest import asking, begin, toy
 
 STEPS = 12

@@ -20,13 +20,10 @@ from msdemucs.study.followups.judging import Chosen, TrackSet, judge
 from msdemucs.study.records import RESCORE
 from msdemucs.study.search_space.loading import load_search_space
 from msdemucs.study.search_space.space import Search
-from msdemucs.study.storage.followup_table import rows_of
-from msdemucs.study.storage.load import load_study
-from msdemucs.study.storage.states import BEGUN, DIVERGED_AT
-from msdemucs.study.storage.studies import open_storage, open_study
+from msdemucs.study.storage.load import load_study, open_storage, open_study
+from msdemucs.study.storage.results import BEGUN, DIVERGED_AT, rows_of
 from msdemucs.study.trial.bench import Bench, prepare
-from msdemucs.study.trial.candidate import Silent
-from msdemucs.study.trial.recorder import TrialRecorder
+from msdemucs.study.trial.recorder import Silent, TrialRecorder
 from msdemucs.train.training import TrainingRun
 from tests.study.test_trainings import RECIPE, SPACE, candidate
 

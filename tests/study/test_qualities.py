@@ -19,11 +19,12 @@ from msdemucs.metrics import METRICS
 from msdemucs.study.execution.loop import run_study
 from msdemucs.study.records import SPLIT, StudyRecord
 from msdemucs.study.samplers.rungs import Halving, RungScore
-from msdemucs.study.samplers.surrogate.sampler import remark
+from msdemucs.study.samplers.study_sampler import remark
 from msdemucs.study.search_space.fields import field_of
 from msdemucs.study.search_space.loading import load_search_space
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.load import load_study
+from msdemucs.study.storage.urls import StudyLocation
 from msdemucs.study.trial.candidate import Candidate
 from msdemucs.study.trial.recorder import Row, TrialRecorder
 
@@ -105,7 +106,7 @@ def decisions(trials: list[FrozenTrial]) -> list[tuple[object, ...]]:
 
 
 def ran(search: Search, qualities: Mapping[str, float], place: str = "a") -> list[FrozenTrial]:
-    run_study(search, climbing(qualities), directory=Path(place))
+    run_study(search, climbing(qualities), storage=StudyLocation(directory=Path(place)))
     return optuna.load_study(study_name="toy", storage=f"sqlite:///{place}/toy.db").trials
 
 

@@ -13,14 +13,14 @@ from optuna.trial import FrozenTrial, TrialState
 
 from msdemucs.errors import DataError
 from msdemucs.study.execution import scheduler
-from msdemucs.study.execution.beginning import begin_study
-from msdemucs.study.execution.worker import work_on
+from msdemucs.study.execution.loop import begin_study, work_on
 from msdemucs.study.search_space.loading import load_search_space
 from msdemucs.study.search_space.space import Search
-from msdemucs.study.storage.studies import open_storage
+from msdemucs.study.storage.load import open_storage
+from msdemucs.study.storage.urls import StudyLocation
 from msdemucs.study.trial import result_cache as results
-from msdemucs.study.trial.candidate import Candidate, Silent
-from msdemucs.study.trial.recorder import TrialRecorder
+from msdemucs.study.trial.candidate import Candidate
+from msdemucs.study.trial.recorder import Silent, TrialRecorder
 from tests.study.conftest import toy
 from tests.study.postgres import Postgres
 from tests.study.test_many_processes import FORK, finish
@@ -102,7 +102,7 @@ def only(in_tmp: Path) -> Search:
 
 
 def test_one_of_two_trains_and_the_other_takes_its_result(only: Search, url: str) -> None:
-    begin_study(only, url, Path("studies/toy/trials"), {})[1].close()
+    begin_study(only, StudyLocation(url, Path("studies/toy/trials")), {})[1].close()
     finish([worker(url, "") for _ in range(2)])
     done = [trial for trial in trials(url) if trial.state == TrialState.COMPLETE]
     (trained,) = map(int, TRAINED.read_text().split())
@@ -116,7 +116,7 @@ def test_one_of_two_trains_and_the_other_takes_its_result(only: Search, url: str
 def test_one_that_ends_between_two_looks_is_not_trained_again(
     only: Search, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begin_study(only, url, Path("studies/toy/trials"), {})[1].close()
+    begin_study(only, StudyLocation(url, Path("studies/toy/trials")), {})[1].close()
     with closing(open_storage(url)) as opened:
         study = optuna.load_study(study_name="toy", storage=opened)
         other, own = study.ask(), study.ask()
@@ -142,7 +142,7 @@ def test_who_waited_for_a_trial_without_a_result_trains(
     only: Search, in_tmp: Path, then: str
 ) -> None:
     url = f"sqlite:///{in_tmp}/toy.db"
-    begin_study(only, url, Path("studies/toy/trials"), {})[1].close()
+    begin_study(only, StudyLocation(url, Path("studies/toy/trials")), {})[1].close()
     crew = [worker(url, then) for _ in range(2)]
     for process in crew:
         process.join(60)

@@ -14,7 +14,7 @@ from msdemucs.study.search_space.loading import load_search_space
 from msdemucs.study.search_space.sampling import Fidelity
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.load import load_study
-from msdemucs.study.storage.scores import RUNG
+from msdemucs.study.storage.results import RUNG
 from msdemucs.study.trial.candidate import Candidate
 from msdemucs.study.trial.recorder import TrialRecorder
 

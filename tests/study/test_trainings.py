@@ -19,13 +19,11 @@ from msdemucs.study.followups.judging import Chosen, TrackSet, judge
 from msdemucs.study.records import RESCORE, RUNG_SCORE_COLUMNS, SCORE_COLUMNS
 from msdemucs.study.search_space.loading import load_search_space
 from msdemucs.study.search_space.space import Search
-from msdemucs.study.storage.followup_table import rows_of
 from msdemucs.study.storage.load import load_study, read_record
-from msdemucs.study.storage.scores import frame_in
-from msdemucs.study.storage.states import BEGUN
+from msdemucs.study.storage.results import BEGUN, frame_in, rows_of
 from msdemucs.study.trial.bench import Bench, prepare
-from msdemucs.study.trial.candidate import Candidate, Silent
-from msdemucs.study.trial.recorder import StoppedError, TrialRecorder
+from msdemucs.study.trial.candidate import Candidate
+from msdemucs.study.trial.recorder import Silent, StoppedError, TrialRecorder
 from msdemucs.train.gradients import Gradients
 
 SPACE = """\

@@ -9,8 +9,7 @@ from msdemucs.cli import study as commands
 from msdemucs.errors import UsageError
 from msdemucs.study.execution.loop import run_study
 from msdemucs.study.search_space.space import Search
-from msdemucs.study.storage.load import load_study
-from msdemucs.study.storage.studies import open_storage
+from msdemucs.study.storage.load import load_study, open_storage
 from msdemucs.study.storage.urls import check_url, database_path, storage_url, without_password
 from tests.study.conftest import asking, toy
 

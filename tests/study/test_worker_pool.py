@@ -17,9 +17,8 @@ from msdemucs.cli.console import Bars, Lines, beside, progress
 from msdemucs.cli.study.run import ExecutionOptions, environments
 from msdemucs.errors import StudyError, UsageError
 from msdemucs.study.execution import worker_pool
-from msdemucs.study.execution.events import EventWriter, Name, pass_on
-from msdemucs.study.execution.worker_pool import WorkerPool, shares
-from msdemucs.study.trial.candidate import Silent
+from msdemucs.study.execution.worker_pool import EventWriter, Name, WorkerPool, pass_on, shares
+from msdemucs.study.trial.recorder import Silent
 
 PRELUDE = """\
 import json, os, signal, sys, time
@@ -133,7 +132,7 @@ time.sleep(60)
 
 def test_a_worker_leaves_when_the_process_that_began_it_is_gone(in_tmp: Path) -> None:
     script = """
-from msdemucs.study.execution.events import leave_with_parent
+from msdemucs.study.execution.worker_pool import leave_with_parent
 leave_with_parent()
 tell(event="said", message="ready")
 time.sleep(60)
@@ -247,7 +246,7 @@ def test_processes_share_the_studys_bar_or_write_lines_of_their_own() -> None:
 
 
 LEAVES = """
-from msdemucs.study.execution.events import leave_with_parent
+from msdemucs.study.execution.worker_pool import leave_with_parent
 leave_with_parent()
 print("ready", flush=True)
 {wait}

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from msdemucs.data import Track
     from msdemucs.study.search_space.space import Search
     from msdemucs.study.trial.bench import Bench
-    from msdemucs.study.trial.candidate import Listener
+    from msdemucs.study.trial.recorder import Listener
 
 
 def noise(  # noqa: PLR0913 (one option a thing that a user may decide)
@@ -57,7 +57,7 @@ def noise(  # noqa: PLR0913 (one option a thing that a user may decide)
 
     With a search space's file its study is begun, as `study run` with the same options begins it.
     """
-    from msdemucs.study.followups.seed_noise import measure_noise
+    from msdemucs.study.followups.trainings import measure_noise
 
     if Path(study).suffix in (".yaml", ".yml"):
         from msdemucs.study.search_space.loading import load_search_space
@@ -102,8 +102,8 @@ def promote(  # noqa: PLR0913 (one option a thing that a user may decide)
     auto_batch: AutoBatch = False,
 ) -> None:
     """Train the best trials for longer, print both scores and judge what was trained, once."""
-    from msdemucs.study.followups.promotion import Longer, candidates
-    from msdemucs.study.followups.promotion import promote as train_longer
+    from msdemucs.study.followups.trainings import Longer, candidates
+    from msdemucs.study.followups.trainings import promote as train_longer
     from msdemucs.study.records import ranked_by
     from msdemucs.study.storage.load import read_record
     from msdemucs.train import load_recipe
@@ -154,7 +154,7 @@ def rescore(  # noqa: PLR0913 (one option a thing that a user may decide)
     """Judge the best trials again, from their weights, by another metric."""
     from msdemucs.metrics import metrics_named
     from msdemucs.study.followups.judging import Chosen, TrackSet, judge
-    from msdemucs.study.followups.promotion import candidates
+    from msdemucs.study.followups.trainings import candidates
     from msdemucs.study.records import RESCORE
     from msdemucs.study.storage.load import read_record
 
@@ -201,7 +201,7 @@ def judge(  # noqa: PLR0913 (one option a thing that a user may decide)
     """
     from msdemucs.study.followups.judging import Chosen, TrackSet, numbered, qualities_to_judge
     from msdemucs.study.followups.judging import judge as score
-    from msdemucs.study.followups.promotion import candidates
+    from msdemucs.study.followups.trainings import candidates
     from msdemucs.study.records import looked
     from msdemucs.study.storage.load import read_record
 
@@ -252,17 +252,16 @@ def _judge_promoted(
 
 def _begun(search: "Search", folder: str | None, storage: str | None) -> tuple[str, str]:
     """(name, URL) of a search space's study, which is begun where it is not yet."""
-    from msdemucs.study.execution.beginning import begin_study, explained
-    from msdemucs.study.execution.joining import absolute
-    from msdemucs.study.storage.urls import storage_url, study_folder
+    from msdemucs.study.execution.loop import begin_study, explained
+    from msdemucs.study.storage.urls import StudyLocation
 
-    name, url = search.space.name, storage_url(search.space.name, storage)
+    location = StudyLocation(storage, folder)
+    name, url = search.space.name, location.url(search.space.name)
     from msdemucs.study.trial.bench import prepare  # loads torch: after the file's own faults
 
     attrs = prepare(search, say=errors.print).describe()
-    place, is_usual = absolute(folder or study_folder(name) / "trials"), folder is None
     with explained(url):
-        begin_study(search, url, place, attrs, is_usual=is_usual)[1].close()
+        begin_study(search, location, attrs)[1].close()
     return name, url
 
 
@@ -328,7 +327,7 @@ class OpenedStudy:
         Raises:
             UsageError: other test tracks than before.
         """
-        from msdemucs.study.followups.test_tracks import open_test_tracks
+        from msdemucs.study.followups.judging import open_test_tracks
 
         return open_test_tracks(self.study, self.search, why=why, say=self.listener.said)
 
@@ -338,11 +337,9 @@ def opened_study(
     name: str, storage: str | None, *, wanted: int, data: list[Path] | None
 ) -> Iterator[OpenedStudy]:
     """Open a study, its progress on the console; Ctrl-C and SIGTERM save, and exit with 130."""
-    from msdemucs.study.execution.beginning import explained
-    from msdemucs.study.execution.joining import search_of_study
-    from msdemucs.study.storage.artifact_store import is_url
-    from msdemucs.study.storage.load import locate_study, only_study
-    from msdemucs.study.storage.studies import open_storage, open_study
+    from msdemucs.study.execution.loop import explained, search_of_study
+    from msdemucs.study.storage.folders import is_url
+    from msdemucs.study.storage.load import locate_study, only_study, open_storage, open_study
     from msdemucs.study.storage.urls import STUDIES
     from msdemucs.train.devices import Interrupts
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from msdemucs.study.execution.loop import Finished
     from msdemucs.study.search_space.space import Search
     from msdemucs.study.trial.bench import Bench
-    from msdemucs.study.trial.candidate import Listener
+    from msdemucs.study.trial.recorder import Listener
 
 
 NOTHING_LEFT = "nothing else is left to try"
@@ -119,11 +119,9 @@ def _train(
     search: "Search", kept: _Kept, execution: "ExecutionOptions", listener: "Listener"
 ) -> "Finished":
     """Run a study's trials, in this process or in others."""
-    from msdemucs.study.execution.beginning import begin_study, explained
-    from msdemucs.study.execution.joining import absolute
-    from msdemucs.study.execution.loop import run_study
-    from msdemucs.study.samplers.surrogate.sampler import remark
-    from msdemucs.study.storage.urls import storage_url, study_folder
+    from msdemucs.study.execution.loop import begin_study, explained, run_study
+    from msdemucs.study.samplers.study_sampler import remark
+    from msdemucs.study.storage.urls import StudyLocation
 
     # torch is imported late, so that a fault of the search space shows at once
     from msdemucs.study.trial.bench import prepare
@@ -133,21 +131,20 @@ def _train(
     if left_out := remark(search):
         listener.said(left_out)
     attrs = {**bench.describe(), "command": kept.command}
+    location = StudyLocation(kept.storage, kept.folder)
     if not execution.are_many:
         return run_study(
             search,
             bench.evaluate,
-            storage=kept.storage,
+            storage=location,
             listener=listener,
             attrs=attrs,
             extends=kept.extends,
-            folder=kept.folder,
         )
-    name, extends, is_usual = search.space.name, kept.extends, kept.folder is None
-    url = storage_url(name, kept.storage)
-    place = absolute(kept.folder or study_folder(name) / "trials")
+    name = search.space.name
+    url = location.url(name)
     with explained(url):
-        begin_study(search, url, place, attrs, extends=extends, is_usual=is_usual)[1].close()
+        begin_study(search, location, attrs, extends=kept.extends)[1].close()
     return execution.run(name, url, None, listener)
 
 
@@ -209,8 +206,7 @@ def work(  # noqa: PLR0913 (one option a thing that a user may decide)
     child: Annotated[bool, typer.Option("--child", hidden=True)] = False,
 ) -> None:
     """Join a study that exists, from any host, until it has its trials."""
-    from msdemucs.study.storage.load import locate_study, only_study
-    from msdemucs.study.storage.studies import open_storage
+    from msdemucs.study.storage.load import locate_study, only_study, open_storage
 
     name, url = locate_study(study, storage)
     if name is None:
@@ -262,14 +258,19 @@ class Here:
 
 
 def _alone(name: str, url: str, folder: str | None, listener: "Listener", here: Here) -> "Finished":
-    from msdemucs.study.execution.worker import work_on
+    from msdemucs.study.execution.loop import work_on
 
     return work_on(name, url, here.prepare, listener=listener, folder=folder)
 
 
 def _as_child(name: str, url: str, folder: str | None, here: Here) -> int:
     """Work for a pool: write events to the output, and leave with the process that began it."""
-    from msdemucs.study.execution.events import FAILED, FINISHED, EventWriter, leave_with_parent
+    from msdemucs.study.execution.worker_pool import (
+        FAILED,
+        FINISHED,
+        EventWriter,
+        leave_with_parent,
+    )
 
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a library prints goes to the log

@@ -19,16 +19,23 @@ from msdemucs.report.figures.style import (
     axis_style,
     base_layout,
     grid_style,
+    group_colour,
     selection_trace,
     tick_step,
 )
-from msdemucs.report.labels import spread
 
 MOST_CURVE_NAMES = 8
 
+DASHES = ("dash", "dot", "dashdot", "longdash", "longdashdot")
+"""By which baselines are told apart without colour; all others are solid."""
 
-def paint_curves(curves: Sequence[Curve], *, best: int | None, height: int) -> go.Figure:
-    """Loss against step: one line a trial; baselines and the best trial named at its end.
+LEGEND_ROW_PX = 20
+
+
+def paint_curves(
+    curves: Sequence[Curve], *, best: int | None, height: int, is_one_study: bool = True
+) -> go.Figure:
+    """Loss against step: one line a trial; baselines, failed ones and the best have a key below.
 
     A step's loss is that of its few segments, so that lines of single steps hide each other:
     running means are drawn.
@@ -36,15 +43,28 @@ def paint_curves(curves: Sequence[Curve], *, best: int | None, height: int) -> g
     Args:
         curves: at least one.
         best: the trial drawn in the accent colour.
-        height: pixels.
+        height: pixels without the key.
+        is_one_study: colours are free to tell baselines apart; those of several studies differ by
+            their dashes alone.
     """
     window = mean_window(curves)
     curves = [smoothed(curve, window) for curve in curves]
     y = axis_over([loss for c in curves for loss in c.losses], may_be_log=True, margin=0.06)
-    figure = go.Figure(layout=base_layout(height))
-    for curve in sorted(curves, key=lambda curve: emphasis(curve, best)):
-        figure.add_trace(curve_trace(curve, best))
-    figure.add_trace(selection_trace("lines"))
+    ranked = sorted(curves, key=lambda curve: -emphasis(curve, best))
+    baselines = dict.fromkeys(curve.name for curve in ranked if is_like_baseline(curve, best))
+    named = [curve for curve in ranked if emphasis(curve, best)]
+    keyed = list({curve.name: curve.trial for curve in named[::-1]}.values())[::-1]
+    keyed = keyed[:MOST_CURVE_NAMES]
+    layout = base_layout(height + LEGEND_ROW_PX * len(keyed))
+    figure = go.Figure(layout=layout)
+    for curve in ranked[::-1]:
+        index = list(baselines).index(curve.name) if is_like_baseline(curve, best) else None
+        colour = curve_colour(curve, best, index if is_one_study else None)
+        dash = "solid" if index is None else DASHES[index % len(DASHES)]
+        trace = curve_trace(curve, is_named=curve in named, colour=colour, dash=dash)
+        rank = {"legendrank": 1 + keyed.index(curve.trial)} if curve.trial in keyed else {}
+        figure.add_trace(trace.update(showlegend=bool(rank), **rank))
+    figure.add_trace(selection_trace("lines").update(showlegend=False))
     steps = {"dtick": max(1, tick_step(max(curve.steps[-1] for curve in curves)))}
     figure.update_xaxes(
         title={"text": "training step"}, rangemode="tozero", **grid_style(), **steps
@@ -52,25 +72,16 @@ def paint_curves(curves: Sequence[Curve], *, best: int | None, height: int) -> g
     figure.update_yaxes(**axis_style(y))
     mean = f", mean of {window} logged steps" if window > 1 else ""
     add_axis_name(figure, f"training loss{mean}" + (", log scale" if y.is_log else ""))
-
-    named = sorted(curves, key=lambda curve: -emphasis(curve, best))[:MOST_CURVE_NAMES]
-    named = [curve for curve in named if emphasis(curve, best)]
-    ends = [y.place(curve.losses[-1]) for curve in named]
-    for curve, end in zip(named, spread(ends, gap=16 / (height - 84)), strict=True):
-        figure.add_annotation(
-            text=escape(curve.name, quote=False),
-            xref="paper",
-            yref="paper",
-            x=1.0,
-            y=end,
-            xanchor="left",
-            yanchor="middle",
-            xshift=6,
-            showarrow=False,
-            font={"size": 12, "color": curve_colour(curve, best)},
-        )
-    figure.update_layout(margin={"r": 104})
+    key = {"x": 0, "y": 0, "xanchor": "left", "yanchor": "bottom", "yref": "container"}
+    key |= {"itemclick": False, "itemdoubleclick": False, "font": {"color": INK}}
+    bottom = layout["margin"]["b"] + LEGEND_ROW_PX * len(keyed)  # type: ignore[index]
+    figure.update_layout(showlegend=bool(keyed), legend=key, margin={"b": bottom})
     return figure
+
+
+def is_like_baseline(curve: Curve, best: int | None) -> bool:
+    """Whether a curve is drawn as a baseline's: one that failed, or is the best, is not."""
+    return curve.is_baseline and emphasis(curve, best) == BASELINE
 
 
 def mean_window(curves: Sequence[Curve]) -> int:
@@ -88,25 +99,28 @@ def smoothed(curve: Curve, window: int) -> Curve:
     return replace(curve, losses=tuple(means))
 
 
+BEST, BASELINE, FAILED, OTHER = 3, 2, 1, 0
+"""How far in front a curve is drawn."""
+
+
 def emphasis(curve: Curve, best: int | None) -> int:
-    """How far in front a curve is drawn; 0 for a curve without a name at its end."""
+    """How far in front a curve is drawn; OTHER for a curve without a name."""
     if curve.trial == best:
-        return 3
-    if curve.is_baseline:
-        return 2
-    return 1 if curve.state == "failed" else 0
-
-
-def curve_colour(curve: Curve, best: int | None) -> str:
-    """Accent for the best trial, warning for a failed one, ink for baselines, muted others."""
-    if curve.trial == best:
-        return ACCENT
+        return BEST
     if curve.state == "failed":
-        return WARNING
-    return INK if curve.is_baseline else MUTED
+        return FAILED
+    return BASELINE if curve.is_baseline else OTHER
 
 
-def curve_trace(curve: Curve, best: int | None) -> go.Scatter:
+def curve_colour(curve: Curve, best: int | None, index: int | None) -> str:
+    """Accent for the best trial, warning for a failed one, a baseline's by its place, or muted."""
+    level = emphasis(curve, best)
+    if level == BASELINE:
+        return INK if index is None else group_colour(index + 1)  # the first is like the accent
+    return {BEST: ACCENT, FAILED: WARNING, OTHER: MUTED}[level]
+
+
+def curve_trace(curve: Curve, *, is_named: bool, colour: str, dash: str) -> go.Scatter:
     """A trial's line; that of a failed trial ends in a cross."""
     has_failed = curve.state == "failed"
     n_steps = len(curve.steps)
@@ -115,9 +129,10 @@ def curve_trace(curve: Curve, best: int | None) -> go.Scatter:
         y=list(curve.losses),
         customdata=[curve.trial] * n_steps,
         mode="lines+markers" if has_failed or n_steps == 1 else "lines",
-        line={"color": curve_colour(curve, best), "width": 1 + 0.5 * bool(emphasis(curve, best))},
-        opacity=1 if emphasis(curve, best) else 0.6,
+        line={"color": colour, "width": 2 if is_named else 1, "dash": dash},
+        opacity=1 if is_named else 0.6,
         marker={"symbol": "x" if has_failed else "circle", "size": [0] * (n_steps - 1) + [8]},
+        name=escape(curve.name, quote=False),
         text=escape(curve.name, quote=False),
         hovertemplate="<b>%{text}</b><br>step %{x}<br>loss %{y:.4g}<extra></extra>",
         meta={"role": "curve", "trial": curve.trial},

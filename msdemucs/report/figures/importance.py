@@ -213,6 +213,7 @@ def paint_parallel(parallel: Parallel, *, height: int) -> go.Figure:
         )
         for place, text in axis.ticks:
             figure.add_annotation(
+                name="axis-tick",
                 x=index,
                 y=place,
                 text=shortened(text),
@@ -224,6 +225,7 @@ def paint_parallel(parallel: Parallel, *, height: int) -> go.Figure:
                 font={"size": 11, "color": MUTED},
             )
         figure.add_annotation(
+            name="axis-name",
             x=index,
             y=1,
             text=shortened(axis.name),

@@ -80,7 +80,7 @@ def paint_sizes(own: Sequence[Sized], others: Sequence[Sized]) -> go.Figure:
 
 def _style(x: Axis) -> dict[str, object]:
     """An axis with a tick a power of ten: panels are narrow on a phone."""
-    return axis_style(x) | ({"dtick": 1} if x.high / x.low > 10 else {})
+    return axis_style(x) | {"tickangle": 0} | ({"dtick": 1} if x.high / x.low > 10 else {})
 
 
 def _trace(

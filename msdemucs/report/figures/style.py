@@ -86,6 +86,7 @@ def add_title(figure: go.Figure, text: str, *, left: float) -> None:
         left: where the panel begins, from 0 to 1 of the figure's width.
     """
     figure.add_annotation(
+        name="panel-title",
         text=text,
         xref="paper",
         yref="paper",

@@ -37,8 +37,9 @@ from msdemucs.report.figures.trade_names import (
 )
 from msdemucs.report.labels import Label
 
-FLOOR_REACH = 1.5
-"""The floor is inside the axis while it is no further away than this many times the spread."""
+FLOOR_REACH = 0.5
+"""The floor is inside the axis while it is no further from the data than this many times their
+spread; beyond, it would flatten them, and a note at the axis' end says where it is."""
 
 
 def trade_axes(trade: Trade, promoted: Sequence[PromotedTrial] = ()) -> tuple[Axis, Axis]:
@@ -47,11 +48,17 @@ def trade_axes(trade: Trade, promoted: Sequence[PromotedTrial] = ()) -> tuple[Ax
     qualities = [point.y for point in trade.points] + [trial.long for trial in promoted]
     bars = [point for point in trade.front if point.half_width == point.half_width]
     qualities += [p.y + side * p.half_width for p in bars for side in (-1, 1)]
-    reach = FLOOR_REACH * max(max(qualities) - min(qualities), 0.5)
-    floor = trade.floor
-    if floor is not None and min(qualities) - reach <= floor <= max(qualities) + reach:
-        qualities.append(floor)
+    low, high = min(qualities), max(qualities)
+    reach = FLOOR_REACH * (high - low)
+    if trade.floor is not None and low - reach <= trade.floor <= high + reach:
+        qualities.append(trade.floor)
     return x, axis_over(qualities, may_be_log=False, margin=0.14)
+
+
+def shows_floor(trade: Trade, promoted: Sequence[PromotedTrial] = ()) -> bool:
+    """Whether the floor is drawn as a line in a trade's figure."""
+    _, y = trade_axes(trade, promoted)
+    return trade.floor is not None and y.low <= trade.floor <= y.high
 
 
 def paint_trade(
@@ -301,17 +308,18 @@ def add_floor(figure: go.Figure, floor: float, y: Axis, text: str) -> None:
     is_inside = y.low <= floor <= y.high
     edge = y.low if floor < y.low else y.high
     arrow = "" if is_inside else ("↓ " if floor < y.low else "↑ ")
-    figure.add_shape(
-        type="line",
-        xref="paper",
-        x0=0,
-        x1=1,
-        y0=floor,
-        y1=floor,
-        layer="below",
-        line={"color": MUTED, "width": 1, "dash": "dash"},
-        name="floor",
-    )
+    if is_inside:
+        figure.add_shape(
+            type="line",
+            xref="paper",
+            x0=0,
+            x1=1,
+            y0=floor,
+            y1=floor,
+            layer="below",
+            line={"color": MUTED, "width": 1, "dash": "dash"},
+            name="floor",
+        )
     figure.add_annotation(
         text=f"{arrow}{FLOOR_NOTE} {text}",
         xref="paper",

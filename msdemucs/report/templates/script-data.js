@@ -30,6 +30,10 @@ function element(name, attributes = {}, ...children) {
 
 const nameOf = (row) => row[4][0];
 
+// A trial's quality and main cost with their headers, as far as they are known.
+const numbersOf = (row) => table.columns.flatMap((column, index) =>
+  (data.axes.includes(column.key) && row[4][index] !== "–" ? [`${column.header} ${row[4][index]}`] : []));
+
 // A cell's value: a number (NaN when it was not measured) or a text.
 function valueOf(columns, row, column) {
   const value = row[5][column];

@@ -153,6 +153,8 @@ function drawOne(plot, colours, kept, style) {
   const canBrush = traces.some((trace) => POINTS.includes(trace.meta.role) || trace.meta.role === "lines");
   if (root.dataset.paper) layout.width = plot.clientWidth;
   layout.dragmode = isTouch ? false : canBrush ? "select" : "zoom";
+  fitTexts(layout, plot.clientWidth);
+  plot.style.height = `${layout.height}px`;
   placeNames(traces, plot.clientWidth - layout.margin.l - layout.margin.r);
   dress(traces, colours, kept, style);
   if (plot.dataset.figure === "parallel") dressAxes(traces, layout, kept, style);

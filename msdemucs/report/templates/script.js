@@ -10,8 +10,7 @@ function select(trial, isArm = false) {
   const row = trial === null ? undefined : rowOf.get(trial);
   bar.hidden = row === undefined;
   if (row) {
-    const texts = [nameOf(row), row[1]].concat(table.columns.flatMap((column, index) =>
-      (data.axes.includes(column.key) && row[4][index] !== "–" ? [`${column.header} ${row[4][index]}`] : [])));
+    const texts = [nameOf(row), row[1], ...numbersOf(row)];
     const arm = state.chosen.size > 1 ? armOf.get(trial) : undefined;
     const said = arm ? [nameOf(row), `${arm.trials.length} trials`, ...Object.entries(arm.means).map(([header, text]) => `${header} ${text}`)] : texts;
     bar.querySelector(".what").textContent = said.slice(0, 4).join(" · ");
@@ -111,6 +110,7 @@ offerBudgets();
 fillTable("trials");
 fillTable("sources");
 listDetails();
+offerSounds();
 
 // Few points are drawn at once; many only where the reader looks.
 const MOST_AT_ONCE = 500;

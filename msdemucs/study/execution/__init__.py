@@ -1,8 +1,7 @@
 """Who runs a study's trials: one process, several on a host, hosts that share a storage, Ray.
 
-run_study (loop), work_on (worker) ─▶ Scheduler: which trial next ─▶ TrialRunner: to its end
-untried        what is tried in place of a trial that repeated another
-worker_pool    worker processes of one host, which tell what they do by events
+loop (run_study, work_on) ─▶ scheduler: which trial next ─▶ trial_runner: to its end
+worker_pool    worker processes of one host, and what they tell of themselves
 ray_cluster    the same as tasks of a cluster
-beginning, joining   what is recorded so that others can join, and how they do
+joining        what is recorded so that others can join, and how they do
 """

@@ -21,17 +21,22 @@ import optuna
 from optuna.trial import TrialState
 
 from msdemucs.errors import MsdemucsError, StudyError, UsageError
-from msdemucs.study.execution.beginning import explained
-from msdemucs.study.execution.events import Name
-from msdemucs.study.execution.joining import WANTED, search_of_study
-from msdemucs.study.execution.loop import Finished
+from msdemucs.study.execution.loop import (
+    WANTED,
+    Finished,
+    Part,
+    Prepare,
+    explained,
+    search_of_study,
+    work_on,
+)
 from msdemucs.study.execution.scheduler import PAUSE_S, Scheduler
-from msdemucs.study.execution.worker import Part, Prepare, work_on
+from msdemucs.study.execution.worker_pool import Name
 from msdemucs.study.storage.databases import StudyStorage
 from msdemucs.study.storage.leases import fail_stale
-from msdemucs.study.storage.studies import open_storage, open_study
+from msdemucs.study.storage.load import open_storage, open_study
 from msdemucs.study.storage.urls import database_path
-from msdemucs.study.trial.candidate import Listener
+from msdemucs.study.trial.recorder import Listener
 from msdemucs.train.devices import Interrupts
 
 PREPARE = "msdemucs.study.trial.bench:prepare"
@@ -160,8 +165,8 @@ class Driver:
         self.had_room = self.had_room or room > 0
         if not self.had_room:
             held = ", ".join(f"{has.get(kind, 0):g} {kind}" for kind in needs)
-            asked = ", ".join(f"{need:g} {kind}" for kind, need in needs.items())
-            raise StudyError(f"a trial needs {asked}; the cluster has {held}")
+            needed = ", ".join(f"{need:g} {kind}" for kind, need in needs.items())
+            raise StudyError(f"a trial needs {needed}; the cluster has {held}")
         return room
 
     def run(self, submit: Callable[[str], Any]) -> int:
@@ -201,31 +206,23 @@ class Driver:
         try:
             count, failure = self.ray.get(task)
         except (errors.WorkerCrashedError, errors.NodeDiedError, errors.OutOfMemoryError) as error:
-            return self.bury(token, error)
+            self.deaths += 1
+            if self.deaths > MOST_DEATHS:
+                line = f"{self.deaths} tasks in a row died: {_first_line(error)}"
+                raise StudyError(line) from error
+            self.listener.said(f"a task died with its process or node: {type(error).__name__}")
+            with self.opened.study_lock(self.study.study_name):
+                for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+                    if trial.user_attrs.get("owner", {}).get("token") == token:
+                        for line in fail_stale(self.study, trial):
+                            self.listener.said(line)
+            return 0
         except errors.RayError as error:
             raise StudyError(f"a task of the cluster failed: {_first_line(error)}") from error
         if failure:
             raise StudyError(failure)
         self.deaths = 0
         return int(count)
-
-    def bury(self, token: str, error: Exception) -> int:
-        """Enqueue the trial of a dead task again: 0, as no trial was ended.
-
-        Raises:
-            StudyError: too many died in a row.
-        """
-        self.deaths += 1
-        if self.deaths > MOST_DEATHS:
-            raise StudyError(f"{self.deaths} tasks in a row died: {_first_line(error)}") from error
-        self.listener.said(f"a task died with its process or node: {type(error).__name__}")
-        with self.opened.study_lock(self.study.study_name):
-            running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-            for trial in running:
-                if trial.user_attrs.get("owner", {}).get("token") == token:
-                    for line in fail_stale(self.study, trial):
-                        self.listener.said(line)
-        return 0
 
     def follow(self) -> None:
         """Tell the listener what has begun and ended."""

@@ -1,22 +1,36 @@
-"""Which trial a process runs next, so that all processes together run as many as are wanted."""
+"""Which trial a process runs next, so that all processes together run as many as are wanted.
+
+Samplers repeat themselves: soon, where combinations are so few that they can be listed. A copy of a
+result is no trial of its own, so that a study which waited for its sampler to find the last ones
+might record hundreds of copies. Each repetition is made up for by a combination that nobody has
+tried; a study therefore records at most twice as many trials as there are combinations, and comes
+to an end.
+"""
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from msdemucs.study.execution.untried import count_trainings, enqueue_untried
-from msdemucs.study.samplers.rungs import taken_up
+from msdemucs.study.samplers.rungs import RESUMES, taken_up
 from msdemucs.study.samplers.study_sampler import rung_judge
 from msdemucs.study.search_space.sampling import EXHAUSTIVE
 from msdemucs.study.search_space.space import Search
+from msdemucs.study.search_space.variations import as_key, untried
 from msdemucs.study.storage.databases import Database, StudyStorage
-from msdemucs.study.storage.leases import StaleTrialWatch, claim, owner_text, recover
-from msdemucs.study.storage.scores import FLOORS, RUNG_SCORES, SCORES
-from msdemucs.study.storage.states import is_stopped
+from msdemucs.study.storage.leases import (
+    INTERRUPTED,
+    KILLED,
+    StaleTrialWatch,
+    claim,
+    owner_text,
+    recover,
+)
+from msdemucs.study.storage.results import FLOORS, RUNG_SCORES, SCORES, is_stopped
+from msdemucs.study.trial.result_cache import RESULT_KEY
 
 PAUSE_S = 2.0
 """How often a process that waits for the trials of others asks whether anything has changed."""
@@ -26,6 +40,9 @@ LOOK_AFTER = 5
 
 UNREAD = ("spec", "differences", "versions", "git", "log", SCORES, FLOORS, RUNG_SCORES, "curve")
 """What those who run trials do not read of the study's: a process would keep it of every trial."""
+
+INSTEAD_OF = "instead_of"
+"""On a trial that makes up for one which repeated another: the number of that one."""
 
 
 def counts(trial: FrozenTrial) -> bool:
@@ -95,7 +112,7 @@ class Scheduler:
             storage.leaves_out = UNREAD
         self.wanted, self.say, self.token = wanted, say, token
         self.judge = rung_judge(search, study)
-        self.watch = StaleTrialWatch()
+        self.watch = StaleTrialWatch(storage)
         self.last = StudyProgress(0, (), 0)
         self._is_listed = search.space.can_be_listed
         self._waits_for: tuple[str, ...] = ()
@@ -114,7 +131,8 @@ class Scheduler:
         )
         taken = taken_up(trials)
         counted = [trial for trial in trials if counts(trial) and trial.number not in taken]
-        done = count_trainings(counted) if self._is_listed else len(counted)
+        # where combinations are listed, copies of a training count once
+        done = len({_training(trial) for trial in counted}) if self._is_listed else len(counted)
         return StudyProgress(done, running, self.wanted(), self.space.is_used_up(trials))
 
     def next(self) -> optuna.Trial | None:
@@ -136,14 +154,29 @@ class Scheduler:
         self.last = progress
         for line in (*lines, *(f"trial {number} goes on after all" for number in resumed)):
             self.say(line)
-        if trial is None and not progress.is_done:
-            self._say_waiting(progress)
+        is_waiting = trial is None and not progress.is_done
+        if is_waiting and progress.running != self._waits_for:
+            self._waits_for = progress.running
+            named = "; ".join(progress.running)
+            self.say(f"{progress.done} of {progress.wanted} done; waiting for {named}")
         return trial
 
     def _make_up(self, trials: list[FrozenTrial]) -> None:
-        """Enqueue an untried combination where one repeated another; exhaustive samplers do not."""
-        if self._is_listed and self.space.sampler.kind not in EXHAUSTIVE:
-            enqueue_untried(self.study, trials, space=self.space)
+        """Enqueue a combination that nobody has tried for the first repetition without one yet.
+
+        Exhaustive samplers do not repeat themselves. Which one it is depends on the sampler's seed.
+        """
+        is_waiting = any(trial.state == TrialState.WAITING for trial in trials)
+        if not self._is_listed or self.space.sampler.kind in EXHAUSTIVE or is_waiting:
+            return
+        made_up = {trial.user_attrs.get(INSTEAD_OF) for trial in trials}
+        number = next((each for each in repetitions(trials) if each not in made_up), None)
+        if number is None:
+            return
+        new = [*untried(self.space.vary, trials)]
+        if new:
+            chance = random.Random(f"untried {self.space.sampler.seed} {number}")  # noqa: S311 (no secret)
+            self.study.enqueue_trial(dict(chance.choice(new)), user_attrs={INSTEAD_OF: number})
 
     def wait(self) -> None:
         """A pause before the next look; processes that wait together look apart."""
@@ -152,8 +185,27 @@ class Scheduler:
             if self.storage.change_marker(self.study._study_id) != self._seen:
                 return
 
-    def _say_waiting(self, progress: StudyProgress) -> None:
-        if progress.running != self._waits_for:
-            self._waits_for = progress.running
-            named = "; ".join(progress.running)
-            self.say(f"{progress.done} of {progress.wanted} done; waiting for {named}")
+
+def repetitions(trials: Sequence[FrozenTrial]) -> list[int]:
+    """Return the numbers of the trials that were drawn and tried what another one had.
+
+    The first of those that are alike is none; nor are baselines, trials that go on with another's
+    training, and trials that were cut short, which others repeat.
+    """
+    seen: set[object] = set()
+    numbers = []
+    for trial in trials:
+        is_cut_short = trial.user_attrs.get("failure") in (KILLED, INTERRUPTED)
+        if not trial.state.is_finished() or is_cut_short:
+            continue
+        marks = {as_key(trial.params), _training(trial)}
+        is_drawn = not {"baseline", RESUMES} & set(trial.user_attrs)
+        if is_drawn and marks & seen:
+            numbers.append(trial.number)
+        seen |= marks
+    return numbers
+
+
+def _training(trial: FrozenTrial) -> object:
+    """What two trials share that are one training; its number where none is on record."""
+    return trial.user_attrs.get(RESULT_KEY, trial.number)

@@ -1,7 +1,11 @@
-"""The loop of one process: propose, look up or train and score, record, go on."""
+"""The loop of one process: propose, look up or train and score, record, go on.
+
+Why a trial fails is said in one line; a study whose trials fail again and again stops.
+"""
 
 import errno
 import math
+import shutil
 import time
 import traceback
 from dataclasses import dataclass
@@ -13,7 +17,14 @@ from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
-from msdemucs.errors import DivergedError, Problem, SpecError, StudyError
+from msdemucs.errors import (
+    CheckpointError,
+    DivergedError,
+    MsdemucsError,
+    SpecError,
+    StudyError,
+    causes,
+)
 from msdemucs.study.execution.scheduler import Scheduler
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.leases import (
@@ -24,14 +35,11 @@ from msdemucs.study.storage.leases import (
     fail,
     retry,
 )
-from msdemucs.study.storage.states import DIVERGED_AT
-from msdemucs.study.trial.candidate import Listener
-from msdemucs.study.trial.failures import FailurePolicy, is_bug, is_disk_full, reason_of
-from msdemucs.study.trial.log_file import LOG, TrialLogFile
-from msdemucs.study.trial.proposal import propose_candidate
-from msdemucs.study.trial.recorder import Evaluate, InfeasibleError, StoppedError, TrialRecorder
+from msdemucs.study.storage.results import DIVERGED_AT
+from msdemucs.study.trial.candidate import Evaluate, propose_candidate
+from msdemucs.study.trial.recorder import InfeasibleError, Listener, StoppedError, TrialRecorder
 from msdemucs.study.trial.result_cache import ResultCache
-from msdemucs.study.trial.workspace import Workspace
+from msdemucs.study.trial.workspace import LOG, TrialLogFile, Workspace
 from msdemucs.train.devices import Interrupts
 
 ENDED_BY_ANOTHER = (TrialLostError, UpdateFinishedTrialError)
@@ -39,6 +47,18 @@ ENDED_BY_ANOTHER = (TrialLostError, UpdateFinishedTrialError)
 
 NOT_THE_TRIALS = (StorageInternalError, SQLAlchemyError, *ENDED_BY_ANOTHER)
 """What a trial cannot cause."""
+
+MOST_BUGS_IN_A_ROW = 3
+MOST_FAILURES_IN_A_ROW = 10
+MOST_REFUSALS_IN_A_ROW = 200
+
+FULL_DISK = ("No space left", "disk is full", "Disk quota exceeded", "could not extend file")
+"""How systems, SQLite and PostgreSQL say it."""
+
+LEAST_SPACE = 1 << 20
+"""Bytes of free space under which a failed write, of whatever kind, is put down to the disk."""
+
+OUT_OF_MEMORY = "out of memory"
 
 
 @dataclass(frozen=True)
@@ -121,7 +141,9 @@ class TrialRunner:
             KeyboardInterrupt: the trial was interrupted, and is enqueued again.
             OSError: no space is left on the disk; the trial is enqueued again if that works.
         """
-        folder, lease, judge = self.folder_of(trial), Lease(trial), self.scheduler.judge
+        # a trial that repeats another goes on in its folder
+        folder = self.workspace.folder / str(trial.user_attrs.get(FOLDER, trial.number))
+        lease, judge = Lease(trial), self.scheduler.judge
         log_file = TrialLogFile(self.listener, folder / LOG, lease.check)
         objection = partial(judge.objection, self.study, trial) if judge else None
         recorder = TrialRecorder(trial, log_file, objection)
@@ -161,10 +183,13 @@ class TrialRunner:
         begun = time.monotonic()
         with recorder.together():
             try:
-                candidate = propose_candidate(self.search, recorder.trial, recorder, folder=folder)
+                candidate = propose_candidate(self.search, recorder, folder=folder)
             except SpecError as error:
                 recorder.tell("spec", 1)
-                raise InfeasibleError(_line(error.first), {}) from error
+                problem = error.first
+                line = f"{problem.field}: {problem.message}" if problem.field else problem.message
+                raise InfeasibleError(line, {}) from error
+            recorder.note("log", str(folder / LOG))
         self.workspace.fetch(folder)
         study = self.scheduler.last
         recorder.progress.began(candidate, complete=study.done, wanted=study.wanted)
@@ -192,10 +217,6 @@ class TrialRunner:
             if is_disk_full(error, self.workspace.folder):
                 return Outcome(failure=INTERRUPTED), OSError(errno.ENOSPC, str(error))
             return self.failed(error, recorder, folder), None
-
-    def folder_of(self, trial: optuna.Trial) -> Path:
-        """Where a trial's files lie: a trial that repeats another goes on in its folder."""
-        return self.workspace.folder / str(trial.user_attrs.get(FOLDER, trial.number))
 
     def objectives(self, recorder: TrialRecorder) -> tuple[float, ...]:
         """The objectives, from what was recorded.
@@ -261,5 +282,83 @@ class TrialRunner:
                     retry(self.study, trial.number)
 
 
-def _line(problem: Problem) -> str:
-    return f"{problem.field}: {problem.message}" if problem.field else problem.message
+def reason_of(error: Exception) -> str:
+    """One line that says the kind of failure, then what happened."""
+    if isinstance(error, MsdemucsError):
+        return f"{type(error).__name__}: {error}"
+    text = (str(error).strip().splitlines() or ["no message"])[0]
+    return f"{OUT_OF_MEMORY if _is_out_of_memory(error) else type(error).__name__}: {text}"
+
+
+def is_bug(error: Exception) -> bool:
+    """Whether the program is at fault, and not a candidate, its data or the machine's size."""
+    return not isinstance(error, MsdemucsError) and not _is_out_of_memory(error)
+
+
+def is_disk_full(error: BaseException, folder: Path) -> bool:
+    """Whether something could not be written for want of space, in a folder or a database."""
+    for cause in causes(error):
+        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if any(words in str(cause) for words in FULL_DISK):
+            return True
+    if not isinstance(error, CheckpointError | OSError | RuntimeError):
+        return False
+    there = next((path for path in (folder, *folder.parents) if path.is_dir()), None)
+    return there is not None and shutil.disk_usage(there).free < LEAST_SPACE
+
+
+class FailurePolicy:
+    """Counts what goes wrong in a row."""
+
+    def __init__(self) -> None:
+        self.succeeded()
+
+    def succeeded(self) -> None:
+        """A trial is complete: begin to count anew."""
+        self._reasons: list[str] = []
+        self._bugs: list[str] = []
+        self._refusals = 0
+
+    def failed(self, error: Exception) -> None:
+        """A trial failed."""
+        self._refusals = 0
+        self._reasons.append(reason_of(error))
+        kind = type(error).__name__
+        if not is_bug(error):
+            self._bugs = []
+        else:
+            self._bugs = [*self._bugs, kind] if kind in self._bugs[-1:] else [kind]
+
+    def refused(self) -> None:
+        """A combination made no valid spec."""
+        self._refusals += 1
+
+    def check(self) -> None:
+        """Raise StudyError once trials fail again and again.
+
+        Raises:
+            StudyError: the same bug three times in a row, ten failures of any kind in a row, or
+                hundreds of combinations in a row that make no valid spec.
+        """
+        if self._refusals >= MOST_REFUSALS_IN_A_ROW:
+            raise StudyError(
+                f"{self._refusals} combinations in a row make no valid spec, or one that diverged "
+                "before: narrow vary"
+            )
+        if len(self._bugs) >= MOST_BUGS_IN_A_ROW:
+            raise StudyError(
+                f"{len(self._bugs)} trials in a row failed alike, the last with "
+                f"“{self._reasons[-1]}”; each has a traceback.txt in its folder. "
+                f"The same command continues the study"
+            )
+        if len(self._reasons) >= MOST_FAILURES_IN_A_ROW:
+            raise StudyError(
+                f"{len(self._reasons)} trials in a row failed, the last with “{self._reasons[-1]}”"
+            )
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether Python's, the CPU's or the GPU's allocator had no more."""
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    return bool(kinds & {"MemoryError", "OutOfMemoryError"}) or "can't allocate" in str(error)

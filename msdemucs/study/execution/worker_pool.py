@@ -1,7 +1,11 @@
-"""Several worker processes on one machine: started, listened to, stopped together."""
+"""Several worker processes on one machine: started, listened to, stopped together.
+
+A worker tells what it does by events on its output, each a line of JSON.
+"""
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -15,15 +19,12 @@ from typing import IO, Any, Self
 
 from msdemucs.errors import StudyError, UsageError
 from msdemucs.study import STORAGE_VARIABLE
-from msdemucs.study.execution.beginning import explained
-from msdemucs.study.execution.events import FAILED, FINISHED, pass_on
-from msdemucs.study.execution.joining import search_of_study
-from msdemucs.study.execution.loop import Finished
+from msdemucs.study.execution.loop import Finished, explained, search_of_study
 from msdemucs.study.execution.scheduler import Scheduler
-from msdemucs.study.storage.artifact_store import is_url
-from msdemucs.study.storage.studies import open_storage, open_study
+from msdemucs.study.storage.folders import is_url
+from msdemucs.study.storage.load import open_storage, open_study
 from msdemucs.study.storage.urls import study_folder
-from msdemucs.study.trial.candidate import Listener
+from msdemucs.study.trial.recorder import Listener, Named
 from msdemucs.train.devices import Interrupts
 
 GRACE_S = 60.0
@@ -36,6 +37,11 @@ LOOK_EVERY_S = 0.1
 
 INTERRUPTED = 130
 """The exit code of a worker that saved and left."""
+
+STDIN = 0
+
+FAILED, FINISHED = "failed", "finished"
+"""Events about the worker, beside those of a listener."""
 
 
 def shares(
@@ -212,15 +218,19 @@ class WorkerPool:
 
     def _pass_on(self, worker: Worker, out: IO[str]) -> None:
         for line in out:
-            event = _event(line)
+            try:
+                event = json.loads(line)
+            except json.JSONDecodeError:  # none of ours
+                continue
             with self._lock:
-                if event.get("event") == FAILED:
-                    worker.failure = str(event["message"])
-                elif event.get("event") == FINISHED:
-                    worker.ran += int(event["ran"])
-                elif event:
-                    worker.starts = 1 if event["event"] == "ended" else worker.starts
-                    pass_on(event, worker.listener)
+                match event:
+                    case {"event": kind, "message": message} if kind == FAILED:
+                        worker.failure = str(message)
+                    case {"event": kind, "ran": ran} if kind == FINISHED:
+                        worker.ran += int(ran)
+                    case {"event": kind}:
+                        worker.starts = 1 if kind == "ended" else worker.starts
+                        pass_on(event, worker.listener)
 
 
 def run_on_pool(
@@ -275,10 +285,77 @@ def _let_go(worker: Worker) -> None:
                 pipe.close()
 
 
-def _event(line: str) -> dict[str, Any]:
-    """What a line says; {} where it is none of ours."""
-    with suppress(json.JSONDecodeError):
-        event = json.loads(line)
-        if isinstance(event, dict) and "event" in event:
-            return event
-    return {}
+@dataclass(frozen=True)
+class Name:
+    """What is told of a candidate."""
+
+    trial: int
+    name: str
+    seed: int
+
+
+class EventWriter:
+    """A listener that writes what it is told to a pipe."""
+
+    def __init__(self, out: IO[str]) -> None:
+        self.out = out
+        self._lock = threading.Lock()
+
+    def tell(self, event: str, **what: object) -> None:
+        """One line; nothing where nobody listens any more."""
+        with self._lock:
+            try:
+                print(json.dumps({"event": event, **what}), file=self.out, flush=True)
+            except (OSError, ValueError):
+                self.out = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+
+    def said(self, message: str) -> None:
+        """A line about the study as a whole."""
+        self.tell("said", message=message)
+
+    def began(self, candidate: Named, *, complete: int, wanted: int) -> None:
+        """A trial begins."""
+        who = {"trial": candidate.trial, "name": candidate.name, "seed": candidate.seed}
+        self.tell("began", **who, complete=complete, wanted=wanted)
+
+    def phase(self, what: str, total: int) -> None:
+        """A trial enters a phase."""
+        self.tell("phase", what=what, total=total)
+
+    def advanced(self, done: int, note: str) -> None:
+        """A phase has done a step."""
+        self.tell("advanced", done=done, note=note)
+
+    def ended(self, trial: int, state: str, note: str) -> None:
+        """A trial has ended."""
+        self.tell("ended", trial=trial, state=state, note=note)
+
+
+def pass_on(event: Mapping[str, Any], listener: Listener) -> None:
+    """Tell a listener what a worker told."""
+    match event:
+        case {"event": "said", "message": message}:
+            listener.said(message)
+        case {"event": "began", "complete": complete, "wanted": wanted, **who}:
+            named = Name(who["trial"], who["name"], who["seed"])
+            listener.began(named, complete=complete, wanted=wanted)
+        case {"event": "phase", "what": what, "total": total}:
+            listener.phase(what, total)
+        case {"event": "advanced", "done": done, "note": note}:
+            listener.advanced(done, note)
+        case {"event": "ended", "trial": trial, "state": state, "note": note}:
+            listener.ended(trial, state, note)
+
+
+def leave_with_parent() -> None:
+    """Have this process interrupt itself when the one that started it is gone.
+
+    It holds the other end of the standard input, and closes it by ending, however it ends.
+    """
+
+    def wait() -> None:
+        while os.read(STDIN, 4096):  # a thread in sys.stdin aborts the interpreter's end
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="parent", daemon=True).start()

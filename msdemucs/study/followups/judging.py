@@ -15,19 +15,30 @@ from msdemucs.errors import DataError, UsageError
 from msdemucs.evaluate import Score, evaluate_tracks
 from msdemucs.evaluate.evaluation import left_out_entry
 from msdemucs.evaluate.scoring import Convention
+from msdemucs.files import differences
 from msdemucs.metrics import METRICS, USUAL, Quality, metrics_named
 from msdemucs.metrics.quality import count_unscored, describe_unscored
 from msdemucs.model import Separator, load_weights
 from msdemucs.model.weights import read_about
-from msdemucs.study.records import FLOOR_COLUMNS, JUDGE, Split, StudyRecord, is_quality
+from msdemucs.study.records import FLOOR_COLUMNS, JUDGE, Split, StudyRecord, is_quality, looked
 from msdemucs.study.search_space.space import Search
-from msdemucs.study.storage.artifact_store import at_hand
-from msdemucs.study.storage.followup_table import Later, add, rows_of
-from msdemucs.study.storage.scores import FLOORS, as_table
-from msdemucs.study.trial.candidate import Listener
-from msdemucs.study.trial.recorder import Row
-from msdemucs.study.trial.tracks import test_groups
+from msdemucs.study.storage.folders import at_hand
+from msdemucs.study.storage.results import (
+    FLOORS,
+    TEST_TRACKS,
+    Later,
+    add,
+    add_look,
+    as_table,
+    looks_of,
+    rows_of,
+)
+from msdemucs.study.trial.recorder import Listener, Row
+from msdemucs.study.trial.tracks import Say, facts_of, gather_test, test_groups
 from msdemucs.units import count
+
+MOST_NAMED = 10
+"""Of the test tracks that are others than before."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +98,10 @@ def qualities_to_judge(
     Raises:
         UsageError: an unknown metric, source or group.
     """
-    names = [name for text in asked for name in _spelt_out(text)]
+    names = []
+    for text in asked:  # a quality, whose metric may have a short name of several: "bsseval/vocals"
+        short, slash, part = text.partition("/")
+        names += [f"{metric}{slash}{part}" for metric in metrics_named(short)]
     if search is not None:
         groups = test_groups(search.space.data) if names else ()
         for name in names:
@@ -97,10 +111,38 @@ def qualities_to_judge(
     return list(dict.fromkeys(names))
 
 
-def _spelt_out(text: str) -> list[str]:
-    """A quality, whose metric may have a short name of several: "bsseval/vocals"."""
-    name, slash, rest = text.partition("/")
-    return [f"{metric}{slash}{rest}" for metric in metrics_named(name)]
+def open_test_tracks(
+    study: optuna.Study, search: Search, *, why: str, say: Say
+) -> tuple[Track, ...]:
+    """Returns a study's test tracks, and records that they were looked at.
+
+    Args:
+        study: whose.
+        search: says where they lie.
+        why: they are read: the command.
+        say: is told how often they were read, and of tracks that cannot be used.
+
+    Raises:
+        UsageError: a folder that is not there, or other tracks than before.
+        DataError: no track that can be used.
+    """
+    tracks = gather_test(search.space.data, search.base, say=say)
+    facts = facts_of(tracks)
+    # a study that selected on test tracks has them among its data
+    of_data = study.user_attrs.get("tracks", {})
+    before: Mapping[str, str] | None = study.user_attrs.get(TEST_TRACKS, of_data.get("test"))
+    if before is None:
+        study.set_user_attr(TEST_TRACKS, facts)
+    elif changes := list(differences(before, facts)):
+        lines = [f"  {name}: {old or 'nothing'} → {new or 'nothing'}" for name, old, new in changes]
+        lines[MOST_NAMED:] = (
+            [f"  … and {len(lines) - MOST_NAMED} more"] if lines[MOST_NAMED:] else []
+        )
+        shown = "\n".join(lines)
+        raise UsageError(f"study “{study.study_name}” has other test tracks than these:\n{shown}")
+    add_look(study, why)
+    say(looked(len(looks_of(study))))
+    return tracks
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,7 @@ from optuna.trial import FrozenTrial
 from msdemucs.metrics import USUAL
 from msdemucs.study.records import COMPUTED, MEASURED, ranked_by, turned
 from msdemucs.study.search_space.sampling import Fidelity, Thinning
-from msdemucs.study.storage.scores import at_rung
-from msdemucs.study.storage.states import STOPPED_AT, has_failed, is_stopped
+from msdemucs.study.storage.results import STOPPED_AT, at_rung, has_failed, is_stopped
 
 Name = TypeVar("Name", bound=Hashable)
 

@@ -9,6 +9,7 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
+from msdemucs.study.records import qualities_of
 from msdemucs.study.samplers.rungs import HalvingJudge, RungJudge
 from msdemucs.study.samplers.surrogate.sampler import SurrogateSampler
 from msdemucs.study.search_space.sampling import (
@@ -47,6 +48,19 @@ def rung_judge(search: Search, study: optuna.Study) -> RungJudge | None:
         return sampler
     fidelity = search.space.fidelity
     return HalvingJudge(fidelity) if fidelity else None
+
+
+def remark(search: Search) -> str:
+    """Return what a surrogate leaves out of its model, in words; "" for nothing to say."""
+    first, *further = qualities_of(search.space.objectives) or [""]
+    if search.space.sampler.kind != "surrogate" or not further:
+        return ""
+    others = " and ".join(further)
+    return (
+        f"surrogate proposes and stops trials by {first}, the first quality among the objectives, "
+        f"and costs; {others} {'is' if len(further) == 1 else 'are'} recorded and on the front, "
+        "but decides nothing before"
+    )
 
 
 def in_control(asked: Sampler, number: int) -> bool:

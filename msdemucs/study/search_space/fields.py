@@ -13,7 +13,7 @@ from pydantic import JsonValue
 
 from msdemucs.errors import Problem, SpecError
 from msdemucs.spec import Spec, dump_spec, get_field, parse_spec
-from msdemucs.spec.schema import SCHEDULES, AnySchedule, expand
+from msdemucs.spec.schema import SCHEDULES, expand
 from msdemucs.spec.sections import validate
 from msdemucs.spec.source import Node, override, split_field
 from msdemucs.study.search_space.variations import Scalar, Vary, in_order, is_varied
@@ -167,15 +167,10 @@ def _levels(spec: Spec, name: str, field: str) -> tuple[int, ...]:
     Raises:
         SpecError: the spec has no such schedule, or it does not fit its levels.
     """
-    *sections, last = name.split(".")
-    owner: object = spec
-    for section in sections:
-        owner = getattr(owner, section)
-        if owner is None:
-            raise SpecError([Problem(f"the spec has no {section}", field)])
-    schedule: AnySchedule | None = getattr(owner, last)
-    if schedule is None:
-        schedule = getattr(spec, last)
+    section, _, last = name.rpartition(".")
+    if section and getattr(spec, section) is None:
+        raise SpecError([Problem(f"the spec has no {section}", field)])
+    schedule = spec.schedule(name) or spec.schedule(last)
     assert schedule is not None
     try:
         return expand(schedule, spec.depth)

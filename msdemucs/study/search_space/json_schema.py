@@ -11,8 +11,8 @@ from typing import Any
 from msdemucs.metrics import METRICS, Metric
 from msdemucs.study.ablation.designs import Design
 from msdemucs.study.records import COMPUTED, COSTS, MEASURED
+from msdemucs.study.search_space.loading import WITHOUT_MEANING
 from msdemucs.study.search_space.space import LONGEST_NAME, NAME, SearchSpace
-from msdemucs.study.search_space.validation import WITHOUT_MEANING
 from msdemucs.study.search_space.variations import WAYS
 
 Schema = dict[str, Any]

@@ -7,27 +7,43 @@ the others where it needs them. Each fault is told at its line.
 import difflib
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from msdemucs.errors import PlanError, Problem, SpecError, UsageError
+from msdemucs.metrics import USUAL
 from msdemucs.spec import Spec, dump_spec, load_spec, nearest
 from msdemucs.spec.sections import refuse_other_documents, validate
 from msdemucs.spec.source import Node, read_text, read_yaml, split_field
 from msdemucs.study.ablation.arms import with_arms
+from msdemucs.study.records import COMPUTED, asked_quality, qualities_of
 from msdemucs.study.search_space.fields import RECIPE, described, recipe_fields, spec_fields
-from msdemucs.study.search_space.space import TASK_FIELDS, Search, SearchSpace, resolve
-from msdemucs.study.search_space.validation import (
-    field_problems,
-    form_problems,
-    name_problems,
-    sampler_problems,
+from msdemucs.study.search_space.sampling import (
+    EXHAUSTIVE,
+    OPTIONS,
+    known_experiments,
+    option_fault,
+    sampler_options,
 )
-from msdemucs.study.search_space.variations import WAYS, required
+from msdemucs.study.search_space.space import TASK_FIELDS, Search, SearchSpace, resolve
+from msdemucs.study.search_space.variations import WAYS, combinations, fault, required
 
-MOST_COMBINATIONS = 64
+MOST_TRIED = 64
 """How many combinations with other fields' values are tried before a value is refused."""
+
+WITHOUT_MEANING = {
+    "search": ("factors", "design"),
+    "ablation": ("vary", "baselines", "fidelity", "sampler"),
+}
+"""What belongs to a study of the other mode."""
+
+LENGTHS = ("recipe.steps", "recipe.epochs", "recipe.steps_per_epoch")
+"""Recipe fields that say how long a training is."""
+
+MOST_GONE_THROUGH = 100_000
+"""Of an exhaustive sampler: far more than anyone trains."""
 
 
 def load_search_space(path: Path, *, small: bool = False) -> Search:
@@ -69,7 +85,21 @@ def _validated(node: Node) -> SearchSpace:
     Raises:
         SpecError: a field that is wrong.
     """
-    if problems := [*form_problems(node)]:
+    problems = []
+    vary = node.child("vary")
+    for name, written in vary.value.items() if vary and isinstance(vary.value, dict) else ():
+        if isinstance(written.value, dict):
+            continue
+        value = written.plain()
+        found = json.dumps(value, ensure_ascii=False)
+        hint = (
+            f"{{choice: {found if isinstance(value, list) else f'[{found}]'}}} tries each of these "
+            "values, {int: [low, high]} and {float: [low, high]} are ranges; what does not vary "
+            "stands under set"
+        )
+        message = f"must say how it varies; found {found}"
+        problems.append(written.place.problem(message, field=f"vary.{name}", hint=hint))
+    if problems:
         raise SpecError(problems)
     return validate(node, SearchSpace)
 
@@ -121,7 +151,7 @@ def _check(node: Node, space: SearchSpace, *, text: str, path: Path, setting: st
     Raises:
         SpecError: a base, baseline, field or choice that makes no valid spec, each at its line.
     """
-    if problems := [*name_problems(node, space)]:
+    if problems := [*_name_problems(node, space)]:
         raise SpecError(problems)
     fields, source = spec_fields(space.set), resolve(space.base, path.parent)
     _refuse_field(node, source, fields)
@@ -130,12 +160,133 @@ def _check(node: Node, space: SearchSpace, *, text: str, path: Path, setting: st
     written = {name: node.below("set", name) for name in space.set}
     search = Search(space, text, path, setting, base, baselines, written=written)
     search = _at_cost(node, search)
-    problems = [*field_problems(node, space, base.sources), *sampler_problems(node, space)]
+    problems = [*_field_problems(node, space, base.sources), *_sampler_problems(node, space)]
     for field in space.vary if not problems else ():
         problems += _value_problems(node.below("vary", field), field, search)
     if problems:
         raise SpecError(problems)
     return with_arms(search, node) if space.mode == "ablation" else search
+
+
+# What only the whole shows to be wrong
+
+
+def _name_problems(node: Node, space: SearchSpace) -> Iterator[Problem]:
+    """Fields that this mode does not read, or whose names are none or twice there; arms' names."""
+    for name in WITHOUT_MEANING[space.mode]:
+        written = node.child(name)
+        if written and written.value not in ({}, [], None):
+            message = f"has no meaning in a study of mode {space.mode}"
+            if name == "factors":
+                message += "; add the line “mode: ablation”, which trains them"
+            yield node.problem_at((name,), message)
+    places = [("vary",), ("set",), *(("baselines", name) for name in space.baselines)]
+    for factor, alternatives in space.factors.items():
+        for name in (factor, *alternatives):
+            if re.search(r"[=,\n]", name) or not name.strip():
+                message = f"the arms are called “factor=alternative, …”: “{name}” cannot be told"
+                parts = ("factors", factor, *([name] if name != factor else []))
+                yield node.problem_at(parts, message, "take letters, digits and spaces")
+            elif name in alternatives:
+                places.append(("factors", factor, name))
+    for place in places:
+        yield from _misnamed(node, place)
+
+
+def _misnamed(node: Node, place: tuple[str, ...]) -> Iterator[Problem]:
+    """What is wrong with the names of the fields in one section."""
+    section = node
+    for part in place:
+        section = section.child(part) or Node({}, node.place)
+    seen: dict[str, str] = {}
+    for field in section.value if isinstance(section.value, dict) else ():
+        plain = ".".join(split_field(field))
+        if not plain or field.startswith(".") or field.endswith(".") or ".." in field:
+            message = f"“{field}” is no field: names are joined by single dots"
+            yield node.problem_at((*place, field), message)
+        elif plain in seen:
+            yield node.problem_at((*place, field), f"is the same field as “{seen[plain]}”")
+        seen[plain] = field
+
+
+def _field_problems(node: Node, space: SearchSpace, sources: Sequence[str]) -> Iterator[Problem]:
+    """What is wrong with qualities' sources, with conditions, and with what is varied beside rungs.
+
+    Groups of qualities are known once there are tracks.
+    """
+    for name in qualities_of(space.objectives):
+        try:
+            asked_quality(name, sources=sources)
+        except UsageError as error:
+            yield node.problem_at(("objectives", name), str(error))
+    for field in space.vary:
+        if condition := fault(space.vary, field):
+            other, message, hint = condition
+            yield node.problem_at(("vary", field, "when", other), message, hint)
+        if space.fidelity and field in LENGTHS:
+            message = "rungs compare trials of one length: vary this in a study without fidelity"
+            yield node.problem_at(("vary", field), message)
+
+
+def _sampler_problems(node: Node, space: SearchSpace) -> Iterator[Problem]:
+    """What is wrong with the sampler's options, and with the space for the sampler."""
+    kind = space.sampler.kind
+    if option := option_fault(space.sampler):
+        name, message, hint = option
+        yield node.problem_at(("sampler", "options", name), message, hint)
+        return
+    if kind in EXHAUSTIVE:
+        unfit = [*_endless(node, space)]
+    else:
+        unfit = [*_unmodelled(node, space)] if kind == "surrogate" else []
+    yield from unfit
+    if unfit or any(fault(space.vary, field) for field in space.vary):
+        return
+    try:
+        with known_experiments():
+            OPTIONS[kind](**sampler_options(space.sampler, space.vary))
+    except (TypeError, ValueError, AttributeError) as error:
+        yield node.problem_at(("sampler", "options"), f"{kind} refuses them: {error}")
+
+
+def _endless(node: Node, space: SearchSpace) -> Iterator[Problem]:
+    """Fields that an exhaustive sampler cannot go through."""
+    kind = space.sampler.kind
+    for field, variation in space.vary.items():
+        if variation.n_values is None:
+            message = f"{kind} tries every value: a float range needs a step"
+            yield node.problem_at(("vary", field, "float"), message)
+        if variation.log:
+            message = f"{kind} tries every value: list them as a choice in place of log"
+            yield node.problem_at(("vary", field, "log"), message)
+        if kind == "grid" and variation.when:
+            message = "grid knows no conditions"
+            yield node.problem_at(("vary", field, "when"), message, "use kind: brute_force")
+    sizes = [variation.n_values for variation in space.vary.values()]
+    if None in sizes or any(fault(space.vary, field) for field in space.vary):
+        return
+    is_large = any(size > MOST_GONE_THROUGH for size in sizes if size is not None)
+    beyond = itertools.islice(combinations(space.vary), MOST_GONE_THROUGH, None)
+    if is_large or next(beyond, None) is not None:
+        message = f"{kind} would try more than {MOST_GONE_THROUGH:,} combinations: narrow vary"
+        yield node.problem_at(("sampler", "kind"), message)
+
+
+def _unmodelled(node: Node, space: SearchSpace) -> Iterator[Problem]:
+    """What a surrogate cannot follow."""
+    qualities = qualities_of(space.objectives)
+    for name in space.objectives:
+        if name not in (*qualities, *COMPUTED):
+            message = (
+                "surrogate models a quality beside costs that are known before a model is built"
+            )
+            yield node.problem_at(("objectives", name), message, f"leave {name} out")
+    if not qualities:
+        message = "surrogate needs a quality among the objectives"
+        yield node.problem_at(("objectives",), message, f"add {USUAL}")
+    for name in sorted(space.fidelity.model_fields_set - {"rungs"} if space.fidelity else ()):
+        message = f"surrogate decides itself who goes on: {name} has no meaning beside it"
+        yield node.problem_at(("fidelity", name), message, f"leave {name} out")
 
 
 # The base and the baselines
@@ -235,9 +386,9 @@ def _value_problems(node: Node, field: str, search: Search) -> list[Problem]:
         return [node.problem(message, field=at)]
     if search.space.at_cost and field == "channels.start":
         return [node.problem("is solved for the cost that at_cost asks for", field=at)]
-    faults = [_fault(search, field, value) for value in search.space.vary[field].corners()]
+    refusals = [_refusal(search, field, value) for value in search.space.vary[field].corners()]
     plain, known = ".".join(split_field(field)), {*_dotted(dump_spec(search.base))}
-    if all(faults) and plain not in known:
+    if all(refusals) and plain not in known:
         recipe = search.recipe({})
         of_recipe = (*_dotted(recipe.model_dump(mode="json")), *type(recipe).model_fields)
         known |= {RECIPE + name for name in of_recipe}
@@ -247,11 +398,11 @@ def _value_problems(node: Node, field: str, search: Search) -> list[Problem]:
     values = next((values for way in WAYS if (values := node.child(way))), node)
     entries = [*values.value.values()] if isinstance(values.value, dict) else values.value
     if node.child("subset") or not isinstance(entries, list):
-        entries = [values] * len(faults)
+        entries = [values] * len(refusals)
     return [
-        entry.problem(described(fault, field), field=at, hint=fault.hint)
-        for entry, fault in zip(entries, faults, strict=True)
-        if fault is not None
+        entry.problem(described(refusal, field), field=at, hint=refusal.hint)
+        for entry, refusal in zip(entries, refusals, strict=True)
+        if refusal is not None
     ]
 
 
@@ -264,7 +415,7 @@ def _dotted(data: object, path: str = "") -> Iterator[str]:
         yield from _dotted(value, f"{path}.{name}".lstrip("."))
 
 
-def _fault(search: Search, field: str, value: object) -> Problem | None:
+def _refusal(search: Search, field: str, value: object) -> Problem | None:
     """Why no spec can have this value, or None where some combination of the others works."""
     first: Problem | None = None
     vary, is_recipe = search.space.vary, field.startswith(RECIPE)
@@ -275,12 +426,12 @@ def _fault(search: Search, field: str, value: object) -> Problem | None:
         for name, v in vary.items()
         if name != field and name not in needed and name.startswith(RECIPE) == is_recipe
     }
-    combinations: itertools.chain[dict[str, object]] = itertools.chain(
+    attempts: itertools.chain[dict[str, object]] = itertools.chain(
         [{}],
         ({name: other} for name, values in others.items() for other in values),
         (dict(zip(others, values, strict=True)) for values in itertools.product(*others.values())),
     )
-    for combination in itertools.islice(combinations, MOST_COMBINATIONS):
+    for combination in itertools.islice(attempts, MOST_TRIED):
         try:
             make({**combination, **needed, field: value})
         except SpecError as error:

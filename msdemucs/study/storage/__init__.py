@@ -1,9 +1,10 @@
 """Where studies are kept: SQLite and PostgreSQL databases and journal files, by Optuna's means.
 
-urls, studies, databases, journal   a URL opened; a study created, continued, described
-queue, extending                    an ablation's arms enqueued; a space that was added to taken in
-leases, locks, states               who runs which trial, stale trials, what states mean
-scores, followup_table, load        what is recorded, read back as a StudyRecord
-artifact_store, folders, scratch    trials' folders, on a disk or before any fsspec URL
-removal, foreign                    a study removed; studies that are not ours
+urls, load         a name or URL → an open storage, its studies, and a study read as a StudyRecord
+studies            a study created, or gone on with, perhaps with what its space has gained
+databases, locks   databases that may be away; locks on files, and studies in a journal file
+leases             who runs which trial, and what becomes of those whose process is gone
+results            scores and states in trials' attributes, and the side table for what comes later
+folders            whose a study's folder is; trials' folders under any URL of fsspec
+removal            a study removed
 """

@@ -7,14 +7,13 @@ import time
 import weakref
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-import optuna
 import sqlalchemy
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
-from optuna.storages import RDBStorage
+from optuna.storages import BaseStorage, RDBStorage
 from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection
@@ -23,9 +22,9 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlch
 from sqlalchemy.orm import Session
 
 from msdemucs.errors import causes
-from msdemucs.study.storage.journal import Journal
 from msdemucs.study.storage.locks import (
     LOCK_TIMEOUT_S,
+    Journal,
     Waiting,
     locked,
     tell_when_locked,
@@ -113,14 +112,6 @@ class Database(RDBStorage):
             raise
         return connection
 
-    def add_index(self) -> None:
-        """Have the trials of a training found without reading all attributes of all trials."""
-        with suppress(SQLAlchemyError):  # another process may be about to do the same
-            known = sqlalchemy.inspect(self.engine).get_indexes("trial_user_attributes")
-            if not any(index["name"] == INDEX for index in known):
-                with self.engine.begin() as connection:
-                    connection.execute(sqlalchemy.text(ADD_INDEX))
-
     def close(self) -> None:
         """Let go of every connection."""
         self.engine.dispose()
@@ -147,6 +138,7 @@ class Database(RDBStorage):
                 pause = min(2 * pause, LONGEST_PAUSE_S)
             else:
                 if pause > 0.25:
+                    self.waiting.answered_at = time.monotonic()
                     self.waiting.say("the database answers again")
                 return result
 
@@ -254,21 +246,26 @@ def write_user_attrs(connection: Connection, attrs: Mapping[tuple[int, str], obj
     )
 
 
-@contextmanager
-def making(url: str) -> Iterator[None]:
-    """A block to make a database's tables in, which only one of all processes is in at any time.
+def create_database(url: str) -> Database:
+    """A database with Optuna's tables and the index by which results are found, made if absent.
 
-    Optuna looks for the tables and then makes them, whoever else is about to.
+    Only one of all processes makes them at any time: Optuna looks for the tables and then makes
+    them, whoever else is about to.
     """
     engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
     path = engine.url.database
-    if url.startswith("sqlite") and path is not None:
-        with locked(Path(f"{path}.lock")):
-            yield
-        return
-    with engine.connect() as connection:
-        _take(connection, "tables")
-        yield
+    with ExitStack() as held:
+        if url.startswith("sqlite") and path is not None:
+            held.enter_context(locked(Path(f"{path}.lock")))
+        else:
+            _take(held.enter_context(engine.connect()), "tables")
+        opened = Database(url)
+        with suppress(SQLAlchemyError):  # results are found without it, only later
+            known = sqlalchemy.inspect(opened.engine).get_indexes("trial_user_attributes")
+            if not any(index["name"] == INDEX for index in known):
+                with opened.engine.begin() as connection:
+                    connection.execute(sqlalchemy.text(ADD_INDEX))
+        return opened
 
 
 def _take(connection: sqlalchemy.Connection, name: str) -> None:
@@ -301,22 +298,27 @@ for _name in REPEATED:
     setattr(Database, _name, _repeated(_name))
 
 
-def together(storage: optuna.storages.BaseStorage) -> AbstractContextManager[None]:
+def below_cache(storage: BaseStorage) -> BaseStorage:
+    """The storage itself, of which Optuna's studies hold a cache."""
+    backend: BaseStorage = getattr(storage, "_backend", storage)
+    return backend
+
+
+def together(storage: BaseStorage) -> AbstractContextManager[None]:
     """A block whose attributes of trials are written at its end, in one transaction."""
-    backend = getattr(storage, "_backend", storage)  # below Optuna's cache
+    backend = below_cache(storage)
     return backend.together() if isinstance(backend, Database) else nullcontext()
 
 
-def named_lock(storage: optuna.storages.BaseStorage, name: str) -> AbstractContextManager[None]:
+def named_lock(storage: BaseStorage, name: str) -> AbstractContextManager[None]:
     """A block that only one of all processes that use a storage and a name is in at any time."""
-    backend = getattr(storage, "_backend", storage)  # below Optuna's cache
+    backend = below_cache(storage)
     return backend.study_lock(name) if isinstance(backend, Database | Journal) else nullcontext()
 
 
-def whole(storage: optuna.storages.BaseStorage, trial_id: int) -> FrozenTrial:
+def whole(storage: BaseStorage, trial_id: int) -> FrozenTrial:
     """A trial with all its attributes, whatever a process that runs trials leaves unread."""
-    backend: optuna.storages.BaseStorage = getattr(storage, "_backend", storage)  # below its cache
-    return backend.get_trial(trial_id)
+    return below_cache(storage).get_trial(trial_id)
 
 
 def reason_of(error: BaseException) -> str:

@@ -1,9 +1,12 @@
-"""A study's database → StudyRecord: plain frames that reports and notebooks read."""
+"""Studies found by name, path or URL, opened, and read back as plain frames: a StudyRecord."""
 
 import copy
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import asdict
 from pathlib import Path
+from urllib.parse import quote
 
 import optuna
 import pandas as pd
@@ -18,26 +21,39 @@ from msdemucs.metrics import USUAL
 from msdemucs.spec import nearest
 from msdemucs.study.records import (
     CURVE_COLUMNS,
+    LATER_COLUMNS,
     LOOKS,
+    RUNG_SCORE_COLUMNS,
+    SCORE_COLUMNS,
     TRIAL_COLUMNS,
     Direction,
     StudyRecord,
     is_quality,
 )
-from msdemucs.study.storage.databases import StudyStorage, reason_of
-from msdemucs.study.storage.followup_table import LOOK, PREFIX, TEST_TRACKS, frame_of, looks_of
+from msdemucs.study.storage.databases import Database, StudyStorage, create_database, reason_of
 from msdemucs.study.storage.leases import REPEATS
-from msdemucs.study.storage.scores import (
+from msdemucs.study.storage.locks import LOCK_TIMEOUT_S, Journal, Waiting, told_when_locked
+from msdemucs.study.storage.results import (
+    BEGUN,
+    LOOK,
+    PREFIX,
+    RUNG_SCORES,
+    SCORES,
+    STOPPED_AT,
+    TEST_TRACKS,
     floors_frame,
-    rung_scores_frame,
+    frame_of_trials,
+    has_failed,
+    is_stopped,
+    looks_of,
+    rows_of,
     rungs_frame,
-    scores_frame,
 )
-from msdemucs.study.storage.states import BEGUN, STOPPED_AT, has_failed, is_stopped
-from msdemucs.study.storage.studies import open_storage, open_study, study_names
 from msdemucs.study.storage.urls import (
     JOURNAL_ENDINGS,
     STUDIES,
+    check_url,
+    database_path,
     file_url,
     storage_url,
     without_password,
@@ -58,6 +74,116 @@ FACTS = {*COLUMNS} - {*NUMBERS}
 INTERNAL_ATTRS = (BEGUN, "title", "joining", "wanted", "processes", "tracks", TEST_TRACKS)
 """What is no attribute of the record: whether a study is asked the same, and how to join it."""
 
+TABLES = frozenset({"studies", "trials", "version_info"})
+"""What every SQLite file of Optuna's has; Optuna would write them into any other."""
+
+
+def open_storage(url: str, *, create: bool = False) -> StudyStorage:
+    """An open storage.
+
+    Args:
+        url: sqlite:///studies/a.db, journal:///studies/a.journal,
+            postgresql+psycopg://user@host/name.
+        create: make a file, and its folder, where there is none.
+
+    Raises:
+        UsageError: no URL, no such file, no driver.
+        StudyError: no access, not a storage of Optuna's; an SQLite file that is to be read and
+            holds no studies is left as it is.
+    """
+    check_url(url)
+    path = database_path(url)
+    if path is not None and create:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    elif path is not None and not path.is_file():
+        raise UsageError(f"there is no study database {path}")
+    elif path is not None and url.startswith("sqlite"):
+        _refuse_other_files(path, url)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        if url.startswith("journal:") and path:
+            return Journal(path)
+        return create_database(url) if create else Database(url)
+    except (SQLAlchemyError, RuntimeError, OSError, ValueError, KeyError) as error:
+        reason = str(getattr(error, "orig", None) or error)
+    raise StudyError(f"cannot open {without_password(url)}: {reason}")
+
+
+def _refuse_other_files(path: Path, url: str) -> None:
+    """Raise StudyError for an SQLite file that is no database of studies; it is only read.
+
+    Raises:
+        StudyError: it is empty, no SQLite file, or one of something else.
+    """
+    try:
+        if not path.stat().st_size:
+            raise StudyError(f"{path} is empty: no study database")
+        uri = f"file:{quote(str(path.absolute()))}?mode=ro"
+        connection = sqlite3.connect(uri, uri=True, timeout=LOCK_TIMEOUT_S)
+        with closing(connection) as opened, told_when_locked(path, Waiting()):
+            rows = opened.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    except (sqlite3.Error, OSError) as error:
+        raise StudyError(f"cannot open {without_password(url)}: {error}") from error
+    names = {str(name) for (name,) in rows}
+    if not names >= TABLES:
+        held = ", ".join(sorted(names)[:5]) or "nothing"
+        raise StudyError(f"{path} is no study database: it holds {held}")
+
+
+def study_names(storage: StudyStorage) -> list[str]:
+    """The names of the studies in a database, oldest first."""
+    return [study.study_name for study in storage.get_all_studies()]
+
+
+def open_study(storage: StudyStorage, name: str) -> optuna.Study:
+    """A study of a database, to be read.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    names = study_names(storage)
+    if name not in names:
+        hint = nearest(name, names) if names else "it holds none"
+        raise UsageError(f"there is no study “{name}” in this database; {hint}")
+    return optuna.load_study(study_name=name, storage=storage)
+
+
+def only_study(opened: StudyStorage, shown: str) -> str:
+    """The name of the only study of a storage, which is shown to people by a name or URL.
+
+    Raises:
+        UsageError: there are several, or none.
+    """
+    names = study_names(opened)
+    if len(names) != 1:
+        held = ", ".join(names) or "none"
+        raise UsageError(f"{shown} holds {len(names)} studies ({held}); name one, with --storage")
+    return names[0]
+
+
+def locate_study(study: str, storage: str | None) -> tuple[str | None, str]:
+    """(its name, or None for the only one there; the URL of its database).
+
+    Raises:
+        UsageError: a name without a database under studies/.
+    """
+    if storage is not None:
+        return study, storage_url(study, storage)
+    if "://" in study or study.endswith((".db", *JOURNAL_ENDINGS)):
+        return None, storage_url(study, study)
+    path = within(STUDIES, study, ".db")
+    if not path.is_file() and Path(study).is_file():
+        endings = ", ".join((".db", *JOURNAL_ENDINGS))
+        raise UsageError(
+            f"{study} is a file, but no study's database ({endings}): "
+            "give the name of the study, which stands in a search space under name"
+        )
+    if not path.is_file():
+        known = sorted(file.stem for file in STUDIES.glob("[!.]*.db"))
+        hint = nearest(study, known) if known else "none was run here"
+        raise UsageError(f"there is no study {path}; {hint}")
+    return study, storage_url(study, None)
+
 
 def load_study(study: str, *, storage: str | None = None) -> StudyRecord:
     """A study read back from its database.
@@ -73,19 +199,6 @@ def load_study(study: str, *, storage: str | None = None) -> StudyRecord:
     name, url = locate_study(study, storage)
     with closing(open_storage(url)) as opened, _explained(url):
         return read_record(open_study(opened, name or only_study(opened, study)))
-
-
-def only_study(opened: StudyStorage, shown: str) -> str:
-    """The name of the only study of a storage, which is shown to people by a name or URL.
-
-    Raises:
-        UsageError: there are several, or none.
-    """
-    names = study_names(opened)
-    if len(names) != 1:
-        held = ", ".join(names) or "none"
-        raise UsageError(f"{shown} holds {len(names)} studies ({held}); name one, with --storage")
-    return names[0]
 
 
 def load_studies(
@@ -140,30 +253,6 @@ def _explained(url: str, name: str = "") -> Iterator[None]:
     raise StudyError(f"{shown} cannot be read: {reason}")
 
 
-def locate_study(study: str, storage: str | None) -> tuple[str | None, str]:
-    """(its name, or None for the only one there; the URL of its database).
-
-    Raises:
-        UsageError: a name without a database under studies/.
-    """
-    if storage is not None:
-        return study, storage_url(study, storage)
-    if "://" in study or study.endswith((".db", *JOURNAL_ENDINGS)):
-        return None, storage_url(study, study)
-    path = within(STUDIES, study, ".db")
-    if not path.is_file() and Path(study).is_file():
-        endings = ", ".join((".db", *JOURNAL_ENDINGS))
-        raise UsageError(
-            f"{study} is a file, but no study's database ({endings}): "
-            "give the name of the study, which stands in a search space under name"
-        )
-    if not path.is_file():
-        known = sorted(found.stem for found in STUDIES.glob("[!.]*.db"))
-        hint = nearest(study, known) if known else "none was run here"
-        raise UsageError(f"there is no study {path}; {hint}")
-    return study, storage_url(study, None)
-
-
 def read_record(study: optuna.Study) -> StudyRecord:
     """The record of an open study.
 
@@ -179,8 +268,13 @@ def read_record(study: optuna.Study) -> StudyRecord:
         name: "maximize" if direction == optuna.study.StudyDirection.MAXIMIZE else "minimize"
         for name, direction in zip(objectives, study.directions, strict=True)
     }
-    attrs = {key: value for key, value in about.items() if not _is_internal(key)}
-    later = frame_of(study)
+    attrs = {
+        key: value
+        for key, value in about.items()
+        if key not in INTERNAL_ATTRS and not key.startswith((PREFIX, LOOK))
+    }
+    later = pd.DataFrame(map(asdict, rows_of(study)), columns=list(LATER_COLUMNS))
+    curves = [[trial.number, *row] for trial in stored for row in trial.user_attrs.get("curve", ())]
     if looks := looks_of(study):
         attrs[LOOKS] = looks
     return StudyRecord(
@@ -189,17 +283,13 @@ def read_record(study: optuna.Study) -> StudyRecord:
         directions=directions,
         attrs=attrs,
         trials=_trials(stored, objectives),
-        scores=scores_frame(stored),
-        curves=_curves(stored),
+        scores=frame_of_trials(stored, SCORES, SCORE_COLUMNS),
+        curves=pd.DataFrame(curves, columns=list(CURVE_COLUMNS)),
         rungs=rungs_frame(stored),
         later=later,
-        rung_scores=rung_scores_frame(stored),
+        rung_scores=frame_of_trials(stored, RUNG_SCORES, RUNG_SCORE_COLUMNS),
         floors=floors_frame(stored, later["detail"]),
     )
-
-
-def _is_internal(attr: str) -> bool:
-    return attr in INTERNAL_ATTRS or attr.startswith((PREFIX, LOOK))
 
 
 def _objectives(study: optuna.Study) -> list[str]:
@@ -237,12 +327,15 @@ def _trials(stored: list[FrozenTrial], objectives: list[str]) -> pd.DataFrame:
 
 def _trial(trial: FrozenTrial, columns: list[str]) -> dict[str, object]:
     """One row; what was not measured is None."""
-    attrs = trial.user_attrs
+    attrs, state = (
+        trial.user_attrs,
+        "stopped" if is_stopped(trial) else STATE_NAMES.get(trial.state),
+    )
     baseline = attrs.get("baseline")
     row = {column: attrs.get(column) for column in columns}
     return row | {
         "trial": trial.number,
-        "state": _state(trial),
+        "state": "failed" if has_failed(trial) else state,
         "name": baseline or attrs.get("arm_name") or f"trial {trial.number}",
         "params": {**trial.system_attrs.get("fixed_params", {}), **trial.params},
         "differences": attrs.get("differences", {}),
@@ -251,14 +344,3 @@ def _trial(trial: FrozenTrial, columns: list[str]) -> dict[str, object]:
         "is_control": bool(attrs.get("is_control")),
         **{name: attrs.get(name) or {} for name in ("arm", "violations", "recipe", "unscored")},
     }
-
-
-def _state(trial: FrozenTrial) -> str:
-    if has_failed(trial):
-        return "failed"
-    return "stopped" if is_stopped(trial) else STATE_NAMES[trial.state]
-
-
-def _curves(stored: list[FrozenTrial]) -> pd.DataFrame:
-    rows = [[trial.number, *row] for trial in stored for row in trial.user_attrs.get("curve", ())]
-    return pd.DataFrame(rows, columns=list(CURVE_COLUMNS))

@@ -1,7 +1,9 @@
-"""What processes wait for: a lock on a file, and a database that is away."""
+"""Files that several processes share: locks on them, and a study in a file that all append to."""
 
 import fcntl
+import json
 import logging
+import math
 import os
 import sqlite3
 import threading
@@ -14,6 +16,8 @@ from urllib.parse import quote
 
 import psutil
 import sqlalchemy
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 
 LOCK_TIMEOUT_S = 300
 """How long a writer waits for SQLite's lock before it gives up."""
@@ -32,11 +36,13 @@ class Waiting:
         say: is told once when the waiting begins, and when it is over; without a listener a line
             on stderr.
         is_over: whether to give up at once: Ctrl-C.
+        answered_at: when the database answered again, by this host's monotonic clock.
     """
 
     def __init__(self) -> None:
         self.say: Callable[[str], None] = logging.getLogger("msdemucs").warning
         self.is_over: Callable[[], bool] = lambda: False
+        self.answered_at = -math.inf
 
 
 class Wait:
@@ -74,14 +80,14 @@ class Wait:
 
 def holders_of(path: Path) -> list[str]:
     """The other processes that hold locks on a file, each with its program; [] where unknown."""
-    found: dict[int, None] = {}
+    processes: dict[int, None] = {}
     with suppress(OSError, ValueError):
         inode = path.stat().st_ino
         for line in LOCKS.read_text(encoding="ascii").splitlines():
             fields = line.split()
             if "->" not in fields and int(fields[5].rpartition(":")[2]) == inode:
-                found[int(fields[4])] = None
-    return [_named(process) for process in found if process not in (os.getpid(), -1)]
+                processes[int(fields[4])] = None
+    return [_named(process) for process in processes if process not in (os.getpid(), -1)]
 
 
 def _named(process: int) -> str:
@@ -126,15 +132,14 @@ def told_when_locked(path: Path, waiting: Waiting) -> Iterator[None]:
 def tell_when_locked(engine: sqlalchemy.Engine, path: Path, waiting: Waiting) -> None:
     """The same of all that is ever done with an engine's connections."""
 
+    @sqlalchemy.event.listens_for(engine, "checkout")
     def taken(_: object, record: Any, *__: object) -> None:
         record.info["wait"] = Wait(path, lambda line: waiting.say(line), partial(_is_locked, path))
 
+    @sqlalchemy.event.listens_for(engine, "checkin")
     def given_back(_: object, record: Any) -> None:
         if wait := record.info.pop("wait", None):  # none of a connection that was broken off
             wait.over()
-
-    sqlalchemy.event.listen(engine, "checkout", taken)
-    sqlalchemy.event.listen(engine, "checkin", given_back)
 
 
 def _is_locked(path: Path) -> bool:
@@ -146,3 +151,72 @@ def _is_locked(path: Path) -> bool:
         except sqlite3.OperationalError as error:
             return "locked" in str(error)
     return False
+
+
+class Journal(JournalStorage):
+    """A file to which every process appends what it does."""
+
+    def __init__(self, path: Path) -> None:
+        self.waiting = Waiting()
+        self.path = path
+        super().__init__(JournalFile(path))
+
+    def close(self) -> None:
+        """Nothing: the file is opened for each read and write."""
+
+    def change_marker(self, study_id: int) -> object:  # noqa: ARG002 (one file for all)
+        """Something that differs once a trial has begun or ended: the file's size."""
+        return self.path.stat().st_size
+
+    @contextmanager
+    def study_lock(self, study: str) -> Iterator[None]:  # noqa: ARG002 (one lock a file)
+        """A block that only one of all processes that work on a study is in at any time."""
+        with locked(self.path.with_name(self.path.name + ".turn"), self.waiting.say):
+            yield
+
+
+class JournalFile(JournalFileBackend):
+    """Optuna's journal file with the kernel's lock, and without half-written lines.
+
+    A kill or a full disk in the middle of a write leaves a line without an end, which Optuna takes
+    for a damaged file as soon as another line follows; here it is removed before one does: nobody
+    was told that it was written. The kernel's lock ends with the process that holds it; Optuna's
+    own locks stay for 30 s after a kill.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(str(path))
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Append lines, all or none.
+
+        Raises:
+            OSError: they cannot be written.
+        """
+        lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
+        with locked(self.path.with_name(self.path.name + ".lock")), self.path.open("r+b") as file:
+            end = _end_of_last_line(file)
+            file.truncate(end)
+            file.seek(end)
+            try:
+                file.write(lines.encode())
+                file.flush()
+                os.fsync(file.fileno())
+            except OSError:
+                with suppress(OSError):
+                    os.ftruncate(file.fileno(), end)
+                raise
+
+
+def _end_of_last_line(file: Any) -> int:
+    """The position after the last line that has an end."""
+    position = file.seek(0, os.SEEK_END)
+    while position:
+        begin = max(0, position - 65536)
+        file.seek(begin)
+        newline = file.read(position - begin).rfind(b"\n")
+        if newline >= 0:
+            return int(begin + newline + 1)
+        position = begin
+    return 0

@@ -1,21 +1,23 @@
 """A study removed: its trials, what was computed later, and its folder."""
 
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
 from msdemucs.errors import UsageError
-from msdemucs.study.storage.artifact_store import ArtifactStore, is_url
-from msdemucs.study.storage.folders import is_owned
-from msdemucs.study.storage.followup_table import remove, rows_of
+from msdemucs.study.storage.folders import ArtifactStore, is_url, owner_of
 from msdemucs.study.storage.leases import StaleTrialWatch, owner_text
-from msdemucs.study.storage.load import locate_study
-from msdemucs.study.storage.states import BEGUN
-from msdemucs.study.storage.studies import open_storage, open_study, study_names
+from msdemucs.study.storage.load import (
+    locate_study,
+    only_study,
+    open_storage,
+    open_study,
+    study_names,
+)
+from msdemucs.study.storage.results import BEGUN, remove, rows_of
 from msdemucs.study.storage.urls import STUDIES, database_path, study_folder, without_password
 
 
@@ -31,7 +33,7 @@ class Doomed:
         n_later: rows of the side table.
         folder: of weights and logs; None where there is none, or nothing in it says
             that it is this study's.
-        depot: the URL of weights and logs that are kept elsewhere; "" for none.
+        place: the URL of weights and logs that are kept elsewhere; "" for none.
         files: the database's own files, where it holds nothing else; some may not be there.
     """
 
@@ -42,7 +44,7 @@ class Doomed:
     n_later: int
     folder: Path | None
     files: tuple[Path, ...]
-    depot: str = ""
+    place: str = ""
 
     def __str__(self) -> str:
         """What goes, in words."""
@@ -51,18 +53,17 @@ class Doomed:
             parts.append(f"{self.n_later} later results")
         if self.folder:
             parts.append(f"the folder {self.folder}")
-        if self.depot:
-            parts.append(f"all under {self.depot}")
+        if self.place:
+            parts.append(f"all under {self.place}")
         return ", ".join(parts)
 
 
-def doomed(study: str, *, storage: str | None = None, directory: Path = STUDIES) -> Doomed:
+def doomed(study: str, *, storage: str | None = None) -> Doomed:
     """What would go; nothing is removed.
 
     Args:
         study: its name, or the path or URL of a database that holds one study.
-        storage: URL of the database, for a name that is not in `directory`.
-        directory: where SQLite files and the trials' folders lie.
+        storage: URL of the database, for a name that is not under studies/.
 
     Raises:
         UsageError: there is no such study or database.
@@ -70,39 +71,26 @@ def doomed(study: str, *, storage: str | None = None, directory: Path = STUDIES)
     """
     name, url = locate_study(study, storage)
     opened = open_storage(url)
-    names = study_names(opened)
-    if name is None and len(names) != 1:
-        raise UsageError(f"{study} holds {len(names)} studies; name one, with --storage")
-    found = open_study(opened, name or names[0])
-    trials = found.get_trials(deepcopy=False)
-    folder = study_folder(found.study_name, directory)
-    is_ours = BEGUN in found.user_attrs  # another program's attributes mean something else
-    joining = found.user_attrs.get("joining", {}) if is_ours else {}
-    recorded = str(joining.get("folder", ""))
+    stored = open_study(opened, name or only_study(opened, study))
+    folder, owner = study_folder(stored.study_name), owner_of(study_folder(stored.study_name))
+    attrs = stored.user_attrs
+    is_owned = owner is not None and owner.started == str(attrs.get("started", ""))
+    # another program's attributes mean something else
+    place = str(attrs.get("joining", {}).get("folder", "")) if BEGUN in attrs else ""
     path = database_path(url)
     files: list[Path] = []
-    if path is not None and len(names) == 1 and path.parent == directory:
+    if path is not None and len(study_names(opened)) == 1 and path.parent == STUDIES:
         files = [path, *(path.with_name(path.name + end) for end in (".lock", ".turn"))]
     return Doomed(
-        found.study_name,
+        stored.study_name,
         url,
-        len(trials),
-        _running(trials),
-        len(rows_of(found)),
-        folder if folder.is_dir() and is_owned(folder, found) else None,
+        len(stored.get_trials(deepcopy=False)),
+        _running(stored),
+        len(rows_of(stored)),
+        folder if folder.is_dir() and is_owned else None,
         tuple(files),
-        recorded if is_url(recorded) else "",
+        place if is_url(place) else "",
     )
-
-
-def _running(trials: Sequence[FrozenTrial]) -> tuple[str, ...]:
-    """The trials that seem to be at work, each with a word about who runs it."""
-    return tuple(f"trial {t.number}, {owner_text(t)}" for t in trials if _is_at_work(t))
-
-
-def _is_at_work(trial: FrozenTrial) -> bool:
-    """Whether somebody may be running a trial: a process of this host, or another's of late."""
-    return trial.state == TrialState.RUNNING and not StaleTrialWatch().is_stale(trial)
 
 
 def remove_study(what: Doomed, *, even_running: bool = False) -> None:
@@ -118,11 +106,9 @@ def remove_study(what: Doomed, *, even_running: bool = False) -> None:
         CheckpointError: what lies under a URL cannot be removed.
     """
     opened = open_storage(what.url)
-    with opened.study_lock(
-        what.study
-    ):  # no trial begins meanwhile, as one may have since it was asked
+    with opened.study_lock(what.study):  # no trial begins meanwhile, as one may have since
         study = open_study(opened, what.study)
-        running = _running(study.get_trials(deepcopy=False))
+        running = _running(study)
         if running and not even_running:
             raise UsageError(
                 f"study “{what.study}” is being worked on ({'; '.join(running)}): stop that "
@@ -130,9 +116,16 @@ def remove_study(what: Doomed, *, even_running: bool = False) -> None:
             )
         remove(study)
         optuna.delete_study(study_name=what.study, storage=opened)
-    if what.depot:
-        ArtifactStore(what.depot).remove()
+    if what.place:
+        ArtifactStore(what.place).remove()
     if what.folder:
         shutil.rmtree(what.folder)
     for file in what.files:
         file.unlink(missing_ok=True)
+
+
+def _running(study: optuna.Study) -> tuple[str, ...]:
+    """The trials that somebody may be running, here or elsewhere, each with a word about who."""
+    trials = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    watch = StaleTrialWatch(study._storage)
+    return tuple(f"trial {t.number}, {owner_text(t)}" for t in trials if not watch.is_stale(t))

@@ -1,6 +1,7 @@
 """Which storage does a URL or a path name, and how may the URL be shown?"""
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy
@@ -32,6 +33,29 @@ def storage_url(name: str, storage: str | None, directory: Path = STUDIES) -> st
         return file_url(within(directory, name, ".db"))
     is_file = "://" not in storage and storage.endswith((".db", *JOURNAL_ENDINGS))
     return file_url(Path(storage)) if is_file else storage
+
+
+@dataclass(frozen=True)
+class StudyLocation:
+    """Where a study is kept: its storage, and the folders of its trials.
+
+    Attributes:
+        storage: URL of a storage, or a file's path; an SQLite file in `directory` when None.
+        folder: for the trials' folders, a path or a URL; in `directory` when None.
+        directory: where SQLite files and the trials' folders lie.
+    """
+
+    storage: str | None = None
+    folder: str | Path | None = None
+    directory: Path = STUDIES
+
+    def url(self, study: str) -> str:
+        """The URL of the storage of a study."""
+        return storage_url(study, self.storage, self.directory)
+
+    def trials(self, study: str) -> str | Path:
+        """The path or URL of the folders of a study's trials."""
+        return self.folder or study_folder(study, self.directory) / "trials"
 
 
 def study_folder(name: str, directory: Path = STUDIES) -> Path:
@@ -66,14 +90,14 @@ def _without_login(url: str) -> str:
     """The URL without the password that stands before its host, or in the host's place."""
     scheme = re.match(r"[\w+.-]+://", url)
     start = scheme[0] if scheme else ""
-    rest = url.removeprefix(start)
-    query = re.compile(r"\?[\w.-]+=").search(rest, max(rest.find("@"), 0))
-    login, is_login, _ = rest[: query.start() if query else None].rpartition("@")
+    address = url.removeprefix(start)
+    query = re.compile(r"\?[\w.-]+=").search(address, max(address.find("@"), 0))
+    login, is_login, _ = address[: query.start() if query else None].rpartition("@")
     user, has_password, _ = login.partition(":")
     if is_login and not (start and "/" in user):
-        return f"{start}{user}{':…' if has_password else ''}{rest[len(login) :]}"
-    if re.match(r"[^:/?\[]*:(?!\d*(?:[/?,]|$))", rest) and start:  # no port: a host is missing
-        return f"{start}{rest.partition(':')[0]}:…"
+        return f"{start}{user}{':…' if has_password else ''}{address[len(login) :]}"
+    if re.match(r"[^:/?\[]*:(?!\d*(?:[/?,]|$))", address) and start:  # no port: a host is missing
+        return f"{start}{address.partition(':')[0]}:…"
     return url
 
 

@@ -1,13 +1,9 @@
 """One trial, from its proposal to its record.
 
-proposal       parameters, an arm or a baseline made into a spec and a recipe; costs; refusals
-candidate      what is to be trained and scored, and who is told how it goes
-recorder       its figures, written to the database as they become known
+candidate      parameters, an arm or a baseline made into a spec and a recipe; costs; refusals
+recorder       its figures, written to the database as they become known, and who is told
 result_cache   each training is done once: results are taken over from a trial that had it
-bench          trains from rung to rung, scores the validation tracks
-timing         measures latency while the host is quiet
-rungs          how the trial scored at them, in its folder
+bench          measures latency, trains from rung to rung, scores the validation tracks
 tracks         that a study trains and validates on
-workspace      the trial's folder while it runs, local or before an artifact store
-log_file, failures, provenance
+workspace      the trial's folder while it runs: its log, its rungs, where it is kept
 """

@@ -1,11 +1,12 @@
-"""One real trial: build, measure, train, judge whole tracks, record."""
+"""Trains and scores one candidate: its latency, its training from rung to rung, whole tracks."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
+from math import inf
 from operator import attrgetter
-from pathlib import Path
 from statistics import fmean
 
 import pandas as pd
@@ -14,23 +15,28 @@ from msdemucs.data import drop_short
 from msdemucs.errors import DataError, SpecError, UsageError, diverged_at
 from msdemucs.evaluate import Score, evaluate_tracks
 from msdemucs.evaluate.scoring import Convention
-from msdemucs.measure import HostLock, choose_device, device_name, machine, peak_memory
+from msdemucs.measure import (
+    HostLock,
+    Timing,
+    choose_device,
+    device_name,
+    is_quiet,
+    latency,
+    machine,
+    peak_memory,
+    quietly,
+)
 from msdemucs.metrics import METRICS, USUAL, Quality
 from msdemucs.metrics.quality import count_unscored
 from msdemucs.metrics.registry import other_sources
+from msdemucs.model import Separator
 from msdemucs.study.records import SPLIT, qualities_of
 from msdemucs.study.search_space.loading import problem_at
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.trial.candidate import Candidate
-from msdemucs.study.trial.recorder import Floor, Row, StoppedError, TrialRecorder
-from msdemucs.study.trial.rungs import (
-    read_rung_scores,
-    read_rungs,
-    write_rung_scores,
-    write_rungs,
-)
-from msdemucs.study.trial.timing import timed
+from msdemucs.study.trial.recorder import Row, StoppedError, TrialRecorder
 from msdemucs.study.trial.tracks import Say, StudyTracks, gather
+from msdemucs.study.trial.workspace import RungScores
 from msdemucs.train import Recipe, StepReport
 from msdemucs.train.tracks import Tracks, names_of
 from msdemucs.train.training import Asked, Means, TrainingRun
@@ -60,7 +66,7 @@ def prepare(search: Search, *, say: Say, device: str = "auto", auto_batch: bool 
         message = f"rungs come before the recipe's last step, {recipe.n_steps}; found {rungs[-1]}"
         raise SpecError([problem_at(search, "fidelity.rungs", message)])
     varied = space.vary["recipe.segment"].corners() if "recipe.segment" in space.vary else ()
-    longest = max([recipe.segment, *(one for one in varied if isinstance(one, int | float))])
+    longest = max([recipe.segment, *(value for value in varied if isinstance(value, int | float))])
     tracks = gather(space.data, search.base, segment=longest, say=say, seed=space.seed)
     qualities = recorded_qualities(search, tracks)
     place, repeats = choose_device(device), space.seeds_a_trial
@@ -79,19 +85,19 @@ def recorded_qualities(search: Search, tracks: StudyTracks) -> Mapping[str, Qual
     """
     metric, groups = METRICS[USUAL], {track.group for track in tracks.validation}
     usual = [Quality(metric), *(Quality(metric, group=group) for group in sorted(groups))]
-    found, problems = {str(quality): quality for quality in usual}, []
+    qualities, problems = {str(quality): quality for quality in usual}, []
     for name in qualities_of(search.space.objectives):
         try:
-            found[name] = Quality.parse(name, sources=search.base.sources, groups=groups)
+            qualities[name] = Quality.parse(name, sources=search.base.sources, groups=groups)
         except UsageError as error:
             problems.append(problem_at(search, f"objectives.{name}", str(error)))
             continue
-        if len(search.base.sources) == 1 and other_sources in found[name].metric.needs:
+        if len(search.base.sources) == 1 and other_sources in qualities[name].metric.needs:
             fault = f"“{name}” needs other sources than {search.base.sources[0]}, the only one"
             problems.append(problem_at(search, f"objectives.{name}", fault))
     if problems:
         raise SpecError(problems)
-    return found
+    return qualities
 
 
 @dataclass(frozen=True)
@@ -198,15 +204,20 @@ class Bench:
             on_left_out=log.trained_without if log else None,
             on_saved=candidate.on_saved,
             say=log.progress.said if log else lambda _: None,
-            on_step=lambda _: self.host.give_way(),
         )
+
+        def on_step(seed: int, report: StepReport) -> None:
+            self.host.give_way()
+            if log and seed == candidate.seed:
+                log.loss(report.step, report.loss)
+
         seeds = range(candidate.seed, candidate.seed + self.repeats)
         return [
             TrainingRun(
                 Asked(candidate.spec, recipe, seed=seed, weights=candidate.start),
                 tracks,
                 candidate.folder if self.repeats == 1 else candidate.folder / f"seed-{seed}",
-                _showing(means, log) if log and seed == candidate.seed else means,
+                replace(means, on_step=partial(on_step, seed)),
             )
             for seed in seeds
         ]
@@ -221,10 +232,9 @@ class Bench:
         Raises:
             StoppedError: at a rung.
         """
-        first, folder = runs[0], candidate.folder
+        first, rungs = runs[0], RungScores(candidate.folder)
         last = first.recipe.n_steps
         log.resume(first.curve())
-        known = read_rungs(folder)
         steps, seconds, parts = 0, 0.0, first.recipe.accumulate
         for goal in (*(step for step in self.rungs if step < last), last):
             log.progress.phase(f"training to step {goal}" if self.rungs else "training", goal)
@@ -237,30 +247,22 @@ class Bench:
                     log.note("accumulate", parts)
             if goal == last:
                 return
-            is_past = any(step > goal for step in known) or first.step > goal
-            if goal not in known and not is_past:
-                known[goal] = self.at_rung(runs, goal, folder, log)
-                write_rungs(folder, known)
-            if goal in known:
+            is_past = any(step > goal for step in rungs.qualities) or first.step > goal
+            if goal not in rungs.qualities and not is_past:
+                rows = [row for run in runs for row in rows_of(run, self.scores(run, log))]
+                rungs.keep(goal, self.by_seed(rows), rows)
+            if goal in rungs.qualities:
                 try:
-                    log.rung(goal, known[goal], is_past=is_past)
+                    log.rung(goal, rungs.qualities[goal], is_past=is_past)
                 except StoppedError:
-                    log.rung_scores(goal, read_rung_scores(folder, goal))
+                    log.rung_scores(goal, rungs.rows(goal))
                     raise
-
-    def at_rung(
-        self, runs: list[TrainingRun], step: int, folder: Path, log: TrialRecorder
-    ) -> dict[str, dict[int, float]]:
-        """The qualities of each training as it is; what they are made of is kept in the folder."""
-        rows = [row for run in runs for row in rows_of(run, self.scores(run, log))]
-        write_rung_scores(folder, step, rows)
-        return self.by_seed(rows)
 
     def by_seed(self, rows: Sequence[Row]) -> dict[str, dict[int, float]]:
         """Quality → seed → value, without what has none."""
         scores = pd.DataFrame(rows, columns=list(Row._fields))
-        found = {name: quality.by_seed(scores) for name, quality in self.qualities.items()}
-        return {name: values for name, values in found.items() if values}
+        by_seed = {name: quality.by_seed(scores) for name, quality in self.qualities.items()}
+        return {name: values for name, values in by_seed.items() if values}
 
     def judge(self, runs: list[TrainingRun], log: TrialRecorder) -> None:
         """Record the scores of every seed, track, source and metric, and the qualities they make.
@@ -270,7 +272,8 @@ class Bench:
         """
         scores = {run: self.scores(run, log, floors=run is runs[0]) for run in runs}
         rows = [row for run, of_run in scores.items() for row in rows_of(run, of_run)]
-        log.scores(rows, floors_of(scores[runs[0]]))
+        floors = [(SPLIT, *s[:4], s.floor) for s in scores[runs[0]] if s.floor is not None]
+        log.scores(rows, floors)
         lacks = [score.lack for of_run in scores.values() for score in of_run if score.reason]
         if lacks:
             log.note("unscored", count_unscored(lacks))
@@ -308,28 +311,9 @@ class Bench:
         return scores
 
 
-def _showing(means: Means, log: TrialRecorder) -> Means:
-    """The means of a training whose steps are shown."""
-
-    def on_step(report: StepReport) -> None:
-        means.on_step(report)
-        log.loss(report.step, report.loss)
-
-    return replace(means, on_step=on_step)
-
-
 def rows_of(run: TrainingRun, scores: Sequence[Score]) -> list[Row]:
     """The scores of one training as they are recorded."""
-    return [Row(run.seed, SPLIT, s.group, s.track, s.source, s.metric, s.value) for s in scores]
-
-
-def floors_of(scores: Sequence[Score]) -> list[Floor]:
-    """What the mixture scores in place of each estimate, as it is recorded."""
-    return [
-        (SPLIT, s.group, s.track, s.source, s.metric, s.floor)
-        for s in scores
-        if s.floor is not None
-    ]
+    return [Row(run.seed, SPLIT, *score[:5]) for score in scores]
 
 
 @contextmanager
@@ -343,3 +327,45 @@ def usage(device: str, log: TrialRecorder) -> Iterator[None]:
         if device.startswith("cuda"):
             used["gpu_seconds"] = time.perf_counter() - wall
         log.record(used)
+
+
+TIMING = Timing(repeats=5, passes=3)
+"""The median of five rounds' fastest of three passes."""
+
+
+@contextmanager
+def timed(model: Separator, log: TrialRecorder, host: HostLock, device: str) -> Iterator[None]:
+    """A block before which latency is measured, and again after it where the machine was busy.
+
+    Args:
+        model: the candidate.
+        log: keeps the times of the quieter measurement.
+        host: makes the trainings of other processes pause.
+        device: where.
+
+    Raises:
+        StoppedError: by the block.
+    """
+    sizes = {"segment_samples": model.spec.n_samples, "audio_channels": model.spec.audio_channels}
+    one_segment = partial(latency, model, **sizes, device=device, timing=TIMING)
+
+    def measure(busy_before: float, *, attempts: int) -> float:
+        """Record the quietest attempt if it is quieter than before; others' share of the cores."""
+        log.progress.phase("latency", 1)
+        with host.measuring():
+            times, busy = quietly(one_segment, attempts=attempts)
+        if busy < busy_before:
+            figures = {"p05": times.p05_ms, "p50": times.p50_ms, "p95": times.p95_ms}
+            named = {f"latency_ms_{name}": value for name, value in figures.items()}
+            log.record({"latency_busy": busy, **named, "rtf": times.realtime_factor})
+        return busy
+
+    busy = measure(inf, attempts=2)
+    try:
+        yield
+    except StoppedError:
+        if not is_quiet(busy):
+            measure(busy, attempts=1)  # what was busy then may not be so now
+        raise
+    if not is_quiet(busy):
+        measure(busy, attempts=1)

@@ -1,18 +1,40 @@
-"""One trial's question, and who follows its progress: the seam to any evaluation."""
+"""What a trial trains: an arm, a baseline, or what the sampler drew, with its recipe.
 
+A `Candidate` is all that an evaluation is given, and what made its figures is on record beside it:
+the spec, its costs, the revision of the code and the versions of the packages.
+"""
+
+import functools
+import platform
+import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from msdemucs.spec import Spec
+import optuna
+
+from msdemucs.cost import cost_of
+from msdemucs.errors import Problem, SpecError
+from msdemucs.spec import Spec, diff_specs, dump_spec, spec_hash
+from msdemucs.study.samplers.study_sampler import in_control
+from msdemucs.study.search_space.fields import expressed, propose
+from msdemucs.study.search_space.space import Search
+from msdemucs.study.trial.recorder import TrialRecorder
 
 if TYPE_CHECKING:
     from msdemucs.train.recipe import Recipe
 
 
-def _nothing() -> None:
-    return
+ENQUEUED = ("baseline", "arm_name", "repeats", "resumes")
+"""What marks a trial that no sampler drew."""
+
+PACKAGES = ("msdemucs", "torch", "torchaudio", "numpy", "optuna", "lightning-fabric", "sqlalchemy")
+"""Whose versions are recorded with each trial."""
+
+THIS_FILE = Path(__file__).resolve()
 
 
 @dataclass(frozen=True)
@@ -37,59 +59,92 @@ class Candidate:
     folder: Path
     recipe: "Recipe | None" = None
     start: Path | None = None
-    on_saved: Callable[[], None] = _nothing
+    on_saved: Callable[[], None] = lambda: None
     address: Callable[[Path], str] = str
 
 
-class Named(Protocol):
-    """What listeners know of a candidate."""
-
-    @property
-    def trial(self) -> int:
-        """The trial's number in its study."""
-
-    @property
-    def name(self) -> str:
-        """The baseline's name, or "trial 7"."""
-
-    @property
-    def seed(self) -> int:
-        """Of its initial weights and of the order of its data."""
+Evaluate = Callable[[Candidate, TrialRecorder], None]
+"""Trains and judges one candidate and records its figures; every failure is an exception."""
 
 
-class Listener(Protocol):
-    """What follows a study's progress: a terminal, a log, a test."""
+def propose_candidate(search: Search, log: TrialRecorder, *, folder: Path) -> Candidate:
+    """What a trial trains, with all on record that is known before training.
 
-    def said(self, message: str) -> None:
-        """A line about the study as a whole."""
+    Args:
+        search: what the study asks.
+        log: of the trial, whose parameters are drawn on the way.
+        folder: of the trial.
 
-    def began(self, candidate: Named, *, complete: int, wanted: int) -> None:
-        """A trial begins after `complete` of `wanted` ones."""
+    Raises:
+        SpecError: it has no valid spec or recipe, or none at the cost that is asked for; no arm
+            was left.
+        InfeasibleError: it costs more than the study allows, and is no baseline.
+    """
+    trial, attrs = log.trial, log.trial.user_attrs
+    baseline, arm = attrs.get("baseline"), attrs.get("arm_name")
+    log.hold_to(search.space.constraints, is_exempt=baseline is not None)
+    log.note("is_control", is_control(search, trial))
+    only = None if baseline is None else expressed(search.baselines[baseline], search.space.vary)
+    fields = propose(trial, search.space.vary, only=only)
+    name = str(baseline or arm or f"trial {trial.number}")
+    if search.arms:
+        if arm is None:  # another process took the last one
+            raise SpecError([Problem("no arm was left to train")])
+        spec, fields = search.arms[arm].spec, dict(search.arms[arm].fields)
+    elif baseline is not None:
+        spec = search.baselines[baseline]
+    else:
+        spec = search.spec(fields, name=name)
+    recipe = search.recipe(fields)
+    differences = diff_specs(search.base, spec)
+    log.note("recipe", recipe.model_dump(mode="json"))
+    log.note("spec", dump_spec(spec))
+    log.note("spec_hash", spec_hash(spec))
+    log.note("differences", {field: list(pair) for field, pair in differences.items()})
+    log.note("versions", versions())
+    log.note("git", revision())
+    log.record(cost_of(spec).figures)
+    seed = int(attrs.get("seed", search.space.seed))
+    log.note("seed", seed)
+    return Candidate(trial.number, name, spec, seed, folder, recipe)
 
-    def phase(self, what: str, total: int) -> None:
-        """A trial enters a phase of `total` steps."""
 
-    def advanced(self, done: int, note: str) -> None:
-        """A phase has done so many of its steps."""
+def is_control(search: Search, trial: optuna.Trial) -> bool:
+    """Whether a trial is of the random control arm: drawn so, or the repetition of one that was."""
+    attrs = trial.user_attrs
+    if any(name in attrs for name in ENQUEUED):
+        return bool(attrs.get("is_control", False))
+    return in_control(search.space.sampler, trial.number)
 
-    def ended(self, trial: int, state: str, note: str) -> None:
-        """A trial is complete, failed or infeasible."""
+
+@functools.cache
+def versions() -> dict[str, str]:
+    """Python's version and those of PACKAGES that are installed."""
+    installed = {"python": platform.python_version()}
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):  # run from a source tree that is not installed
+            installed[name] = version(name)
+    return installed
 
 
-class Silent:
-    """A listener that shows nothing."""
+@functools.cache
+def revision(file: Path = THIS_FILE) -> str | None:
+    """The git revision of the tree that a source file belongs to, "+" after it where it changed.
 
-    def said(self, message: str) -> None:
-        """Nothing."""
+    None where git does not keep the file: the package is installed, perhaps inside another tree.
+    """
+    folder = file.parent
+    if _git(folder, "ls-files", "--error-unmatch", file.name) is None:
+        return None
+    changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    return f"{_git(folder, 'rev-parse', 'HEAD')}{'+' if changed else ''}"
 
-    def began(self, candidate: Named, *, complete: int, wanted: int) -> None:
-        """Nothing."""
 
-    def phase(self, what: str, total: int) -> None:
-        """Nothing."""
-
-    def advanced(self, done: int, note: str) -> None:
-        """Nothing."""
-
-    def ended(self, trial: int, state: str, note: str) -> None:
-        """Nothing."""
+def _git(folder: Path, *words: str) -> str | None:
+    """What git prints; None where it fails."""
+    command = ["git", "-C", str(folder), *words]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

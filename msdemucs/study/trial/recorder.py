@@ -1,19 +1,79 @@
-"""The record of one trial, written as its figures become known."""
+"""The record of one trial, written as its figures become known, and who is told how it goes."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from statistics import fmean
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import optuna
 
 from msdemucs.errors import DataError
 from msdemucs.study.records import FLOOR_COLUMNS
 from msdemucs.study.storage.databases import together
-from msdemucs.study.storage.scores import FLOORS, RUNG, RUNG_SCORES, RUNGS, SCORES, as_table
-from msdemucs.study.storage.states import STOPPED_AT
-from msdemucs.study.trial.candidate import Candidate, Listener
+from msdemucs.study.storage.results import (
+    FLOORS,
+    RUNG,
+    RUNG_SCORES,
+    RUNGS,
+    SCORES,
+    STOPPED_AT,
+    as_table,
+)
 from msdemucs.units import format_count
+
+
+class Named(Protocol):
+    """What listeners know of a candidate."""
+
+    @property
+    def trial(self) -> int:
+        """The trial's number in its study."""
+
+    @property
+    def name(self) -> str:
+        """The baseline's name, or "trial 7"."""
+
+    @property
+    def seed(self) -> int:
+        """Of its initial weights and of the order of its data."""
+
+
+class Listener(Protocol):
+    """What follows a study's progress: a terminal, a log, a test."""
+
+    def said(self, message: str) -> None:
+        """A line about the study as a whole."""
+
+    def began(self, candidate: Named, *, complete: int, wanted: int) -> None:
+        """A trial begins after `complete` of `wanted` ones."""
+
+    def phase(self, what: str, total: int) -> None:
+        """A trial enters a phase of `total` steps."""
+
+    def advanced(self, done: int, note: str) -> None:
+        """A phase has done so many of its steps."""
+
+    def ended(self, trial: int, state: str, note: str) -> None:
+        """A trial is complete, failed or infeasible."""
+
+
+class Silent:
+    """A listener that shows nothing."""
+
+    def said(self, message: str) -> None:
+        """Nothing."""
+
+    def began(self, candidate: Named, *, complete: int, wanted: int) -> None:
+        """Nothing."""
+
+    def phase(self, what: str, total: int) -> None:
+        """Nothing."""
+
+    def advanced(self, done: int, note: str) -> None:
+        """Nothing."""
+
+    def ended(self, trial: int, state: str, note: str) -> None:
+        """Nothing."""
 
 
 class Row(NamedTuple):
@@ -121,7 +181,12 @@ class TrialRecorder:
             self._violations |= exceeded
             self.trial.set_user_attr("violations", self._violations)
             if not self._is_exempt:
-                raise InfeasibleError(_exceeding(exceeded, self._constraints), exceeded)
+                lines = [
+                    f"{name} is {format_count(figures[name])}, above "
+                    f"{format_count(self._constraints[name])}"
+                    for name in exceeded
+                ]
+                raise InfeasibleError("; ".join(lines), exceeded)
 
     def tell(self, constraint: str, excess: float) -> None:
         """Tell the sampler by which share a constraint is exceeded; the first telling counts."""
@@ -197,15 +262,3 @@ class TrialRecorder:
         """Write the learning curve."""
         if self._curve:
             self.trial.set_user_attr("curve", [list(point) for point in self._curve])
-
-
-def _exceeding(exceeded: Mapping[str, float], constraints: Mapping[str, float]) -> str:
-    return "; ".join(
-        f"{name} is {format_count(constraints[name] + excess)}, above "
-        f"{format_count(constraints[name])}"
-        for name, excess in exceeded.items()
-    )
-
-
-Evaluate = Callable[[Candidate, TrialRecorder], None]
-"""Trains and judges one candidate and records its figures; every failure is an exception."""

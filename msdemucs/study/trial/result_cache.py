@@ -24,10 +24,19 @@ from msdemucs.spec import spec_hash
 from msdemucs.study.records import MEASURED, SPENT, asked_quality, is_quality, qualities_of
 from msdemucs.study.samplers.rungs import taken_up
 from msdemucs.study.search_space.space import Search
-from msdemucs.study.storage.databases import named_lock, whole
+from msdemucs.study.storage.databases import below_cache, named_lock, whole
 from msdemucs.study.storage.leases import StaleTrialWatch
-from msdemucs.study.storage.scores import FLOORS, RUNG, RUNG_SCORES, RUNGS, SCORES
-from msdemucs.study.storage.states import DIVERGED_AT, STOPPED_AT, has_diverged, is_stopped
+from msdemucs.study.storage.results import (
+    DIVERGED_AT,
+    FLOORS,
+    RUNG,
+    RUNG_SCORES,
+    RUNGS,
+    SCORES,
+    STOPPED_AT,
+    has_diverged,
+    is_stopped,
+)
 from msdemucs.study.trial.candidate import Candidate
 from msdemucs.study.trial.recorder import StoppedError, TrialRecorder
 
@@ -87,7 +96,16 @@ class ResultCache:
 
     def __init__(self, search: Search, study: optuna.Study) -> None:
         self.search, self.study = search, study
-        self.further = _further(search)
+        qualities = {
+            name: asked_quality(name, sources=search.base.sources)
+            for name in qualities_of(search.space.objectives)
+        }
+        self.further = [
+            name
+            for name, quality in qualities.items()
+            if quality.source or quality.metric.name != USUAL
+        ]
+        """Objectives that are qualities other than those that every trial records."""
         self.is_off = bool(set(search.space.objectives) & set(SPENT))
         """Where what a training spends is an objective, every trial spends it itself."""
 
@@ -102,21 +120,18 @@ class ResultCache:
         """
         if self.is_off:
             return False
-        like = SameTraining(self.search, self.study, self.key_of(candidate))
-        while like.trains_elsewhere(log):
-            like.wait(log)
-        return like.take(log)
-
-    def key_of(self, candidate: Candidate) -> str:
-        """Return the key of a candidate's training."""
         data = self.study.user_attrs.get("data")
-        return result_key(
+        key = result_key(
             candidate,
             recipe=candidate.recipe.model_dump(mode="json") if candidate.recipe else {},
             data=str(data.get("hash", data)) if isinstance(data, dict) else "",
             seeds=range(candidate.seed, candidate.seed + self.search.space.seeds_a_trial),
             qualities=self.further,
         )
+        like = SameTraining(self.search, self.study, key)
+        while like.trains_elsewhere(log):
+            like.wait(log)
+        return like.take(log)
 
 
 class SameTraining:
@@ -136,7 +151,7 @@ class SameTraining:
 
     def __init__(self, search: Search, study: optuna.Study, key: str) -> None:
         self.search, self.study, self.key = search, study, key
-        self.watch = StaleTrialWatch()
+        self.watch = StaleTrialWatch(study._storage)
         self._waits_for: str | None = None
         self._result: tuple[str, FrozenTrial] | None = None
 
@@ -205,29 +220,24 @@ class SameTraining:
         return None
 
     def _stopped(self, log: TrialRecorder) -> tuple[str, FrozenTrial] | None:
+        """(study, trial) of the one that was stopped in this study, and not taken up again."""
         goes_on_with_another = {"resumes", "repeats"} & set(log.trial.user_attrs)
         if not self.search.space.fidelity or goes_on_with_another:
             return None
-        twin = stopped_alike(self.study, self.key)
-        return (self.study.study_name, whole(log.trial.storage, twin._trial_id)) if twin else None
-
-
-def stopped_alike(study: optuna.Study, key: str) -> FrozenTrial | None:
-    """The trial of a key that was stopped in a study and not taken up again."""
-    trials = study.get_trials(deepcopy=False)
-    taken = taken_up(trials)
-    for trial in trials:
-        is_it = trial.user_attrs.get(RESULT_KEY) == key and is_stopped(trial)
-        if is_it and "duplicate_of" not in trial.user_attrs and trial.number not in taken:
-            return trial
-    return None
+        trials = self.study.get_trials(deepcopy=False)
+        taken = taken_up(trials)
+        for trial in trials:
+            is_alike = trial.user_attrs.get(RESULT_KEY) == self.key and is_stopped(trial)
+            if is_alike and "duplicate_of" not in trial.user_attrs and trial.number not in taken:
+                return self.study.study_name, whole(log.trial.storage, trial._trial_id)
+        return None
 
 
 def find(
     storage: BaseStorage, key: str, state: TrialState = TrialState.COMPLETE
 ) -> Iterator[tuple[str, FrozenTrial]]:
     """(study, trial) of a key in a state, in all studies of a storage, the oldest first."""
-    backend = getattr(storage, "_backend", storage)  # below Optuna's cache
+    backend = below_cache(storage)
     if isinstance(backend, RDBStorage):
         with backend.engine.connect() as connection:
             values = {"value": json.dumps(key), "state": state.name}
@@ -243,23 +253,14 @@ def find(
 
 def _is_usable(search: Search, study: optuna.Study, name: str) -> bool:
     """Whether a study's results mean the same here: measured times only on an equal machine."""
-    asked = {*search.space.objectives, *search.space.constraints}
-    if name == study.study_name or not asked & {*MEASURED, "peak_memory_bytes"}:
+    figures = {*search.space.objectives, *search.space.constraints}
+    if name == study.study_name or not figures & {*MEASURED, "peak_memory_bytes"}:
         return True
     try:
         other = optuna.load_study(study_name=name, storage=study._storage)
     except KeyError:
         return False
     return bool(other.user_attrs.get("machine") == study.user_attrs.get("machine"))
-
-
-def _further(search: Search) -> list[str]:
-    """The objectives that are qualities other than those that every trial records."""
-    asked = {
-        name: asked_quality(name, sources=search.base.sources)
-        for name in qualities_of(search.space.objectives)
-    }
-    return [name for name, one in asked.items() if one.source or one.metric.name != USUAL]
 
 
 def _name(study: str, trial: FrozenTrial) -> str:

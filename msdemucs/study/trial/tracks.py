@@ -193,8 +193,8 @@ def _groups(tracks: Sequence[Track]) -> list[str]:
     """For each group how many tracks and how long."""
     lines = []
     for group in dict.fromkeys(track.group for track in tracks):
-        own = [track for track in tracks if track.group == group]
-        seconds = sum(track.n_samples / track.sample_rate for track in own)
-        plural = "" if len(own) == 1 else "s"
-        lines.append(f"{group}: {len(own)} track{plural}, {format_seconds(seconds)}")
+        of_group = [track for track in tracks if track.group == group]
+        seconds = sum(track.n_samples / track.sample_rate for track in of_group)
+        plural = "" if len(of_group) == 1 else "s"
+        lines.append(f"{group}: {len(of_group)} track{plural}, {format_seconds(seconds)}")
     return lines

@@ -45,8 +45,7 @@ from msdemucs.study.search_space.fields import propose
 from msdemucs.study.search_space.sampling import SurrogateOptions
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.search_space.variations import Scalar, as_key, combinations
-from msdemucs.study.storage.scores import at_rung
-from msdemucs.study.storage.states import is_stopped
+from msdemucs.study.storage.results import at_rung, is_stopped
 
 Params = Mapping[str, Scalar]
 
@@ -237,19 +236,6 @@ class SurrogateSampler(RandomSampler):
         """A trial's costs, as many as are objectives; None before they are recorded."""
         costs = tuple(float(trial.user_attrs.get(name, 0)) for name in self.candidates.costs)
         return costs if all(value > 0 for value in costs) else None
-
-
-def remark(search: Search) -> str:
-    """Return what a surrogate leaves out of its model, in words; "" for nothing to say."""
-    first, *further = qualities_of(search.space.objectives) or [""]
-    if search.space.sampler.kind != "surrogate" or not further:
-        return ""
-    others = " and ".join(further)
-    return (
-        f"surrogate proposes and stops trials by {first}, the first quality among the objectives, "
-        f"and costs; {others} {'is' if len(further) == 1 else 'are'} recorded and on the front, "
-        "but decides nothing before"
-    )
 
 
 class Candidates:

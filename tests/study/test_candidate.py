@@ -8,7 +8,7 @@ import pytest
 from msdemucs.study.execution.loop import run_study
 from msdemucs.study.search_space.space import Search
 from msdemucs.study.storage.load import load_study
-from msdemucs.study.trial.provenance import revision, versions
+from msdemucs.study.trial.candidate import revision, versions
 from tests.study.conftest import asking, toy
 
 

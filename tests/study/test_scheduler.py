@@ -11,19 +11,13 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from msdemucs.study.execution import scheduler
-from msdemucs.study.execution.loop import Finished, run_study
-from msdemucs.study.execution.scheduler import counts
-from msdemucs.study.execution.untried import INSTEAD_OF, repetitions
-from msdemucs.study.execution.worker import work_on
+from msdemucs.study.execution.loop import Finished, run_study, work_on
+from msdemucs.study.execution.scheduler import INSTEAD_OF, counts, repetitions
 from msdemucs.study.search_space.loading import load_search_space
 from msdemucs.study.search_space.sampling import Sampler
 from msdemucs.study.search_space.space import MOST_LISTED, Search
-from msdemucs.study.search_space.variations import (
-    Variation,
-    as_key,
-    combinations,
-)
-from msdemucs.study.storage.studies import open_storage
+from msdemucs.study.search_space.variations import Variation, as_key, combinations
+from msdemucs.study.storage.load import open_storage
 from msdemucs.study.trial import result_cache as results
 from msdemucs.study.trial.candidate import Candidate
 from msdemucs.study.trial.recorder import TrialRecorder
