@@ -6,6 +6,7 @@ SI-SDR of vocals) are no columns of this table: `msdemucs.metrics` has those.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from msdemucs import units
@@ -75,38 +76,11 @@ class Column:
         return "–" if value != value else FORMATS[self.unit](value)
 
 
-def _cost(  # noqa: PLR0913 (a column is described by all these)
-    name: str,
-    *,
-    known: Known,
-    unit: str,
-    meaning: str,
-    label: str,
-    heading: str,
-    short: str = "",
-) -> Column:
-    """A number that is better low, which a study may optimise."""
-    is_spent = name in ("seconds", "train_seconds")
-    return Column(
-        name,
-        meaning,
-        known=known,
-        unit=unit,
-        label=label,
-        heading=heading,
-        short=short,
-        direction="minimize",
-        is_objective=True,
-        is_spent=is_spent,
-        is_copied=not is_spent,
-    )
+_cost = partial(Column, direction="minimize", is_objective=True, is_copied=True)
+"""A number that is better low, which a study may optimise."""
 
-
-def _spent(name: str, *, unit: str, meaning: str, label: str, heading: str) -> Column:
-    """A number that the trial used up."""
-    return Column(
-        name, meaning, unit=unit, label=label, heading=heading, direction="minimize", is_spent=True
-    )
+_used_up = partial(Column, direction="minimize", is_spent=True)
+"""A number that the trial used up."""
 
 
 def _about(name: str, meaning: str, kind: Kind = "text", *, is_copied: bool = False) -> Column:
@@ -239,8 +213,9 @@ COLUMNS = {
             is_copied=True,
         ),
         _about("peak_memory_method", "how peak memory was measured", is_copied=True),
-        _cost(
+        _used_up(
             "seconds",
+            is_objective=True,
             known="trained",
             unit="s",
             meaning="wall time of the whole trial",
@@ -248,8 +223,9 @@ COLUMNS = {
             heading="Trial",
             short="time",
         ),
-        _cost(
+        _used_up(
             "train_seconds",
+            is_objective=True,
             known="trained",
             unit="s",
             meaning="wall time of training",
@@ -257,21 +233,21 @@ COLUMNS = {
             heading="Training",
             short="training",
         ),
-        _spent(
+        _used_up(
             "cpu_seconds",
             unit="s",
             meaning="CPU time of the trial's process",
             label="CPU time of the trial (s)",
             heading="CPU",
         ),
-        _spent(
+        _used_up(
             "gpu_seconds",
             unit="s",
             meaning="wall time that a GPU was held; none without one",
             label="Time that a GPU was held (s)",
             heading="GPU",
         ),
-        _spent(
+        _used_up(
             "steps",
             unit="count",
             meaning="optimiser steps that the trial trained, over all its seeds",

@@ -1,7 +1,11 @@
-"""Files that are written whole or not at all, folders of one process, and how kept data differ."""
+"""Files: written whole or not at all, kept to one process, named by what comes from outside.
+
+And how kept data differ.
+"""
 
 import errno
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -14,6 +18,9 @@ from datetime import datetime
 from pathlib import Path
 
 from msdemucs.errors import DataError, UsageError
+
+MOST_BYTES = 200
+"""Of a file's name: systems take 255, and a name is longer while its file is written."""
 
 LOCK = ".lock"
 """In a folder at which a process is at work: who it is."""
@@ -69,7 +76,8 @@ def whole(path: Path, *, replaces: bool = True) -> Iterator[Path]:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     # processes of several containers may have one number
-    hidden = f".{_shortened(path.name)}.{os.getpid()}-{secrets.token_hex(4)}"
+    name = os.fsdecode(os.fsencode(path.name)[:MOST_BYTES])
+    hidden = f".{name}.{os.getpid()}-{secrets.token_hex(4)}"
     unfinished, replaced = path.with_name(f"{hidden}.partial"), path.with_name(f"{hidden}.replaced")
     try:
         yield unfinished
@@ -193,14 +201,63 @@ def _user(written: bytes) -> str:
         return " by another process"
 
 
-def _shortened(name: str) -> str:
-    """Returns so much of a file's name that a longer one made of it is still a name."""
-    return os.fsdecode(os.fsencode(name)[:200])
-
-
 def _remove(path: Path) -> None:
     """Removes a file or a folder that may not be there."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters other than tab and newline, marks that turn the direction of writing, and
+bytes of file names that are not UTF-8, as Python holds them."""
+
+_LFS = "is a pointer of git-lfs, not the file: fetch it by “git lfs pull”"
+_PAGE = "is a web page, not the file: download it again, by the link to the file itself"
+
+_BEGINNINGS = {
+    b"version https://git-lfs": _LFS,
+    b"<!doctype html": _PAGE,
+    b"<html": _PAGE,
+}
+"""How files begin that stand in for what was to be fetched."""
+
+
+def within(folder: Path, name: str, suffix: str = "") -> Path:
+    """Return the path of a name's file in a folder; no name leads out of it or is too long for it.
+
+    Args:
+        folder: where the file, or folder, is to lie.
+        name: any text: slashes become "_", and so do names that are dots alone.
+        suffix: what the file's name ends in.
+    """
+    safe = re.sub(r"[/\\\x00]", "_", name)
+    if not safe.strip(". "):
+        safe = "_" * max(1, len(safe))
+    encoded = os.fsencode(safe)
+    if len(encoded) + len(suffix) > MOST_BYTES:
+        digest = hashlib.sha256(encoded).hexdigest()[:8]
+        kept = encoded[: MOST_BYTES - len(suffix) - len(digest) - 1]
+        safe = f"{kept.decode(errors='ignore')}~{digest}"
+    return folder / (safe + suffix)
+
+
+def legible(text: str) -> str:
+    r"""Return the text with what no reader sees, or no file holds, written as \x1b or \udce9."""
+
+    def escaped(match: re.Match[str]) -> str:
+        code = ord(match[0])
+        return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+    return _UNSEEN.sub(escaped, text)
+
+
+def stand_in(path: Path) -> str:
+    """Return what a file is that stands in for what was to be fetched, and what to do; or ""."""
+    try:
+        with path.open("rb") as file:
+            beginning = file.read(64).lstrip().lower()
+    except OSError:
+        return ""
+    return next((said for start, said in _BEGINNINGS.items() if beginning.startswith(start)), "")

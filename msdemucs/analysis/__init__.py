@@ -1,6 +1,6 @@
 """Statistics of studies: each is computed in one place, for report, commands, papers and notebooks.
 
-    findings         all that a study found, each thing computed when it is first asked for
+    findings, recorded   all that a study found and recorded, computed when it is asked for
     trials           the rows of a study: what they are called, their states, their losses
     measure          what a number is called, its unit, what is better; scores by track and source
     noise            trainings of one spec: as one, how they spread, how lucky the best is

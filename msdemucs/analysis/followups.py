@@ -37,22 +37,13 @@ class JudgedTrial:
     recipe: str = ""
 
 
-def looks_at_test(later: pd.DataFrame) -> pd.DataFrame:
-    """The later rows whose scores are of test tracks: each is one look at them.
-
-    Args:
-        later: LATER_COLUMNS.
-    """
-    return later[later["split"] == TEST] if len(later) else later
-
-
 def judged_trials(
     looks: pd.DataFrame, rows: Sequence[Row], measure: Measure
 ) -> tuple[JudgedTrial, ...]:
     """The trials, and their promotions, judged by a quality: best on test tracks first.
 
     Args:
-        looks: as `looks_at_test` gives them.
+        looks: LATER_COLUMNS, of scores on test tracks.
         rows: the study's trials.
         measure: the quality.
     """

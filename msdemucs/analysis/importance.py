@@ -144,15 +144,6 @@ def _value(value: object, space: object) -> object:
     return format_value(value) if isinstance(space, CategoricalDistribution) else value
 
 
-def choices_by_importance(
-    rows: Sequence[Row], importances: Sequence[Importance], quality: Measure
-) -> tuple[str, ...]:
-    """All choices of the trials, those that matter most for the quality first."""
-    shares = next((known.shares for known in importances if known.measure == quality), {})
-    names = dict.fromkeys(name for row in rows for name in mapping_of(row, "params"))
-    return tuple(sorted(names, key=lambda name: -shares.get(name, 0.0)))
-
-
 def lies_on_a_scale(values: Sequence[str]) -> bool:
     """Whether numbers, as distinct texts, are too many or too long for a place each."""
     return len(values) > MOST_VALUES or max(map(len, values), default=0) > MOST_DIGITS

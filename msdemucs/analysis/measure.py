@@ -14,7 +14,7 @@ import pandas as pd
 from msdemucs.analysis.trials import Row, number
 from msdemucs.columns import COLUMNS, FORMATS
 from msdemucs.metrics import METRICS, Quality
-from msdemucs.study.records import Direction, StudyRecord, ranked_by
+from msdemucs.study.records import Direction, StudyRecord
 from msdemucs.units import MISSING, typeset, unsigned_zero
 
 COSTS = ("macs_per_second", "parameters", "latency_ms_p50")
@@ -125,24 +125,6 @@ def measure_of_quality(quality: Quality, split: str = "") -> Measure:
     tracks = f", {split} tracks" if split else ""
     label = f"{quality.label} ({quality.unit}){tracks}"
     return replace(known, label=label, convention=". ".join(notes) + ".")
-
-
-def quality_measures(record: StudyRecord) -> tuple[Measure, ...]:
-    """The study's objectives that are qualities; uSDR over everything where none is."""
-    return tuple(measure_of(column, record) for column in ranked_by(record.directions))
-
-
-def cost_measures(record: StudyRecord) -> tuple[Measure, ...]:
-    """What quality is drawn against: COSTS, a memory, then the study's other objectives."""
-    known = record.trials
-    memories = [name for name in MEMORIES if name in known and known[name].notna().any()]
-    drawn = (*COSTS, *memories[:1])
-    others = [
-        column
-        for column in record.directions
-        if column not in drawn and column not in record.qualities
-    ]
-    return tuple(measure_of(column, record) for column in (*drawn, *others))
 
 
 def recorded_measures(record: StudyRecord, rows: Sequence[Row]) -> tuple[Measure, ...]:

@@ -24,7 +24,7 @@ from rich.segment import Segment
 from rich.table import Table
 
 from msdemucs.errors import UsageError
-from msdemucs.outside import legible
+from msdemucs.files import legible
 from msdemucs.units import format_seconds
 
 if TYPE_CHECKING:

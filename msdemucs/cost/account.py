@@ -23,11 +23,9 @@ from msdemucs.spec.operators import (
     Convolution,
     Filter,
     Linear,
-    Operator,
     Recurrent,
     TransposedConvolution,
 )
-from msdemucs.spec.plan import PlanNode
 from msdemucs.units import format_bytes, format_count
 
 KINDS: dict[type, str] = {
@@ -134,11 +132,14 @@ def cost_of(spec: Spec | Plan) -> Cost:
     """
     resolved = plan(spec) if isinstance(spec, Spec) else spec
     nodes = node_costs(resolved)
-    operators = [operator for node in resolved.nodes for operator in node.operators]
+    macs_by_kind: Counter[str] = Counter(dict.fromkeys(KINDS.values(), 0))
+    for operator in (operator for node in resolved.nodes for operator in node.operators):
+        if type(operator) in KINDS:
+            macs_by_kind[KINDS[type(operator)]] += macs(operator)
     return Cost(
         parameters=sum(node.parameters for node in nodes),
         macs=sum(node.macs for node in nodes),
-        macs_by_kind=_by_kind(operators),
+        macs_by_kind=dict(macs_by_kind),
         elementwise=sum(node.elementwise for node in nodes),
         transform_flops=sum(node.transform_flops for node in nodes),
         inference_bytes=inference_bytes(resolved),
@@ -151,17 +152,16 @@ def cost_of(spec: Spec | Plan) -> Cost:
 
 def node_costs(resolved: Plan) -> tuple[NodeCost, ...]:
     """What each node of a plan costs, in the plan's order: `cost_of` without sums and memory."""
-    return tuple(_priced(node) for node in resolved.nodes)
-
-
-def _priced(node: PlanNode) -> NodeCost:
-    return NodeCost(
-        node.path,
-        node.part,
-        0 if node.shares else sum(operator.parameters for operator in node.operators),
-        sum(macs(operator) for operator in node.operators),
-        sum(elementwise(operator) for operator in node.operators),
-        sum(transform_flops(operator) for operator in node.operators),
+    return tuple(
+        NodeCost(
+            node.path,
+            node.part,
+            0 if node.shares else sum(operator.parameters for operator in node.operators),
+            sum(map(macs, node.operators)),
+            sum(map(elementwise, node.operators)),
+            sum(map(transform_flops, node.operators)),
+        )
+        for node in resolved.nodes
     )
 
 
@@ -169,14 +169,6 @@ def _by_part(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
     counts: Counter[str] = Counter()
     for part, count in pairs:
         counts[part] += count
-    return dict(counts)
-
-
-def _by_kind(operators: list[Operator]) -> dict[str, int]:
-    counts: Counter[str] = Counter(dict.fromkeys(KINDS.values(), 0))
-    for operator in operators:
-        if type(operator) in KINDS:
-            counts[KINDS[type(operator)]] += macs(operator)
     return dict(counts)
 
 

@@ -12,7 +12,7 @@ from msdemucs.cost.account import NodeCost, cost_of
 from msdemucs.cost.formulas import activations
 from msdemucs.cost.memory import BYTES
 from msdemucs.spec import Plan, Resolution, Spec, plan
-from msdemucs.spec.levels import Axis, EncoderLevel, ResidualPlan, Shift
+from msdemucs.spec.levels import Axis, EncoderLevel, Shift
 from msdemucs.spec.plan import BranchPlan, PlanNode
 
 
@@ -86,7 +86,11 @@ def explain(spec: Spec) -> Explanation:
         )
         for node, priced in zip(resolved.nodes, cost_of(resolved).nodes, strict=True)
     )
-    deepest = _deepest(resolved, views)
+    if resolved.trunk:
+        deepest = {"trunk": views[f"trunk.encoder.{len(resolved.trunk.encoder) - 1}"]}
+    else:
+        last = spec.depth - 1
+        deepest = {b.name: views[f"{b.name}.encoder.{last}"] for b in resolved.branches}
     return Explanation(
         parts,
         deepest,
@@ -94,13 +98,6 @@ def explain(spec: Spec) -> Explanation:
         spec.n_samples / spec.sample_rate,
         max(view.samples for view in deepest.values()) / 2 / spec.sample_rate,
     )
-
-
-def _deepest(resolved: Plan, views: dict[str, View]) -> dict[str, View]:
-    if resolved.trunk:
-        return {"trunk": views[f"trunk.encoder.{len(resolved.trunk.encoder) - 1}"]}
-    last = resolved.spec.depth - 1
-    return {branch.name: views[f"{branch.name}.encoder.{last}"] for branch in resolved.branches}
 
 
 def _views(resolved: Plan) -> Iterator[tuple[str, View]]:
@@ -146,10 +143,6 @@ def _through(view: View, level: EncoderLevel, shift: Shift) -> View:
     rows, frames = level.rewrite or (1, 1)
     if view.row_hz is not None and view.seen_hz is not None:
         view = replace(view, seen_hz=view.seen_hz + (rows - 1) * view.row_hz)
-    reach = frames - 1 + _reach(level.residual)
+    dilations = level.residual.dilations if level.residual else ()
+    reach = frames - 1 + sum(2 * dilation for dilation in dilations)  # three taps each
     return replace(view, samples=view.samples + reach * view.stride)
-
-
-def _reach(residual: ResidualPlan | None) -> int:
-    """Frames that residual branches add to what a position sees: three taps each, dilated."""
-    return sum(2 * dilation for dilation in residual.dilations) if residual else 0

@@ -22,7 +22,7 @@ from msdemucs.data.tracks import (
     track_name,
 )
 from msdemucs.errors import DataError, UsageError
-from msdemucs.outside import legible
+from msdemucs.files import legible
 from msdemucs.spec import Spec
 
 Say = Callable[[str], None]

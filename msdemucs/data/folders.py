@@ -15,8 +15,7 @@ from jaxtyping import Float32, Float64, Int16, Int64
 
 from msdemucs.data.tracks import ACCOMPANIMENT, MIXTURE, STEMS
 from msdemucs.errors import DataError
-from msdemucs.files import cause_of
-from msdemucs.outside import stand_in
+from msdemucs.files import cause_of, stand_in
 
 SUFFIX = ".wav"
 

@@ -11,7 +11,7 @@ from jaxtyping import Float, Float32
 from torch import Tensor
 
 from msdemucs.errors import DataError
-from msdemucs.outside import legible
+from msdemucs.files import legible
 
 STEMS = ("drums", "bass", "other", "vocals")
 """The stems of a MUSDB track, in the field's order."""
@@ -161,13 +161,16 @@ class Track:
                 path=self.recording.path,
                 track=self.name,
             )
-        found = self.recording.read(names, start=start, n_samples=stop - start)
-        lowest, highest = found.min(initial=0), found.max(initial=0)  # no copy of it; NaN stays NaN
+        waveforms = self.recording.read(names, start=start, n_samples=stop - start)
+        lowest, highest = (
+            waveforms.min(initial=0),
+            waveforms.max(initial=0),
+        )  # no copy of it; NaN stays NaN
         if not (lowest >= -LOUDEST and highest <= LOUDEST):
-            within = np.abs(found) <= LOUDEST
+            within = np.abs(waveforms) <= LOUDEST
             bad = next(n for n, is_within in zip(names, within, strict=True) if not is_within.all())
             at = int(np.argmax(~within.all(axis=(0, 1))))
-            is_finite = np.isfinite(found[names.index(bad)]).all()
+            is_finite = np.isfinite(waveforms[names.index(bad)]).all()
             what = f"beyond {LOUDEST:,.0f} times full scale" if is_finite else "that are not finite"
             raise DataError(
                 f"“{bad}” has samples {what}, the first at "
@@ -175,7 +178,7 @@ class Track:
                 path=self.recording.path,
                 track=self.name,
             )
-        return found
+        return waveforms
 
 
 def track_name(path: Path) -> str:

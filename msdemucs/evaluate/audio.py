@@ -17,7 +17,7 @@ from torch import Tensor
 from torchaudio.functional import resample
 
 from msdemucs.errors import DataError, UsageError
-from msdemucs.outside import stand_in
+from msdemucs.files import stand_in
 
 ZEROS = 6
 """Zero crossings of torchaudio's filter on each side."""
@@ -87,8 +87,8 @@ class AudioFile(soundfile.SoundFile):  # type: ignore[misc]  # the library is un
         lacking = (self.frames - frames) / self.samplerate
         if lacking >= LEAST_SECONDS:
             return f"ends {lacking:.2f} s before its header says; the rest was taken as silence"
-        for promised, there in map(re.Match.groups, _PROMISE.finditer(self.extra_info)):
-            share = 1 - int(there) / max(1, int(promised))
+        for promised, present in map(re.Match.groups, _PROMISE.finditer(self.extra_info)):
+            share = 1 - int(present) / max(1, int(promised))
             if share > 0 and int(promised) < UNKNOWN_BYTES:
                 lost = frames / self.samplerate * share / (1 - share) if share < 1 else 0.0
                 return f"ends {lost:.2f} s before its header says; copy it again"
@@ -255,8 +255,8 @@ class AudioSource:
             raise DataError(explain(self.path, error), path=self.path) from None
         self._read += len(samples)
         if not len(samples):
-            rest = self.resampler.finish()
-            return torch.zeros(self.audio_channels, BLOCK) if rest is None else self._scaled(rest)
+            tail = self.resampler.finish()
+            return torch.zeros(self.audio_channels, BLOCK) if tail is None else self._scaled(tail)
         waveform = torch.from_numpy(samples.T.copy())
         if not bool(waveform.isfinite().all()):
             raise DataError("has samples that are not finite", path=self.path)
@@ -325,13 +325,13 @@ class BlockResampler:
         """The rest, after the last block; None where nothing is held."""
         if self._held is None:
             return None
-        wanted = math.ceil(self._came * self.new / self.old) - self._gave
-        missing = 2 * self.margin + self.old * math.ceil(wanted / self.new)
+        lacking = math.ceil(self._came * self.new / self.old) - self._gave
+        missing = 2 * self.margin + self.old * math.ceil(lacking / self.new)
         silence = self._held.new_zeros((*self._held.shape[:-1], missing))
         self._held = torch.cat([self._held, silence], dim=-1)
-        rest = self._give((self._held.shape[-1] - 2 * self.margin) // self.old * self.old)
+        tail = self._give((self._held.shape[-1] - 2 * self.margin) // self.old * self.old)
         self._held = None
-        return rest[..., :wanted]
+        return tail[..., :lacking]
 
     def _give(self, count: int) -> Tensor:
         """The next `count` samples that came, resampled; they are forgotten but for a margin."""
@@ -339,9 +339,11 @@ class BlockResampler:
         if count == 0:
             return self._held[..., :0]
         within = self._held[..., : count + 2 * self.margin].contiguous()
-        found = resample(within, self.old, self.new, lowpass_filter_width=ZEROS, rolloff=ROLLOFF)
+        resampled = resample(
+            within, self.old, self.new, lowpass_filter_width=ZEROS, rolloff=ROLLOFF
+        )
         before = self.margin // self.old * self.new
-        found = found[..., before : before + count // self.old * self.new]
+        resampled = resampled[..., before : before + count // self.old * self.new]
         self._held = self._held[..., count:].clone()
-        self._gave += found.shape[-1]
-        return found
+        self._gave += resampled.shape[-1]
+        return resampled

@@ -300,11 +300,15 @@ def compare(first: Evaluation, second: Evaluation, *, seed: int = 0) -> Comparis
         named = both[[*KEYS, f"{metric}.difference"]].rename(
             columns={f"{metric}.difference": "difference"}
         )
-        groups = {str(source): own for source, own in named.groupby("source", sort=False)}
+        groups = {
+            str(source): of_source for source, of_source in named.groupby("source", sort=False)
+        }
         if len(groups) > 1:
             means = named.groupby(["group", "track"], sort=False).difference.mean()
             groups["all"] = means.to_frame()
-        rows += [_row(metric, source, own.difference, rng) for source, own in groups.items()]
+        rows += [
+            _row(metric, source, of_source.difference, rng) for source, of_source in groups.items()
+        ]
     return Comparison(both, pd.DataFrame(rows))
 
 
@@ -316,7 +320,7 @@ def _row(
     low = high = float("nan")
     if count > 1:
         drawn = rng.choice(values, size=(RESAMPLES, count)).mean(1)
-        low, high = (float(one) for one in np.percentile(drawn, (2.5, 97.5)))
+        low, high = (float(bound) for bound in np.percentile(drawn, (2.5, 97.5)))
     p = signed_rank_p(values)
     return {
         "metric": metric,
@@ -338,7 +342,7 @@ def _check_alike(first: Evaluation, second: Evaluation) -> None:
     Raises:
         UsageError: they may not be.
     """
-    conventions = [one.about["convention"] for one in (first, second)]
+    conventions = [evaluation.about["convention"] for evaluation in (first, second)]
     shared = set.intersection(  # older versions cut names short
         *({long for name in c["metrics"] for long in metrics_named(name)} for c in conventions)
     )
@@ -353,7 +357,7 @@ def _check_alike(first: Evaluation, second: Evaluation) -> None:
     ]
     if unlike:
         raise UsageError("the scores were made under unlike conventions: " + "; ".join(unlike))
-    keys = [set(map(tuple, one.tracks[KEYS].to_numpy())) for one in (first, second)]
+    keys = [set(map(tuple, evaluation.tracks[KEYS].to_numpy())) for evaluation in (first, second)]
     missing = sorted(keys[0] ^ keys[1])
     if missing:
         group, track, source = missing[0]

@@ -13,9 +13,8 @@ from torch import Tensor
 
 from msdemucs.errors import DataError, UsageError
 from msdemucs.evaluate.scoring import Separated
-from msdemucs.files import cause_of
+from msdemucs.files import cause_of, within
 from msdemucs.metrics import METRICS, USUAL, Stems
-from msdemucs.outside import within
 
 N_FFT = 2048
 FLOOR_DB = -80.0
@@ -50,12 +49,12 @@ audio { width: 16rem; max-width: 100% }
 
 
 def write_excerpt(
-    found: Separated, folder: Path, *, start: float = 0.0, seconds: float = 10.0
+    separated: Separated, folder: Path, *, start: float = 0.0, seconds: float = 10.0
 ) -> list[Path]:
     """Spectrograms of every source as PNG, and one page that plays everything, without network.
 
     Args:
-        found: a track with its estimates.
+        separated: a track with its estimates.
         folder: of the files; made when it is not there.
         start: of the excerpt, in seconds.
         seconds: its length; what the track does not have is left out.
@@ -64,25 +63,25 @@ def write_excerpt(
         UsageError: an excerpt outside the track.
         DataError: a file that cannot be written.
     """
-    rate = found.track.sample_rate
+    rate = separated.track.sample_rate
     part = slice(round(start * rate), round((start + seconds) * rate))
-    if start < 0 or seconds <= 0 or part.start >= found.mixture.shape[-1]:
-        length = found.mixture.shape[-1] / rate
+    if start < 0 or seconds <= 0 or part.start >= separated.mixture.shape[-1]:
+        length = separated.mixture.shape[-1] / rate
         raise UsageError(
-            f"an excerpt from {start:g} s on, {seconds:g} s long, is not in “{found.track.name}”, "
-            f"which has {length:.1f} s"
+            f"an excerpt from {start:g} s on, {seconds:g} s long, is not in "
+            f"“{separated.track.name}”, which has {length:.1f} s"
         )
-    mixture = found.mixture[:, part]
-    named = found.track.name
+    mixture = separated.mixture[:, part]
+    named = separated.track.name
     pages, paths = [], []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        references, estimates = found.references[..., part], found.estimates[..., part]
+        references, estimates = separated.references[..., part], separated.estimates[..., part]
         scores = METRICS[USUAL].of(
-            Stems(found.sources, references.numpy(), estimates.numpy(), mixture.numpy())
+            Stems(separated.sources, references.numpy(), estimates.numpy(), mixture.numpy())
         )
         for name, reference, estimate, score in zip(
-            found.sources, references, estimates, scores, strict=True
+            separated.sources, references, estimates, scores, strict=True
         ):
             panels = {
                 "mixture": mixture,
@@ -90,17 +89,17 @@ def write_excerpt(
                 "estimate": estimate,
                 "error": estimate - reference,
             }
-            picture = draw(panels, sample_rate=rate, title=f"{found.track.name}: {name}")
+            picture = draw(panels, sample_rate=rate, title=f"{separated.track.name}: {name}")
             paths.append(within(folder, f"{named} - {name}", ".png"))
             paths[-1].write_bytes(picture)
-            sounds = [(key, sound(one, rate)) for key, one in list(panels.items())[1:]]
+            sounds = [(key, sound(waveform, rate)) for key, waveform in list(panels.items())[1:]]
             shown = "data:image/png;base64," + base64.b64encode(picture).decode()
             pages.append({"name": name, "sounds": sounds, "score": score, "picture": shown})
         page = Environment(autoescape=True).from_string(PAGE)
-        stop = min(start + seconds, found.mixture.shape[-1] / rate)
+        stop = min(start + seconds, separated.mixture.shape[-1] / rate)
         paths.append(within(folder, named, ".html"))
         text = page.render(
-            title=found.track.name,
+            title=separated.track.name,
             excerpt=f"From {start:g} s to {stop:g} s",
             mixture=sound(mixture, rate),
             sources=pages,

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -22,11 +22,10 @@ from msdemucs.evaluate.separation import (
     separate_blocks,
     stems_of,
 )
-from msdemucs.files import cause_of, sole_user, whole
+from msdemucs.files import cause_of, sole_user, whole, within
 from msdemucs.measure import autocast
 from msdemucs.measure.inference import device_of, memory_explained
 from msdemucs.model import Separator
-from msdemucs.outside import within
 
 Format = Literal["wav", "flac"]
 
@@ -64,10 +63,10 @@ class Output:
 
     def subtype(self, subtype: str) -> str:
         """How samples are written, for a file that was read with a subtype."""
-        wanted = DEPTHS[self.depth] or (subtype if subtype in KEPT else "PCM_16")
-        if self.format == "flac" and wanted not in ("PCM_16", "PCM_24"):
+        depth = DEPTHS[self.depth] or (subtype if subtype in KEPT else "PCM_16")
+        if self.format == "flac" and depth not in ("PCM_16", "PCM_24"):
             return "PCM_24"  # the most that FLAC keeps
-        return wanted
+        return depth
 
     def container(self, n_values: int, subtype: str) -> str:
         """The file's format in libsndfile's terms: RF64 where a WAV file's sizes would overflow."""
@@ -76,14 +75,14 @@ class Output:
         return "RF64" if n_values * BYTES[subtype] > MOST_WAV_BYTES else "WAV"
 
 
-def outputs(audio: Sequence[Path], wanted: Output, *, overwrite: bool) -> list[Output]:
+def outputs(audio: Sequence[Path], output: Output, *, overwrite: bool) -> list[Output]:
     """Where each file's stems go, in a folder named after it; checked before anything is separated.
 
     Files of one name (`A/mixture.wav`, `B/mixture.wav`) have their folders' names before theirs.
 
     Args:
         audio: the files to separate.
-        wanted: with the folder that holds the folders.
+        output: with the folder that holds the folders.
         overwrite: whether files that are there already may be replaced.
 
     Raises:
@@ -94,17 +93,17 @@ def outputs(audio: Sequence[Path], wanted: Output, *, overwrite: bool) -> list[O
         f"{path.resolve().parent.name} - {path.stem}" if names.count(path.stem) > 1 else path.stem
         for path in audio
     ]
-    folders = [within(wanted.folder, name) for name in names]
-    for index, one in enumerate(folders):
-        if one in folders[:index]:
-            first = audio[folders.index(one)]
-            raise UsageError(f"{first} and {audio[index]} would both be written to {one}")
-    found = [Output(one, wanted.stems, wanted.format, wanted.depth) for one in folders]
-    there = [path for one in found for path in one.paths() if path.exists()]
+    folders = [within(output.folder, name) for name in names]
+    for index, folder in enumerate(folders):
+        if folder in folders[:index]:
+            first = audio[folders.index(folder)]
+            raise UsageError(f"{first} and {audio[index]} would both be written to {folder}")
+    places = [replace(output, folder=folder) for folder in folders]
+    there = [path for place in places for path in place.paths() if path.exists()]
     if there and not overwrite:
         more = f" and {len(there) - 1} more" if len(there) > 1 else ""
         raise UsageError(f"{there[0]}{more} would be overwritten; allow it by --overwrite")
-    return found
+    return places
 
 
 @dataclass(frozen=True)
@@ -219,8 +218,8 @@ def _writing(output: Output, source: AudioSource) -> Iterator[Callable[[Tensor, 
             def write(stems: Tensor, done: int) -> int:
                 clipped = put(back.push(stems))
                 if done == source.n_samples:
-                    rest = back.finish()
-                    clipped += put(rest) if rest is not None else 0
+                    tail = back.finish()
+                    clipped += put(tail) if tail is not None else 0
                 return clipped
 
             yield write

@@ -11,8 +11,7 @@ import pandas as pd
 
 from msdemucs.errors import DataError, UsageError
 from msdemucs.evaluate.evaluation import Evaluation
-from msdemucs.files import cause_of, sole_user, whole_folder
-from msdemucs.outside import within
+from msdemucs.files import cause_of, sole_user, whole_folder, within
 
 ABOUT, TRACKS, FRAME_TABLE = "about.json", "tracks", "frames"
 TABLES = tuple(f"{name}.{kind}" for name in (TRACKS, FRAME_TABLE) for kind in ("parquet", "csv"))

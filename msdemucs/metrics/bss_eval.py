@@ -116,18 +116,14 @@ def _checked(references: Waveforms, estimates: Waveforms) -> tuple[Tensor, Tenso
     for name, one in (("reference", s), ("estimate", e)):
         if not math.isfinite(float(one.sum())):  # one pass; what is not finite stays so in a sum
             raise UsageError(f"bsseval was given a {name} with values that are not finite")
-        silent = [str(index) for index, stem in enumerate(one) if is_silent(stem)]
+        # silent as museval has it: the channels sum to 0 at every sample
+        silent = [str(index) for index, stem in enumerate(one) if not stem.sum(0).any()]
         if silent:
             raise UsageError(
                 f"the {name} of source {', '.join(silent)} (counted from 0) is silent throughout: "
                 "BSSEval is not defined"
             )
     return s, e
-
-
-def is_silent(waveform: Float[Tensor, "A N"]) -> bool:
-    """Whether a stem is silent as museval has it: its channels sum to 0 at every sample."""
-    return not bool(waveform.sum(0).any())
 
 
 def _groups(count: int) -> Iterator[tuple[int, int]]:

@@ -218,8 +218,8 @@ class AttentionBlock(nn.Module):
         for layers in zip(*(stream.layers for stream in streams), strict=True):
             others = sequences[::-1]
             sequences = [
-                layer(own, other)
-                for layer, own, other in zip(layers, sequences, others, strict=True)
+                layer(tokens, other)
+                for layer, tokens, other in zip(layers, sequences, others, strict=True)
             ]
         return [
             stream.give_back(x, sequence)

@@ -9,9 +9,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_model, save_model
 
 from msdemucs.errors import DataError, SpecError, UsageError
-from msdemucs.files import whole
+from msdemucs.files import stand_in, whole
 from msdemucs.model.separator import Separator, build
-from msdemucs.outside import stand_in
 from msdemucs.spec import Spec, dump_spec, parse_spec
 
 FORMAT = "msdemucs-1"

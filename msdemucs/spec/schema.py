@@ -19,7 +19,7 @@ from typing import Annotated, Literal, Self, TypeVar, cast
 from pydantic import Field, ValidationError, WrapValidator, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from msdemucs.outside import legible
+from msdemucs.files import legible
 from msdemucs.spec.attention import Attention
 from msdemucs.spec.fusion import Fusion
 from msdemucs.spec.sections import Section

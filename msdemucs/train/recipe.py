@@ -219,10 +219,28 @@ class Recipe(Grown):
         """Steps of the warm-up."""
         return self.warmup_steps or (self.warmup_epochs or 0) * (self.steps_per_epoch or 0)
 
+    # ValueError is what pydantic takes; the reader sees a SpecError with the file.
+
+    @model_validator(mode="after")
+    def _has_a_length(self) -> "Recipe":
+        if (self.steps is None) == (self.epochs is None):
+            which = "neither" if self.steps is None else "both"
+            raise ValueError(f"steps or epochs is required, and one of them alone; found {which}")
+        if self.warmup_steps is not None and self.warmup_epochs is not None:
+            raise ValueError("warmup_steps or warmup_epochs, not both")
+        is_staircase = self.schedule_by == "epoch"
+        in_epochs = self.epochs is not None or bool(self.warmup_epochs) or is_staircase
+        if in_epochs and self.steps_per_epoch is None:
+            raise ValueError("epochs need steps_per_epoch")
+        if is_staircase and self.n_warmup % (self.steps_per_epoch or 1):
+            raise ValueError(
+                f"schedule_by: epoch needs a warm-up of whole epochs; found {self.n_warmup} steps "
+                f"of {self.steps_per_epoch} each"
+            )
+        return self
+
     @model_validator(mode="after")
     def _agree(self) -> "Recipe":
-        # ValueError is what pydantic takes; the reader sees a SpecError with the file.
-        _check_length(self)
         if self.n_warmup >= self.n_steps:
             raise ValueError(
                 f"warmup_steps must be fewer than steps; found {self.n_warmup} of {self.n_steps}"
@@ -245,28 +263,6 @@ class Recipe(Grown):
         if self.keep == "best" and self.validation is None:
             raise ValueError("keep: best needs a validation, as in validation: {every: 400}")
         return self
-
-
-def _check_length(recipe: Recipe) -> None:
-    """Raise ValueError for a recipe that does not say its length exactly once.
-
-    Raises:
-        ValueError: it does not, or says it twice.
-    """
-    if (recipe.steps is None) == (recipe.epochs is None):
-        found = "neither" if recipe.steps is None else "both"
-        raise ValueError(f"steps or epochs is required, and one of them alone; found {found}")
-    if recipe.warmup_steps is not None and recipe.warmup_epochs is not None:
-        raise ValueError("warmup_steps or warmup_epochs, not both")
-    is_staircase = recipe.schedule_by == "epoch"
-    in_epochs = recipe.epochs is not None or bool(recipe.warmup_epochs) or is_staircase
-    if in_epochs and recipe.steps_per_epoch is None:
-        raise ValueError("epochs need steps_per_epoch")
-    if is_staircase and recipe.n_warmup % (recipe.steps_per_epoch or 1):
-        raise ValueError(
-            f"schedule_by: epoch needs a warm-up of whole epochs; found {recipe.n_warmup} steps of "
-            f"{recipe.steps_per_epoch} each"
-        )
 
 
 def learning_rate(step: int, recipe: Recipe) -> float:

@@ -14,9 +14,8 @@ from msdemucs.data import Track, drop_short, find_all
 from msdemucs.data.doctor import warn_of_far_sums
 from msdemucs.data.splits import divide
 from msdemucs.errors import CheckpointError, DataError, MsdemucsError, UsageError
-from msdemucs.files import cause_of, differences, sole_user, write_text
+from msdemucs.files import cause_of, differences, legible, sole_user, write_text
 from msdemucs.measure import machine
-from msdemucs.outside import legible
 from msdemucs.spec import dump_spec
 from msdemucs.train.devices import fabric_for, is_first_process, together
 from msdemucs.train.losses import check_weights
@@ -247,10 +246,10 @@ def gather(asked: Asked, folder: Path, means: Means) -> Tracks:
 
     spec, recipe = asked.spec, asked.recipe
     roots = dict.fromkeys(("train", "validation") if recipe.validation else ("train",), asked.data)
-    there = find_all(roots, spec, say=means.say, on_error=left_out)
-    all_there = [track for tracks in there.values() for track in tracks]
-    warn_of_far_sums(all_there, means.say)
-    names = names_of(all_there, is_one_set=is_one_set)
+    tracks_by_split = find_all(roots, spec, say=means.say, on_error=left_out)
+    all_tracks = [track for tracks in tracks_by_split.values() for track in tracks]
+    warn_of_far_sums(all_tracks, means.say)
+    names = names_of(all_tracks, is_one_set=is_one_set)
     shortest = round(recipe.segment * spec.sample_rate)
     if (folder / ASKED).is_file():
         begun = _begun(folder).get("tracks")
@@ -260,17 +259,19 @@ def gather(asked: Asked, folder: Path, means: Means) -> Tracks:
                 "take another folder"
             )
         known = {name for of_part in begun.values() for name in of_part}
-        unknown = [track for track in all_there if names[track] not in known]
+        unknown = [track for track in all_tracks if names[track] not in known]
         drop_short(unknown, n_samples=shortest, on_error=left_out)  # it was when the run began
-        return as_begun(folder, begun, Tracks(all_there, [], names, unusable))
-    train: Sequence[Track] = there["train"]
+        return as_begun(folder, begun, Tracks(all_tracks, [], names, unusable))
+    train: Sequence[Track] = tracks_by_split["train"]
     held_out: Sequence[Track] = ()
     same_songs: Sequence[Track] = ()
     if recipe.validation:
-        divided = divide(there, seed=asked.seed, n_tracks=recipe.validation.tracks)
+        divided = divide(tracks_by_split, seed=asked.seed, n_tracks=recipe.validation.tracks)
         means.say(divided.sentence)
         train, held_out = divided.train, divided.validation
-        same_songs = [track for track in there["train"] if track not in {*train, *held_out}]
+        same_songs = [
+            track for track in tracks_by_split["train"] if track not in {*train, *held_out}
+        ]
     train = drop_short(train, n_samples=shortest, on_error=left_out)
     if not train:
         where = ", ".join(map(str, asked.data))

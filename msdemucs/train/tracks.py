@@ -15,10 +15,9 @@ from msdemucs.data.tracks import OnError
 from msdemucs.errors import DataError, DivergedError, UsageError
 from msdemucs.evaluate import Chunking, Score, evaluate_tracks, separate_mixture
 from msdemucs.evaluate.scoring import Convention
-from msdemucs.files import write_text
+from msdemucs.files import legible, write_text
 from msdemucs.metrics import METRICS, USUAL, Quality
 from msdemucs.model import Separator
-from msdemucs.outside import legible
 from msdemucs.spec import Spec
 from msdemucs.train.losses import Loss
 from msdemucs.train.recipe import Recipe

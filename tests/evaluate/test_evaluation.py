@@ -21,8 +21,8 @@ from msdemucs.errors import DataError, DivergedError, UsageError
 from msdemucs.evaluate.evaluation import Evaluation, Listener, evaluate
 from msdemucs.evaluate.saving import SAME, begun, load_evaluation, reserved, save
 from msdemucs.evaluate.scoring import Convention
+from msdemucs.files import legible
 from msdemucs.metrics import METRICS, Stems
-from msdemucs.outside import legible
 from tests.toys import SAMPLE_RATE, Broken, Scale, noise, track
 
 BSS = tuple(f"{kind}_bsseval_db" for kind in ("sdr", "isr", "sir", "sar"))

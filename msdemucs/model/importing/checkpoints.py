@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
 from msdemucs.errors import DataError, UsageError
+from msdemucs.files import stand_in
 from msdemucs.model.weights import FORMAT
-from msdemucs.outside import stand_in
 
 State = dict[str, Tensor]
 

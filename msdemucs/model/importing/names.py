@@ -306,10 +306,10 @@ def convert(
         if tensor.shape == like.shape:
             converted[ours] = tensor
         else:
-            found = " and ".join(str(tuple(state[key].shape)) for key in foreign.keys)
-            wanted = tuple(like.shape)
+            shapes = " and ".join(str(tuple(state[key].shape)) for key in foreign.keys)
+            expected = tuple(like.shape)
             share = f" in each of {foreign.parts} parts" if foreign.parts > 1 else ""
-            faults.append(f"“{foreign.keys[0]}” has shape {found}, our “{ours}” {wanted}{share}")
+            faults.append(f"“{foreign.keys[0]}” has shape {shapes}, our “{ours}” {expected}{share}")
     left = [key for key in state if key not in used]
     return converted, faults + [f"“{key}” has no place in the model" for key in left]
 

@@ -16,8 +16,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from msdemucs.columns import COLUMNS
 from msdemucs.errors import MsdemucsError, StudyError, UsageError
+from msdemucs.files import within
 from msdemucs.metrics import USUAL
-from msdemucs.outside import within
 from msdemucs.spec import nearest
 from msdemucs.study.records import (
     CURVE_COLUMNS,

@@ -8,7 +8,7 @@ import sqlalchemy
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from msdemucs.errors import UsageError
-from msdemucs.outside import within
+from msdemucs.files import within
 
 STUDIES = Path("studies")
 """Where databases and trial folders land, relative to where the command is run."""
