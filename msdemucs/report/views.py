@@ -51,22 +51,28 @@ def legend(findings: Findings, shown: Sequence[Trade]) -> list[tuple[str, str]]:
         [point for point in admitted if point.is_baseline == is_baseline]
         for is_baseline in (False, True)
     )
+    on_front = any(point.is_front for point in admitted)
     noun = findings.noun.replace("complete", "sampled")
-    has_floor = any(map(shows_floor, trades, promoted))
-    marks = (
+    of_one_study = (
         ("front", f"{noun} on the front", any(p.is_front for p in sampled)),
         ("tied", "tied with it within the noise", any(p.is_tied for p in sampled)),
         ("dominated", "dominated", any(not (p.is_front or p.is_tied) for p in sampled)),
         ("baseline-front", "baseline on the front", any(p.is_front for p in baselines)),
         ("baseline", "baseline, not on it", any(not p.is_front for p in baselines)),
+        ("line", "front; what it beats, shaded", on_front),
+    )
+    of_several = (
+        *((group_colour(index), name, bool(points)) for index, name in enumerate(findings.studies)),
+        ("ringed", "with an edge: on the front of all", on_front),
+        ("baseline", "baseline", bool(baselines)),
+    )
+    marks = (
+        *(of_several if findings.studies else of_one_study),
         ("beyond", "beyond a constraint: on no front", len(admitted) < len(points)),
         ("promoted", "the same, trained for longer", any(promoted)),
-        ("line", "front; what it beats, shaded", any(p.is_front for p in admitted)),
-        ("floor", "the mixture itself", has_floor),
+        ("floor", "the mixture itself", any(map(shows_floor, trades, promoted))),
     )
-    named = findings.studies or () if points else ()
-    studies = [(group_colour(index), name) for index, name in enumerate(named)]
-    return studies + [(mark, text) for mark, text, is_shown in marks if is_shown]
+    return [(mark, text) for mark, text, is_shown in marks if is_shown]
 
 
 def view_key(findings: Findings, trade: Trade) -> str:
