@@ -88,11 +88,13 @@ def table_of(record: StudyRecord, table: str) -> pd.DataFrame:
     """
     if table not in TABLES:
         raise UsageError(f"there is no table “{table}”; a study has {', '.join(TABLES)}")
-    found = frame(record) if table == "trials" else getattr(record, table).copy()
-    for name in found.columns:
-        if pd.api.types.is_object_dtype(found[name]) and _needs_text(found[name]):
-            found[name] = found[name].map(_cell)
-    return found
+    data = frame(record) if table == "trials" else getattr(record, table).copy()
+    for name in data.columns:
+        if pd.api.types.is_object_dtype(data[name]):
+            kinds = {type(cell) for cell in data[name].dropna()}
+            if len(kinds) > 1 or kinds & {dict, list}:  # choices may be of several types
+                data[name] = data[name].map(_cell)
+    return data
 
 
 def export(record: StudyRecord, path: Path, *, kind: Format, table: str = "trials") -> None:
@@ -142,12 +144,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
-
-
-def _needs_text(cells: "pd.Series[Any]") -> bool:
-    """Whether a column holds what is no scalar, or values of several types, as choices may be."""
-    kinds = {type(cell) for cell in cells.dropna()}
-    return len(kinds) > 1 or bool(kinds & {dict, list})
 
 
 def _cell(value: Any) -> Any:

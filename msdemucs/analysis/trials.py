@@ -179,7 +179,13 @@ def named_by_choices(record: StudyRecord) -> StudyRecord:
     """
     rows = rows_of(record.trials)
     fields = varied_fields(rows)
-    shared = _shared_labels(rows, fields)
+    labels = Counter(
+        label
+        for field in fields
+        for label in {choice_text(row, field) for row in _holding(rows, field)}
+    )
+    # what several fields' choices are called would not say alone of what it is
+    shared = frozenset(label for label, n_fields in labels.items() if n_fields > 1)
     names = [_name(row, fields, shared) for row in rows]
     specs = {(name, row.get("spec_hash")) for name, row in zip(names, rows, strict=True)}
     n_specs = Counter(name for name, _ in specs)
@@ -248,16 +254,6 @@ def _varies(rows: Sequence[Row], field: str) -> bool:
     n_choosing = len(_holding(sampled, field))
     labels = {json.dumps(mapping_of(row, "params")[field]) for row in _holding(rows, field)}
     return len(labels) > 1 or 0 < n_choosing < len(sampled)
-
-
-def _shared_labels(rows: Sequence[Row], fields: Sequence[str]) -> frozenset[str]:
-    """The names of choices that several fields have, which alone would not say of what."""
-    labels = Counter(
-        label
-        for field in fields
-        for label in {choice_text(row, field) for row in _holding(rows, field)}
-    )
-    return frozenset(label for label, n in labels.items() if n > 1)
 
 
 def _name(row: Row, fields: Sequence[str], shared: frozenset[str]) -> str:
