@@ -107,6 +107,16 @@ def test_two_trials_are_heard_in_turn_at_one_position_by_keyboard(page: Page) ->
     expect(page.locator("#ab-time")).to_have_text(re.compile(r"^0\.0 s of 8"))
 
 
+def test_the_player_fits_a_phone(page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    inside = page.eval_on_selector_all(
+        ".listen :is(select, input, label, button)",
+        "parts => parts.every((part) => part.getBoundingClientRect().right <= 390)",
+    )
+    assert inside
+    assert page.locator(".sides label").first.evaluate("e => e.offsetHeight") < 30, "on one line"
+
+
 def test_a_report_without_sound_offers_none(browser: Browser, report_path: Path) -> None:
     opened = Opened(browser, report_path)
     assert opened.page.locator("#listen").is_hidden()
