@@ -1,6 +1,6 @@
 """A study's tables for a paper or a pull request: Markdown or LaTeX, conventions as footnotes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite, nan
 from pathlib import Path
@@ -9,11 +9,10 @@ from typing import Literal
 from msdemucs.analysis.findings import Findings, findings_of
 from msdemucs.analysis.measure import Measure
 from msdemucs.analysis.trades import TradePoint
-from msdemucs.analysis.trials import Row, choice_text, number, short_field, trial_number
+from msdemucs.analysis.trials import choice_text, number, short_field, trial_number
 from msdemucs.report.sentences import (
     OPTIMISM,
     effect_label,
-    interval_text,
     limits_text,
     text_of,
     tracks_text,
@@ -66,13 +65,31 @@ def front_table(findings: Findings) -> PaperTable:
     """The front of quality and main cost with the baselines, or all of an ablation, by cost."""
     trade, others = findings.main_trade, findings.qualities[1:]
     rows = {trial_number(row): row for row in findings.specs}
-    costs = [cost for cost in findings.costs if _any(rows.values(), cost.column)]
+    costs = [
+        cost
+        for cost in findings.costs
+        if any(isfinite(number(row, cost.column)) for row in rows.values())
+    ]
     fields = findings.varied_fields
     is_whole = findings.is_ablation or not findings.is_common
     shown = [point for point in trade.points if is_whole or point.is_front or point.is_baseline]
     beside = "all other arms" if findings.is_ablation else "baselines"
     front = f"the front of {trade.y.header} against {trade.x.header}, and {beside}"
     all_points = f"{trade.y.header} and {trade.x.header} of {count(len(shown), 'trial')}"
+    lines = []
+    for point in shown:
+        row = rows[point.trial]
+        interval = f" ± {point.half_width:.2f}" if isfinite(point.half_width) else ""
+        lines.append(
+            (
+                f"{point.name}{standing(point)}",
+                typeset(f"{point.y:.2f}{interval}"),
+                *(typeset(f"{number(row, other.column):.2f}") for other in others),
+                *(cost.text(number(row, cost.column)) for cost in costs),
+                *(choice_text(row, field) for field in fields),
+                *(() if fields else (changes_text(row) or MISSING,)),
+            )
+        )
     return PaperTable(
         "front",
         f"{findings.record.title}: {front if findings.is_common else all_points}; "
@@ -83,35 +100,10 @@ def front_table(findings: Findings) -> PaperTable:
             *(cost.header for cost in costs),
             *(map(short_field, fields) if fields else ("differs in",)),
         ),
-        tuple(
-            (
-                *_front_row(point, rows[point.trial], others, costs),
-                *_what_it_is(rows[point.trial], fields),
-            )
-            for point in shown
-        ),
+        tuple(lines),
         (False, True, *(True for _ in (*others, *costs)), *(False for _ in fields or ("",))),
         tuple(_front_notes(findings, shown, (*others, *costs))),
     )
-
-
-def _front_row(
-    point: TradePoint, row: Row, others: Sequence[Measure], costs: Sequence[Measure]
-) -> tuple[str, ...]:
-    interval = f" ± {point.half_width:.2f}" if isfinite(point.half_width) else ""
-    return (
-        f"{point.name}{standing(point)}",
-        typeset(f"{point.y:.2f}{interval}"),
-        *(typeset(f"{number(row, other.column):.2f}") for other in others),
-        *(cost.text(number(row, cost.column)) for cost in costs),
-    )
-
-
-def _what_it_is(row: Row, fields: Sequence[str]) -> tuple[str, ...]:
-    """A trial's choices; how it differs from the base where trials chose nothing."""
-    if not fields:
-        return (changes_text(row) or MISSING,)
-    return tuple(choice_text(row, field) for field in fields)
 
 
 def _front_notes(
@@ -183,7 +175,7 @@ def effect_table(findings: Findings) -> PaperTable:
             effect_label(effect),
             effect.kind,
             typeset(f"{effect.size:+.2f}") if isfinite(effect.size) else MISSING,
-            interval_text(effect) or MISSING,
+            typeset(f"[{effect.low:.2f}, {effect.high:.2f}]") if isfinite(effect.low) else MISSING,
             f"{effect.p:.3f}" if isfinite(effect.p) else MISSING,
             signed_percent(effect.macs_change) if isfinite(effect.macs_change) else MISSING,
             effect.verdict,
@@ -207,10 +199,6 @@ def effect_table(findings: Findings) -> PaperTable:
         (False, False, True, True, True, True, False),
         tuple(notes),
     )
-
-
-def _any(rows: Iterable[Row], column: str) -> bool:
-    return any(isfinite(number(row, column)) for row in rows)
 
 
 def paper(study: Findings | StudyRecord, kind: Format, figures: Sequence[Path] = ()) -> str:

@@ -170,11 +170,15 @@ def _draw_trace(axes: "Axes", trace: Plain, order: int) -> None:
             lw=POINTS_PER_PX * line.get("width", 2),
             zorder=order,
         )
-    errors = {name: _bar_lengths(trace.get(f"error_{name}", {})) for name in ("x", "y")}
-    if any(lengths is not None for lengths in errors.values()):
+    errors: dict[str, Sequence[Any]] = {}
+    for name in ("x", "y"):
+        bars = trace.get(f"error_{name}", {})
+        if "array" in bars and bars.get("visible", True):
+            errors[name] = [bars.get("arrayminus", bars["array"]), bars["array"]]
+    if errors:
         axes.errorbar(
-            x, y, xerr=errors["x"], yerr=errors["y"], fmt="none", elinewidth=0.8, zorder=order,
-            ecolor=colour("var(--muted)"),
+            x, y, xerr=errors.get("x"), yerr=errors.get("y"), fmt="none", elinewidth=0.8,
+            zorder=order, ecolor=colour("var(--muted)"),
         )  # fmt: skip
     if "markers" in mode:
         _draw_markers(axes, trace, order)
@@ -183,13 +187,6 @@ def _draw_trace(axes: "Axes", trace: Plain, order: int) -> None:
     ):
         if "text" in mode and text:
             _name_point(axes, (at_x, at_y), (text, position), trace["textfont"])
-
-
-def _bar_lengths(bars: Plain) -> list[Sequence[float]] | None:
-    """Below and above each point; None where there are no bars."""
-    if "array" not in bars or not bars.get("visible", True):
-        return None
-    return [bars.get("arrayminus", bars["array"]), bars["array"]]
 
 
 def _draw_markers(axes: "Axes", trace: Plain, order: int) -> None:
@@ -272,13 +269,6 @@ def _plain(text: str) -> str:
 
 
 @cache
-def _page_colours() -> Mapping[str, str]:
-    """The variables of the page's light look."""
-    style = (files("msdemucs.report") / "templates" / "style.css").read_text(encoding="utf-8")
-    light = style[: style.index("@media")]
-    return dict(re.findall(r"(--[\w-]+):\s*([^;]+);", light))
-
-
 def colour(text: str) -> str:
     """A colour as matplotlib takes it, of a variable of the page or of CSS.
 
@@ -286,7 +276,9 @@ def colour(text: str) -> str:
         text: "var(--accent)", "#0a5c9e", "rgba(10, 92, 158, 0.1)".
     """
     if match := re.fullmatch(r"var\((--[\w-]+)\)", text):
-        text = _page_colours()[match[1]].strip()
+        style = (files("msdemucs.report") / "templates" / "style.css").read_text(encoding="utf-8")
+        light = dict(re.findall(r"(--[\w-]+):\s*([^;]+);", style[: style.index("@media")]))
+        text = light[match[1]].strip()
     if match := re.fullmatch(r"rgba?\(([^)]*)\)", text):
         red, green, blue, *alpha = (float(part) for part in match[1].split(","))
         parts = (red, green, blue, *(255 * share for share in alpha))

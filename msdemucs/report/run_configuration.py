@@ -32,15 +32,25 @@ class Fact:
 
 def configuration(findings: Findings) -> tuple[Fact, ...]:
     """What the study was asked and where it ran, in the order of the page."""
-    attrs = findings.record.attrs
+    attrs, rows = findings.record.attrs, findings.rows
+    varied = dict.fromkeys(name for row in rows for name in mapping_of(row, "params"))
+    baselines = dict.fromkeys(str(row["baseline"]) for row in rows if is_baseline(row))
+    facts = [Fact("Objectives", objectives_text(findings))]
+    facts += [Fact("Varied", ", ".join(varied))] if any(varied) else []
+    facts += [Fact("Baselines", ", ".join(baselines))] if any(baselines) else []
     keys = [key for key in ORDER if key in attrs]
     keys += sorted(key for key in attrs if key not in ORDER and key not in BLOCKS)
-    blocks = [key for key in BLOCKS if key in attrs]
-    return (
-        Fact("Objectives", objectives_text(findings)),
-        *trial_facts(findings),
-        *(fact_of(key, attrs[key]) for key in [*keys, *blocks]),
-    )
+    for key in [*keys, *(key for key in BLOCKS if key in attrs)]:
+        label, value = key.replace("_", " ").capitalize(), attrs[key]
+        if isinstance(value, str):
+            is_block = key in BLOCKS or "\n" in value.strip()
+            facts.append(Fact(label, value.strip("\n"), is_block=is_block))
+        elif isinstance(value, Mapping):
+            texts = (f"{name} {text}".strip() for name, text in flatten(value))
+            facts.append(Fact(label, " · ".join(texts)))
+        else:
+            facts.append(Fact(label, inline(value)))
+    return tuple(facts)
 
 
 def objectives_text(findings: Findings) -> str:
@@ -51,25 +61,6 @@ def objectives_text(findings: Findings) -> str:
         for column, direction in findings.record.directions.items()
     ]
     return "; ".join(texts) or "none"
-
-
-def trial_facts(findings: Findings) -> tuple[Fact, ...]:
-    """Which fields were varied and which baselines were run, as the trials tell."""
-    rows = findings.rows
-    varied = dict.fromkeys(name for row in rows for name in mapping_of(row, "params"))
-    baselines = dict.fromkeys(str(row["baseline"]) for row in rows if is_baseline(row))
-    facts = (Fact("Varied", ", ".join(varied)), Fact("Baselines", ", ".join(baselines)))
-    return tuple(fact for fact in facts if fact.text)
-
-
-def fact_of(key: str, value: object) -> Fact:
-    """An attribute as a fact; text of several lines becomes a block."""
-    label = key.replace("_", " ").capitalize()
-    if isinstance(value, str):
-        return Fact(label, value.strip("\n"), is_block=key in BLOCKS or "\n" in value.strip())
-    if isinstance(value, Mapping):
-        return Fact(label, " · ".join(f"{name} {text}".strip() for name, text in flatten(value)))
-    return Fact(label, inline(value))
 
 
 def flatten(values: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -67,11 +67,6 @@ def effect_label(effect: Effect) -> str:
     return " × ".join(f"{factor.strip()} {level.strip()}" for factor, level in names)
 
 
-def interval_text(effect: Effect) -> str:
-    """The ends of an effect's interval: "[0.12, 0.49]"; "" without them."""
-    return typeset(f"[{effect.low:.2f}, {effect.high:.2f}]") if isfinite(effect.low) else ""
-
-
 def hover_text(effect: Effect, quality: Measure) -> str:
     """What stands over an effect's point."""
     p = f"Holm-adjusted p {effect.p:.3f}" if isfinite(effect.p) else "too few tracks for a p-value"
@@ -144,33 +139,29 @@ def uncertainty_text(
 
 def describe_noise(trade: Trade) -> tuple[Sentence, ...]:
     """How much of a score is chance, and what of the front is not told apart because of it."""
-    noise = trade.noise
+    noise, points = trade.noise, trade.admitted
     if noise is None:
         return ()
+    ties = ""
+    if trade.front:
+        noun, best, tied = trade.noun.removeprefix("complete "), trade.best(), len(trade.tied)
+        is_each_as_good = all(
+            abs(best.y - point.y) <= noise.tie_between(best.n_seeds, point.n_seeds)
+            for point in points
+        )
+        if len(points) > 1 and is_each_as_good:
+            ties = f", and all {count(len(points), noun)} may be as good as the best"
+        else:
+            who = f"{count(tied, noun)} may be on" if tied else "none ties with"
+            ties = f", and {who} the front"
     return (
         say(
             f"Trainings of one spec with other seeds differ by {trade.y.text(noise.sigma.value)} "
             f"(σ of {trade.y.header}, {count(noise.degrees, 'degree')} of freedom): two single "
             f"scores closer than {trade.y.text(noise.tie)} may be equal"
-            f"{_ties_text(trade)}."
+            f"{ties}."
         ),
     )
-
-
-def _ties_text(trade: Trade) -> str:
-    """Who may be on the front for all that the noise tells: ", and 1 trial may be on the front"."""
-    noise, points, noun = trade.noise, trade.admitted, trade.noun.removeprefix("complete ")
-    if noise is None or not trade.front:
-        return ""
-    best = trade.best()
-    within = [
-        abs(best.y - point.y) <= noise.tie_between(best.n_seeds, point.n_seeds) for point in points
-    ]
-    if len(points) > 1 and all(within):
-        return f", and all {count(len(points), noun)} may be as good as the best"
-    tied = len(trade.tied)
-    who = f"{count(tied, noun)} may be on" if tied else "none ties with"
-    return f", and {who} the front"
 
 
 def describe_spending(findings: Findings) -> tuple[Sentence, ...]:

@@ -202,7 +202,11 @@ def describe_best(findings: Findings, trade: Trade) -> tuple[Sentence, ...]:
         return ()
     best = trade.best()
     better = [p for p in trade.points if p.beyond and trade.y.is_better(p.y, best.y)]
-    end = () if not better else _beyond_text(trade.best(better), trade)
+    end: tuple[str | TradePoint, ...] = ()
+    if better:
+        beyond = trade.best(better)
+        why = f" with {trade.y.text(beyond.y)} ({limits_text(beyond)})."
+        end = (" Better, but beyond a constraint: ", beyond, why)
     is_promoted = bool(findings.promoted[trade.y.column])
     scale = "" if is_promoted else scale_text(trade)
     title = f"{trade.y.header} ({findings.record.split}{scale})"
@@ -222,15 +226,6 @@ def describe_best(findings: Findings, trade: Trade) -> tuple[Sentence, ...]:
         say(
             *head, f"; the best {role}, ", other, f", is {gap} {worse} ({_at(other, trade)}).", *end
         ),
-    )
-
-
-def _beyond_text(point: TradePoint, trade: Trade) -> tuple[str | TradePoint, ...]:
-    """A reference that is better than the best, and why it is not the best."""
-    return (
-        " Better, but beyond a constraint: ",
-        point,
-        f" with {trade.y.text(point.y)} ({limits_text(point)}).",
     )
 
 
@@ -273,9 +268,13 @@ def describe_trade(trade: Trade) -> Sentence:
     left_out = f" {count(trade.n_unmeasured, trade.noun)} without both numbers."
     busy = f" {count(trade.n_busy, trade.noun)} timed on a busy machine: not drawn."
     note = (left_out if trade.n_unmeasured else "") + (busy if trade.n_busy else "")
-    note += describe_bars(trade)
     if not trade.points:
         return say(f"No {trade.noun} has both numbers.{note}")
+    if any(point.n_seeds > 1 for point in trade.points):
+        noun = trade.noun.removeprefix("complete ")
+        note += f" A point is the mean over the seeds of one {noun}, {seeds_text(trade.points)}."
+    if trade.noise is not None:
+        note += f" Bars: {BARS} ({trade.y.text(trade.noise.sigma.value)})."
     total = count(len(trade.points), trade.noun)
     if not trade.is_common:
         return say(f"{total}; the scores of the studies do not compare.{note}") + (
@@ -286,18 +285,6 @@ def describe_trade(trade: Trade) -> Sentence:
     more = f" and {len(distinct) - MOST_LISTED} more" if len(distinct) > MOST_LISTED else ""
     said = f"{len(trade.front)} of {total} on the front of this pair: "
     return say(said, *names, f"{more}.{note}") + describe_beyond(trade)
-
-
-def describe_bars(trade: Trade) -> str:
-    """What a point is the mean of, and what its bar means."""
-    if not trade.points:
-        return ""
-    noun, is_mean = trade.noun.removeprefix("complete "), any(p.n_seeds > 1 for p in trade.points)
-    of = f" A point is the mean over the seeds of one {noun}, {seeds_text(trade.points)}."
-    mean = of if is_mean else ""
-    if trade.noise is None:
-        return mean
-    return f"{mean} Bars: {BARS} ({trade.y.text(trade.noise.sigma.value)})."
 
 
 def seeds_text(points: Sequence[TradePoint]) -> str:
@@ -325,7 +312,11 @@ def describe_beaten_baselines(findings: Findings, trade: Trade) -> tuple[Sentenc
     sentences = []
     sampled = [point for point in trade.points if not point.is_baseline]
     for baseline in (point for point in trade.points if point.is_baseline):
-        better = [point for point in sampled if _beats(point, baseline, trade)]
+        better = [
+            point
+            for point in sampled
+            if point.x < baseline.x and not trade.y.is_better(baseline.y, point.y)
+        ]
         if not better or baseline.x <= 0:
             continue
         cheapest = min(better, key=lambda point: (point.x, -trade.y.sign * point.y))
@@ -349,11 +340,6 @@ def describe_floor(trade: Trade) -> tuple[Sentence, ...]:
             of = "" if texts else f" of {count(len(trade.points), trade.noun)}"
             texts.append(f"{n}{of} beat {name} ({trade.y.text(floor)})")
     return (say(f"By {trade.y.header}, {'; '.join(texts)}."),) if texts else ()
-
-
-def _beats(point: TradePoint, other: TradePoint, trade: Trade) -> bool:
-    """Whether a point costs less and is at least as good."""
-    return point.x < other.x and not trade.y.is_better(other.y, point.y)
 
 
 def _at(point: TradePoint, trade: Trade) -> str:

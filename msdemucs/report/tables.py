@@ -152,14 +152,6 @@ def changes_text(row: Row) -> str:
     return "; ".join(f"{field} {old} → {new}" for field, old, new in differences_of(row))
 
 
-def state_text(row: Row) -> str:
-    """A trial's state with its reason, and how many tracks its scores are without."""
-    failure, left_out = row["failure"], left_out_of(row)
-    reason = f": {failure}" if isinstance(failure, str) else ""
-    tracks = count(len(left_out), "track")
-    return f"{row['state']}{reason}" + (f", without {tracks}" if left_out else "")
-
-
 def trial_table(findings: Findings) -> Table:
     """Every trial with its state, its numbers, its choices and how it differs from the base."""
     directions, measures = findings.record.directions, findings.measures
@@ -168,7 +160,11 @@ def trial_table(findings: Findings) -> Table:
     objectives = [measure for measure in first if measure.column in directions]
     first = [measure for measure in first if measure not in objectives]
     afterwards, fields = afterwards_numbers(findings), findings.varied_fields
-    notes = note_columns(findings)
+    notes = {
+        key: header
+        for key, header in NOTES.items()
+        if any(note_of(row, key) for row in findings.rows)
+    }
     columns = (
         Column("Trial", "name", key="name"),
         Column("State", "state", key="state"),
@@ -187,10 +183,13 @@ def trial_table(findings: Findings) -> Table:
     )
     lines = []
     for row in findings.best_first:
-        changes, trial = changes_text(row), trial_number(row)
+        changes, trial, left_out = changes_text(row), trial_number(row), left_out_of(row)
+        state = f"{row['state']}"
+        state += f": {row['failure']}" if isinstance(row["failure"], str) else ""
+        state += f", without {count(len(left_out), 'track')}" if left_out else ""
         cells = (
             Cell(str(row["name"]), str(row["name"])),
-            Cell(state_text(row), str(row["state"])),
+            Cell(state, str(row["state"])),
             *(
                 Cell(number_text(row, measure), number(row, measure.column))
                 for measure in objectives
@@ -199,11 +198,11 @@ def trial_table(findings: Findings) -> Table:
                 number_cell(by_trial.get(trial, nan), measure)
                 for _, measure, by_trial in afterwards
             ),
-            *(choice_cell(row, field) for field in fields),
+            *(Cell(text, text) for text in (choice_text(row, field) for field in fields)),
             *(Cell(number_text(row, measure), number(row, measure.column)) for measure in first),
             Cell(changes or MISSING, changes),
             *(Cell(number_text(row, measure), number(row, measure.column)) for measure in last),
-            *(note_cell(row, key) for key in notes),
+            *(Cell(text or MISSING, text) for text in (note_of(row, key) for key in notes)),
         )
         lines.append(
             Line(trial, str(row["state"]), trial in findings.front, is_baseline(row), cells)
@@ -250,12 +249,6 @@ def _afterwards_column(measure: Measure, kind: str, title: str) -> Column:
     return replace(column, header=f"{measure.header}, {kind}", title=title, key=key)
 
 
-def choice_cell(row: Row, field: str) -> Cell:
-    """A trial's choice by its name in the search space, or a dash that sorts last."""
-    text = choice_text(row, field)
-    return Cell(text, text)
-
-
 def constants_text(findings: Findings) -> str:
     """What all trials have in common of what could be chosen; "" for nothing."""
     shown = "; ".join(
@@ -276,15 +269,6 @@ NOTES = {
 """Columns of texts that a reader can ask for, where some trial has one."""
 
 
-def note_columns(findings: Findings) -> dict[str, str]:
-    """The columns of NOTES that say anything, with their headers."""
-    return {
-        key: header
-        for key, header in NOTES.items()
-        if any(note_of(row, key) for row in findings.rows)
-    }
-
-
 def note_of(row: Row, key: str) -> str:
     """A text column's value; "" for nothing."""
     value = row.get(key)
@@ -293,12 +277,6 @@ def note_of(row: Row, key: str) -> str:
     if isinstance(value, Mapping):
         return "; ".join(f"{name} {format_value(item)}" for name, item in value.items())
     return value if isinstance(value, str) else ""
-
-
-def note_cell(row: Row, key: str) -> Cell:
-    """A text, or a dash that sorts last."""
-    text = note_of(row, key)
-    return Cell(text or MISSING, text)
 
 
 def source_table(findings: Findings) -> Table:

@@ -85,12 +85,6 @@ def legend(findings: Findings, shown: Sequence[Trade]) -> list[tuple[str, str]]:
     return [(mark, text) for mark, text, is_shown in marks if is_shown]
 
 
-def view_key(findings: Findings, trade: Trade) -> str:
-    """The name of a trade's figure: of its cost, and of the quality where that is not the first."""
-    first = trade.y == findings.quality
-    return f"front-{trade.x.column}{'' if first else f'-{trade.y.column}'}".replace("/", "-")
-
-
 def trade_views(findings: Findings) -> list[FigureView]:
     """Quality against each cost; the study's main cost is drawn larger, with the seeds' band."""
     return [trade_view(findings, trade) for trade in findings.trades]
@@ -99,6 +93,7 @@ def trade_views(findings: Findings) -> list[FigureView]:
 def trade_view(findings: Findings, trade: Trade) -> FigureView:
     """A trade's figure with its caption."""
     is_main = trade.x == findings.main_cost
+    of_quality = "" if trade.y == findings.quality else f"-{trade.y.column}"
     band = findings.bands.get(trade.y.column) if is_main else None
     painted = None
     if trade.points:
@@ -112,7 +107,7 @@ def trade_view(findings: Findings, trade: Trade) -> FigureView:
     if band is not None:
         caption = (*caption, *say(f" Band: what single seeds attain, of {band.n_seeds}."))
     return FigureView(
-        view_key(findings, trade),
+        f"front-{trade.x.column}{of_quality}".replace("/", "-"),
         f"{trade.y.header} against {trade.x.header}",
         is_main,
         caption,
@@ -125,7 +120,17 @@ def curves_view(findings: Findings) -> FigureView:
     """Learning curves in one figure; the best trial is emphasised."""
     curves, best_spec = findings.curves, findings.best_spec
     best = trial_number(best_spec) if best_spec and findings.is_common else None
-    shown = [thinned(curve) for curve in foremost(findings, best)]
+
+    def rank(curve: Curve) -> tuple[bool, bool, bool, int]:
+        is_named = curve.trial in findings.front or curve.is_baseline
+        return curve.trial != best, not is_named, curve.state != "failed", curve.trial
+
+    kept = {curve.trial for curve in sorted(curves, key=rank)[:MOST_CURVES]}
+    shown = []
+    for curve in (curve for curve in curves if curve.trial in kept):
+        stride = -(-len(curve.steps) // MOST_LOSSES)  # and the last step always
+        thinned = slice((len(curve.steps) - 1) % stride, None, stride)
+        shown.append(replace(curve, steps=curve.steps[thinned], losses=curve.losses[thinned]))
     is_one = not findings.studies
     painted = (
         paint_curves(shown, best=best, height=370, is_one_study=is_one).to_plotly_json()
@@ -135,17 +140,6 @@ def curves_view(findings: Findings) -> FigureView:
     left_out = len(curves) - len(shown)
     note = f"{len(shown)} of {len(curves)} curves are drawn; each trial has its own below."
     return FigureView("curves", "Learning curves", True, say(note) if left_out else (), 0, painted)
-
-
-def foremost(findings: Findings, best: int | None) -> list[Curve]:
-    """The curves that matter most, at most MOST_CURVES, in the order of the trials."""
-
-    def rank(curve: Curve) -> tuple[bool, bool, bool, int]:
-        is_named = curve.trial in findings.front or curve.is_baseline
-        return curve.trial != best, not is_named, curve.state != "failed", curve.trial
-
-    kept = {curve.trial for curve in sorted(findings.curves, key=rank)[:MOST_CURVES]}
-    return [curve for curve in findings.curves if curve.trial in kept]
 
 
 def size_view(findings: Findings) -> FigureView | None:
@@ -164,21 +158,29 @@ def size_view(findings: Findings) -> FigureView | None:
     return FigureView("sizes", "Sizes beside published systems", True, say(caption), 0, painted)
 
 
-def thinned(curve: Curve) -> Curve:
-    """Every so many-th point of a long curve, the last one always."""
-    stride = -(-len(curve.steps) // MOST_LOSSES)
-    if stride == 1:
-        return curve
-    last = (len(curve.steps) - 1) % stride
-    return replace(curve, steps=curve.steps[last::stride], losses=curve.losses[last::stride])
-
-
 MOST_MARGINALS = 6
 
 
 def progress_views(findings: Findings) -> list[FigureView]:
     """Hypervolume over trials and over steps, the front at each rung, the trust in rungs."""
-    return [*hypervolume_views(findings), *rung_views(findings), *fidelity_views(findings)]
+    trades, views = findings.main_trades, hypervolume_views(findings)
+    for trade in trades:
+        fronts = findings.rung_fronts(trade) if trade.points else ()
+        if len(fronts) < 2:
+            continue
+        painted = paint_rungs(fronts, trade, height=340).to_plotly_json()
+        reached = ", ".join(f"{front.n} at step {front.step}" for front in fronts)
+        is_first = trade.y == findings.quality
+        key = "rungs" if is_first else f"rungs-{trade.y.column}".replace("/", "-")
+        title = "Fronts at the rungs" + (f", {trade.y.header}" if len(trades) > 1 else "")
+        caption = say(f"Trials that reached the rungs: {reached}.")
+        views.append(FigureView(key, title, False, caption, 0, painted))
+    if (fidelity := findings.fidelity) is not None:
+        painted = paint_fidelity(fidelity.table, height=340).to_plotly_json()
+        title = "How far short runs can be trusted"
+        caption = say(notes_text(fidelity.notes))
+        views.append(FigureView("fidelity", title, False, caption, 0, painted))
+    return views
 
 
 def hypervolume_views(findings: Findings) -> list[FigureView]:
@@ -204,34 +206,6 @@ def hypervolume_views(findings: Findings) -> list[FigureView]:
         text = caption + ("" if by_steps else arms_text(traces))
         views.append(FigureView(f"hypervolume-{key}", title, False, say(text), 0, painted))
     return views
-
-
-def rung_views(findings: Findings) -> list[FigureView]:
-    """The fronts at the rungs, of each quality."""
-    trades = findings.main_trades
-    views = []
-    for trade in trades:
-        fronts = findings.rung_fronts(trade) if trade.points else ()
-        if len(fronts) < 2:
-            continue
-        painted = paint_rungs(fronts, trade, height=340).to_plotly_json()
-        reached = ", ".join(f"{front.n} at step {front.step}" for front in fronts)
-        is_first = trade.y == findings.quality
-        key = "rungs" if is_first else f"rungs-{trade.y.column}".replace("/", "-")
-        title = "Fronts at the rungs" + (f", {trade.y.header}" if len(trades) > 1 else "")
-        caption = say(f"Trials that reached the rungs: {reached}.")
-        views.append(FigureView(key, title, False, caption, 0, painted))
-    return views
-
-
-def fidelity_views(findings: Findings) -> list[FigureView]:
-    """How well each rung ranks trials."""
-    fidelity = findings.fidelity
-    if fidelity is None:
-        return []
-    painted = paint_fidelity(fidelity.table, height=340).to_plotly_json()
-    title = "How far short runs can be trusted"
-    return [FigureView("fidelity", title, False, say(notes_text(fidelity.notes)), 0, painted)]
 
 
 def notes_text(notes: Sequence[str]) -> str:

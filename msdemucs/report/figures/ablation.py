@@ -86,9 +86,10 @@ def paint_forest(effects: Sequence[Effect], quality: Measure, noise: float | Non
             meta={"role": "effects"},
         )
     )
+    better = ", less is better" if quality.direction == "minimize" else ""
     figure.update_xaxes(
         **axis_style(x) | {"dtick": None, "nticks": 4},  # few enough for a phone
-        title={"text": effect_axis(quality)},
+        title={"text": f"effect on {quality.named}, 95 % interval{better}"},
         tickangle=0,
     )
     figure.update_yaxes(**row_axis(labels))
@@ -102,12 +103,6 @@ def paint_forest(effects: Sequence[Effect], quality: Measure, noise: float | Non
         )  # fmt: skip
     figure.update_layout(margin={"l": label_room(labels), "r": 92, "t": 14})
     return figure
-
-
-def effect_axis(quality: Measure) -> str:
-    """The name of an axis of effects; of a quality that is better low, with what is better."""
-    better = ", less is better" if quality.direction == "minimize" else ""
-    return f"effect on {quality.named}, 95 % interval{better}"
 
 
 def paint_interactions(effects: Sequence[Effect], quality: Measure) -> go.Figure:

@@ -3,7 +3,7 @@
 The notes give sizes and a speed, no SDR: there is no quality to compare, and none is drawn.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from html import escape
@@ -22,7 +22,6 @@ from msdemucs.report.figures.style import (
     MUTED,
     PAPER,
     ROW_PX,
-    Axis,
     add_title,
     axis_over,
     axis_style,
@@ -79,18 +78,16 @@ def sized_trials(findings: Findings) -> tuple[Sized, ...]:
     shown = [point for point in points if point.is_baseline]
     shown += [point for point in points if point.is_front and not point.is_baseline]
     specs = {trial_number(row): mapping_of(row, "spec") for row in findings.rows}
-    sizes = (_sized(point.name, point.trial, specs[point.trial]) for point in shown[:MOST_SIZED])
-    known = [size for size in sizes if size is not None]
-    return tuple(sorted(known, key=lambda size: size.macs_per_second))
-
-
-def _sized(name: str, trial: int, spec: Mapping[str, object]) -> Sized | None:
-    try:
-        parsed = parse_spec(spec)
-        count = thop_count(parsed)
-    except MsdemucsError:
-        return None
-    return Sized(name, trial, count.macs / float(parsed.segment), count.parameters)
+    sizes = []
+    for point in shown[:MOST_SIZED]:
+        try:
+            spec = parse_spec(specs[point.trial])
+            count = thop_count(spec)
+        except MsdemucsError:
+            continue
+        macs_per_second = count.macs / float(spec.segment)
+        sizes.append(Sized(point.name, point.trial, macs_per_second, count.parameters))
+    return tuple(sorted(sizes, key=lambda size: size.macs_per_second))
 
 
 GAP = 0.05
@@ -117,11 +114,14 @@ def paint_sizes(own: Sequence[Sized], others: Sequence[Sized]) -> go.Figure:
         axis = "" if index == 0 else str(index + 1)
         x = axis_over([size(system) for system in rows], may_be_log=True, margin=0.12)
         left = index * (1 + GAP) / len(PANELS)
-        domain = [left, left + (1 - GAP) / len(PANELS)]
-        figure.update_layout({f"xaxis{axis}": _style(x) | {"domain": domain, "anchor": "y"}})
+        style = axis_style(x) | {"domain": [left, left + (1 - GAP) / len(PANELS)], "anchor": "y"}
+        style |= {"tickangle": 0}
+        if x.high / x.low > 10:
+            style["dtick"] = 1  # a tick a power of ten: panels are narrow on a phone
+        figure.update_layout({f"xaxis{axis}": style})
         for start, systems in ((0, own), (len(own), others)):
             figure.add_trace(_trace(systems, start, size, f"x{axis}", unit))
-        add_title(figure, title + (", log scale" if x.is_log else ""), left=domain[0])
+        add_title(figure, title + (", log scale" if x.is_log else ""), left=left)
     figure.add_shape(
         type="line",
         xref="paper",
@@ -147,11 +147,6 @@ def paint_sizes(own: Sequence[Sized], others: Sequence[Sized]) -> go.Figure:
         )
     figure.update_layout(margin={"l": label_room(names), "t": 36, "b": 40})
     return figure
-
-
-def _style(x: Axis) -> dict[str, object]:
-    """An axis with a tick a power of ten: panels are narrow on a phone."""
-    return axis_style(x) | {"tickangle": 0} | ({"dtick": 1} if x.high / x.low > 10 else {})
 
 
 def _trace(

@@ -43,12 +43,6 @@ class Axis:
         low, high, at = (math.log10(v) if self.is_log else v for v in (self.low, self.high, value))
         return (at - low) / (high - low)
 
-    @property
-    def plotly_range(self) -> tuple[float, float]:
-        """The ends as plotly wants them: exponents of ten on a logarithmic axis."""
-        ends = (self.low, self.high)
-        return (math.log10(ends[0]), math.log10(ends[1])) if self.is_log else ends
-
 
 def group_colour(index: int) -> str:
     """The colour of a group by its place among all; those after MOST_COLOURS are muted."""
@@ -67,7 +61,8 @@ def axis_over(values: Sequence[float], *, may_be_log: bool, margin: float) -> Ax
 
 def axis_style(axis: Axis) -> dict[str, object]:
     """An axis with its range; large numbers carry SI prefixes, others as many decimals as all."""
-    low, high = axis.plotly_range
+    ends = (axis.low, axis.high)
+    low, high = map(math.log10, ends) if axis.is_log else ends  # exponents of ten, for plotly
     is_large = max(abs(axis.low), abs(axis.high)) >= 1000
     style = grid_style() | {"range": [low, high], "tickformat": "~s" if is_large else "~f"}
     if axis.is_log:
@@ -278,18 +273,14 @@ def place_labels(
         if not names:
             labels.append(Label("", PLACES[0][0]))
             continue
-        marks = [_mark_box(other, 4 if other == at else FROM_OTHERS_PX) for other in points]
+        reaches = [(x, y, 4 if (x, y) == at else FROM_OTHERS_PX) for x, y in points]
+        marks = [Box(x - reach, x + reach, y - reach, y + reach) for x, y, reach in reaches]
         placed = [_best_place(at, text, [*taken, *marks], frame) for text in filter(None, names)]
         clear = [choice for choice in placed if choice[2] <= CLEAR]
         clear = clear or [choice for choice in placed[-1:] if choice[2] <= MOST_COVERED]
         labels.append(clear[0][0] if clear else Label("", PLACES[0][0]))
         taken += [box for _, box, _ in clear[:1]]
     return tuple(labels)
-
-
-def _mark_box(at: tuple[float, float], reach: float) -> Box:
-    """A square around a point."""
-    return Box(at[0] - reach, at[0] + reach, at[1] - reach, at[1] + reach)
 
 
 def _best_place(

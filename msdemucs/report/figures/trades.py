@@ -138,16 +138,6 @@ def beside(label: Label) -> str:
     return sides.get(label.position, text)
 
 
-def labels_by_width(
-    placed: Mapping[int, Sequence[Label]],
-) -> list[tuple[int, list[str], list[str]]]:
-    """Width, texts and places, for the page's script to choose from."""
-    return [
-        (width, [beside(label) for label in labels], [label.position for label in labels])
-        for width, labels in placed.items()
-    ]
-
-
 FLOOR_REACH = 0.5
 """The floor is inside the axis while it is no further from the data than this many times their
 spread; beyond, it would flatten them, and a note at the axis' end says where it is."""
@@ -205,17 +195,19 @@ def paint_trade(
         figure.add_trace(dominated_region(trade, x, y))
     if band is not None:
         figure.add_trace(band_area(band))
-    for index, (name, points) in enumerate((fronts or {}).items()):
-        figure.add_trace(front_line(trade, points, group_colour(index), name))
-    if not fronts:
-        figure.add_trace(front_line(trade, trade.front))
-    for role in ("dominated", "tied", "front"):
-        points = [point for point in trade.points if role_of(point) == role]
+    for index, (name, points) in enumerate((fronts or {"": trade.front}).items()):
+        colour = group_colour(index) if fronts else ACCENT
+        figure.add_trace(front_line(trade, points, colour, name))
+    roles: dict[str, list[TradePoint]] = {"dominated": [], "tied": [], "front": []}
+    for point in trade.points:
+        roles["front" if point.is_front else "tied" if point.is_tied else "dominated"].append(point)
+    for role, points in roles.items():
+        shown = points
         if len(points) > MOST_BARS:
             figure.add_trace(crowd_trace([p for p in points if p.trial not in names], role))
-            points = [point for point in points if point.trial in names]
-        if points or role != "tied":
-            figure.add_trace(points_trace(points, role, labels))
+            shown = [point for point in points if point.trial in names]
+        if shown or role != "tied":
+            figure.add_trace(points_trace(shown, role, labels))
     for trace in promotion_traces(promoted, costs):
         figure.add_trace(trace)
     figure.add_trace(selection_trace("markers"))
@@ -228,13 +220,11 @@ def paint_trade(
     return figure
 
 
-def role_of(point: TradePoint) -> str:
-    """On the front, tied with it, or dominated."""
-    return "front" if point.is_front else "tied" if point.is_tied else "dominated"
-
-
 def points_trace(points: Sequence[TradePoint], role: str, labels: Labels) -> go.Scatter:
-    """The points of one role, with the names and the intervals that there is room for."""
+    """The points of one role, with the names and the intervals that there is room for.
+
+    They are filled on the front, open elsewhere; diamonds: baselines; crosses: beyond a constraint.
+    """
     bars = [p.half_width if p.half_width == p.half_width else 0 for p in points]
     placed = {
         width: [of_width.get(point.trial, Label("", "top center")) for point in points]
@@ -242,6 +232,10 @@ def points_trace(points: Sequence[TradePoint], role: str, labels: Labels) -> go.
     }
     shown = placed[PICTURE_PX]
     is_named = any(label.text for of_width in placed.values() for label in of_width)
+    by_width = [  # for the page's script to choose from: width, texts and places
+        (width, [beside(label) for label in of_width], [label.position for label in of_width])
+        for width, of_width in placed.items()
+    ]
     return go.Scatter(
         x=[point.x for point in points],
         y=[point.y for point in points],
@@ -250,7 +244,16 @@ def points_trace(points: Sequence[TradePoint], role: str, labels: Labels) -> go.
         text=[beside(label) for label in shown],
         textposition=[label.position for label in shown],
         textfont={"color": INK if role == "front" else MUTED, "size": 12},
-        marker=marker_style(points, role),
+        marker={
+            "symbol": [
+                "x-thin" if point.beyond else "diamond" if point.is_baseline else "circle"
+                for point in points
+            ],
+            "size": [11 if point.is_baseline else 9 for point in points],
+            "color": marker_colour(role),
+            "line": {"color": line_colour(role), "width": 1.5},
+            "opacity": 1,
+        },
         error_y={
             "array": bars,
             "color": STRONG_RULE,
@@ -260,7 +263,7 @@ def points_trace(points: Sequence[TradePoint], role: str, labels: Labels) -> go.
         },
         hoverinfo="text",
         cliponaxis=False,
-        meta={"role": role} | ({"labels": labels_by_width(placed)} if is_named else {}),
+        meta={"role": role} | ({"labels": by_width} if is_named else {}),
     )
 
 
@@ -372,9 +375,7 @@ def band_area(band: Band) -> go.Scatter:
     )
 
 
-def front_line(
-    trade: Trade, front: Sequence[TradePoint], colour: str = ACCENT, name: str = ""
-) -> go.Scatter:
+def front_line(trade: Trade, front: Sequence[TradePoint], colour: str, name: str) -> go.Scatter:
     """A front joined as steps: what is reachable at each cost."""
     return go.Scatter(
         x=[point.x for point in front],
@@ -388,20 +389,6 @@ def front_line(
         hoverinfo="skip",
         meta={"role": "front-line", "study": name},
     )
-
-
-def marker_style(points: Sequence[TradePoint], role: str) -> dict[str, object]:
-    """Filled on the front, open elsewhere; diamonds: baselines; crosses: beyond a constraint."""
-    return {
-        "symbol": [
-            "x-thin" if point.beyond else "diamond" if point.is_baseline else "circle"
-            for point in points
-        ],
-        "size": [11 if point.is_baseline else 9 for point in points],
-        "color": marker_colour(role),
-        "line": {"color": line_colour(role), "width": 1.5},
-        "opacity": 1,
-    }
 
 
 def marker_colour(role: str) -> str:
