@@ -24,7 +24,17 @@ MOST_LOSSES = 240
 
 @dataclass(frozen=True)
 class FigureView:
-    """A figure's place on the page; `figure` is None where there is nothing to draw."""
+    """A figure's place on the page.
+
+    Attributes:
+        key: of the element.
+        title: its heading.
+        is_wide: over both columns.
+        caption: the sentences below it.
+        n_front: trials on its front.
+        figure: plotly's description; None where there is nothing to draw.
+        notes: what else is to be known of it, folded away.
+    """
 
     key: str
     title: str
@@ -32,6 +42,7 @@ class FigureView:
     caption: Sentence
     n_front: int
     figure: Mapping[str, object] | None
+    notes: str = ""
 
 
 def legend(findings: Findings, shown: Sequence[Trade]) -> list[tuple[str, str]]:

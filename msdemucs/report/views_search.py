@@ -108,9 +108,9 @@ def ablation_views(findings: Findings) -> list[FigureView]:
         if effects.noise is not None:
             sigma = quality.text(effects.noise.sigma.value)
             caption += f"Shaded: one σ between seeds, {sigma} ({effects.noise.source}). "
-        caption += notes_text(effects.notes)
         painted = paint_forest(single, quality, noise).to_plotly_json()
-        views.append(FigureView("forest", "What each factor gives", True, say(caption), 0, painted))
+        title, notes = "What each factor gives", notes_text(effects.notes)
+        views.append(FigureView("forest", title, True, say(caption), 0, painted, notes))
     if pairs:
         caption = (
             f"How many {quality.unit} more one alternative gives where the other is there too."
