@@ -20,6 +20,7 @@ from msdemucs.report.details import Detail, Details
 from msdemucs.report.embedded import embed_json, packed, page_data
 from msdemucs.report.paper import judged_table
 from msdemucs.report.run_configuration import configuration
+from msdemucs.report.sentences import OPTIMISM
 from msdemucs.report.statements import (
     arranged_statements,
     describe_heard,
@@ -27,13 +28,15 @@ from msdemucs.report.statements import (
     summarise_states,
 )
 from msdemucs.report.tables import constants_text, source_table, trial_table
-from msdemucs.report.uncertainty import OPTIMISM
-from msdemucs.report.views import curves_view, legend, size_view, trade_views
-from msdemucs.report.views_search import (
+from msdemucs.report.views import (
     ablation_views,
+    curves_view,
     importance_note,
     importance_views,
+    legend,
     progress_views,
+    size_view,
+    trade_views,
 )
 from msdemucs.study.records import StudyRecord
 from msdemucs.units import percent

@@ -10,8 +10,14 @@ from msdemucs.analysis.findings import Findings, findings_of
 from msdemucs.analysis.measure import Measure
 from msdemucs.analysis.trades import TradePoint
 from msdemucs.analysis.trials import Row, choice_text, number, short_field, trial_number
-from msdemucs.report.claims import effect_label, interval_text
-from msdemucs.report.sentences import limits_text, text_of, tracks_text
+from msdemucs.report.sentences import (
+    OPTIMISM,
+    effect_label,
+    interval_text,
+    limits_text,
+    text_of,
+    tracks_text,
+)
 from msdemucs.report.statements import (
     MIXTURE,
     describe_judged,
@@ -22,7 +28,6 @@ from msdemucs.report.statements import (
     summarise_states,
 )
 from msdemucs.report.tables import changes_text, constants_text
-from msdemucs.report.uncertainty import OPTIMISM
 from msdemucs.study.records import StudyRecord
 from msdemucs.units import MISSING, count, signed_percent, typeset
 

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 from msdemucs.analysis.findings import Findings, findings_of
 from msdemucs.errors import ReportError
 from msdemucs.files import cause_of
-from msdemucs.report.views import FigureView, trade_views
-from msdemucs.report.views_search import ablation_views, hypervolume_views
+from msdemucs.report.views import FigureView, ablation_views, hypervolume_views, trade_views
 from msdemucs.study.records import StudyRecord
 from msdemucs.units import format_count
 

@@ -11,10 +11,11 @@ from msdemucs.analysis.trades import Trade, TradePoint
 from msdemucs.analysis.trials import mapping_of, rows_of, short_field, trial_number
 from msdemucs.metrics.quality import describe_trials
 from msdemucs.report.audio import Excerpt
-from msdemucs.report.claims import claim_text
 from msdemucs.report.run_configuration import objectives_text
-from msdemucs.report.sentences import Part, Sentence, limits_text, say, tracks_text
-from msdemucs.report.uncertainty import (
+from msdemucs.report.sentences import (
+    Part,
+    Sentence,
+    claim_text,
     describe_basis,
     describe_busy_times,
     describe_comparison,
@@ -23,6 +24,9 @@ from msdemucs.report.uncertainty import (
     describe_optimism,
     describe_spending,
     describe_unscored,
+    limits_text,
+    say,
+    tracks_text,
     uncertainty_text,
 )
 from msdemucs.study.records import looked

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msdemucs.analysis.findings import Findings
 from msdemucs.analysis.fronts import non_dominated, places_along
 from msdemucs.analysis.measure import measure_of
-from msdemucs.report.views_search import progress_views
+from msdemucs.report.views import progress_views
 from msdemucs.study.records import Direction, StudyRecord
 from tests.records import amend, make_record, make_search
 

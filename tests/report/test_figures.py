@@ -9,10 +9,18 @@ from msdemucs.analysis.measure import measure_of
 from msdemucs.analysis.trades import Trade, TradePoint
 from msdemucs.analysis.trials import Curve
 from msdemucs.report.figures.curves import mean_window, paint_curves, smoothed
-from msdemucs.report.figures.style import axis_over, axis_style, tick_step
-from msdemucs.report.figures.trade_names import name_labels
-from msdemucs.report.figures.trades import paint_trade, shows_floor, trade_axes
-from msdemucs.report.labels import PLACES, Box, Label, line_box, place_labels, text_box
+from msdemucs.report.figures.style import (
+    PLACES,
+    Box,
+    Label,
+    axis_over,
+    axis_style,
+    line_box,
+    place_labels,
+    text_box,
+    tick_step,
+)
+from msdemucs.report.figures.trades import name_labels, paint_trade, shows_floor, trade_axes
 from msdemucs.study.records import StudyRecord
 
 MACS, USDR = measure_of("macs_per_second"), measure_of("usdr_db")

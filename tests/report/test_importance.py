@@ -8,13 +8,11 @@ import pytest
 from msdemucs.analysis.findings import Findings
 from msdemucs.analysis.importance import marginal
 from msdemucs.analysis.measure import measure_of
-from msdemucs.report.claims import claim_text, effect_label
-from msdemucs.report.figures.importance import paint_marginal
-from msdemucs.report.parallel import MOST_LINES, parallel_coordinates
-from msdemucs.report.sentences import text_of
+from msdemucs.report.figures.choices import MOST_LINES, paint_marginal, parallel_coordinates
+from msdemucs.report.sentences import claim_text, effect_label, text_of
 from msdemucs.report.statements import statements
 from msdemucs.report.tables import chosen_text
-from msdemucs.report.views_search import ablation_views, importance_note, importance_views
+from msdemucs.report.views import ablation_views, importance_note, importance_views
 from msdemucs.study.records import StudyRecord
 from tests.records import make_ablation, make_record, make_search, ranked
 

@@ -11,9 +11,8 @@ from msdemucs.analysis.measure import measure_of
 from msdemucs.errors import UsageError
 from msdemucs.report.page import detail_pages, details_of, render
 from msdemucs.report.paper import judged_table, paper
-from msdemucs.report.sentences import text_of
+from msdemucs.report.sentences import OPTIMISM, text_of
 from msdemucs.report.statements import statements
-from msdemucs.report.uncertainty import OPTIMISM
 from msdemucs.study.records import LATER_COLUMNS, LOOKS, SCORE_COLUMNS, StudyRecord
 from tests.records import TOYS, amend, judged_by, make_eight, score_rows, with_seeds
 

@@ -5,7 +5,7 @@ import pytest
 from msdemucs.analysis.findings import Findings
 from msdemucs.analysis.measure import measure_of
 from msdemucs.cost import thop_count
-from msdemucs.report.published import MOST_SIZED, Sized, published, sized_trials
+from msdemucs.report.figures.sizes import MOST_SIZED, Sized, published, sized_trials
 from msdemucs.report.views import size_view
 from msdemucs.spec import dump_spec, load_spec
 from tests.records import amend, make_large_record, make_record

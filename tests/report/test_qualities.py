@@ -10,17 +10,15 @@ from playwright.sync_api import Browser
 from msdemucs.analysis.findings import Findings
 from msdemucs.analysis.fronts import places_along
 from msdemucs.analysis.measure import measure_of
-from msdemucs.report.claims import claim_text, effect_label
 from msdemucs.report.embedded import page_data
 from msdemucs.report.figures.trades import dominated_region, trade_axes
 from msdemucs.report.page import render, write_report
 from msdemucs.report.paper import front_table, paper
 from msdemucs.report.pictures import write_pictures
-from msdemucs.report.sentences import text_of
+from msdemucs.report.sentences import claim_text, describe_noise, effect_label, text_of
 from msdemucs.report.statements import statements
 from msdemucs.report.tables import source_table, trial_table
-from msdemucs.report.uncertainty import describe_noise
-from msdemucs.report.views_search import progress_views
+from msdemucs.report.views import progress_views
 from msdemucs.study.records import StudyRecord
 from tests.records import judged_by, make_eight, make_lucky, make_search, ranked, with_seeds
 from tests.report.chromium import Opened

@@ -14,7 +14,7 @@ from msdemucs.report.statements import (
     statements,
     summarise_states,
 )
-from msdemucs.report.views_search import ablation_views
+from msdemucs.report.views import ablation_views
 from msdemucs.study.records import StudyRecord
 from tests.records import TOYS, amend, make_ablation, make_record, unfinished_row
 

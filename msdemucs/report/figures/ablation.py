@@ -8,7 +8,6 @@ import plotly.graph_objects as go
 
 from msdemucs.analysis.effects import Effect
 from msdemucs.analysis.measure import Measure
-from msdemucs.report.claims import effect_label, hover_text
 from msdemucs.report.figures.style import (
     ACCENT,
     INK,
@@ -25,6 +24,7 @@ from msdemucs.report.figures.style import (
     row_axis,
     shortened,
 )
+from msdemucs.report.sentences import effect_label, hover_text
 from msdemucs.units import signed_percent
 
 PALE = 1.8

@@ -20,8 +20,8 @@ from msdemucs.report.figures.style import (
     base_layout,
     grid_style,
     selection_trace,
+    spread,
 )
-from msdemucs.report.labels import spread
 
 ARM_COLOURS = (ACCENT, WARNING)
 

@@ -1,11 +1,22 @@
-"""Sizes of a study's best beside those of published systems: a row a system, a panel a number."""
+"""Sizes of a study's best beside those of the published notes' systems, counted as those count.
 
-from collections.abc import Callable, Sequence
+The notes give sizes and a speed, no SDR: there is no quality to compare, and none is drawn.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from html import escape
+from importlib.resources import files
 
 import plotly.graph_objects as go
+import yaml
 
+from msdemucs.analysis.findings import Findings
+from msdemucs.analysis.trials import mapping_of, trial_number
 from msdemucs.columns import FORMATS
+from msdemucs.cost.dialects import thop_count
+from msdemucs.errors import MsdemucsError
 from msdemucs.report.figures.style import (
     ACCENT,
     MUTED,
@@ -19,8 +30,68 @@ from msdemucs.report.figures.style import (
     label_room,
     row_axis,
 )
-from msdemucs.report.published import Sized
+from msdemucs.spec import parse_spec
 from msdemucs.units import typeset
+
+MOST_SIZED = 12
+"""Trials of a study beside the notes' systems, at most: baselines, then the front's by cost."""
+
+
+@dataclass(frozen=True)
+class Sized:
+    """A system as the notes' profiler sizes it.
+
+    Attributes:
+        name: of the system, or of the trial.
+        trial: its number; None for a published system.
+        macs_per_second: multiply-accumulates for a second of audio.
+        parameters: those that the profiler knows.
+        note: what else is known of it; "" for nothing.
+    """
+
+    name: str
+    trial: int | None
+    macs_per_second: float
+    parameters: float
+    note: str = ""
+
+
+@cache
+def published() -> tuple[Sized, ...]:
+    """The notes' systems, the fewest MACs first."""
+    text = (files("msdemucs.report") / "published.yaml").read_text(encoding="utf-8")
+    systems = [
+        Sized(
+            str(name),
+            None,
+            1e9 * facts["gmacs"] / facts["segment_s"],
+            1e6 * facts["mparameters"],
+            f"{facts['seconds_per_180_s']:.2f} s for 180 s of audio on a GPU of theirs",
+        )
+        for name, facts in yaml.safe_load(text).items()
+    ]
+    return tuple(sorted(systems, key=lambda system: system.macs_per_second))
+
+
+def sized_trials(findings: Findings) -> tuple[Sized, ...]:
+    """The baselines and the main front, the fewest MACs first; unreadable specs left out."""
+    points = findings.main_trade.points
+    shown = [point for point in points if point.is_baseline]
+    shown += [point for point in points if point.is_front and not point.is_baseline]
+    specs = {trial_number(row): mapping_of(row, "spec") for row in findings.rows}
+    sizes = (_sized(point.name, point.trial, specs[point.trial]) for point in shown[:MOST_SIZED])
+    known = [size for size in sizes if size is not None]
+    return tuple(sorted(known, key=lambda size: size.macs_per_second))
+
+
+def _sized(name: str, trial: int, spec: Mapping[str, object]) -> Sized | None:
+    try:
+        parsed = parse_spec(spec)
+        count = thop_count(parsed)
+    except MsdemucsError:
+        return None
+    return Sized(name, trial, count.macs / float(parsed.segment), count.parameters)
+
 
 GAP = 0.05
 """Between the panels, as a share of the width."""
