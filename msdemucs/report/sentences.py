@@ -172,7 +172,9 @@ def describe_spending(findings: Findings) -> tuple[Sentence, ...]:
     n_stopped = sum(row["state"] == "stopped" for row in timed)
     stopped = f", {percent(n_stopped / len(timed))} of them stopped at a rung" if n_stopped else ""
     took = typeset(format_seconds(sum(number(row, "seconds") for row in timed)))
-    return (say(f"{count(len(timed), 'trial')} took {took}{stopped}."),)
+    n_specs = len({repeat_key(row) for row in timed})
+    of_specs = f" of {count(n_specs, 'spec')}" if n_specs < len(timed) else ""
+    return (say(f"{count(len(timed), 'trial')}{of_specs} took {took}{stopped}."),)
 
 
 def describe_basis(findings: Findings) -> Sentence:

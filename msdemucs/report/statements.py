@@ -8,7 +8,7 @@ from msdemucs.analysis.findings import Findings
 from msdemucs.analysis.followups import TEST
 from msdemucs.analysis.measure import Measure, measure_of_quality
 from msdemucs.analysis.trades import Trade, TradePoint
-from msdemucs.analysis.trials import mapping_of, rows_of, trial_number
+from msdemucs.analysis.trials import mapping_of, rows_of, short_field, trial_number
 from msdemucs.metrics.quality import describe_trials
 from msdemucs.report.audio import Excerpt
 from msdemucs.report.run_configuration import objectives_text
@@ -65,6 +65,9 @@ def summarise_states(findings: Findings) -> str:
     total = count(len(findings.rows), "trial")
     return f"{total}: {', '.join(texts)}." if texts else "No trial has been started yet."
 
+
+MOST_FIELDS = 5
+"""Varied fields that the question names."""
 
 MOST_LEADING = 3
 """Sentences on the first screen, at most."""
@@ -129,11 +132,13 @@ def arranged_statements(findings: Findings) -> Statements:
 def describe_question(findings: Findings) -> Sentence:
     """What was asked, in one sentence: objectives, what varies, around which base, how long."""
     goals = objectives_text(findings)
-    varied = len({name for row in findings.rows for name in mapping_of(row, "params")})
-    over = f" over {count(varied, 'choice')} of a spec" if varied else ""
+    varied = [short_field(field) for field in findings.choices]
+    over = f" over {', '.join(varied[:MOST_FIELDS])}" if varied else ""
+    if len(varied) > MOST_FIELDS:
+        over += f" and {count(len(varied) - MOST_FIELDS, 'other field')}"
     around = f" around {findings.base}" if findings.base else ""
     name = mapping_of(findings.record.attrs, "recipe").get("name")
-    trained = f"; recipe {name}" if isinstance(name, str) else ""
+    trained = f"; trained by the recipe “{name}”" if isinstance(name, str) else ""
     return say(f"Asked: {goals}{over}{around}{trained}.")
 
 
@@ -183,8 +188,8 @@ def describe_promoted(findings: Findings, trade: Trade) -> tuple[Sentence, ...]:
         return ()
     points = {point.trial: point for point in trade.points}
     best, title = promoted[0], f"{y.header} ({findings.record.split}{scale_text(trade)})"
-    recipe = f" of {best.recipe}" if best.recipe else ""
-    head = f"Trained for longer, {count(best.steps, 'step')}{recipe}, the best by {title} is "
+    recipe = f" by the recipe “{best.recipe}”" if best.recipe else ""
+    head = f"Trained for longer ({count(best.steps, 'step')}{recipe}), the best by {title} is "
     parts: list[str | Part | TradePoint] = [head, Part(best.name, best.trial)]
     cost = f" at {trade.x.text(points[best.trial].x)}" if best.trial in points else ""
     of = f", of {len(promoted)}" if len(promoted) > 1 else ""
@@ -396,4 +401,5 @@ def describe_judged(findings: Findings) -> tuple[Sentence, ...]:
     lacking = describe_trials(unscored)
     sentences += [say(f"Of the test tracks, there is {line}.") for line in lacking]
     trials = count(looks["trial"].nunique(), "trial")
-    return (*sentences, say(f"For {trials}, {looked(findings.record.n_looks)}."))
+    said = looked(findings.record.n_looks)
+    return (*sentences, say(f"{said[:1].upper()}{said[1:]} (scores of {trials})."))

@@ -34,7 +34,17 @@ MOST_LOSSES = 240
 
 @dataclass(frozen=True)
 class FigureView:
-    """A figure's place on the page; `figure` is None where there is nothing to draw."""
+    """A figure's place on the page.
+
+    Attributes:
+        key: of the element.
+        title: its heading.
+        is_wide: over both columns.
+        caption: the sentences below it.
+        n_front: trials on its front.
+        figure: plotly's description; None where there is nothing to draw.
+        notes: what else is to be known of it, folded away.
+    """
 
     key: str
     title: str
@@ -42,6 +52,7 @@ class FigureView:
     caption: Sentence
     n_front: int
     figure: Mapping[str, object] | None
+    notes: str = ""
 
 
 def legend(findings: Findings, shown: Sequence[Trade]) -> list[tuple[str, str]]:
@@ -238,9 +249,9 @@ def ablation_views(findings: Findings) -> list[FigureView]:
         if effects.noise is not None:
             sigma = quality.text(effects.noise.sigma.value)
             caption += f"Shaded: one σ between seeds, {sigma} ({effects.noise.source}). "
-        caption += notes_text(effects.notes)
         painted = paint_forest(single, quality, noise).to_plotly_json()
-        views.append(FigureView("forest", "What each factor gives", True, say(caption), 0, painted))
+        title, notes = "What each factor gives", notes_text(effects.notes)
+        views.append(FigureView("forest", title, True, say(caption), 0, painted, notes))
     if pairs:
         caption = (
             f"How many {quality.unit} more one alternative gives where the other is there too."

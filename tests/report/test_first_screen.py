@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, expect
 from msdemucs.analysis.findings import Findings
 from msdemucs.report.page import write_report
 from msdemucs.study.records import StudyRecord
-from tests.records import amend, make_search
+from tests.records import amend, make_ablation, make_search
 from tests.report.chromium import Opened
 
 pytestmark = pytest.mark.browser
@@ -30,6 +30,18 @@ def test_title_question_findings_and_the_main_figure_are_above_the_fold(
     assert page.get_by_text("complete trials beat the mixture").is_hidden()
     further.click()
     expect(page.get_by_text("complete trials beat the mixture")).to_be_visible()
+
+
+def test_effects_and_the_main_figure_of_an_ablation_are_above_the_fold(
+    browser: Browser, tmp_path: Path
+) -> None:
+    page = Opened(browser, write_report(make_ablation(1), tmp_path / "ablation.html")).page
+    assert page.locator("#figure-forest figcaption").evaluate(BOTTOM) <= 900
+    assert page.locator(".hero .plot").last.evaluate(BOTTOM) <= 900
+    notes = page.get_by_text("too few to claim anything")
+    assert notes.is_hidden()
+    page.get_by_text("How far its intervals reach").click()
+    expect(notes).to_be_visible()
 
 
 @pytest.mark.parametrize("width", [390, 1280])

@@ -47,9 +47,9 @@ def test_the_best_of_a_short_run_that_falls_does_not_lead(promoted: StudyRecord)
         for said in arranged_statements(Findings(promoted)).leading
     ]
     assert leading[0] == (
-        "Trained for longer, 4000 steps of long, the best by uSDR (validation; silence 0.00 dB, "
-        "the mixture −5.75 dB) is trial 5 with 3.20 dB at 5.2 GMAC/s, of 2 (in the study 1.55 dB); "
-        "trial 4 fell from 2.31 dB to −0.01 dB."
+        "Trained for longer (4000 steps by the recipe “long”), the best by uSDR (validation; "
+        "silence 0.00 dB, the mixture −5.75 dB) is trial 5 with 3.20 dB at 5.2 GMAC/s, of 2 (in "
+        "the study 1.55 dB); trial 4 fell from 2.31 dB to −0.01 dB."
     )
     assert leading[1].startswith("As the study trained them, the best by uSDR (validation) is")
 

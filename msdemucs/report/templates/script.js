@@ -86,7 +86,7 @@ let opened = [];
 addEventListener("beforeprint", () => {
   root.dataset.scheme = "light";
   root.dataset.paper = "true";
-  opened = [...document.querySelectorAll("#asked-heading ~ details:not([open]), .found details:not([open])")];
+  opened = [...document.querySelectorAll("#asked-heading ~ details:not([open]), .found details:not([open]), .notes:not([open])")];
   for (const block of opened) block.open = true;
   draw();
 });
