@@ -321,18 +321,10 @@ def _latex(findings: Findings, figures: Sequence[Path]) -> str:
             )
         )
     for path in figures:
-        caption = _tex(path.stem.replace("-", " "))
-        parts.append(
-            "\n".join(
-                [
-                    r"\begin{figure}",
-                    r"\centering",
-                    rf"\includegraphics[width=\linewidth]{{{path.as_posix()}}}",
-                    rf"\caption{{{caption}}}",
-                    r"\end{figure}",
-                ]
-            )
-        )
+        graphic = rf"\includegraphics[width=\linewidth]{{{path.as_posix()}}}"
+        caption = rf"\caption{{{_tex(path.stem.replace('-', ' '))}}}"
+        lines = (r"\begin{figure}", r"\centering", graphic, caption, r"\end{figure}")
+        parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"
 
 
