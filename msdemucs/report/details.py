@@ -1,8 +1,9 @@
-"""What opens for one trial: its numbers, its architecture, what it costs where, how it learned."""
+"""The facts that a page lists: of a trial, all that opens for it; of a study, its question."""
 
+import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,16 +12,17 @@ from markupsafe import Markup
 
 from msdemucs.analysis.findings import Findings
 from msdemucs.analysis.measure import Measure, measure_of, measure_of_quality
-from msdemucs.analysis.trials import Row, left_out_of, mapping_of, number, trial_number
-from msdemucs.cost import NodeCost, node_costs
+from msdemucs.analysis.trials import Row, is_baseline, left_out_of, mapping_of, number, trial_number
+from msdemucs.cost import node_costs
 from msdemucs.errors import MsdemucsError
 from msdemucs.metrics import Quality
 from msdemucs.report.audio import Excerpt
 from msdemucs.report.drawing import draw_plan
-from msdemucs.report.figures.curves import draw_curve
+from msdemucs.report.figures.progress import draw_curve
+from msdemucs.report.sentences import objectives_text
 from msdemucs.report.tables import NOTES, chosen_text, differences_of, note_of, number_text
 from msdemucs.spec import Spec, extending_yaml, parse_spec, plan, whole_yaml, yaml_text
-from msdemucs.units import MISSING, format_count, typeset
+from msdemucs.units import MISSING, format_bytes, format_count, format_value, typeset
 
 LOG_LINES = 20
 """Of the end of a trial's log."""
@@ -267,19 +269,12 @@ def anatomy_of(recorded: Mapping[str, object]) -> Anatomy:
     planned = plan(spec)
     costs = node_costs(planned)
     drawing = Markup(draw_plan(planned, costs))  # noqa: S704 (escaped where it is made)
-    unnamed = spec.model_copy(update={"name": "-"})
-    _, _, fields = whole_yaml(unnamed).partition("\n")
-    return Anatomy(spec, drawing, tuple(parts_of(costs)), fields)
-
-
-def parts_of(costs: Sequence[NodeCost]) -> list[PartCost]:
-    """Costs summed by part, the part with the most MACs first."""
     macs: Counter[str] = Counter()
     parameters: Counter[str] = Counter()
     for node in costs:
         macs[node.part] += node.macs
         parameters[node.part] += node.parameters
-    return [
+    parts = tuple(
         PartCost(
             part,
             typeset(format_count(macs[part], "MAC")),
@@ -289,7 +284,10 @@ def parts_of(costs: Sequence[NodeCost]) -> list[PartCost]:
         )
         for part in sorted(macs, key=lambda name: -macs[name])
         if macs[part] or parameters[part]
-    ]
+    )
+    unnamed = spec.model_copy(update={"name": "-"})
+    _, _, fields = whole_yaml(unnamed).partition("\n")
+    return Anatomy(spec, drawing, parts, fields)
 
 
 def rungs_of(findings: Findings, rows: pd.DataFrame) -> Rungs:
@@ -330,3 +328,72 @@ def log_end(path: object) -> str:
     except OSError:
         return ""
     return "\n".join(text.splitlines()[-LOG_LINES:])
+
+
+ORDER = ("base", "recipe", "data", "machine", "versions", "started", "command")
+"""Known keys of a record's attrs in the order of the page; others follow by name."""
+
+BLOCKS = ("search_space",)
+"""Keys whose text is shown as it is, in a block of its own."""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A line of the list of what was asked.
+
+    Attributes:
+        label: what it is about.
+        text: the answer.
+        is_block: the text has lines of its own and is shown as written.
+    """
+
+    label: str
+    text: str
+    is_block: bool = False
+
+
+def configuration(findings: Findings) -> tuple[Fact, ...]:
+    """What the study was asked and where it ran, in the order of the page."""
+    attrs, rows = findings.record.attrs, findings.rows
+    varied = dict.fromkeys(name for row in rows for name in mapping_of(row, "params"))
+    baselines = dict.fromkeys(str(row["baseline"]) for row in rows if is_baseline(row))
+    facts = [Fact("Objectives", objectives_text(findings))]
+    facts += [Fact("Varied", ", ".join(varied))] if any(varied) else []
+    facts += [Fact("Baselines", ", ".join(baselines))] if any(baselines) else []
+    keys = [key for key in ORDER if key in attrs]
+    keys += sorted(key for key in attrs if key not in ORDER and key not in BLOCKS)
+    for key in [*keys, *(key for key in BLOCKS if key in attrs)]:
+        label, value = key.replace("_", " ").capitalize(), attrs[key]
+        if isinstance(value, str):
+            is_block = key in BLOCKS or "\n" in value.strip()
+            facts.append(Fact(label, value.strip("\n"), is_block=is_block))
+        elif isinstance(value, Mapping):
+            texts = (f"{name} {text}".strip() for name, text in flatten(value))
+            facts.append(Fact(label, " · ".join(texts)))
+        else:
+            facts.append(Fact(label, inline(value)))
+    return tuple(facts)
+
+
+def flatten(values: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Dotted names with their values as text."""
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{name}.")
+        elif key.endswith("_bytes") and isinstance(value, int):
+            yield name.removesuffix("_bytes"), format_bytes(value)
+        else:
+            yield name, inline(value)
+
+
+def inline(value: object) -> str:
+    """A value on one line; lists of plain values lose their brackets, nothing reads "none"."""
+    if value is None or value in ([], ()):
+        return "none"
+    if isinstance(value, list | tuple) and not any(isinstance(v, Mapping | list) for v in value):
+        texts = [inline(item) for item in value]
+        return ("; " if any("," in text for text in texts) else ", ").join(texts)
+    if isinstance(value, list | tuple) and all(isinstance(v, Mapping) for v in value):
+        return "; ".join(format_value(item) for item in value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

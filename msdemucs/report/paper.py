@@ -320,7 +320,19 @@ def _latex(findings: Findings, figures: Sequence[Path]) -> str:
                 ]
             )
         )
-    parts += [_tex_figure(path) for path in figures]
+    for path in figures:
+        caption = _tex(path.stem.replace("-", " "))
+        parts.append(
+            "\n".join(
+                [
+                    r"\begin{figure}",
+                    r"\centering",
+                    rf"\includegraphics[width=\linewidth]{{{path.as_posix()}}}",
+                    rf"\caption{{{caption}}}",
+                    r"\end{figure}",
+                ]
+            )
+        )
     return "\n\n".join(parts) + "\n"
 
 
@@ -328,17 +340,6 @@ def _tex_row(cells: Sequence[str]) -> str:
     row = " & ".join(_tex(cell) for cell in cells)
     # a bracket or star would be taken for an option of the line break before it
     return ("{}" if row.startswith(("[", "*")) else "") + row + r" \\"
-
-
-def _tex_figure(path: Path) -> str:
-    lines = [
-        r"\begin{figure}",
-        r"\centering",
-        rf"\includegraphics[width=\linewidth]{{{path.as_posix()}}}",
-        rf"\caption{{{_tex(path.stem.replace('-', ' '))}}}",
-        r"\end{figure}",
-    ]
-    return "\n".join(lines)
 
 
 SUFFIXES: dict[Format, str] = {"md": ".md", "latex": ".tex"}

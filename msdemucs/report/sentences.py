@@ -51,6 +51,16 @@ def limits_text(point: TradePoint) -> str:
     return ", ".join(measure_of(column).header for column in point.beyond)
 
 
+def objectives_text(findings: Findings) -> str:
+    """The objectives with what is better: "maximise uSDR (dB), minimise Parameters"."""
+    verbs = {"maximize": "maximise", "minimize": "minimise"}
+    texts = [
+        f"{verbs[direction]} {findings.measure(column).named}"
+        for column, direction in findings.record.directions.items()
+    ]
+    return "; ".join(texts) or "none"
+
+
 CLAIMS = {
     "better": "",
     "worse": "",

@@ -11,7 +11,6 @@ from msdemucs.analysis.trades import Trade, TradePoint
 from msdemucs.analysis.trials import mapping_of, rows_of, short_field, trial_number
 from msdemucs.metrics.quality import describe_trials
 from msdemucs.report.audio import Excerpt
-from msdemucs.report.run_configuration import objectives_text
 from msdemucs.report.sentences import (
     Part,
     Sentence,
@@ -25,6 +24,7 @@ from msdemucs.report.sentences import (
     describe_spending,
     describe_unscored,
     limits_text,
+    objectives_text,
     say,
     tracks_text,
     uncertainty_text,

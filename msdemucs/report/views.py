@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from msdemucs.analysis.findings import Findings
-from msdemucs.analysis.fronts import HypervolumeTrace
 from msdemucs.analysis.importance import FEWEST_TRIALS
 from msdemucs.analysis.trades import Trade
 from msdemucs.analysis.trials import Curve, trial_number
@@ -15,8 +14,12 @@ from msdemucs.report.figures.choices import (
     paint_parallel,
     parallel_coordinates,
 )
-from msdemucs.report.figures.curves import paint_curves
-from msdemucs.report.figures.progress import paint_fidelity, paint_hypervolumes, paint_rungs
+from msdemucs.report.figures.progress import (
+    paint_curves,
+    paint_fidelity,
+    paint_hypervolumes,
+    paint_rungs,
+)
 from msdemucs.report.figures.sizes import paint_sizes, published, sized_trials
 from msdemucs.report.figures.style import group_colour
 from msdemucs.report.figures.trades import paint_trade, shows_floor
@@ -206,6 +209,14 @@ def hypervolume_views(findings: Findings) -> list[FigureView]:
     )
     if any(point.n_seeds > 1 for point in trade.points):
         caption += f" Each {trade.noun} counts as the mean of its trainings, from the last one on."
+    n = min(len(trace.trials) for trace in traces) - 1
+    if len(traces) == 1:
+        arms = "There is no random control arm to compare with."
+    elif any(not trace.volumes[n] for trace in traces):
+        arms = f"The random control arm has no result yet after {count(n, 'trial')}."
+    else:
+        reached = ", ".join(f"{trace.name} {trace.volumes[n]:.3f}" for trace in traces)
+        arms = f"After {count(n, 'trial')} each: {reached}."
     views = []
     for key, by_steps, title in (
         ("trials", False, "Hypervolume by trial"),
@@ -214,7 +225,7 @@ def hypervolume_views(findings: Findings) -> list[FigureView]:
         if by_steps and not any(trace.steps[-1] for trace in traces):
             continue
         painted = paint_hypervolumes(traces, by_steps=by_steps, height=300).to_plotly_json()
-        text = caption + ("" if by_steps else arms_text(traces))
+        text = caption if by_steps else f"{caption} {arms}"
         views.append(FigureView(f"hypervolume-{key}", title, False, say(text), 0, painted))
     return views
 
@@ -222,17 +233,6 @@ def hypervolume_views(findings: Findings) -> list[FigureView]:
 def notes_text(notes: Sequence[str]) -> str:
     """Notes as sentences."""
     return " ".join(f"{note[:1].upper()}{note[1:]}." for note in notes)
-
-
-def arms_text(traces: Sequence[HypervolumeTrace]) -> str:
-    """What the search and the random control arm had after as many trials."""
-    if len(traces) == 1:
-        return " There is no random control arm to compare with."
-    n = min(len(trace.trials) for trace in traces) - 1
-    if any(not trace.volumes[n] for trace in traces):
-        return f" The random control arm has no result yet after {count(n, 'trial')}."
-    reached = ", ".join(f"{trace.name} {trace.volumes[n]:.3f}" for trace in traces)
-    return f" After {count(n, 'trial')} each: {reached}."
 
 
 def ablation_views(findings: Findings) -> list[FigureView]:

@@ -11,8 +11,8 @@ from msdemucs.analysis.findings import Findings
 from msdemucs.analysis.fronts import best_trials, front
 from msdemucs.analysis.measure import measure_of
 from msdemucs.analysis.noise import pool
-from msdemucs.report.embedded import page_data
 from msdemucs.report.figures.trades import paint_trade
+from msdemucs.report.page import page_data
 from msdemucs.report.paper import front_table
 from msdemucs.report.sentences import text_of
 from msdemucs.report.statements import describe_trade, statements

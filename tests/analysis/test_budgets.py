@@ -7,7 +7,7 @@ import yaml
 
 from msdemucs.analysis.findings import Findings
 from msdemucs.analysis.trades import MOST_STEPS
-from msdemucs.report.embedded import page_data, recommended_specs
+from msdemucs.report.page import page_data, recommended_specs
 from msdemucs.spec import dump_spec, load_spec, parse_spec, spec_hash
 from msdemucs.study.records import StudyRecord
 from tests.records import amend, make_large_record, make_record, with_seeds

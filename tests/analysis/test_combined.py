@@ -9,8 +9,7 @@ from msdemucs.analysis.combined import combine
 from msdemucs.analysis.findings import Findings
 from msdemucs.analysis.measure import measure_of
 from msdemucs.errors import UsageError
-from msdemucs.report.embedded import colour_fields
-from msdemucs.report.page import render
+from msdemucs.report.page import colour_fields, render
 from msdemucs.report.sentences import text_of
 from msdemucs.report.statements import statements
 from msdemucs.report.views import trade_views

@@ -8,7 +8,7 @@ from msdemucs.analysis.findings import Findings
 from msdemucs.analysis.measure import measure_of
 from msdemucs.analysis.trades import Trade, TradePoint
 from msdemucs.analysis.trials import Curve
-from msdemucs.report.figures.curves import mean_window, paint_curves, smoothed
+from msdemucs.report.figures.progress import mean_window, paint_curves, smoothed
 from msdemucs.report.figures.style import (
     PLACES,
     Box,

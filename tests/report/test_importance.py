@@ -138,5 +138,5 @@ def test_an_ablation_has_a_forest_and_a_heat_map(record: StudyRecord) -> None:
     (effects,) = [t for t in forest.figure["data"] if t["meta"]["role"] == "effects"]  # type: ignore[attr-defined]
     assert list(effects["y"]) == [0, 1]
     assert effects["x"][0] == pytest.approx(0.5, abs=0.02)
-    assert "Arms differ in MACs" in forest.caption[0].text
+    assert "Arms differ in MACs" in forest.notes
     assert ablation_views(Findings(record)) == []

@@ -7,8 +7,7 @@ import pytest
 
 from msdemucs.analysis.findings import Findings
 from msdemucs.analysis.followups import promoted_trials
-from msdemucs.report.embedded import page_data
-from msdemucs.report.page import render
+from msdemucs.report.page import page_data, render
 from msdemucs.report.sentences import text_of
 from msdemucs.report.statements import arranged_statements
 from msdemucs.report.tables import trial_table

@@ -10,9 +10,8 @@ from playwright.sync_api import Browser
 from msdemucs.analysis.findings import Findings
 from msdemucs.analysis.fronts import places_along
 from msdemucs.analysis.measure import measure_of
-from msdemucs.report.embedded import page_data
 from msdemucs.report.figures.trades import dominated_region, trade_axes
-from msdemucs.report.page import render, write_report
+from msdemucs.report.page import page_data, render, write_report
 from msdemucs.report.paper import front_table, paper
 from msdemucs.report.pictures import write_pictures
 from msdemucs.report.sentences import claim_text, describe_noise, effect_label, text_of

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from msdemucs.analysis.findings import Findings
-from msdemucs.report.run_configuration import configuration
+from msdemucs.report.details import configuration
 from msdemucs.study.records import StudyRecord
 
 
