@@ -1,5 +1,6 @@
 """Do the files around the package agree with it, and does a fresh clone have what it needs?"""
 
+import ast
 import inspect
 import os
 import re
@@ -326,6 +327,20 @@ def test_every_module_opens_with_a_docstring(tracked: list[Path]) -> None:
     assert [path for path, has_docstring in opens.items() if not has_docstring] == []
 
 
+def test_what_a_packages_docstring_lists_is_in_the_package(tracked: list[Path]) -> None:
+    row = re.compile(r"^(\w+/?(?:, \w+/?)*)(?: \([^)]*\))?(?: {2,}\S| ─▶)", re.MULTILINE)
+    listed = {
+        path.parent / name
+        for path in tracked
+        if path.name == "__init__.py"
+        for names in row.findall(ast.get_docstring(ast.parse((ROOT / path).read_text())) or "")
+        for name in names.split(", ")
+    }
+    assert Path("msdemucs/study/execution/loop") in listed
+    known = {path.with_suffix("") for path in tracked} | {path.parent for path in tracked}
+    assert sorted(listed - known) == []
+
+
 # The public names
 
 
@@ -349,6 +364,13 @@ def test_what_does_not_train_leaves_lightning_and_torchs_compiler_unloaded() -> 
     imports = ", ".join(f"msdemucs.{module}" for module in modules)
     slow = "{'lightning_fabric', 'torch._dynamo'}"
     code = f"import sys, {imports}; print(sorted({slow} & set(sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_what_reads_a_recipe_leaves_what_scores_unloaded() -> None:
+    slow = "{'msdemucs.evaluate', 'pandas', 'scipy', 'torchaudio'}"
+    code = f"import sys, msdemucs.train.recipe; print(sorted({slow} & set(sys.modules)))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
 

@@ -386,7 +386,7 @@ def separate(  # noqa: PLR0913 (one a thing that a user may decide)
     """Stems by name, of audio of any length, at the model's rate.
 
     For files in and files out, in bounded memory, see `msdemucs separate` and
-    `msdemucs.evaluate.separate_file`. Python's `warnings` tell of a file that is not what its
+    `msdemucs.evaluate.files.separate_file`. Python's `warnings` tell of a file that is not what its
     header says.
 
     Args:

@@ -1,11 +1,10 @@
 """How a model is trained: a recipe, its schedule, the loop, and runs that can be killed."""
 
 from msdemucs.train.devices import fabric_for
-from msdemucs.train.loop import train
+from msdemucs.train.loop import sampler, train
 from msdemucs.train.losses import Loss
 from msdemucs.train.recipe import Recipe, learning_rate, load_recipe, recipe_names
 from msdemucs.train.session import Checkpoints, Sampler, Session, StepReport, Training
-from msdemucs.train.tracks import sampler
 
 __all__ = [
     "Checkpoints",

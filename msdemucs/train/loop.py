@@ -2,15 +2,17 @@
 
 import math
 import time
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
-from msdemucs.data import Batch
+from msdemucs.data import Augmentation, Batch, Grid, SegmentSampler, Track
 from msdemucs.errors import DivergedError, UsageError, diverged_at
 from msdemucs.model import Separator
+from msdemucs.spec import Spec
 from msdemucs.train.devices import Interrupts, fabric_for, first_says, refuse_unlike
 from msdemucs.train.gradients import Gradients
 from msdemucs.train.optimisers import (
@@ -26,6 +28,39 @@ SECONDS_BETWEEN_CHECKPOINTS = 600.0
 
 MOST_SCALED_DOWN = 20
 """Steps in a row that fp16's gradients may overflow while their scale is being found."""
+
+
+def sampler(
+    recipe: Recipe, spec: Spec, tracks: Sequence[Track], *, seed: int, normalised: bool
+) -> SegmentSampler:
+    """Where the batches of a training come from.
+
+    Args:
+        recipe: its sizes, and what it does to examples.
+        spec: its sources and sample rate.
+        tracks: to train on.
+        seed: of the examples.
+        normalised: whether tracks are, for the recipe or for the weights that it begins with.
+
+    Raises:
+        DataError: no track, or one that is shorter than a segment.
+    """
+    gain = (recipe.gain.low, recipe.gain.high) if recipe.gain else None
+    read, heard, stride = (
+        round((seconds or 0) * spec.sample_rate)
+        for seconds in (recipe.segment, recipe.model_segment, recipe.grid)
+    )
+    return SegmentSampler(
+        tracks,
+        sources=spec.sources,
+        segment_samples=read,
+        batch_size=recipe.batch_size,
+        seed=seed,
+        augmentation=Augmentation(read - heard, recipe.flip, gain, recipe.remix),
+        normalised=normalised,
+        joint=recipe.joint,
+        grid=Grid(max(1, stride), recipe.steps_per_epoch) if recipe.grid else None,
+    )
 
 
 def train(

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from msdemucs.data import Augmentation, Grid, SegmentSampler, Track, statistics
+from msdemucs.data import Track, statistics
 from msdemucs.data.tracks import OnError
 from msdemucs.errors import DataError, DivergedError, UsageError
 from msdemucs.evaluate import Chunking, Score, evaluate_tracks, separate_mixture
@@ -18,7 +18,6 @@ from msdemucs.evaluate.scoring import Convention
 from msdemucs.files import legible, write_text
 from msdemucs.metrics import METRICS, USUAL, Quality
 from msdemucs.model import Separator
-from msdemucs.spec import Spec
 from msdemucs.train.losses import Loss
 from msdemucs.train.recipe import Recipe
 from msdemucs.train.session import writing
@@ -306,36 +305,3 @@ def _loss(model: Separator, track: Track, recipe: Recipe, *, normalised: bool) -
             f"the validation loss of “{track.name}” is {total}; the model's weights diverged"
         )
     return total
-
-
-def sampler(
-    recipe: Recipe, spec: Spec, tracks: Sequence[Track], *, seed: int, normalised: bool
-) -> SegmentSampler:
-    """Where the batches of a training come from.
-
-    Args:
-        recipe: its sizes, and what it does to examples.
-        spec: its sources and sample rate.
-        tracks: to train on.
-        seed: of the examples.
-        normalised: whether tracks are, for the recipe or for the weights that it begins with.
-
-    Raises:
-        DataError: no track, or one that is shorter than a segment.
-    """
-    gain = (recipe.gain.low, recipe.gain.high) if recipe.gain else None
-    read, heard, stride = (
-        round((seconds or 0) * spec.sample_rate)
-        for seconds in (recipe.segment, recipe.model_segment, recipe.grid)
-    )
-    return SegmentSampler(
-        tracks,
-        sources=spec.sources,
-        segment_samples=read,
-        batch_size=recipe.batch_size,
-        seed=seed,
-        augmentation=Augmentation(read - heard, recipe.flip, gain, recipe.remix),
-        normalised=normalised,
-        joint=recipe.joint,
-        grid=Grid(max(1, stride), recipe.steps_per_epoch) if recipe.grid else None,
-    )

@@ -17,7 +17,7 @@ from msdemucs.model import Separator, build, load_weights, save_weights
 from msdemucs.model.weights import About, read_about
 from msdemucs.spec import Spec, diff_specs, spec_hash
 from msdemucs.train.devices import fabric_for
-from msdemucs.train.loop import train
+from msdemucs.train.loop import sampler, train
 from msdemucs.train.optimisers import take_average
 from msdemucs.train.recipe import Recipe
 from msdemucs.train.session import (
@@ -32,7 +32,7 @@ from msdemucs.train.session import (
     read_log,
     writing,
 )
-from msdemucs.train.tracks import LEFT_OUT, UNSCORED, LeftOut, Tracks, judge, sampler
+from msdemucs.train.tracks import LEFT_OUT, UNSCORED, LeftOut, Tracks, judge
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric

@@ -1,5 +1,6 @@
 """Trials' folders kept under a URL: whole or not there, and gone on with from anywhere."""
 
+import itertools
 import json
 import sys
 from collections.abc import Iterator
@@ -109,6 +110,24 @@ def test_a_store_that_fails_once_is_asked_again(
     depot.store(folder(in_tmp / "a", STEP_1))
     assert not failures
     assert depot.fetch(in_tmp / "elsewhere" / "7")
+
+
+def test_each_file_of_a_fetch_may_fail_once(
+    url: str, in_tmp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    depot, there = ArtifactStore(url), in_tmp / "elsewhere" / "7"
+    files = {f"checkpoints/step-00000001/{number}.pt": str(number) for number in range(8)}
+    depot.store(folder(in_tmp / "a", files))
+    get, calls = depot.files.get_file, itertools.count(1)
+
+    def fail_at_each_second(*words: Any, **more: Any) -> None:
+        if next(calls) % 2:
+            raise ConnectionResetError("for a moment")
+        get(*words, **more)
+
+    monkeypatch.setattr(depot.files, "get_file", fail_at_each_second)
+    assert depot.fetch(there)
+    assert contents(there) == files
 
 
 def test_a_manifest_cannot_name_what_lies_outside_the_folder(url: str, in_tmp: Path) -> None:

@@ -179,7 +179,10 @@ def test_an_unknown_recipe_is_told_at_its_line(search: Search) -> None:
 
 
 @pytest.mark.slow
-def test_a_latency_above_its_constraint_is_noticed_before_training(search: Search) -> None:
+def test_a_latency_above_its_constraint_is_noticed_before_training(
+    search: Search, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("msdemucs.measure.quiet.QUIET", 1.0)
     bench = prepare(search, say=Silent().said)
     trial = optuna.create_study(directions=["maximize", "minimize"]).ask()
     log = TrialRecorder(trial, Silent())
@@ -233,6 +236,26 @@ def test_a_busier_second_measurement_is_not_kept(
 ) -> None:
     measured_as(monkeypatch, 0.5, 0.8)
     assert run_trial(search, log)["latency_ms_p50"] == 50
+
+
+def test_a_latency_of_a_busy_machine_refuses_no_trial_that_a_quiet_one_would_take(
+    search: Search, log: TrialRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured_as(monkeypatch, 0.8, 0.05)
+    log.hold_to({"latency_ms_p50": 20})
+    assert run_trial(search, log)["latency_ms_p50"] == 5
+    assert log.trial.constraints == {"latency_ms_p50": 5 / 20 - 1}
+
+
+@pytest.mark.parametrize("busy", [0.8, 0.3])
+def test_a_latency_that_both_measurements_find_too_long_refuses_a_trial_in_the_end(
+    search: Search, log: TrialRecorder, monkeypatch: pytest.MonkeyPatch, busy: float
+) -> None:
+    measured_as(monkeypatch, 0.8, busy)
+    log.hold_to({"latency_ms_p50": 20})
+    with pytest.raises(InfeasibleError, match=r"latency_ms_p50 is \d+, above 20"):
+        run_trial(search, log)
+    assert log.figures["latency_ms_p50"] == 100 * busy
 
 
 def test_a_latency_of_a_quiet_machine_is_measured_once(

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import typer
 from rich.table import Table
@@ -10,9 +10,6 @@ from rich.table import Table
 from msdemucs.cli.console import errors, out, print_table
 from msdemucs.cli.options import Name, Storage
 from msdemucs.errors import UsageError
-
-if TYPE_CHECKING:
-    pass
 
 
 def list_(storage: Storage = None) -> None:

@@ -3,5 +3,4 @@
 loop (run_study, work_on) ─▶ scheduler: which trial next ─▶ trial_runner: to its end
 worker_pool    worker processes of one host, and what they tell of themselves
 ray_cluster    the same as tasks of a cluster
-joining        what is recorded so that others can join, and how they do
 """

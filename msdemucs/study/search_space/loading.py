@@ -91,13 +91,13 @@ def _validated(node: Node) -> SearchSpace:
         if isinstance(written.value, dict):
             continue
         value = written.plain()
-        found = json.dumps(value, ensure_ascii=False)
+        shown = json.dumps(value, ensure_ascii=False)
         hint = (
-            f"{{choice: {found if isinstance(value, list) else f'[{found}]'}}} tries each of these "
+            f"{{choice: {shown if isinstance(value, list) else f'[{shown}]'}}} tries each of these "
             "values, {int: [low, high]} and {float: [low, high]} are ranges; what does not vary "
             "stands under set"
         )
-        message = f"must say how it varies; found {found}"
+        message = f"must say how it varies; found {shown}"
         problems.append(written.place.problem(message, field=f"vary.{name}", hint=hint))
     if problems:
         raise SpecError(problems)

@@ -156,26 +156,26 @@ def known_experiments() -> Iterator[None]:
         yield
 
 
-def sampler_options(asked: Sampler, vary: Vary) -> dict[str, object]:
+def sampler_options(sampler: Sampler, vary: Vary) -> dict[str, object]:
     """The options of a sampler: the usual ones, those that are asked for, the fields of a grid."""
-    options: dict[str, object] = {**USUAL.get(asked.kind, {}), **asked.options}
-    if asked.kind == "grid":
+    options: dict[str, object] = {**USUAL.get(sampler.kind, {}), **sampler.options}
+    if sampler.kind == "grid":
         options["search_space"] = {field: variation.values for field, variation in vary.items()}
     return options
 
 
-def option_fault(asked: Sampler) -> tuple[str, str, str] | None:
+def option_fault(sampler: Sampler) -> tuple[str, str, str] | None:
     """(an option that the sampler does not take, what is wrong with it, a hint); None for none."""
     kinds: dict[str, set[str]] = {}
-    for name, parameter in inspect.signature(OPTIONS[asked.kind]).parameters.items():
+    for name, parameter in inspect.signature(OPTIONS[sampler.kind]).parameters.items():
         types = set(re.findall(r"\w+", str(parameter.annotation))) - {"class", "typing", "Optional"}
         if name not in OWN and types <= set(OPTION_KINDS):  # others take an object
             kinds[name] = types
     known = [name for name, types in kinds.items() if types]
-    for name, value in asked.options.items():
+    for name, value in sampler.options.items():
         if name not in known:
-            hint = nearest(name, known) if known else f"{asked.kind} has no options"
-            return name, f"{asked.kind} has no such option", hint
+            hint = nearest(name, known) if known else f"{sampler.kind} has no options"
+            return name, f"{sampler.kind} has no such option", hint
         is_number = "float" in kinds[name] and type(value) is int
         if type(value).__name__ not in kinds[name] and not is_number:
             expected = " or ".join(sorted(OPTION_KINDS[kind] for kind in kinds[name]))

@@ -202,13 +202,13 @@ class Variation(Section):
         label = next((label for label, option in self.options if option == value), value)
         members = {str(name): member for name, member in _pairs(self.subset or [])}
         return any(
-            (asked == label and isinstance(asked, bool) == isinstance(label, bool))  # 1 is not true
+            (named == label and isinstance(named, bool) == isinstance(label, bool))  # 1 is not true
             or (
                 isinstance(value, list)
                 and bool(members)
-                and members.get(str(asked), asked) in value
+                and members.get(str(named), named) in value
             )
-            for asked in _several(condition)
+            for named in _several(condition)
         )
 
     def allows(self, condition: JsonValue) -> JsonValue:

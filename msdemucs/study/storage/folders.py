@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -166,17 +167,15 @@ class ArtifactStore:
         manifest = with_retries(lambda: self._manifest(there), shown)
         if manifest is None or _progress(manifest["files"]) <= _progress(_files(folder)):
             return False
-        digests = {name: digest for name, (digest, _) in manifest["files"].items()}
         with whole_folder(folder) as draft:
-            for name in digests:
-                if not (draft / name).resolve().is_relative_to(draft.resolve()):
+            for name, (digest, _) in manifest["files"].items():
+                path, place = draft / name, f"{there}/{OBJECTS}/{digest}"
+                if not path.resolve().is_relative_to(draft.resolve()):
                     raise CheckpointError(f"{shown}: {name} leads out of its folder")
-                (draft / name).parent.mkdir(parents=True, exist_ok=True)
-            objects = [f"{there}/{OBJECTS}/{digest}" for digest in digests.values()]
-            paths = [str(draft / name) for name in digests]
-            with_retries(lambda: self.files.get(objects, paths), shown)
-            for name, digest in digests.items():
-                if _digest(draft / name) != digest:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                # each by itself: a failure at one does not use up the attempts of the others
+                with_retries(partial(self.files.get_file, place, str(path)), shown)
+                if _digest(path) != digest:
                     raise CheckpointError(f"{shown}: {name} is damaged there")
         return True
 

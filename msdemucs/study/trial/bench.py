@@ -5,8 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
-from math import inf
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from statistics import fmean
 
 import pandas as pd
@@ -337,6 +336,8 @@ TIMING = Timing(repeats=5, passes=3)
 def timed(model: Separator, log: TrialRecorder, host: HostLock, device: str) -> Iterator[None]:
     """A block before which latency is measured, and again after it where the machine was busy.
 
+    What a busy machine took refuses no trial before the second measurement.
+
     Args:
         model: the candidate.
         log: keeps the times of the quieter measurement.
@@ -345,27 +346,34 @@ def timed(model: Separator, log: TrialRecorder, host: HostLock, device: str) -> 
 
     Raises:
         StoppedError: by the block.
+        InfeasibleError: the latency exceeds a constraint.
     """
     sizes = {"segment_samples": model.spec.n_samples, "audio_channels": model.spec.audio_channels}
     one_segment = partial(latency, model, **sizes, device=device, timing=TIMING)
 
-    def measure(busy_before: float, *, attempts: int) -> float:
-        """Record the quietest attempt if it is quieter than before; others' share of the cores."""
+    def measured(attempts: int) -> dict[str, float]:
+        """The columns of the quietest attempt."""
         log.progress.phase("latency", 1)
         with host.measuring():
             times, busy = quietly(one_segment, attempts=attempts)
-        if busy < busy_before:
-            figures = {"p05": times.p05_ms, "p50": times.p50_ms, "p95": times.p95_ms}
-            named = {f"latency_ms_{name}": value for name, value in figures.items()}
-            log.record({"latency_busy": busy, **named, "rtf": times.realtime_factor})
-        return busy
+        return {
+            "latency_busy": busy,
+            "latency_ms_p05": times.p05_ms,
+            "latency_ms_p50": times.p50_ms,
+            "latency_ms_p95": times.p95_ms,
+            "rtf": times.realtime_factor,
+        }
 
-    busy = measure(inf, attempts=2)
+    def measure_again() -> None:
+        """Record the quieter of two measurements: what was busy then may not be so now."""
+        if not is_quiet(first["latency_busy"]):
+            log.record(min(first, measured(attempts=1), key=itemgetter("latency_busy")))
+
+    first = measured(attempts=2)
+    log.record(first, is_certain=is_quiet(first["latency_busy"]))
     try:
         yield
     except StoppedError:
-        if not is_quiet(busy):
-            measure(busy, attempts=1)  # what was busy then may not be so now
+        measure_again()
         raise
-    if not is_quiet(busy):
-        measure(busy, attempts=1)
+    measure_again()

@@ -160,11 +160,15 @@ class TrialRecorder:
         """
         self._constraints, self._is_exempt = constraints, is_exempt
 
-    def record(self, figures: Mapping[str, float]) -> None:
+    def record(self, figures: Mapping[str, float], *, is_certain: bool = True) -> None:
         """Keep numbers under the names of the record's columns; objectives are read from them.
 
+        Args:
+            figures: column → number.
+            is_certain: whether they may refuse a trial; those that are not are recorded again.
+
         Raises:
-            InfeasibleError: one exceeds a constraint; the sampler has been told.
+            InfeasibleError: a certain one exceeds a constraint; the sampler has been told.
         """
         with self.together():
             for name, value in figures.items():
@@ -172,7 +176,7 @@ class TrialRecorder:
                 self.figures[name] = value
         exceeded = {}
         for name, most in self._constraints.items():
-            if name in figures:
+            if is_certain and name in figures:
                 excess = figures[name] / most - 1  # a share, since samplers add up what is exceeded
                 self.tell(name, excess)
                 if excess > 0:
