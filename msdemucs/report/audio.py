@@ -12,7 +12,6 @@ from msdemucs.analysis.measure import measure_of_quality
 from msdemucs.analysis.trials import Row, is_baseline, is_complete, is_copy, trial_number
 from msdemucs.errors import DataError, MsdemucsError, UsageError
 from msdemucs.metrics import Quality, Stems
-from msdemucs.study.storage.folders import at_hand, is_url
 from msdemucs.study.storage.urls import study_folder
 
 if TYPE_CHECKING:
@@ -78,6 +77,7 @@ def excerpts_of(
         UsageError: none of the study's tracks in the folder, or no weights.
     """
     from msdemucs.model.weights import load_weights, read_about
+    from msdemucs.study.storage.folders import at_hand
 
     name = findings.record.name
     rows = [row for row in findings.best_first if is_complete(row) and not is_copy(row)]
@@ -110,6 +110,8 @@ def excerpts_of(
 
 def weights_of(study: str, row: Row, studies: Path) -> str | None:
     """The path or URL of a trial's weights; None where a path leads nowhere."""
+    from msdemucs.study.storage.folders import is_url  # Optuna is for who asks for sounds
+
     named = row.get("weights")
     if isinstance(named, str) and is_url(named):
         return named
