@@ -209,11 +209,11 @@ class Spectrogram(nn.Module):
         """Pairs of channels are real and imaginary parts; each pair becomes one waveform."""
         B, C2, F_, T = features.shape
         pairs = features.float().view(B, C2 // 2, 2, F_, T).permute(0, 1, 4, 3, 2)
-        # a last row of zeros; padding also brings real and imaginary parts side by side: one copy
-        spectrum = torch.view_as_complex(
-            F.pad(pairs, (0, 0, 0, 1)).contiguous()
-        )  # [B, C, T, F + 1]
-        windows = torch.fft.irfft(spectrum, norm="ortho")  # [B, C, T, n_fft]
+        # a last row of zeros; padding also brings real and imaginary parts side by side: one copy,
+        # without a name, so that it is gone when the windows are added
+        windows = torch.fft.irfft(  # [B, C, T, n_fft]
+            torch.view_as_complex(F.pad(pairs, (0, 0, 0, 1)).contiguous()), norm="ortho"
+        )
         waveforms = overlap_add(windows * self.window, self.hop_length, self.envelope)
         return waveforms[..., self.left : self.left + n_samples]
 
