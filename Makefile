@@ -23,7 +23,7 @@ study: setup
 	bash scripts/system-packages.sh --optional ffmpeg
 	$(BIN)/msdemucs data synth data/synthetic --tracks 8 --seconds 20 --seed 0
 	if command -v ffmpeg >/dev/null; then $(BIN)/msdemucs data sample data/sample; fi
-	$(BIN)/msdemucs study run search_spaces/multires.yaml --small
+	$(BIN)/msdemucs study run search_spaces/multires.yaml --small --workers 2
 	$(BIN)/msdemucs study judge multires-small --top 1
 	$(BIN)/msdemucs report multires-small
 
