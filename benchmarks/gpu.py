@@ -6,12 +6,12 @@
 The sections, in this order; a row is printed and written as soon as it is known, and a section is
 not begun when the time is up, so that a run that is cut short leaves what it had:
 
-1. correctness: every system of the zoo (slim) and random specs over every kind on the device
-   against the CPU, estimates and gradients: float32 without TF32, bf16, fp16 with scaled gradients;
+1. correctness: every system of the zoo (slim), every kind and random specs on the device against
+   the CPU, estimates and gradients: float32 without TF32, bf16, fp16 with scaled gradients;
    transforms there and back; graphs that torch.compile breaks the forward pass into; a killed
    training; a batch that does not fit; two workers on one GPU;
-2. speed beside the package `demucs` with the same weights: forward pass, training step, a track
-   from file to files;
+2. speed beside the package `demucs` with the same weights, float32 without TF32: forward
+   pass, training step, a track from file to files;
 3. data: steps per second with batches from disk against batches that lie on the device;
 4. memory: what is said of a forward pass and a training step against torch's allocator;
 5. latency: of a small model; what a study does beside training;
@@ -24,7 +24,6 @@ import argparse
 import contextlib
 import copy
 import csv
-import json
 import os
 import re
 import statistics
@@ -51,10 +50,13 @@ from msdemucs import build, cost_of, load_spec
 from msdemucs.data import Batch, synthesise
 from msdemucs.evaluate.files import Output, separate_file
 from msdemucs.evaluate.separation import Chunking, Separation
-from msdemucs.measure import Precision, machine, peak_memory
+from msdemucs.measure import PeakMemory, Precision, autocast, machine, peak_memory
 from msdemucs.measure.inference import wait_for
 from msdemucs.model import Separator
-from msdemucs.spec import Spec, dump_spec, plan, zoo_names
+from msdemucs.spec import Spec, plan, zoo_names
+from msdemucs.spec.attention import AttentionOptions
+from msdemucs.spec.fusion import BottleneckOptions, OutputOptions
+from msdemucs.spec.sections import Kind, kinds_of
 from msdemucs.train import Recipe, Session, load_recipe, train
 from msdemucs.train.session import Checkpoints
 from tests.systems import slim
@@ -64,7 +66,13 @@ RATE = 44100
 SOURCES = ("drums", "bass", "other", "vocals")
 COLUMNS = ("section", "what", "figure", "value", "goal", "is_met", "at_s")
 PRECISIONS = {"bf16": (torch.bfloat16, 2e-2), "fp16": (torch.float16, 2e-2)}
-KIND = re.compile(r'"kind": "(\w+)"')
+MODES: tuple[Precision, ...] = ("float32", "bfloat16")
+NARROW = {
+    "channels.start": 4, "depth": 2, "segment": 0.25, "sample_rate": 8000,
+    "spectral.resolutions": [256, 512], "attention.0.layers": 2, "attention.0.heads": 2,
+}  # fmt: skip
+"""Of htdemucs_n: what runs in a moment."""
+
 EXACT = 1e-4
 """Largest deviation from the CPU in float32, as a share of the peak."""
 
@@ -160,10 +168,10 @@ class Table:
 
 def correctness(table: Table, device: torch.device, sizes: Sizes) -> None:
     """Section 1."""
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     for name in sizes.systems:
         with table.noting(name):
             against_cpu(table, name, slim(name, segment=0.5), device, precisions=True)
+    of_kinds(table, device)
     drawn(table, device, sizes.n_random_specs)
     with table.noting("transforms"):
         transforms(table, device)
@@ -205,17 +213,17 @@ def against_cpu(
     torch.manual_seed(0)
     model = build(spec).eval()  # dropout would draw otherwise on a GPU
     mixture = 0.1 * torch.randn(2, spec.audio_channels, spec.n_samples)
-    wanted, wanted_gradients = results(model, mixture)
+    expected, expected_gradients = results(model, mixture)
     there = copy.deepcopy(model).to(device)
 
     def deviations(dtype: torch.dtype | None) -> tuple[float, float]:
         estimates, gradients = results(there, mixture.to(device), dtype)
-        peak = max(float(gradient.abs().max()) for gradient in wanted_gradients.values())
-        of_gradients = max(
-            float((gradients[name] - wanted_gradients[name]).abs().max())
-            for name in wanted_gradients
-        )
-        return apart(estimates, wanted), of_gradients / peak
+        assert gradients.keys() == expected_gradients.keys()
+        flat = [
+            torch.cat([of_one[name].flatten() for name in sorted(of_one)])
+            for of_one in (gradients, expected_gradients)
+        ]
+        return apart(estimates, expected), apart(*flat)
 
     exact = deviations(None)
     if table:
@@ -226,17 +234,33 @@ def against_cpu(
                 continue  # training refuses it there
             of_estimates, of_gradients = deviations(dtype)
             table.add(what, f"estimates, {precision}, apart", of_estimates, at_most=bound)
-            table.add(what, f"gradients, {precision}, apart", of_gradients, at_most=5 * bound)
+            table.add(what, f"gradients, {precision}, apart", of_gradients, at_most=bound)
     return exact
 
 
-def apart(values: Tensor, wanted: Tensor) -> float:
-    """The largest difference, as a share of the peak."""
-    return float((values - wanted).abs().max() / wanted.abs().max().clamp(min=1e-12))
+def apart(values: Tensor, expected: Tensor) -> float:
+    """The largest difference, as a share of the peak; NaN where a value is."""
+    return float((values - expected).abs().max() / expected.abs().max().clamp(min=1e-12))
+
+
+def of_kinds(table: Table, device: torch.device) -> None:
+    """A small spec with each kind of attention and fusion."""
+    fields: dict[str, type[Kind]] = {
+        "attention": AttentionOptions,
+        "fusion.bottleneck": BottleneckOptions,
+        "fusion.output": OutputOptions,
+    }
+    for field, base in fields.items():
+        for kind in kinds_of(base):
+            block = {"kind": kind, "layers": 2, "heads": 2, "at": ["bottleneck"]}
+            value = [block] if field == "attention" else {"kind": kind}
+            with table.noting(f"{field}: {kind}"):
+                spec = load_spec("htdemucs_n", overrides={**NARROW, field: value})
+                against_cpu(table, f"{field}: {kind}", spec, device)
 
 
 def drawn(table: Table, device: torch.device, count: int) -> None:
-    """Random specs, of which each kind is part of some."""
+    """Random specs over every field."""
     try:
         from benchmarks.memory_drawn import drawn as draw_specs
     except ImportError as error:
@@ -244,11 +268,11 @@ def drawn(table: Table, device: torch.device, count: int) -> None:
         return
     with table.noting("random specs"):
         specs = draw_specs(count, 0)
-        pairs = [against_cpu(None, "", spec, device) for spec in specs]
-        kinds = {kind for spec in specs for kind in re.findall(KIND, json.dumps(dump_spec(spec)))}
-        what = f"{len(specs)} random specs, {len(kinds)} kinds"
-        table.add(what, "estimates, float32, apart", max(one for one, _ in pairs), at_most=EXACT)
-        table.add(what, "gradients, float32, apart", max(one for _, one in pairs), at_most=EXACT)
+        deviations = torch.tensor([against_cpu(None, "", spec, device) for spec in specs])
+        of_estimates, of_gradients = deviations.amax(0).tolist()  # NaN where one is
+        what = f"{len(specs)} random specs"
+        table.add(what, "estimates, float32, apart", of_estimates, at_most=EXACT)
+        table.add(what, "gradients, float32, apart", of_gradients, at_most=EXACT)
 
 
 def transforms(table: Table, device: torch.device) -> None:
@@ -314,8 +338,8 @@ def recipe_of(sizes: Sizes, **fields: object) -> Recipe:
 
 def resumes(table: Table, device: torch.device) -> None:
     """A training that goes on from a checkpoint beside one that was not interrupted."""
-    spec = load_spec("htdemucs", overrides={"channels.start": 4, "segment": 0.5})
-    recipe = recipe_of(QUICK, steps=6, segment=0.5, checkpoint_every=3)
+    spec = load_spec("htdemucs_n", overrides=NARROW)
+    recipe = recipe_of(QUICK, steps=6, checkpoint_every=3)
     finals = []
     with tempfile.TemporaryDirectory() as folder:
         for name, stops in (("whole", (6,)), ("parted", (3, 6))):
@@ -403,7 +427,7 @@ def speed(table: Table, device: torch.device, sizes: Sizes) -> None:
         if not sizes.overrides:
             theirs = HTDemucs(list(SOURCES), use_train_segment=False)
             sides = {"ours": imported(theirs, load_spec("htdemucs")), "demucs": theirs}
-    for mode in ("float32", "bf16"):
+    for mode in MODES:
         for batch in sizes.batches:
             what = f"forward, {batch} × {sizes.seconds:g} s, {mode}"
             with table.noting(what):
@@ -420,41 +444,34 @@ def speed(table: Table, device: torch.device, sizes: Sizes) -> None:
             file_to_files(table, name, device, sizes)
 
 
-def as_mode(model: nn.Module, mode: str) -> tuple[nn.Module, Callable[[str], object]]:
-    """The model, compiled where the mode says so, and its precision."""
-    run = torch.compile(model, dynamic=False) if mode.startswith("compiled") else model
-    is_half = "bf16" in mode
-    return run, lambda kind: torch.autocast(kind, torch.bfloat16, enabled=is_half)  # type: ignore[return-value]
-
-
 def forward(
-    model: nn.Module, shape: tuple[int, int, int], mode: str, device: torch.device
+    model: nn.Module, shape: tuple[int, int, int], precision: Precision, device: torch.device
 ) -> Callable[[], object]:
     """A forward pass, to be timed."""
-    run, precision = as_mode(model.to(device).eval(), mode)
     mixture = 0.1 * torch.randn(shape, device=device)
 
     @torch.inference_mode()
     def work() -> object:
-        with precision(device.type):  # type: ignore[attr-defined]
-            return run(mixture)
+        with autocast(device, precision):
+            return model(mixture)
 
+    model.to(device).eval()
     return work
 
 
 def step(
-    model: nn.Module, shape: tuple[int, int, int], mode: str, device: torch.device
+    model: nn.Module, shape: tuple[int, int, int], precision: Precision, device: torch.device
 ) -> Callable[[], object]:
     """A training step, to be timed."""
-    run, precision = as_mode(model.to(device).train(), mode)
+    model.to(device).train()
     mixture = 0.1 * torch.randn(shape, device=device)
     references = 0.1 * torch.randn((shape[0], len(SOURCES), *shape[1:]), device=device)
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-5)
 
     def work() -> object:
         optimiser.zero_grad()
-        with precision(device.type):  # type: ignore[attr-defined]
-            estimates = run(mixture)
+        with autocast(device, precision):
+            estimates = model(mixture)
         F.l1_loss(estimates, references).backward()  # type: ignore[no-untyped-call]
         return optimiser.step()
 
@@ -502,8 +519,7 @@ def file_to_files(table: Table, name: str, device: torch.device, sizes: Sizes) -
         )
         soundfile.write(path, noise, RATE, subtype="PCM_16")
         model = build(spec).to(device).eval()
-        precisions: tuple[Precision, ...] = ("float32", "bfloat16")
-        for precision in precisions:
+        for precision in MODES:
             how = Separation(Chunking(spec.n_samples, batch_size=16), precision=precision)
             output = Output(Path(folder) / precision, spec.sources)
             work = partial(separate_file, model, path, output, how)
@@ -525,6 +541,9 @@ def data(table: Table, device: torch.device, sizes: Sizes) -> None:
 
     spec = sizes.load(sizes.fast)
     recipe = recipe_of(sizes, precision="bf16", flip=True, remix=True)
+    noise = Noise(spec, recipe, device)
+    warm_up = recipe.model_copy(update={"steps": 4})
+    train(build(spec), noise, warm_up, Session(device=str(device)))  # neither side pays for it
     with tempfile.TemporaryDirectory() as folder:
         seconds = max(4 * sizes.train_seconds, 2.0)
         synthesise(Path(folder) / "band", n_tracks=8, seconds=seconds)
@@ -533,9 +552,6 @@ def data(table: Table, device: torch.device, sizes: Sizes) -> None:
         means = Means(device=str(device))
         named = Tracks(tracks, [], names_of(tracks, is_one_set=True))
         from_disk = TrainingRun(asked, named, Path(folder) / "run", means).go().seconds
-    torch.manual_seed(0)
-    noise = Noise(spec, recipe, device)
-    [noise.batch(index) for index in range(4)]
     on_device = train(build(spec), noise, recipe, Session(device=str(device))).seconds
     what = f"{sizes.fast}, {sizes.train_batch} × {sizes.train_seconds:g} s, bf16"
     table.add(what, "steps/s, data on the device", sizes.steps / on_device)
@@ -565,15 +581,14 @@ def memory(table: Table, device: torch.device, sizes: Sizes) -> None:
                 torch.cuda.empty_cache()
 
 
-def ratio(said: int, peak: object) -> float:
-    """What is said of what was measured; 0 where nothing was."""
-    measured = peak.increase_bytes  # type: ignore[attr-defined]
-    return said / measured if measured else 0.0
+def ratio(said: int, peak: PeakMemory) -> float | str:
+    """What is said as a share of what was measured."""
+    return said / peak.increase_bytes if peak.increase_bytes else "nothing measured"
 
 
 def latency(table: Table, device: torch.device, sizes: Sizes) -> None:
     """Section 5."""
-    small_model(table, "float32", device, sizes)
+    small_model(table, device, sizes)
     with table.noting("a study"), tempfile.TemporaryDirectory() as folder:
         seconds = study(Path(folder), "--device", str(device))
         steps = load_recipe("demo").n_steps
@@ -582,12 +597,17 @@ def latency(table: Table, device: torch.device, sizes: Sizes) -> None:
         )
 
 
-def small_model(table: Table, mode: str, device: torch.device, sizes: Sizes) -> None:
+def small_model(
+    table: Table, device: torch.device, sizes: Sizes, *, is_compiled: bool = False
+) -> None:
     """A forward pass of a model for which launching kernels takes longer than they do."""
     spec = load_spec("htdemucs_nn", overrides={"channels.start": 4, "segment": 1.0})
-    what = f"htdemucs_nn, 4 channels, 1 s, {mode}"
+    what = f"{'compiled ' * is_compiled}htdemucs_nn, 4 channels, 1 s"
     with table.noting(what):
-        works = {"ours": forward(build(spec), (1, 2, spec.n_samples), mode, device)}
+        model = build(spec)
+        if is_compiled:
+            model.compile(dynamic=False)
+        works = {"ours": forward(model, (1, 2, spec.n_samples), "float32", device)}
         compare(table, what, works, device, sizes.repeats)
 
 
@@ -595,15 +615,16 @@ def compiled(table: Table, device: torch.device, sizes: Sizes) -> None:
     """Section 6; each size is compiled anew, which takes a minute or more."""
     if sizes.overrides:
         return  # torch's compiler needs minutes for the smallest of them
-    small_model(table, "compiled", device, sizes)
+    small_model(table, device, sizes, is_compiled=True)
     model = build(sizes.load("htdemucs"))
-    mode = "compiled, bf16"
+    model.compile(dynamic=False)
+    mode: Precision = "bfloat16"
     shape = (sizes.train_batch, 2, round(sizes.train_seconds * RATE))
-    what = f"train step, {sizes.train_batch} × {sizes.train_seconds:g} s, {mode}"
+    what = f"compiled train step, {sizes.train_batch} × {sizes.train_seconds:g} s, {mode}"
     with table.noting(what):
         compare(table, what, {"ours": step(model, shape, mode, device)}, device, sizes.repeats)
     for batch in reversed(sizes.batches):
-        what = f"forward, {batch} × {sizes.seconds:g} s, {mode}"
+        what = f"compiled forward, {batch} × {sizes.seconds:g} s, {mode}"
         with table.noting(what):
             shape = (batch, 2, round(sizes.seconds * RATE))
             compare(
@@ -635,6 +656,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, help="in place of benchmarks/gpu-NAME.csv")
     arguments = parser.parse_args(words)
     device = torch.device(arguments.device)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False  # both sides
     if device.type == "cuda" and not torch.cuda.is_available():
         parser.error("torch sees no GPU here; --device cpu --quick tries the script itself")
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else machine()["cpu"]

@@ -27,6 +27,9 @@ def test_on_the_cpu_nothing_but_the_device_is_new_to_the_gpu_benchmark(tmp_path:
         ("data", "share of speed that is kept"),
         ("memory", "said / allocated, training"),
     } <= told
+    assert {"attention: cross", "fusion.bottleneck: mean", "fusion.output: attention"} <= {
+        row["what"] for row in rows
+    }
     exact = [float(row["value"]) for row in rows if row["figure"] == "gradients, float32, apart"]
     assert exact
     assert set(exact) == {0.0}  # the device against itself
