@@ -191,17 +191,17 @@ def effects_against(noise: Noise | None, record: StudyRecord, *, seed: int = 0) 
     scores = _arm_scores(record, trials, quality)
     generators = tuple(about["design"].get("generators", ()))
     design = Design.model_validate({**about["design"], "generators": generators})
-    asked = contrasts(design, about["levels"])
+    of_design = contrasts(design, about["levels"])
     costs = without_busy_times(trials).groupby("name", sort=False)[list(COSTS.values())].mean()
     rng = np.random.default_rng(seed)
-    rows = [_row(contrast, scores, costs, noise, rng) for contrast in asked]
+    rows = [_row(contrast, scores, costs, noise, rng) for contrast in of_design]
     table = pd.DataFrame(rows, columns=list(EFFECT_COLUMNS))
     for _, own in table.groupby("kind"):
         table.loc[own.index, "holm_p"] = holm(own.wilcoxon_p.tolist())
         times = _quantile(noise, len(own)) if noise else math.nan
         table.loc[own.index, "least_db"] = times * own.noise_db.astype(float)
     table["verdict"] = [_verdict(row, quality.direction) for _, row in table.iterrows()]
-    missing = {name for contrast in asked for name in contrast.weights} - set(scores)
+    missing = {name for contrast in of_design for name in contrast.weights} - set(scores)
     return Effects(table, noise, tuple(_notes(table, sorted(missing))), quality)
 
 

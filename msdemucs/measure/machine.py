@@ -90,8 +90,8 @@ def _cpu() -> str:
         text = (PROC / "cpuinfo").read_text()
     except OSError:
         text = ""
-    found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
-    return found[1].strip() if found else platform.processor() or platform.machine()
+    line = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    return line[1].strip() if line else platform.processor() or platform.machine()
 
 
 def _version(package: str) -> str | None:
@@ -177,8 +177,8 @@ def _high_water_mark() -> int | None:
         status = (PROCESS / "status").read_text()
     except OSError:
         return None
-    found = re.search(r"^VmHWM:\s*(\d+) kB$", status, re.MULTILINE)
-    return 1024 * int(found[1]) if found else None
+    line = re.search(r"^VmHWM:\s*(\d+) kB$", status, re.MULTILINE)
+    return 1024 * int(line[1]) if line else None
 
 
 @contextmanager

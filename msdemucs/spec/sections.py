@@ -198,10 +198,10 @@ def refuse_other_documents(root: Node, model: type[BaseModel]) -> None:
         SpecError: by its fields it is a spec, a recipe or a search space, and not the model's.
     """
     fields = root.value.keys() if isinstance(root.value, dict) else set[str]()
-    asked = DOCUMENTS.get(model.__name__)
+    expected = DOCUMENTS.get(model.__name__)
     likeliest = max(DOCUMENTS.values(), key=lambda kind: len(kind.marks & fields))
-    if asked and len(likeliest.marks & fields) > len(asked.marks & fields):
-        message = f"is {likeliest.name}, and no {asked.name.removeprefix('a ')}"
+    if expected and len(likeliest.marks & fields) > len(expected.marks & fields):
+        message = f"is {likeliest.name}, and no {expected.name.removeprefix('a ')}"
         raise SpecError([root.place.problem(message, hint=likeliest.command)])
 
 
@@ -264,9 +264,9 @@ def _sentence(detail: ErrorDetails, node: Node) -> tuple[str, str]:
     kinds: dict[type, str] = {str: "text", dict: "fields", list: "a list"}
     kind, shown = kinds.get(type(value)), json.dumps(value, ensure_ascii=False)
     shown = shown if len(shown) <= 60 else shown[:57] + "…"
-    found = "nothing" if value is None else f"{shown} ({kind})" if kind else shown
+    shown_value = "nothing" if value is None else f"{shown} ({kind})" if kind else shown
     if detail["type"] == "too_short":
-        return f"needs at least {detail['ctx']['min_length']}; found {found}", ""
+        return f"needs at least {detail['ctx']['min_length']}; found {shown_value}", ""
     text = detail["msg"].removeprefix("Value error, ")
     if detail["type"] == "literal_error":
         allowed = [
@@ -274,13 +274,13 @@ def _sentence(detail: ErrorDetails, node: Node) -> tuple[str, str]:
             for name in text.split("Input should be")[-1].replace(" or ", ",").split(",")
         ]
         hint = nearest(str(node.value), allowed)
-        return f"must be one of {', '.join(allowed)}; found {found}", hint
+        return f"must be one of {', '.join(allowed)}; found {shown_value}", hint
     text = text.replace("Input should be", "must be")
     for theirs, ours in WORDS.items():
         text = text.replace(theirs, ours)
     if "found" in text:
         return text, ""
-    return f"{text}; found {found}", ""
+    return f"{text}; found {shown_value}", ""
 
 
 def _walk(root: Node, loc: Sequence[str | int]) -> tuple[Node, str]:

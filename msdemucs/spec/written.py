@@ -109,8 +109,8 @@ def _entry(old: object, new: object, depth: int) -> object:
     """
     if not isinstance(new, Kind) or not isinstance(old, type(new)):
         return _written(new)
-    told = cast(dict[str, object], _written(new)) | dict(_changes(old, new, depth))
-    return {name: told[name] for name in _fields(new) if name in told}
+    changes = cast(dict[str, object], _written(new)) | dict(_changes(old, new, depth))
+    return {name: changes[name] for name in _fields(new) if name in changes}
 
 
 def _schedule(old: object, new: Growth | ChangePoints | Geometric, depth: int) -> object:
